@@ -1,0 +1,58 @@
+# Two commands do everything a newcomer needs: `make demo` and `make test`.
+PYTHON ?= python3
+PORT ?= 8000
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: demo test check format schema bench lock clean
+
+demo: $(VENV)/run.stamp  ## the sample company, served on http://127.0.0.1:$(PORT)
+	$(BIN)/truelift demo --port $(PORT)
+
+test: check  ## every check and every test but the marked long ones
+	$(BIN)/python -m pytest
+
+check: $(VENV)/dev.stamp  ## format, lint, types, imports, dead code
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/vulture
+
+format: $(VENV)/dev.stamp
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+schema: $(VENV)/dev.stamp  ## write the GraphQL schema to its file
+	$(BIN)/python -m api.graphql.schema
+
+bench: $(VENV)/dev.stamp  ## measurements side by side, as ratios
+	$(BIN)/python -m benchmarks.ingest
+	$(BIN)/python -m benchmarks.analysis
+
+lock:  ## pin every dependency anew
+	$(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip --disable-pip-version-check --quiet install uv
+	$(VENV)-lock/bin/uv pip compile pyproject.toml --extra build --universal --python-version 3.11 \
+		--generate-hashes --no-annotate --no-header --quiet --output-file requirements/run.lock
+	$(VENV)-lock/bin/uv pip compile pyproject.toml --extra dev --constraint requirements/run.lock --universal \
+		--python-version 3.11 --generate-hashes --no-annotate --no-header --quiet --output-file requirements/dev.lock
+	rm -rf $(VENV)-lock
+
+clean:
+	rm -rf $(VENV) build dist
+
+$(VENV)/made.stamp:
+	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info[:2] <= (3, 14) else "Truelift needs Python 3.11 to 3.14; say which with PYTHON=, as in: make demo PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/run.stamp: $(VENV)/made.stamp requirements/run.lock pyproject.toml
+	$(PIP) install --only-binary :all: --require-hashes -r requirements/run.lock
+	$(PIP) install --no-build-isolation --no-deps --editable .
+	touch $@
+
+$(VENV)/dev.stamp: $(VENV)/run.stamp requirements/dev.lock
+	$(PIP) install --only-binary :all: --require-hashes -r requirements/dev.lock
+	touch $@

@@ -1,0 +1,1 @@
+"""The edge: every way in, every way out, every process."""

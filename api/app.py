@@ -1,0 +1,50 @@
+"""The wiring: the only place where the parts of the service are put together."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+import web
+from api.database import Database
+from api.doors import health, pages
+from api.doors.limits import Limits
+from api.graphql.endpoint import Endpoint
+from api.jobs.worker import work
+from api.settings import Settings
+
+
+def build(database: Database, *, settings: Settings, secret: bytes, with_worker: bool) -> Starlette:
+    """The application. With a worker, it refreshes aggregates in this process as well."""
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        duty = asyncio.create_task(work(database, seconds=settings.refresh_seconds)) if with_worker else None
+        yield
+        if duty is not None:
+            duty.cancel()
+            with suppress(asyncio.CancelledError):
+                await duty
+        await database.close()
+
+    app = Starlette(
+        lifespan=lifespan,
+        middleware=[Middleware(Limits, max_body_bytes=settings.max_body_bytes)],
+        routes=[
+            Route("/healthz", health.healthz),
+            Route("/readyz", health.readyz),
+            Route("/graphql", Endpoint(database=database, secret=secret)),
+            Route("/", pages.experiments),
+            Route("/experiments/{key}", pages.experiment),
+            Route("/sign-in", pages.sign_in_form, methods=["GET"]),
+            Route("/sign-in", pages.sign_in_with_key, methods=["POST"]),
+            Route("/sign-out", pages.sign_out, methods=["POST"]),
+            Mount("/static", StaticFiles(directory=web.static_dir)),
+        ],
+    )
+    app.state.database, app.state.secret = database, secret
+    return app

@@ -1,0 +1,32 @@
+"""What a field asks of its caller. A root field without one of these fails the house rules."""
+
+from typing import Any
+
+from strawberry.permission import BasePermission
+from strawberry.types import Info
+
+from api.auth.keys import Scope
+
+
+class Needs(BasePermission):
+    """The caller's key has a scope."""
+
+    scope: Scope
+
+    def has_permission(self, source: Any, info: Info[Any, Any], **kwargs: Any) -> bool:  # noqa: ARG002 - strawberry's face
+        """Whether the caller may."""
+        return bool(info.context.caller.may(self.scope))
+
+
+def _needing(scope: Scope) -> type[Needs]:
+    message = f"This needs a key with the scope “{scope}”."
+    return type(
+        f"Needs{scope.name.title()}",
+        (Needs,),
+        {"scope": scope, "message": message, "error_extensions": {"code": "FORBIDDEN", "scope": str(scope)}},
+    )
+
+
+MayRead = _needing(Scope.READ)
+MayEdit = _needing(Scope.EDIT)
+MayIngest = _needing(Scope.INGEST)

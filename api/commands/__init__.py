@@ -1,0 +1,1 @@
+"""The `truelift` command, a file a command."""

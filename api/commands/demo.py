@@ -1,0 +1,240 @@
+"""`truelift demo`: the sample company, loaded once through the public doors, and served.
+
+The company's registrations go through GraphQL and its rows through the functions that every door ends in. Each step is
+safe to repeat, so a load that was interrupted is simply run again: what is there is a duplicate.
+"""
+
+import hashlib
+import os
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from api import embedded, sample
+from api.auth.keys import Caller, Scope
+from api.auth.tenants import DEFAULT, ensure_workspace
+from api.commands import serving
+from api.commands.key import made
+from api.commands.process import Surroundings, console, fail, run
+from api.database import Database
+from api.graphql.context import Context
+from api.graphql.schema import schema
+from api.jobs.refresh import refresh_due
+from api.sample import Company
+from experiments import exposures
+from kpi import events
+from kpi.ingest import Report
+
+BATCH = 5_000
+REGISTER = """
+mutation Register($input: {noun}RegisterInput!) {{ {verb}Register(input: $input) {{
+  {verb} {{ id }} userErrors {{ message code }}
+}} }}
+"""
+MOVE = """
+mutation Move($input: Experiment{verb}Input!) {{ experiment{verb}(input: $input) {{ userErrors {{ message code }} }} }}
+"""
+FIND = "query Find($key: String!) { experiment(key: $key) { id } }"
+NOUNS = (
+    ("Kpi", "kpi", "kpis"),
+    ("Hypothesis", "hypothesis", "hypotheses"),
+    ("Experiment", "experiment", "experiments"),
+)
+Ingest = Callable[..., Awaitable[Report]]
+
+
+class Memory(msgspec.Struct, kw_only=True):
+    """What a demo remembers between starts: the day it was made for, whether it is whole, and its keys.
+
+    Keys are kept here in the open, beside the data they open: this is a demo on this machine's own address.
+    """
+
+    today: date
+    is_loaded: bool = False
+    read_key: str = ""
+    ingest_key: str = ""
+
+
+def default_data_dir() -> Path:
+    """A folder of this checkout's own, in the user's data folder."""
+    here = hashlib.sha256(str(Path.cwd()).encode()).hexdigest()[:8]
+    return embedded.default_data_dir(f"demo-{here}")
+
+
+def show_truths() -> None:
+    """Print the true effects that the sample company was drawn with."""
+    table = Table("experiment", "KPI", "segment", "true difference", "in words")
+    for truth in sample.simulate(today=datetime.now(UTC).date()).truths:
+        table.add_row(
+            truth.experiment, truth.kpi, truth.plan or "everybody", f"{truth.difference:+.4f}", truth.sentence
+        )
+    console.print(table)
+
+
+def serve(around: Surroundings, *, port: int) -> None:
+    """Load what is not loaded yet, then serve."""
+    memory = _remembered(around)
+    if not memory.is_loaded:
+        run(around, lambda database: _load(around, database, memory))
+    address = f"http://{around.settings.host}:{port}"
+    serving.serve(
+        around,
+        host=around.settings.host,
+        port=port,
+        with_worker=True,
+        ready=lambda: _welcome(around, memory, address),
+    )
+
+
+async def _load(around: Surroundings, database: Database, memory: Memory) -> None:
+    company = sample.simulate(today=memory.today)
+    columns = (TextColumn("{task.description:<22}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        loading = _Loading(database=database, company=company, progress=progress, caller=await _owner(database))
+        await loading.register()
+        await loading.take_in("exposures", exposures.ingest, sample.exposures(company), company.exposure_count)
+        await loading.take_in("outcomes", events.ingest, sample.outcomes(company), company.outcome_count)
+        await loading.stop()
+        await loading.analyse()
+    memory.read_key = await made(database, DEFAULT, "demo read", [Scope.READ, Scope.SCHEMA], around.secret)
+    memory.ingest_key = await made(database, DEFAULT, "demo ingest", [Scope.INGEST], around.secret)
+    memory.is_loaded = True
+    _remember(around, memory)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Loading:
+    """One pass of loading the company."""
+
+    database: Database
+    company: Company
+    progress: Progress
+    caller: Caller
+
+    async def register(self) -> None:
+        """Register KPIs, hypotheses and experiments, and start each experiment on its day."""
+        inputs = [(noun, verb, given) for noun, verb, field in NOUNS for given in self._inputs(field)]
+        task = self._task("registrations", len(inputs))
+        for noun, verb, given in inputs:
+            at = self._day_of(given) if noun == "Experiment" else self.company.began_at
+            await self._do(REGISTER.format(noun=noun, verb=verb), given, at)
+            if noun == "Experiment":
+                await self._move("Start", given["key"], at)
+            self.progress.advance(task)
+
+    async def take_in(self, noun: str, ingest: Ingest, rows: Iterator[dict[str, Any]], total: int) -> None:
+        """Take rows in, a batch a transaction."""
+        task = self._task(noun, total)
+        while batch := list(islice(rows, BATCH)):
+            async with self.database.raw() as connection:
+                report = await ingest(
+                    connection, workspace_id=self.caller.workspace_id, rows=batch, now=datetime.now(UTC)
+                )
+            if report.refusals:
+                fail(f"A row of the sample company was rejected: {report.refusals[0].message}")
+            self.progress.advance(task, len(batch))
+
+    async def stop(self) -> None:
+        """Stop each experiment that has ended, on its day."""
+        for key, period in self.company.periods.items():
+            if period.stopped_at is not None:
+                await self._move("Stop", key, period.stopped_at)
+
+    async def analyse(self) -> None:
+        """Compute the aggregates of every experiment."""
+        task = self._task("analysis", 1)
+        await refresh_due(self.database)
+        self.progress.advance(task)
+
+    async def _move(self, verb: str, key: str, at: datetime) -> None:
+        found = await schema.execute(FIND, {"key": key}, self._context(at))
+        identity = (found.data or {})["experiment"]["id"]
+        await self._do(MOVE.format(verb=verb), {"id": identity}, at)
+
+    async def _do(self, document: str, given: dict[str, Any], at: datetime) -> None:
+        """Run a mutation on the day it belongs to; what an earlier, interrupted load has done already is passed over."""
+        result = await schema.execute(document, {"input": given}, self._context(at))
+        if result.errors or not result.data:
+            fail(f"The sample company could not be registered: {result.errors}")
+        (payload,) = result.data.values()
+        problems = [error for error in payload["userErrors"] if error["code"] not in {"KEY_TAKEN", "WRONG_STATE"}]
+        if problems:
+            fail(f"The sample company could not be registered: {problems[0]['message']}")
+
+    def _context(self, at: datetime) -> Context:
+        return Context(database=self.database, caller=self.caller, now=at)
+
+    def _inputs(self, field: str) -> tuple[dict[str, Any], ...]:
+        found: tuple[dict[str, Any], ...] = getattr(self.company.registrations, field)
+        return found
+
+    def _day_of(self, given: dict[str, Any]) -> datetime:
+        return self.company.periods[given["key"]].started_at
+
+    def _task(self, name: str, total: int) -> TaskID:
+        return self.progress.add_task(name, total=total)
+
+
+async def _owner(database: Database) -> Caller:
+    """The caller that registers the company: everything it may do is done within this process."""
+    async with database.write() as session:
+        found = await ensure_workspace(session, DEFAULT, datetime.now(UTC))
+    return Caller(
+        workspace_id=found.id,
+        workspace=found.key,
+        key_name="demo",
+        public_id="demo",
+        scopes=frozenset({Scope.EDIT, Scope.READ}),
+    )
+
+
+def _welcome(around: Surroundings, memory: Memory, address: str) -> None:
+    query = '{ experiment(key: \\"guided-onboarding\\") { name results { verdict { state sentence } } } }'
+    curl = (
+        f"curl -s {address}/graphql -H 'Authorization: Bearer {memory.read_key}'"
+        f" -H 'Content-Type: application/json' -d '{{\"query\": \"{query}\"}}'"
+    )
+    lines = (
+        "",
+        "[bold]Truelift is running.[/] Ctrl-C ends it; the data stay.",
+        "",
+        f"  open        [bold]{address}/[/]   and sign in with the read key",
+        f"  read key    {memory.read_key}",
+        f"  ingest key  {memory.ingest_key}",
+        f"  data        {around.folder or 'in the database of DATABASE_URL'}",
+        "",
+        "  Ask it something:",
+    )
+    console.print("\n".join(lines), soft_wrap=True)
+    console.print(curl, markup=False, soft_wrap=True)
+
+
+def _memory_file(around: Surroundings) -> Path:
+    if around.folder is None:
+        fail("The demo uses its own embedded Postgres: unset DATABASE_URL.")
+    return around.folder / "demo.json"
+
+
+def _remembered(around: Surroundings) -> Memory:
+    path = _memory_file(around)
+    if path.exists():
+        return msgspec.json.decode(path.read_bytes(), type=Memory)
+    memory = Memory(today=datetime.now(UTC).date())
+    _remember(around, memory)
+    return memory
+
+
+def _remember(around: Surroundings, memory: Memory) -> None:
+    """Write in one step, so that a demo killed meanwhile finds the old state or the new one."""
+    path = _memory_file(around)
+    fresh = path.with_suffix(".new")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(msgspec.json.encode(memory))
+    fresh.rename(path)

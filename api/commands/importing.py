@@ -1,0 +1,177 @@
+"""`truelift import`: a file's rows through the same functions as every other door, with a report of every reject."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
+
+from api.auth.tenants import DEFAULT, ensure_workspace
+from api.commands.process import DataDir, WorkspaceKey, console, fail, run, surroundings
+from api.database import Database
+from api.files.errors import FilesError
+from api.files.mapping import Mapping
+from api.files.reading import Batch, read
+from api.files.rejects import Reject, RejectFile
+from experiments import exposures
+from kpi import events
+from kpi.ingest import Report, kept_text
+
+app = typer.Typer(help="Take in files of exposures and outcomes.", no_args_is_help=True)
+Noun = Literal["exposures", "outcomes"]
+Place = Path | Literal["-"]
+INGEST: dict[Noun, Callable[..., Awaitable[Report]]] = {"exposures": exposures.ingest, "outcomes": events.ingest}
+
+
+File = Annotated[str, typer.Argument(help="A .csv, .csv.gz or .parquet file, or - for CSV on standard input.")]
+MappingFile = Annotated[Path | None, typer.Option("--mapping", help="A TOML file that says what the columns mean.")]
+Maps = Annotated[list[str] | None, typer.Option("--map", help="field=column, once for each.")]
+Sets = Annotated[list[str] | None, typer.Option("--set", help="field=value for a constant, once for each.")]
+Attributes = Annotated[list[str] | None, typer.Option("--attribute", help="attribute=column, once for each.")]
+Zone = Annotated[str | None, typer.Option("--timezone", help="The zone of times that name none; UTC unless set.")]
+Form = Annotated[str | None, typer.Option("--time-format", help="iso, epoch or epoch-ms.")]
+Delimiter = Annotated[str | None, typer.Option("--delimiter", help="What separates columns; found out unless set.")]
+Rejects = Annotated[
+    Path | None,
+    typer.Option("--rejects", help="The file for rejected rows; next to you, named after FILE, unless set."),
+]
+
+
+@app.command("exposures")
+def import_exposures(
+    file: File,
+    mapping: MappingFile = None,
+    maps: Maps = None,
+    sets: Sets = None,
+    attributes: Attributes = None,
+    timezone: Zone = None,
+    time_format: Form = None,
+    delimiter: Delimiter = None,
+    rejects: Rejects = None,
+    workspace: WorkspaceKey = DEFAULT,
+    data_dir: DataDir = None,
+) -> None:
+    """Take in exposures: which unit met which variant, when."""
+    columns = Columns(mapping, maps or [], sets or [], attributes or [], timezone, time_format, delimiter)
+    _import("exposures", file, columns, rejects, workspace, data_dir)
+
+
+@app.command("outcomes")
+def import_outcomes(
+    file: File,
+    mapping: MappingFile = None,
+    maps: Maps = None,
+    sets: Sets = None,
+    attributes: Attributes = None,
+    timezone: Zone = None,
+    time_format: Form = None,
+    delimiter: Delimiter = None,
+    rejects: Rejects = None,
+    workspace: WorkspaceKey = DEFAULT,
+    data_dir: DataDir = None,
+) -> None:
+    """Take in outcomes: which unit did what, when."""
+    columns = Columns(mapping, maps or [], sets or [], attributes or [], timezone, time_format, delimiter)
+    _import("outcomes", file, columns, rejects, workspace, data_dir)
+
+
+@dataclass(slots=True, kw_only=True)
+class Tally:
+    """What became of a file's rows so far."""
+
+    accepted: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+
+    def add(self, report: Report, rejects: int) -> None:
+        """Add a batch."""
+        self.accepted += len(report.accepted)
+        self.duplicates += len(report.duplicates)
+        self.rejected += len(report.refusals) + rejects
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What the command line says of a file's columns."""
+
+    path: Path | None
+    maps: list[str]
+    sets: list[str]
+    attributes: list[str]
+    timezone: str | None
+    time_format: str | None
+    delimiter: str | None
+
+    def mapping(self, noun: Noun) -> Mapping:
+        """The mapping they make. Raises MappingError."""
+        return Mapping.load(
+            kind=noun,
+            path=self.path,
+            maps=self.maps,
+            sets=self.sets,
+            attributes=self.attributes,
+            timezone=self.timezone,
+            time_format=self.time_format,
+            delimiter=self.delimiter,
+        )
+
+
+def _import(
+    noun: Noun, file: str, columns: Columns, rejects: Path | None, workspace: str, data_dir: Path | None
+) -> None:
+    place: Place = "-" if file == "-" else Path(file)
+    report = rejects or Path(f"{'stdin' if place == '-' else place.name}.{noun}.rejects.csv")
+    try:
+        mapping = columns.mapping(noun)
+        with surroundings(data_dir) as around:
+            tally = run(around, lambda database: _into(database, workspace, noun, place, mapping, report))
+    except FilesError as error:
+        fail(str(error))
+    console.print(f"{tally.accepted:,} accepted, {tally.duplicates:,} duplicates, {tally.rejected:,} rejected.")
+    if tally.rejected:
+        console.print(f"The rejected rows and their reasons are in {report}.")
+
+
+async def _into(database: Database, workspace: str, noun: Noun, place: Place, mapping: Mapping, rejects: Path) -> Tally:
+    async with database.write() as session:
+        owner = await ensure_workspace(session, workspace, datetime.now(UTC))
+    return await import_file(database, owner.id, noun, place, mapping, rejects)
+
+
+async def import_file(
+    database: Database, workspace_id: int, noun: Noun, place: Place, mapping: Mapping, rejects: Path
+) -> Tally:
+    """Take a file in, a batch a transaction. Stopped in the middle, it is simply run again: nothing counts twice."""
+    tally = Tally()
+    columns = (TextColumn(f"{noun}"), BarColumn(), DownloadColumn(), TextColumn("{task.fields[rows]:,} rows"))
+    with RejectFile(rejects) as file, Progress(*columns, TimeElapsedColumn(), console=console) as progress:
+        task = progress.add_task(noun, total=None, rows=0)
+        for batch in read(place, mapping):
+            report = await _take_in(database, workspace_id, noun, batch)
+            tally.add(report, len(batch.rejects))
+            file.write(sorted([*batch.rejects, *_refused(batch, report)], key=lambda reject: reject.line))
+            rows = tally.accepted + tally.duplicates + tally.rejected
+            progress.update(task, completed=batch.bytes_read, total=batch.total_bytes, rows=rows)
+    return tally
+
+
+async def _take_in(database: Database, workspace_id: int, noun: Noun, batch: Batch) -> Report:
+    rows = [row for _, row in batch.rows]
+    async with database.raw() as connection:
+        return await INGEST[noun](connection, workspace_id=workspace_id, rows=rows, now=datetime.now(UTC), lax=True)
+
+
+def _refused(batch: Batch, report: Report) -> list[Reject]:
+    return [
+        Reject(
+            line=batch.rows[refusal.index][0],
+            code=refusal.code,
+            message=refusal.message,
+            path=refusal.path,
+            raw=kept_text(batch.rows[refusal.index][1]),
+        )
+        for refusal in report.refusals
+    ]

@@ -1,0 +1,136 @@
+"""What every command needs of its surroundings: settings, a database that runs, a secret; and how it fails.
+
+A command that cannot go on says why in one sentence on standard error and ends with 1.
+"""
+
+import asyncio
+import os
+import secrets
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, NoReturn, TypeVar
+
+import asyncpg
+import typer
+from rich.console import Console
+from sqlalchemy.exc import SQLAlchemyError
+
+from api import embedded, schema
+from api.database import Database
+from api.embedded import EmbeddedError
+from api.settings import Settings, SettingsError, load
+
+console = Console(stderr=True, highlight=False)
+"""Where commands talk to people; standard output is for what a script reads."""
+
+T = TypeVar("T")
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", help="The folder of the embedded Postgres, when DATABASE_URL is not set.")
+]
+WorkspaceKey = Annotated[str, typer.Option("--workspace", help="The key of the workspace.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """Settings, the database's address, the secret that keys are hashed under, and the embedded database's folder."""
+
+    settings: Settings
+    url: str
+    secret: bytes
+    folder: Path | None
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the database is our own."""
+        return self.folder is not None
+
+
+def fail(sentence: str) -> NoReturn:
+    """Say why and end."""
+    console.print(f"[bold red]truelift:[/] {sentence}", soft_wrap=True)
+    sys.exit(1)
+
+
+@contextmanager
+def surroundings(data_dir: Path | None = None) -> Iterator[Surroundings]:
+    """The surroundings of a command, while it runs; starts the embedded Postgres when there is no DATABASE_URL."""
+    settings = _settings()
+    if settings.database_url is not None:
+        yield _external(settings, settings.database_url)
+        return
+    folder = data_dir or settings.data_dir or embedded.default_data_dir("data")
+    try:
+        with embedded.running(folder) as database:
+            yield Surroundings(settings=settings, url=database.url, secret=_secret(settings, folder), folder=folder)
+    except EmbeddedError as error:
+        fail(str(error))
+
+
+def run(around: Surroundings, step: Callable[[Database], Awaitable[T]], *, is_migration: bool = False) -> T:
+    """Run one step on the database, once it has this version's schema. What goes wrong there becomes a sentence."""
+    return asyncio.run(_run(around, step, is_migration))
+
+
+async def _run(around: Surroundings, step: Callable[[Database], Awaitable[T]], is_migration: bool) -> T:
+    database = Database(around.url, pool_size=around.settings.pool_size)
+    try:
+        if not is_migration:
+            await _prepare(around, database)
+        return await step(database)
+    except (OSError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        fail(_unusable(error))
+    finally:
+        await database.close()
+
+
+async def _prepare(around: Surroundings, database: Database) -> None:
+    """The embedded database is ours to migrate; one that was given is migrated only when told to."""
+    if around.is_embedded:
+        await schema.upgrade(database.engine)
+        return
+    found = await schema.current(database.engine)
+    if found != schema.newest():
+        fail(schema.behind(found))
+
+
+def _unusable(error: Exception) -> str:
+    reason = str(getattr(error, "orig", None) or error).strip().splitlines()
+    return f"The database cannot be used: {reason[0] if reason else type(error).__name__}"
+
+
+def check_port(host: str, port: int) -> None:
+    """Fail when nobody could listen here, before anything heavy is started."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            fail(f"Cannot listen on {host}:{port}: {error.strerror}. Choose another port with --port or PORT=.")
+
+
+def _settings() -> Settings:
+    try:
+        return load()
+    except SettingsError as error:
+        fail(str(error))
+
+
+def _external(settings: Settings, url: str) -> Surroundings:
+    if settings.secret is None:
+        fail("TRUELIFT_SECRET is missing: with DATABASE_URL set, give 32 characters or more that only you know.")
+    return Surroundings(settings=settings, url=url, secret=settings.secret.encode(), folder=None)
+
+
+def _secret(settings: Settings, folder: Path) -> bytes:
+    """The given secret, or one made once and kept beside the database."""
+    if settings.secret is not None:
+        return settings.secret.encode()
+    path = folder / "secret"
+    with suppress(FileExistsError), os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(secrets.token_hex(32).encode())
+    return path.read_bytes()

@@ -1,0 +1,76 @@
+"""Running the service: API, pages and worker in one process, or apart."""
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+import uvicorn
+
+from api.app import build
+from api.commands.process import Surroundings, run
+from api.database import Database
+from api.jobs.worker import work
+
+CONCURRENCY = 200
+"""Connections beyond which a request is answered 503 at once, instead of waiting for what will not come."""
+GRACE = 5
+"""Seconds that open requests get to finish when the service ends."""
+ENDING = (signal.SIGINT, signal.SIGTERM)
+
+
+def serve(around: Surroundings, *, host: str, port: int, with_worker: bool, ready: Callable[[], None]) -> None:
+    """Serve until interrupted; `ready` is called when the first request can be answered."""
+    run(around, _nothing)
+    database = Database(around.url, pool_size=around.settings.pool_size)
+    app = build(database, settings=around.settings, secret=around.secret, with_worker=with_worker)
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_level="warning",
+        server_header=False,
+        limit_concurrency=CONCURRENCY,
+        timeout_graceful_shutdown=GRACE,
+    )
+    Server(config, ready).run()
+
+
+def work_alone(around: Surroundings) -> None:
+    """Run the worker until interrupted."""
+
+    async def until_ended(database: Database) -> None:
+        task = asyncio.create_task(work(database, seconds=around.settings.refresh_seconds))
+        for name in ENDING:
+            asyncio.get_running_loop().add_signal_handler(name, task.cancel)
+        with suppress(asyncio.CancelledError):
+            await task
+
+    run(around, until_ended)
+
+
+class Server(uvicorn.Server):
+    """A server that says when it has started, and ends quietly when it is told to."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def main_loop(self) -> None:
+        """Announce, then serve."""
+        self._ready()
+        await super().main_loop()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """End on a signal, and leave it at that: raised again, it would skip what is left to close."""
+        kept = {name: signal.signal(name, self.handle_exit) for name in ENDING}
+        try:
+            yield
+        finally:
+            for name, handler in kept.items():
+                signal.signal(name, handler)
+
+
+async def _nothing(_database: Database) -> None:
+    """Only the preparation was wanted."""

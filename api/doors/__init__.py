@@ -1,0 +1,1 @@
+"""HTTP that is not GraphQL, and the checks that every request passes."""

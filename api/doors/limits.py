@@ -1,0 +1,69 @@
+"""What every request passes first: a cap on its body, and headers that keep a browser safe."""
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self';"
+    " form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+SAFE = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+}
+
+
+class BodyTooLarge(Exception):
+    """A body went over the cap while it was read."""
+
+
+class Limits:
+    """Refuses bodies over the cap, whether they say their size or not, and sets the headers on every answer."""
+
+    def __init__(self, app: ASGIApp, *, max_body_bytes: int) -> None:
+        self.app, self.max_body_bytes = app, max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        declared = Headers(scope=scope).get("content-length", "0")
+        if not declared.isdigit() or int(declared) > self.max_body_bytes:
+            await self._refusal()(scope, receive, _safe(send))
+            return
+        try:
+            await self.app(scope, self._counted(receive), _safe(send))
+        except BodyTooLarge:
+            await self._refusal()(scope, receive, _safe(send))
+
+    def _counted(self, receive: Receive) -> Receive:
+        seen = 0
+
+        async def counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self.max_body_bytes:
+                raise BodyTooLarge
+            return message
+
+        return counted
+
+    def _refusal(self) -> JSONResponse:
+        sentence = f"A body has at most {self.max_body_bytes:,} bytes."
+        return JSONResponse({"errors": [{"message": sentence, "extensions": {"code": "PAYLOAD_TOO_LARGE"}}]}, 413)
+
+
+def _safe(send: Send) -> Send:
+    async def safe(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in SAFE.items():
+                headers.setdefault(name, value)
+            headers.setdefault("cache-control", "no-store")
+        await send(message)
+
+    return safe

@@ -1,0 +1,86 @@
+"""The pages: each runs its own GraphQL document as the signed-in caller and fills its template with the answer."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+import web
+from api.auth import keys, sign_in
+from api.auth.keys import Caller, Scope
+from api.graphql.context import Context
+from api.graphql.schema import schema
+
+PAGE = 50
+"""Experiments on a page of the list."""
+
+
+async def experiments(request: Request) -> Response:
+    """The list of experiments."""
+    after = request.query_params.get("after")
+    return await _page(request, "experiments", {"first": PAGE, "after": after})
+
+
+async def experiment(request: Request) -> Response:
+    """One experiment and its results."""
+    return await _page(request, "experiment", {"key": request.path_params["key"]}, must_find="experiment")
+
+
+async def sign_in_form(request: Request) -> Response:
+    """The form to sign in with a key."""
+    if await _caller(request) is not None:
+        return RedirectResponse("/", 303)
+    return HTMLResponse(web.render("sign_in", {}))
+
+
+async def sign_in_with_key(request: Request) -> Response:
+    """Sign a browser in."""
+    if not sign_in.is_same_origin(request):
+        return HTMLResponse(web.render("sign_in", {}, error="This form was sent from another site."), 403)
+    key = str((await request.form()).get("key", "")).strip()
+    async with request.app.state.database.read() as session:
+        caller = await keys.caller(session, key, request.app.state.secret)
+    if caller is None or not caller.may(Scope.READ):
+        return HTMLResponse(web.render("sign_in", {}, error="This is not a key that may read."), 403)
+    response = RedirectResponse("/", 303)
+    cookie = sign_in.seal(caller.public_id, request.app.state.secret, datetime.now(UTC))
+    response.set_cookie(
+        sign_in.COOKIE,
+        cookie,
+        max_age=int(sign_in.LIFETIME.total_seconds()),
+        httponly=True,
+        samesite="lax",
+        secure=request.url.scheme == "https",
+    )
+    return response
+
+
+async def sign_out(request: Request) -> Response:
+    """Sign a browser out."""
+    response = RedirectResponse("/sign-in", 303)
+    if sign_in.is_same_origin(request):
+        response.delete_cookie(sign_in.COOKIE, httponly=True, samesite="lax")
+    return response
+
+
+async def _page(request: Request, page: str, variables: dict[str, Any], must_find: str | None = None) -> Response:
+    caller = await _caller(request)
+    if caller is None:
+        return RedirectResponse("/sign-in", 303)
+    context = Context(database=request.app.state.database, caller=caller)
+    result = await schema.execute(web.documents[page], variable_values=variables, context_value=context)
+    if result.errors or result.data is None:
+        return HTMLResponse(web.render("not_found", {}, error=str(result.errors)), 500)
+    if must_find is not None and result.data[must_find] is None:
+        return HTMLResponse(web.render("not_found", {}), 404)
+    return HTMLResponse(web.render(page, result.data))
+
+
+async def _caller(request: Request) -> Caller | None:
+    public_id = sign_in.unseal(request.cookies.get(sign_in.COOKIE, ""), request.app.state.secret, datetime.now(UTC))
+    if public_id is None:
+        return None
+    async with request.app.state.database.read() as session:
+        caller = await keys.caller_by_id(session, public_id)
+    return caller if caller is not None and caller.may(Scope.READ) else None

@@ -1,0 +1,238 @@
+"""Cells to wire rows: a mapping bound to the columns of one file."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from hashlib import blake2b
+from operator import itemgetter
+from typing import Any
+
+from api.files.blocks import Block
+from api.files.cells import filled, flag, is_empty, number, plain, text
+from api.files.errors import CellError, MappingError
+from api.files.mapping import LINE, SNAKE, Attribute, Column, Constant, Event, Mapping
+from api.files.rejects import Reject
+from api.files.suggestions import did_you_mean, listed
+from api.files.times import NO_TIME
+
+Row = dict[str, Any]
+Faults = dict[int, CellError]
+"""What is wrong with a row of a block, by its index; the first fault counts."""
+Reader = Callable[[Block, Faults], Sequence[Any]]
+"""A field's values, one a row; where a cell cannot be read, a fault is noted and the value means nothing."""
+Maker = Callable[[Block, Faults], list[Row | None]]
+"""Wire rows, one a row of the block; None where the cells tell of none."""
+
+OPTIONAL = frozenset({"value", "eventId"})
+USUAL = {
+    "experiment": ("experiment_id", "experiment_key", "test", "flag"),
+    "unit": ("user_id", "userid", "customer_id", "visitor_id", "account_id", "device_id", "id"),
+    "variant": ("variation", "version", "group", "arm", "bucket", "segment", "treatment"),
+    "exposedAt": ("exposure_time", "timestamp", "assigned_at", "ts", "time", "date"),
+    "event": ("event_name", "name", "action"),
+    "occurredAt": ("event_time", "timestamp", "created_at", "ts", "time", "date"),
+}
+"""What tables often call a field; only ever a suggestion."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """What to make of each row: one wire row of a long table, one for each event of a wide one."""
+
+    makers: tuple[Maker, ...]
+    used: frozenset[str]
+
+    def make(self, block: Block) -> tuple[list[tuple[int, Row]], list[Reject]]:
+        """The wire rows of a block with their lines, in the order of lines, and the rows that cannot be read."""
+        rows: list[tuple[int, Row]] = []
+        rejects: list[Reject] = []
+        for maker in self.makers if block.lines else ():
+            faults: Faults = {}
+            made = zip(block.lines, maker(block, faults), strict=True)
+            bad = {block.lines[row] for row in faults}
+            rows += [(line, row) for line, row in made if row is not None and line not in bad]
+            rejects += [block.reject(row, fault.code, str(fault), fault.path) for row, fault in faults.items()]
+        return sorted(rows, key=itemgetter(0)), list(dict.fromkeys(rejects))
+
+
+def shape(mapping: Mapping, columns: Sequence[str]) -> Shape:
+    """A mapping bound to the columns of a file. Raises MappingError when the file lacks one."""
+    binding = _Binding(mapping, columns)
+    if mapping.is_wide:
+        makers = tuple(_wide_outcomes(binding, event) for event in mapping.events)
+    else:
+        makers = (_exposures(binding) if mapping.kind == "exposures" else _outcomes(binding),)
+    return Shape(makers=makers, used=frozenset(binding.used))
+
+
+def event_id(unit: str, event: str, column: str) -> str:
+    """The id of an outcome out of a wide table: the same whenever the table is imported again."""
+    return blake2b(f"{unit}\0{event}\0{column}".encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+class _Binding:
+    """Fields and attributes as functions of a row's cells; remembers which columns were used."""
+
+    def __init__(self, mapping: Mapping, columns: Sequence[str]) -> None:
+        self.mapping, self.columns = mapping, columns
+        self.used: set[str] = set()
+        missing = [name for name in mapping.needed if name not in OPTIONAL and self._origin(name) is None]
+        if missing:
+            raise MappingError(_missing_fields(missing, columns))
+
+    def words(self, field: str) -> Reader:
+        """A field that holds a name."""
+        if self._origin(field) == Column(name=LINE):
+            return lambda block, _: list(map(str, block.lines))
+        return self._reader(field, text)
+
+    def variants(self) -> Reader:
+        """Variants by their keys, where the mapping translates what the file calls them."""
+        keys, words = self.mapping.variants, self.words("variant")
+        if not keys:
+            return words
+        return lambda block, faults: [keys.get(str(word), word) for word in words(block, faults)]
+
+    def times(self, field: str, offset: timedelta = NO_TIME) -> Reader:
+        """A field that holds a moment, aware and in UTC, moved by an offset."""
+        return self._reader(field, partial(self.mapping.clock.read, path=field, offset=offset))
+
+    def options(self, field: str) -> Reader:
+        """A field that may be missing: None where the file has no such column, or the cell is empty."""
+        read = self._reader(field, text if field == "eventId" else _same)
+        return lambda block, faults: filled(read(block, faults))
+
+    def cells(self, name: str, asker: str, convert: Callable[[Any], Any]) -> Reader:
+        """A column by its name, each cell converted. Raises MappingError when it is absent, or there twice."""
+        place = self._place(name, asker)
+        return lambda block, faults: _each(convert, block.columns[place], faults)
+
+    def attributes(self) -> Callable[[Block, Faults], list[Row]]:
+        """All attributes of each row; an empty cell is no attribute."""
+        items = self.mapping.attributes
+        names = [item.name for item in items]
+        readers = [self.cells(item.column, f"attribute {item.name}", _attribute(item)) for item in items]
+        if not readers:
+            return lambda block, _: [{} for _ in block.lines]
+        return lambda block, faults: [
+            {name: value for name, value in zip(names, values, strict=True) if value is not None}
+            for values in zip(*(filled(read(block, faults)) for read in readers), strict=True)
+        ]
+
+    def _place(self, name: str, asker: str) -> int:
+        """Where a column stands. Raises MappingError when it is absent, or there twice."""
+        if self.columns.count(name) == 1:
+            self.used.add(name)
+            return self.columns.index(name)
+        if name in self.columns:
+            raise MappingError(f"{asker}: the file has {self.columns.count(name)} columns named {name!r}; rename one.")
+        near = did_you_mean(name, self.columns)
+        raise MappingError(f"{asker}: the file has no column {name!r}.{near} Its columns are {listed(self.columns)}.")
+
+    def _origin(self, field: str) -> Column | Constant | None:
+        own = (Column(name=name) for name in (field, SNAKE.get(field, "")) if name in self.columns)
+        return self.mapping.fields.get(field) or next(own, None)
+
+    def _reader(self, field: str, convert: Callable[[Any], Any]) -> Reader:
+        origin = self._origin(field)
+        if isinstance(origin, Column):
+            return self.cells(origin.name, SNAKE.get(field, field), convert)
+        value = _constant(origin, convert) if origin else None
+        return lambda block, _: [value] * len(block.lines)
+
+
+def _exposures(binding: _Binding) -> Maker:
+    experiments, units, variants = binding.words("experiment"), binding.words("unit"), binding.variants()
+    times, attributes = binding.times("exposedAt"), binding.attributes()
+    readers = (experiments, units, variants, times, attributes)
+    return lambda block, faults: [
+        {"experiment": experiment, "unit": unit, "variant": variant, "exposedAt": at, "attributes": told}
+        for experiment, unit, variant, at, told in zip(*(read(block, faults) for read in readers), strict=True)
+    ]
+
+
+def _outcomes(binding: _Binding) -> Maker:
+    units, events, times = binding.words("unit"), binding.words("event"), binding.times("occurredAt")
+    readers = (units, events, times, binding.options("value"), binding.options("eventId"))
+    return lambda block, faults: [
+        {"unit": unit, "event": event, "occurredAt": at, "value": value, "eventId": identity}
+        for unit, event, at, value, identity in zip(*(read(block, faults) for read in readers), strict=True)
+    ]
+
+
+def _wide_outcomes(binding: _Binding, event: Event) -> Maker:
+    units, times = binding.words("unit"), binding.times("exposedAt", event.offset)
+    tell = _amount if event.is_value else _happened
+    told = binding.cells(event.column, f"event {event.event}", partial(tell, event))
+
+    def make(block: Block, faults: Faults) -> list[Row | None]:
+        rows = zip(units(block, faults), times(block, faults), told(block, faults), strict=True)
+        return [_outcome(event, unit, at, one.value) if one else None for unit, at, one in rows]
+
+    return make
+
+
+def _outcome(event: Event, unit: Any, at: datetime, value: float | None) -> Row:
+    identity = event_id(str(unit), event.event, event.column)
+    return {"unit": unit, "event": event.event, "occurredAt": at, "value": value, "eventId": identity}
+
+
+def _happened(event: Event, cell: Any) -> Constant | None:
+    return Constant(value=None) if flag(cell, event.column) else None
+
+
+def _amount(event: Event, cell: Any) -> Constant | None:
+    value = 0.0 if is_empty(cell) else number(cell, event.column)
+    return Constant(value=value) if value or (event.keeps_zero and not is_empty(cell)) else None
+
+
+def _attribute(item: Attribute) -> Callable[[Any], Any]:
+    if item.type in ("typed", "text"):
+        return text if item.type == "text" else plain
+    read = partial(number if item.type == "number" else flag, path=f"attributes.{item.name}")
+    return lambda cell: None if is_empty(cell) else read(cell)
+
+
+def _constant(origin: Constant, convert: Callable[[Any], Any]) -> Any:
+    try:
+        return convert(origin.value)
+    except CellError as error:
+        raise MappingError(f"The value set for {error}") from None
+
+
+def _each(convert: Callable[[Any], Any], cells: Sequence[Any], faults: Faults) -> Sequence[Any]:
+    if convert is _same or (convert in (text, plain) and set(map(type, cells)) <= {str}):
+        return cells  # text already: by far the most columns
+    try:
+        return list(map(convert, cells))
+    except CellError:
+        return [_or_fault(convert, cell, row, faults) for row, cell in enumerate(cells)]
+
+
+def _or_fault(convert: Callable[[Any], Any], cell: Any, row: int, faults: Faults) -> Any:
+    try:
+        return convert(cell)
+    except CellError as error:
+        faults.setdefault(row, error)
+        return None
+
+
+def _same(cell: Any) -> Any:
+    return cell
+
+
+def _missing_fields(missing: Sequence[str], columns: Sequence[str]) -> str:
+    names = [SNAKE.get(field, field) for field in missing]
+    likely = [f"--map {SNAKE.get(field, field)}={near}" for field in missing if (near := _likely(field, columns))]
+    meant = f" Did you mean {' '.join(likely)}?" if likely else ""
+    return (
+        f"The file has no column for {listed(names)}: name it with --map FIELD=COLUMN, or one value for all rows with "
+        f"--set FIELD=VALUE.{meant} Its columns are {listed(columns)}."
+    )
+
+
+def _likely(field: str, columns: Sequence[str]) -> str | None:
+    wanted = (field, SNAKE.get(field, field), *USUAL.get(field, ()))
+    plain_names = {name.lower().replace("_", ""): name for name in columns}
+    return next((plain_names[key] for name in wanted if (key := name.lower().replace("_", "")) in plain_names), None)

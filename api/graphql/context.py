@@ -1,0 +1,22 @@
+"""What every GraphQL request carries: who asks, the database, the time, and fresh loaders."""
+
+from datetime import UTC, datetime
+
+from strawberry.types import Info as StrawberryInfo
+
+from api.auth.keys import Caller
+from api.database import Database
+from api.graphql.loaders import Loaders
+
+
+class Context:
+    """One request. Loaders open their own reads, because fields resolve side by side and a session must not be shared."""
+
+    def __init__(self, *, database: Database, caller: Caller, now: datetime | None = None) -> None:
+        self.database = database
+        self.caller = caller
+        self.now = now or datetime.now(UTC)
+        self.loaders = Loaders(database, caller.workspace_id)
+
+
+Info = StrawberryInfo[Context, None]

@@ -1,0 +1,72 @@
+"""Turning errors into answers, in one place.
+
+What a person can mend comes back in the payload as `userErrors`, all of it at once. `errors` is for faults of the
+request itself and for bugs; a bug is logged with a trace id and answered without its text.
+"""
+
+import logging
+import secrets
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+import strawberry
+from graphql import GraphQLError
+from sqlalchemy.exc import IntegrityError
+from strawberry.extensions import SchemaExtension
+
+from kpi.errors import Code, Invalid, NotFound, Problem
+
+log = logging.getLogger("truelift.graphql")
+strawberry.enum(Code, name="UserErrorCode", description="What is wrong with an input, for programs.")
+P = TypeVar("P")
+
+
+@strawberry.type(description="One fault in an input.")
+class UserError:
+    """One fault in an input."""
+
+    message: str = strawberry.field(description="The fault in a sentence.")
+    code: Code = strawberry.field(description="The rule it breaks.")
+    path: list[str] | None = strawberry.field(description="The path to the input field that must change.")
+
+
+async def answer(payload: Callable[..., P], action: Callable[[], Coroutine[Any, Any, dict[str, Any]]]) -> P:
+    """Run a mutation's action: its result as the payload's fields, or its problems as `userErrors`."""
+    try:
+        return payload(**await action(), user_errors=[])
+    except Invalid as invalid:
+        return payload(user_errors=[_error(problem) for problem in invalid.problems])
+    except NotFound:
+        missing = Problem(code=Code.NOT_FOUND, message="There is no such thing in this workspace.", path=("id",))
+        return payload(user_errors=[_error(missing)])
+    except IntegrityError as error:
+        # Two people registered one key at the same moment; the rule is the database's, the sentence ours.
+        if "workspace_id_key" not in str(error.orig):
+            raise
+        taken = Problem(code=Code.KEY_TAKEN, message="This key has just been taken.", path=("key",))
+        return payload(user_errors=[_error(taken)])
+
+
+class Masked(SchemaExtension):
+    """Answers an unexpected error with a trace id, and writes what it was to the log."""
+
+    def on_operation(self) -> Any:
+        """After the operation, replace the text of each unexpected error."""
+        yield
+        result = self.execution_context.result
+        errors = getattr(result, "errors", None)
+        if errors:
+            result.errors = [_masked(error) for error in errors]  # type: ignore[union-attr]  # it has errors, as just seen
+
+
+def _masked(error: GraphQLError) -> GraphQLError:
+    if error.original_error is None or isinstance(error.original_error, GraphQLError):
+        return error
+    trace = secrets.token_hex(8)
+    log.error("trace %s: %s", trace, error.message, exc_info=error.original_error)
+    extensions = {"code": "INTERNAL", "traceId": trace}
+    return GraphQLError("Something went wrong on our side.", path=error.path, extensions=extensions)
+
+
+def _error(problem: Problem) -> UserError:
+    return UserError(message=problem.message, code=problem.code, path=list(problem.path))

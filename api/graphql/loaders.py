@@ -1,0 +1,65 @@
+"""Reads that many fields of one answer share: each key is fetched once, all keys of a tick in one statement."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+from strawberry.dataloader import DataLoader
+
+from api.database import Database, driver
+from experiments import analysis
+from experiments import queries as experiment_queries
+from experiments.analysis import Results
+from experiments.tables import Experiment, Refresh, Variant
+from kpi import queries as kpi_queries
+from kpi.tables import Baseline, Definition, Hypothesis, Kpi
+
+V = TypeVar("V")
+Fetch = Callable[[AsyncSession, list[int]], Awaitable[dict[int, V]]]
+
+
+class Loaders:
+    """One set a request. All of them read within one workspace."""
+
+    def __init__(self, database: Database, workspace_id: int) -> None:
+        self._database = database
+        self.kpis: DataLoader[int, Kpi | None] = self._loader(
+            lambda session, ids: kpi_queries.kpis_by_id(session, workspace_id, ids)
+        )
+        self.hypotheses: DataLoader[int, Hypothesis | None] = self._loader(
+            lambda session, ids: kpi_queries.hypotheses_by_id(session, workspace_id, ids)
+        )
+        self.experiments: DataLoader[int, Experiment | None] = self._loader(
+            lambda session, ids: experiment_queries.experiments_by_id(session, workspace_id, ids)
+        )
+        self.definitions: DataLoader[int, Definition | None] = self._loader(kpi_queries.latest_definitions)
+        self.baselines: DataLoader[int, Baseline | None] = self._loader(kpi_queries.latest_baselines)
+        self.variants: DataLoader[int, list[Variant] | None] = self._loader(experiment_queries.variants_of)
+        self.refreshes: DataLoader[int, Refresh | None] = self._loader(experiment_queries.refreshes_of)
+        self.kpis_by_key: DataLoader[str, Kpi | None] = DataLoader(self._kpis_by_key(workspace_id))
+
+    def _loader(self, fetch: Fetch[V]) -> DataLoader[int, V | None]:
+        async def load(ids: list[int]) -> list[V | None]:
+            async with self._database.read() as session:
+                found = await fetch(session, ids)
+            return [found.get(identity) for identity in ids]
+
+        return DataLoader(load)
+
+    def _kpis_by_key(self, workspace_id: int) -> Callable[[list[str]], Awaitable[list[Kpi | None]]]:
+        async def load(keys: list[str]) -> list[Kpi | None]:
+            async with self._database.read() as session:
+                found = await kpi_queries.kpis_by_key(session, workspace_id, keys)
+            return [found.get(key) for key in keys]
+
+        return load
+
+    async def results(self, experiment: Experiment) -> Results | None:
+        """An experiment's results; None before its first refresh."""
+        refresh = await self.refreshes.load(experiment.id)
+        variants = await self.variants.load(experiment.id) or []
+        if refresh is None:
+            return None
+        async with self._database.read() as session:
+            connection = await driver(session)
+            return await analysis.results(connection, experiment, refresh, {row.key: row.id for row in variants})

@@ -1,0 +1,162 @@
+"""Taking in exposures and outcomes, up to 1,000 rows a call. For more there is `truelift import`."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+import asyncpg
+import strawberry
+from strawberry.scalars import JSON
+
+from api.auth.permissions import MayIngest
+from api.graphql.context import Info
+from api.graphql.errors import UserError, answer
+from experiments import exposures
+from kpi import events
+from kpi.errors import Code, Invalid, Problem
+from kpi.ingest import Fault, Report
+
+MOST_ROWS = 1_000
+Ingest = Callable[..., Awaitable[Report]]
+strawberry.enum(Fault, name="RowErrorCode", description="Why a row was rejected.")
+
+
+@strawberry.input(description="A unit met a variant.")
+class ExposureInput:
+    """An exposure."""
+
+    experiment: str = strawberry.field(description="The key of the experiment.")
+    unit: str = strawberry.field(description="The id of the unit.")
+    variant: str = strawberry.field(description="The key of the variant.")
+    exposed_at: datetime = strawberry.field(description="The time, with its zone.")
+    attributes: JSON | None = strawberry.field(
+        description="What is known of the unit then: names with texts, numbers or booleans.", default=None
+    )
+
+
+@strawberry.input(description="A unit did something.")
+class OutcomeInput:
+    """An outcome."""
+
+    unit: str = strawberry.field(description="The id of the unit.")
+    event: str = strawberry.field(description="The name of the event.")
+    occurred_at: datetime = strawberry.field(description="The time, with its zone.")
+    value: float | None = strawberry.field(description="The amount, if the event has one.", default=None)
+    event_id: str | None = strawberry.field(
+        description="Your own id of the event, so that a retry is known even if its content is not the same.",
+        default=None,
+    )
+
+
+@strawberry.input(description="Exposures to take in.")
+class ExposuresIngestInput:
+    """Exposures to take in."""
+
+    exposures: list[ExposureInput] = strawberry.field(description="The exposures, 1,000 at most.")
+
+
+@strawberry.input(description="Outcomes to take in.")
+class OutcomesIngestInput:
+    """Outcomes to take in."""
+
+    outcomes: list[OutcomeInput] = strawberry.field(description="The outcomes, 1,000 at most.")
+
+
+@strawberry.type(description="A row that was rejected. Its neighbours were not.")
+class RowError:
+    """A rejected row."""
+
+    index: int = strawberry.field(description="The place of the row in the input, from 0.")
+    code: Fault = strawberry.field(description="The rule it breaks.")
+    message: str = strawberry.field(description="The fault in a sentence.")
+    path: str = strawberry.field(description="The path within the row.")
+
+
+@strawberry.type(description="What became of the rows. Sent after the commit: what is accepted is stored.")
+class IngestReport:
+    """What became of the rows."""
+
+    accepted: int = strawberry.field(description="The rows that were new.")
+    duplicates: int = strawberry.field(description="The rows that were there already; they do not count again.")
+    rejected: int = strawberry.field(description="The rows that were rejected.")
+    row_errors: list[RowError] = strawberry.field(description="The rejected rows with their reasons.")
+
+
+@strawberry.type(description="The answer to exposuresIngest.")
+class ExposuresIngestPayload:
+    """The answer to exposuresIngest."""
+
+    report: IngestReport | None = strawberry.field(description="What became of the rows.", default=None)
+    user_errors: list[UserError] = strawberry.field(description="The faults in the input as a whole.")
+
+
+@strawberry.type(description="The answer to outcomesIngest.")
+class OutcomesIngestPayload:
+    """The answer to outcomesIngest."""
+
+    report: IngestReport | None = strawberry.field(description="What became of the rows.", default=None)
+    user_errors: list[UserError] = strawberry.field(description="The faults in the input as a whole.")
+
+
+ExposuresInput = Annotated[ExposuresIngestInput, strawberry.argument(description="The exposures to take in.")]
+OutcomesInput = Annotated[OutcomesIngestInput, strawberry.argument(description="The outcomes to take in.")]
+
+
+@strawberry.type
+class IngestMutation:
+    """Taking in exposures and outcomes."""
+
+    @strawberry.mutation(description="Take in exposures.", permission_classes=[MayIngest])
+    async def exposures_ingest(
+        self,
+        info: Info,
+        input: ExposuresInput,  # noqa: A002 - the API's word
+    ) -> ExposuresIngestPayload | None:
+        """Take in exposures."""
+        return await answer(
+            ExposuresIngestPayload, lambda: _take_in(info, "exposures", exposures.ingest, input.exposures)
+        )
+
+    @strawberry.mutation(description="Take in outcomes.", permission_classes=[MayIngest])
+    async def outcomes_ingest(
+        self,
+        info: Info,
+        input: OutcomesInput,  # noqa: A002 - the API's word
+    ) -> OutcomesIngestPayload | None:
+        """Take in outcomes."""
+        return await answer(OutcomesIngestPayload, lambda: _take_in(info, "outcomes", events.ingest, input.outcomes))
+
+
+async def _take_in(info: Info, field: str, ingest: Ingest, given: Sequence[Any]) -> dict[str, Any]:
+    if len(given) > MOST_ROWS:
+        sentence = f"{len(given)} rows; {MOST_ROWS} is the most a call takes."
+        raise Invalid([Problem(code=Code.BAD_USER_INPUT, message=sentence, path=(field,))])
+    rows = [_wire(row) for row in given]
+    connection: asyncpg.Connection
+    async with info.context.database.raw() as connection:
+        report = await ingest(
+            connection, workspace_id=info.context.caller.workspace_id, rows=rows, now=info.context.now
+        )
+    return {"report": _report(report)}
+
+
+def _wire(row: Any) -> dict[str, Any]:
+    """An input as the row every other door brings."""
+    return {_camel(name): value for name, value in vars(row).items()}
+
+
+def _camel(name: str) -> str:
+    head, *rest = name.split("_")
+    return head + "".join(part.title() for part in rest)
+
+
+def _report(report: Report) -> IngestReport:
+    return IngestReport(
+        accepted=len(report.accepted),
+        duplicates=len(report.duplicates),
+        rejected=len(report.refusals),
+        row_errors=[
+            RowError(index=refusal.index, code=refusal.code, message=refusal.message, path=refusal.path)
+            for refusal in report.refusals
+        ],
+    )

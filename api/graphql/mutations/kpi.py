@@ -1,0 +1,195 @@
+"""Registering KPIs and hypotheses."""
+
+from datetime import date
+from typing import Annotated, Any
+
+import strawberry
+
+from api.auth.permissions import MayEdit
+from api.graphql.context import Info
+from api.graphql.errors import UserError, answer
+from api.graphql.types.hypothesis import Hypothesis
+from api.graphql.types.kpi import Kpi
+from kpi import enums, kinds, service
+from kpi.kinds.mean import Of
+
+
+@strawberry.input(description="The share of units that do something within a window.")
+class ActivationInput:
+    """An activation."""
+
+    event: str = strawberry.field(description="The event that counts.")
+    window_days: int = strawberry.field(description="Days after exposure within which it counts.")
+
+    def kind(self) -> kinds.Kind:
+        """The definition it states."""
+        return kinds.Activation(event=self.event, window_days=self.window_days)
+
+
+@strawberry.input(description="The share of units that come back on a given day.")
+class RetentionInput:
+    """A retention."""
+
+    event: str = strawberry.field(description="The event that counts.")
+    day: int = strawberry.field(description="The day: the 24 hours that begin this many days after exposure.")
+
+    def kind(self) -> kinds.Kind:
+        """The definition it states."""
+        return kinds.Retention(event=self.event, day=self.day)
+
+
+@strawberry.input(description="Days until a unit does something for the first time; who has not yet is censored.")
+class TimeToValueInput:
+    """A time to value."""
+
+    event: str = strawberry.field(description="The event that is first value.")
+    tau_days: int = strawberry.field(description="The horizon of the restricted mean, in days after exposure.")
+    loss_event: str | None = strawberry.field(
+        description="The event that ends a unit's observation early.", default=None
+    )
+
+    def kind(self) -> kinds.Kind:
+        """The definition it states."""
+        return kinds.TimeToValue(event=self.event, tau_days=self.tau_days, loss_event=self.loss_event)
+
+
+@strawberry.input(description="The mean amount per unit within a window.")
+class MeanInput:
+    """A mean."""
+
+    event: str = strawberry.field(description="The event that is added up.")
+    window_days: int = strawberry.field(description="Days after exposure within which it counts.")
+    of: Of = strawberry.field(description="What is added up.", default=Of.VALUE)
+    cap: float | None = strawberry.field(description="The most that one unit counts for.", default=None)
+
+    def kind(self) -> kinds.Kind:
+        """The definition it states."""
+        return kinds.Mean(event=self.event, window_days=self.window_days, of=self.of, cap=self.cap)
+
+
+@strawberry.input(description="How a KPI is computed: exactly one kind.", one_of=True)
+class KpiDefinitionInput:
+    """A definition of one kind."""
+
+    activation: ActivationInput | None = strawberry.field(description="Activation.", default=strawberry.UNSET)
+    retention: RetentionInput | None = strawberry.field(description="Retention.", default=strawberry.UNSET)
+    time_to_value: TimeToValueInput | None = strawberry.field(description="Time to value.", default=strawberry.UNSET)
+    mean: MeanInput | None = strawberry.field(description="Mean per unit.", default=strawberry.UNSET)
+
+    def kind(self) -> kinds.Kind:
+        """The definition it states; the schema has seen to it that there is exactly one."""
+        return next(
+            choice.kind() for choice in (self.activation, self.retention, self.time_to_value, self.mean) if choice
+        )
+
+
+@strawberry.input(description="A KPI's level before, with its error.")
+class BaselineInput:
+    """A baseline."""
+
+    value: float = strawberry.field(description="The value of the KPI in the window.")
+    standard_error: float = strawberry.field(description="The standard error of the value.")
+    n: int | None = strawberry.field(description="The units it was measured on.", default=None)
+    from_on: date | None = strawberry.field(description="The first day of the window.", default=None)
+    to_on: date | None = strawberry.field(description="The last day of the window.", default=None)
+
+
+@strawberry.input(description="A KPI to register.")
+class KpiRegisterInput:
+    """A KPI to register."""
+
+    key: str = strawberry.field(description="The key: small letters, digits and hyphens, unique in the workspace.")
+    name: str = strawberry.field(description="The name.")
+    unit: enums.Unit = strawberry.field(description="The unit it counts.", default=enums.Unit.USER)
+    direction: enums.Direction = strawberry.field(description="The direction that is better.")
+    owner: str = strawberry.field(description="The person who owns it.")
+    definition: KpiDefinitionInput = strawberry.field(description="How it is computed.")
+    description: str = strawberry.field(description="The definition in words.", default="")
+    tier: enums.Tier = strawberry.field(description="The tier.", default=enums.Tier.EARLY)
+    is_leading: bool = strawberry.field(description="Whether it moves before revenue does.", default=True)
+    driver: enums.Driver = strawberry.field(description="The part of revenue it feeds.", default=enums.Driver.RENEWAL)
+    data_source: str = strawberry.field(description="The source of its data.", default="")
+    frequency: enums.Frequency = strawberry.field(
+        description="The frequency it is reported at.", default=enums.Frequency.WEEKLY
+    )
+    action: str = strawberry.field(description="The action its alert triggers.", default="")
+    baseline: BaselineInput | None = strawberry.field(description="Its level before.", default=None)
+
+
+@strawberry.type(description="The answer to kpiRegister.")
+class KpiRegisterPayload:
+    """The answer to kpiRegister."""
+
+    kpi: Kpi | None = strawberry.field(description="The KPI; null when there are errors.", default=None)
+    user_errors: list[UserError] = strawberry.field(description="The faults in the input.")
+
+
+@strawberry.input(description="A hypothesis to register.")
+class HypothesisRegisterInput:
+    """A hypothesis to register."""
+
+    key: str = strawberry.field(description="The key: small letters, digits and hyphens, unique in the workspace.")
+    title: str = strawberry.field(description="The hypothesis in one line.")
+    change: str = strawberry.field(description="The change that is made.")
+    kpi: str = strawberry.field(description="The key of the KPI that is expected to move.")
+    direction: enums.Change = strawberry.field(description="The direction it is expected to move.")
+    owner: str = strawberry.field(description="The person who owns it.")
+    expected_lift: float | None = strawberry.field(
+        description="The relative effect expected, 0.05 for five per cent.", default=None
+    )
+    segment: str | None = strawberry.field(description="The segment it is believed of.", default=None)
+    rationale: str = strawberry.field(description="The reason to believe it.", default="")
+
+
+@strawberry.type(description="The answer to hypothesisRegister.")
+class HypothesisRegisterPayload:
+    """The answer to hypothesisRegister."""
+
+    hypothesis: Hypothesis | None = strawberry.field(
+        description="The hypothesis; null when there are errors.", default=None
+    )
+    user_errors: list[UserError] = strawberry.field(description="The faults in the input.")
+
+
+KpiInput = Annotated[KpiRegisterInput, strawberry.argument(description="The KPI to register.")]
+HypothesisInput = Annotated[HypothesisRegisterInput, strawberry.argument(description="The hypothesis to register.")]
+
+
+@strawberry.type
+class KpiMutation:
+    """Registering KPIs and hypotheses."""
+
+    @strawberry.mutation(description="Register a KPI, with its baseline if it is known.", permission_classes=[MayEdit])
+    async def kpi_register(self, info: Info, input: KpiInput) -> KpiRegisterPayload | None:  # noqa: A002 - the API's word
+        """Register a KPI."""
+
+        async def action() -> dict[str, Any]:
+            fields = vars(input) | {"definition": input.definition.kind(), "baseline": _baseline(input.baseline)}
+            async with info.context.database.write() as session:
+                kpi = await service.register_kpi(
+                    session, workspace_id=info.context.caller.workspace_id, now=info.context.now, **fields
+                )
+            return {"kpi": kpi}
+
+        return await answer(KpiRegisterPayload, action)
+
+    @strawberry.mutation(description="Register what a change is believed to do to a KPI.", permission_classes=[MayEdit])
+    async def hypothesis_register(
+        self,
+        info: Info,
+        input: HypothesisInput,  # noqa: A002 - the API's word
+    ) -> HypothesisRegisterPayload | None:
+        """Register a hypothesis."""
+
+        async def action() -> dict[str, Any]:
+            async with info.context.database.write() as session:
+                hypothesis = await service.register_hypothesis(
+                    session, workspace_id=info.context.caller.workspace_id, now=info.context.now, **vars(input)
+                )
+            return {"hypothesis": hypothesis}
+
+        return await answer(HypothesisRegisterPayload, action)
+
+
+def _baseline(given: BaselineInput | None) -> service.BaselineValue | None:
+    return None if given is None else service.BaselineValue(**vars(given))

@@ -1,0 +1,123 @@
+"""What can be asked."""
+
+from typing import Annotated, Any
+
+import strawberry
+
+from api.auth.permissions import MayRead
+from api.graphql.context import Info
+from api.graphql.nodes import After, Before, First, Last, Node, Page, cursor, page, page_info, parts
+from api.graphql.types.experiment import Experiment, ExperimentConnection, ExperimentEdge
+from api.graphql.types.hypothesis import Hypothesis, HypothesisConnection, HypothesisEdge
+from api.graphql.types.kpi import Kpi, KpiConnection, KpiEdge
+from api.graphql.types.viewer import Viewer
+from experiments import tables as experiment_tables
+from experiments.queries import experiment_by_key
+from kpi import tables as kpi_tables
+from kpi.queries import hypotheses_by_key, kpis_by_key
+
+MOST_NODES = 100
+Key = Annotated[str, strawberry.argument(description="The key of the object.")]
+Identity = Annotated[strawberry.ID, strawberry.argument(description="The global id of the object.")]
+Identities = Annotated[list[strawberry.ID], strawberry.argument(description="The global ids, 100 at most.")]
+
+
+@strawberry.type(description="What can be asked.")
+class Query:
+    """What can be asked."""
+
+    @strawberry.field(description="Who is asking.", permission_classes=[MayRead])
+    def viewer(self, info: Info) -> Viewer:
+        """Who is asking."""
+        return Viewer.of(info.context.caller)
+
+    @strawberry.field(
+        description="Any object by its global id; null when there is none in this workspace.",
+        permission_classes=[MayRead],
+        graphql_type=Node | None,
+    )
+    async def node(self, info: Info, id: Identity) -> Any:  # noqa: A002 - Relay's name
+        """Any object by its global id."""
+        return await _node(info, id)
+
+    @strawberry.field(
+        description="Objects by their global ids, in order; null where there is none in this workspace.",
+        permission_classes=[MayRead],
+        graphql_type=list[Node | None],
+    )
+    async def nodes(self, info: Info, ids: Identities) -> Any:
+        """Objects by their global ids."""
+        return [await _node(info, identity) for identity in ids[:MOST_NODES]]
+
+    @strawberry.field(description="A KPI by its key.", permission_classes=[MayRead], graphql_type=Kpi | None)
+    async def kpi(self, info: Info, key: Key) -> kpi_tables.Kpi | None:
+        """A KPI by its key."""
+        async with info.context.database.read() as session:
+            return (await kpis_by_key(session, info.context.caller.workspace_id, [key])).get(key)
+
+    @strawberry.field(description="The KPIs of the workspace, newest first.", permission_classes=[MayRead])
+    async def kpis(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> KpiConnection:
+        """The KPIs of the workspace."""
+        return _connection(KpiConnection, KpiEdge, await _page(info, kpi_tables.Kpi, first, after, last, before))
+
+    @strawberry.field(
+        description="A hypothesis by its key.", permission_classes=[MayRead], graphql_type=Hypothesis | None
+    )
+    async def hypothesis(self, info: Info, key: Key) -> kpi_tables.Hypothesis | None:
+        """A hypothesis by its key."""
+        async with info.context.database.read() as session:
+            return (await hypotheses_by_key(session, info.context.caller.workspace_id, [key])).get(key)
+
+    @strawberry.field(description="The hypotheses of the workspace, newest first.", permission_classes=[MayRead])
+    async def hypotheses(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> HypothesisConnection:
+        """The hypotheses of the workspace."""
+        found = await _page(info, kpi_tables.Hypothesis, first, after, last, before)
+        return _connection(HypothesisConnection, HypothesisEdge, found)
+
+    @strawberry.field(
+        description="An experiment by its key.", permission_classes=[MayRead], graphql_type=Experiment | None
+    )
+    async def experiment(self, info: Info, key: Key) -> experiment_tables.Experiment | None:
+        """An experiment by its key."""
+        async with info.context.database.read() as session:
+            return await experiment_by_key(session, info.context.caller.workspace_id, key)
+
+    @strawberry.field(description="The experiments of the workspace, newest first.", permission_classes=[MayRead])
+    async def experiments(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> ExperimentConnection:
+        """The experiments of the workspace."""
+        found = await _page(info, experiment_tables.Experiment, first, after, last, before)
+        return _connection(ExperimentConnection, ExperimentEdge, found)
+
+
+async def _page(  # noqa: PLR0917 - Relay's four arguments
+    info: Info, table: Any, first: int | None, after: str | None, last: int | None, before: str | None
+) -> Page[Any]:
+    async with info.context.database.read() as session:
+        return await page(session, table, info.context.caller.workspace_id, first, after, last, before)
+
+
+def _connection(connection: Any, edge: Any, found: Page[Any]) -> Any:
+    return connection(
+        edges=[edge(cursor=cursor(row), node=row) for row in found.rows],
+        nodes=found.rows,
+        page_info=page_info(found),
+        total_count=found.total,
+    )
+
+
+async def _node(info: Info, identity: str) -> Any:
+    found = parts(identity)
+    loaders = info.context.loaders
+    by_noun: dict[str, Any] = {
+        "Kpi": loaders.kpis,
+        "Hypothesis": loaders.hypotheses,
+        "Experiment": loaders.experiments,
+    }
+    loader = by_noun.get(found[0]) if found else None
+    return None if loader is None or found is None else await loader.load(found[1])

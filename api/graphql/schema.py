@@ -1,0 +1,35 @@
+"""The schema, put together. `make schema` writes it to `schema.graphql`, and a test fails when that file is stale."""
+
+from pathlib import Path
+
+import strawberry
+from strawberry.extensions import MaxTokensLimiter
+from strawberry.schema.config import StrawberryConfig
+from strawberry.tools import merge_types
+
+from api.graphql.errors import Masked
+from api.graphql.mutations.experiment import ExperimentMutation
+from api.graphql.mutations.ingest import IngestMutation
+from api.graphql.mutations.kpi import KpiMutation
+from api.graphql.query import Query
+from api.graphql.types.experiment import Experiment
+from api.graphql.types.hypothesis import Hypothesis
+from api.graphql.types.kpi import Kpi
+
+SDL = Path(__file__).with_name("schema.graphql")
+MOST_TOKENS = 20_000
+"""Room for 1,000 rows written out in a document; the body's size is capped before."""
+
+Mutation = merge_types("Mutation", (KpiMutation, ExperimentMutation, IngestMutation))
+schema = strawberry.Schema(
+    query=Query,
+    mutation=Mutation,
+    types=[Kpi, Hypothesis, Experiment],
+    extensions=[Masked, lambda: MaxTokensLimiter(max_token_count=MOST_TOKENS)],
+    config=StrawberryConfig(auto_camel_case=True),
+)
+
+
+def sdl() -> str:
+    """The schema in GraphQL's own language."""
+    return schema.as_str() + "\n"

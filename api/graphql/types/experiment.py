@@ -1,0 +1,244 @@
+"""Experiments, their plans and results, as the API shows them."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import strawberry
+from strawberry import Parent
+
+from api.graphql.context import Info
+from api.graphql.nodes import Node, PageInfo
+from api.graphql.types.finding import Finding, Look, Variant
+from api.graphql.types.hypothesis import Hypothesis
+from api.graphql.types.kpi import Kpi
+from experiments import analysis, enums, findings, plan, tables, verdict
+from experiments import plan as plans
+from kpi import tables as kpi_tables
+from kpi.enums import Unit
+
+strawberry.enum(enums.Kind, name="ExperimentKind", description="What an experiment changes.")
+strawberry.enum(enums.State, name="ExperimentState", description="Where an experiment is in its life.")
+strawberry.enum(enums.Policy, name="Policy", description="When the test may decide.")
+strawberry.enum(verdict.VerdictState, name="VerdictState", description="What is recommended.")
+strawberry.enum(verdict.Rule, name="VerdictRule", description="The rule that gave a verdict.")
+strawberry.enum(verdict.SrmState, name="SrmState", description="What the sample ratio check says.")
+
+
+@strawberry.type(description="A KPI's part in a plan.")
+class PlannedKpi:
+    """A KPI's part in a plan."""
+
+    role: enums.Role = strawberry.field(description="The role of the KPI.")
+    mde: float | None = strawberry.field(description="The smallest effect worth having, as a difference.")
+    margin: float | None = strawberry.field(description="The margin of a guardrail, as a difference.")
+
+    @strawberry.field(description="The KPI.", graphql_type=Kpi | None)
+    async def kpi(parent: Parent[plan.PlannedKpi], info: Info) -> kpi_tables.Kpi | None:
+        """The KPI."""
+        return await info.context.loaders.kpis_by_key.load(parent.kpi)
+
+    @strawberry.field(description="The version of the definition the plan pins.")
+    def definition_version(parent: Parent[plan.PlannedKpi]) -> int:
+        """The version of the definition the plan pins."""
+        return parent.definition.version
+
+
+@strawberry.type(description="What was decided before the start; sealed when the experiment starts.")
+class Plan:
+    """A plan."""
+
+    kpis: list[PlannedKpi] = strawberry.field(description="The KPIs of the plan and their roles.")
+    alpha: float = strawberry.field(description="The error rate of all deciding tests together.")
+    power: float = strawberry.field(description="The chance to find the planned effect.")
+    policy: enums.Policy = strawberry.field(description="The policy that says when the test may decide.")
+    looks: int = strawberry.field(description="The number of planned looks.")
+    horizon_days: int = strawberry.field(description="The days from start to the last look.")
+    segment_attributes: list[str] = strawberry.field(description="The attributes that define segments.")
+    planned_units: float | None = strawberry.field(
+        description="The units all variants need together, judged by the baseline's spread; null without one."
+    )
+    hash: str = strawberry.field(description="The SHA-256 of the canonical plan, in hex.")
+    canonical_json: str = strawberry.field(description="The plan in canonical JSON (RFC 8785).")
+    sealed_at: datetime | None = strawberry.field(description="The time of the seal; null for a draft.")
+
+
+@strawberry.type(description="What the evidence recommends. A person decides.")
+class Verdict:
+    """A verdict."""
+
+    state: verdict.VerdictState = strawberry.field(description="The recommendation.")
+    rule: verdict.Rule = strawberry.field(description="The rule that gave it.")
+    sentence: str = strawberry.field(description="The reason in words.")
+    would_change: str = strawberry.field(description="The thing that would change the verdict.")
+
+
+@strawberry.type(description="The units of one variant against the promise of its weight.")
+class SrmArm:
+    """The units of one variant."""
+
+    variant: Variant = strawberry.field(description="The variant.")
+    observed: int = strawberry.field(description="The units that came.")
+    expected: float = strawberry.field(description="The units that should have come, by weight.")
+
+
+@strawberry.type(description="The sample ratio check: are the units split as planned?")
+class Srm:
+    """The sample ratio check."""
+
+    statistic: float | None = strawberry.field(description="The chi-square statistic.")
+    p_value: float | None = strawberry.field(
+        description="The chi-square p-value: for a single look, shown and warned by."
+    )
+    sequential_p_value: float | None = strawberry.field(
+        description="The sequential p-value: valid at every look, it alone raises the alarm."
+    )
+    arms: list[SrmArm] = strawberry.field(description="The units by variant.")
+
+    @strawberry.field(description="The state of the check.")
+    def state(parent: Parent[findings.SampleRatio]) -> verdict.SrmState:
+        """The state of the check."""
+        return verdict.srm_state(parent)
+
+
+@strawberry.type(description="Whether the data can be trusted.")
+class Diagnostics:
+    """Whether the data can be trusted."""
+
+    exposed: int = strawberry.field(description="The units in the analysis.")
+    crossovers: int = strawberry.field(description="The units seen in two variants, which are excluded.")
+    srm: Srm = strawberry.field(description="The sample ratio check.")
+
+
+@strawberry.type(description="What may honestly be concluded now, and where the numbers come from.")
+class ExperimentResults:
+    """An experiment's results."""
+
+    verdict: Verdict = strawberry.field(description="The verdict on the experiment.")
+
+    @strawberry.field(description="The time the aggregates were computed.")
+    def computed_at(parent: Parent[analysis.Results]) -> datetime:
+        """The time the aggregates were computed."""
+        return parent.refresh.computed_at.astimezone(UTC)
+
+    @strawberry.field(description="The time through which the data are counted.")
+    def data_through(parent: Parent[analysis.Results]) -> datetime:
+        """The time through which the data are counted."""
+        return parent.refresh.data_through.astimezone(UTC)
+
+    @strawberry.field(description="The SHA-256 of the sealed plan the results follow.")
+    def plan_hash(parent: Parent[analysis.Results]) -> str | None:
+        """The hash of the sealed plan."""
+        return parent.experiment.plan_hash
+
+    @strawberry.field(description="The version of the software that made the aggregates.")
+    def software_version(parent: Parent[analysis.Results]) -> str:
+        """The version of the software."""
+        return parent.refresh.version
+
+    @strawberry.field(
+        description="Whether the plan was sealed before the experiment began; false for taken-in history."
+    )
+    def is_plan_sealed_before_data(parent: Parent[analysis.Results]) -> bool:
+        """Whether the plan was sealed first."""
+        return parent.is_sealed_before_data
+
+    @strawberry.field(description="Whether the data can be trusted.")
+    def diagnostics(parent: Parent[analysis.Results]) -> Diagnostics:
+        """Whether the data can be trusted."""
+        ratio: Any = parent.evaluation.sample_ratio
+        return Diagnostics(exposed=parent.exposed, crossovers=parent.refresh.crossovers, srm=ratio)
+
+    @strawberry.field(description="The looks of the first primary finding; empty but for the group-sequential policy.")
+    def looks(parent: Parent[analysis.Results]) -> list[Look]:
+        """The looks of the first primary finding."""
+        courses = (finding.course for finding in parent.evaluation.findings)
+        found: Any = next((course.looks for course in courses if course is not None), ())
+        return list(found)
+
+    @strawberry.field(description="The findings for everybody: KPIs in the plan's order, each variant with control.")
+    def findings(parent: Parent[analysis.Results]) -> list[Finding]:
+        """The findings for everybody."""
+        found: Any = parent.evaluation.findings
+        return list(found)
+
+    @strawberry.field(description="The same findings within each pre-registered segment: to inform, not to decide.")
+    def segment_findings(parent: Parent[analysis.Results]) -> list[Finding]:
+        """The findings by segment."""
+        found: Any = parent.evaluation.segment_findings
+        return list(found)
+
+
+@strawberry.type(description="An experiment: its plan, its state, its results.")
+class Experiment(Node):
+    """An experiment."""
+
+    key: str = strawberry.field(description="The key of the experiment, unique in the workspace.")
+    name: str = strawberry.field(description="The name of the experiment.")
+    state: enums.State = strawberry.field(description="The state of the experiment.")
+    kind: enums.Kind = strawberry.field(description="The kind of change it tests.")
+    unit: Unit = strawberry.field(description="The unit that is exposed.")
+    owner: str = strawberry.field(description="The person who owns the experiment.")
+    created_at: datetime = strawberry.field(description="The time the experiment was registered.")
+    started_at: datetime | None = strawberry.field(description="The time it started to take units in.")
+    stopped_at: datetime | None = strawberry.field(description="The time it stopped to take units in.")
+
+    @strawberry.field(description="The hypothesis it tests.", graphql_type=Hypothesis | None)
+    async def hypothesis(parent: Parent[tables.Experiment], info: Info) -> kpi_tables.Hypothesis | None:
+        """The hypothesis it tests."""
+        return await info.context.loaders.hypotheses.load(parent.hypothesis_id)
+
+    @strawberry.field(description="The variants of the experiment, the control first.")
+    def variants(parent: Parent[tables.Experiment]) -> list[Variant]:
+        """The variants, the control first."""
+        found: Any = plans.from_document(parent.plan).variants
+        return list(found)
+
+    @strawberry.field(description="The plan of the experiment.")
+    def plan(parent: Parent[tables.Experiment]) -> Plan:
+        """The plan."""
+        document = plans.from_document(parent.plan)
+        kpis: Any = document.kpis
+        return Plan(
+            kpis=kpis,
+            alpha=document.alpha,
+            power=document.power,
+            policy=document.policy,
+            looks=len(document.look_days),
+            horizon_days=document.horizon_days,
+            segment_attributes=document.segment_attributes,
+            planned_units=document.planned_units,
+            hash=plans.seal(document),
+            canonical_json=plans.canonical(document).decode(),
+            sealed_at=parent.sealed_at,
+        )
+
+    @strawberry.field(
+        description="What may be concluded now; null until the data have been looked at once.",
+        graphql_type=ExperimentResults | None,
+    )
+    async def results(parent: Parent[tables.Experiment], info: Info) -> analysis.Results | None:
+        """What may be concluded now."""
+        return await info.context.loaders.results(parent)
+
+    @classmethod
+    def is_type_of(cls, obj: object, _info: Any) -> bool:
+        """Rows stand for themselves."""
+        return isinstance(obj, tables.Experiment)
+
+
+@strawberry.type(description="An experiment in a list.")
+class ExperimentEdge:
+    """An experiment in a list."""
+
+    cursor: str = strawberry.field(description="The cursor of the experiment.")
+    node: Experiment = strawberry.field(description="The experiment.")
+
+
+@strawberry.type(description="A page of experiments, newest first.")
+class ExperimentConnection:
+    """A page of experiments."""
+
+    edges: list[ExperimentEdge] = strawberry.field(description="The experiments of the page with their cursors.")
+    nodes: list[Experiment] = strawberry.field(description="The experiments of the page.")
+    page_info: PageInfo = strawberry.field(description="The place of the page in the list.")
+    total_count: int = strawberry.field(description="The number of experiments in the list.")

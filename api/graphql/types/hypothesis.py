@@ -1,0 +1,57 @@
+"""Hypotheses, as the API shows them."""
+
+from datetime import datetime
+from typing import Any
+
+import strawberry
+from strawberry import Parent
+
+from api.graphql.context import Info
+from api.graphql.nodes import Node, PageInfo
+from api.graphql.types.kpi import Kpi
+from kpi import enums, tables
+
+strawberry.enum(enums.Change, name="ExpectedChange", description="What a hypothesis expects of its KPI.")
+
+
+@strawberry.type(description="What a change is believed to do to a KPI, and why.")
+class Hypothesis(Node):
+    """A hypothesis."""
+
+    key: str = strawberry.field(description="The key of the hypothesis, unique in the workspace.")
+    title: str = strawberry.field(description="The hypothesis in one line.")
+    change: str = strawberry.field(description="The change that is made.")
+    direction: enums.Change = strawberry.field(description="The direction the KPI is expected to move.")
+    expected_lift: float | None = strawberry.field(description="The relative effect expected, 0.05 for five per cent.")
+    segment: str | None = strawberry.field(description="The segment it is believed of; null for everybody.")
+    rationale: str = strawberry.field(description="The reason to believe it.")
+    owner: str = strawberry.field(description="The person who owns the hypothesis.")
+    created_at: datetime = strawberry.field(description="The time the hypothesis was registered.")
+
+    @strawberry.field(description="The KPI that is expected to move.", graphql_type=Kpi | None)
+    async def kpi(parent: Parent[tables.Hypothesis], info: Info) -> tables.Kpi | None:
+        """The KPI that is expected to move."""
+        return await info.context.loaders.kpis.load(parent.kpi_id)
+
+    @classmethod
+    def is_type_of(cls, obj: object, _info: Any) -> bool:
+        """Rows stand for themselves."""
+        return isinstance(obj, tables.Hypothesis)
+
+
+@strawberry.type(description="A hypothesis in a list.")
+class HypothesisEdge:
+    """A hypothesis in a list."""
+
+    cursor: str = strawberry.field(description="The cursor of the hypothesis.")
+    node: Hypothesis = strawberry.field(description="The hypothesis.")
+
+
+@strawberry.type(description="A page of hypotheses, newest first.")
+class HypothesisConnection:
+    """A page of hypotheses."""
+
+    edges: list[HypothesisEdge] = strawberry.field(description="The hypotheses of the page with their cursors.")
+    nodes: list[Hypothesis] = strawberry.field(description="The hypotheses of the page.")
+    page_info: PageInfo = strawberry.field(description="The place of the page in the list.")
+    total_count: int = strawberry.field(description="The number of hypotheses in the list.")

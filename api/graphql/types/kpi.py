@@ -1,0 +1,143 @@
+"""KPIs, their definitions and baselines, as the API shows them."""
+
+from datetime import date, datetime
+from typing import Annotated, Any
+
+import strawberry
+from strawberry import Parent
+
+from api.graphql.context import Info
+from api.graphql.nodes import Node, PageInfo
+from kpi import enums, tables
+from kpi.kinds.mean import Of
+
+strawberry.enum(enums.Unit, name="UnitType", description="Whom a KPI counts.")
+strawberry.enum(enums.Direction, name="KpiDirection", description="Which way is better.")
+strawberry.enum(enums.Tier, name="KpiTier", description="When in a customer's life the KPI speaks.")
+strawberry.enum(enums.Driver, name="RevenueDriver", description="The part of revenue a KPI feeds.")
+strawberry.enum(enums.Frequency, name="ReportingFrequency", description="How often a KPI is reported.")
+strawberry.enum(Of, name="MeanOf", description="What is added up: the events' values, or the events themselves.")
+
+
+@strawberry.type(name="ActivationDefinition", description="The share of units that do something within a window.")
+class ActivationType:
+    """The share of units that do something within a window."""
+
+    event: str = strawberry.field(description="The event that counts.")
+    window_days: int = strawberry.field(description="Days after exposure, of 24 hours each, within which it counts.")
+
+
+@strawberry.type(name="RetentionDefinition", description="The share of units that come back on a given day.")
+class RetentionType:
+    """The share of units that come back on a given day."""
+
+    event: str = strawberry.field(description="The event that counts.")
+    day: int = strawberry.field(description="The day: the 24 hours that begin this many days after exposure.")
+
+
+@strawberry.type(
+    name="TimeToValueDefinition", description="Days until a unit does something for the first time, censored at tau."
+)
+class TimeToValueType:
+    """Days until a unit does something for the first time, censored at tau."""
+
+    event: str = strawberry.field(description="The event that is first value.")
+    tau_days: int = strawberry.field(description="The horizon of the restricted mean, in days after exposure.")
+    loss_event: str | None = strawberry.field(
+        description="The event that ends a unit's observation early.", default=None
+    )
+
+
+@strawberry.type(name="MeanDefinition", description="The mean amount per unit within a window.")
+class MeanType:
+    """The mean amount per unit within a window."""
+
+    event: str = strawberry.field(description="The event that is added up.")
+    window_days: int = strawberry.field(description="Days after exposure, of 24 hours each, within which it counts.")
+    of: Of = strawberry.field(description="What is added up.")
+    cap: float | None = strawberry.field(description="The most that one unit counts for.", default=None)
+
+
+KpiDefinition = Annotated[
+    ActivationType | RetentionType | TimeToValueType | MeanType,
+    strawberry.union("KpiDefinition", description="How a KPI is computed, by its kind."),
+]
+DEFINITIONS: dict[str, Any] = {
+    "activation": ActivationType,
+    "retention": RetentionType,
+    "time_to_value": TimeToValueType,
+    "mean": MeanType,
+}
+
+
+@strawberry.type(description="A KPI's level before: an estimate with its error.")
+class Baseline:
+    """A KPI's level before: an estimate with its error."""
+
+    version: int = strawberry.field(description="The version of the baseline.")
+    value: float = strawberry.field(description="The value of the KPI in the window.")
+    standard_error: float = strawberry.field(description="The standard error of the value.")
+    n: int | None = strawberry.field(description="The units it was measured on.")
+    from_on: date | None = strawberry.field(description="The first day of the window it was measured in.")
+    to_on: date | None = strawberry.field(description="The last day of the window it was measured in.")
+    created_at: datetime = strawberry.field(description="The time it was recorded.")
+
+
+@strawberry.type(description="A KPI: what is measured, who owns it, which way is better.")
+class Kpi(Node):
+    """A KPI."""
+
+    key: str = strawberry.field(description="The key of the KPI, unique in the workspace.")
+    name: str = strawberry.field(description="The name of the KPI.")
+    description: str = strawberry.field(description="The definition of the KPI in words.")
+    unit: enums.Unit = strawberry.field(description="The unit the KPI counts.")
+    direction: enums.Direction = strawberry.field(description="The direction that is better.")
+    tier: enums.Tier = strawberry.field(description="The tier of the KPI.")
+    is_leading: bool = strawberry.field(description="Whether it moves before revenue does.")
+    driver: enums.Driver = strawberry.field(description="The part of revenue the KPI feeds.")
+    owner: str = strawberry.field(description="The person who owns the KPI.")
+    data_source: str = strawberry.field(description="The source of the KPI's data.")
+    frequency: enums.Frequency = strawberry.field(description="The frequency it is reported at.")
+    action: str = strawberry.field(description="The action its alert triggers.")
+    created_at: datetime = strawberry.field(description="The time the KPI was registered.")
+
+    @strawberry.field(description="The newest definition of the KPI.")
+    async def definition(parent: Parent[tables.Kpi], info: Info) -> KpiDefinition | None:
+        """The newest definition."""
+        found = await info.context.loaders.definitions.load(parent.id)
+        return None if found is None else DEFINITIONS[found.kind](**found.parameters)
+
+    @strawberry.field(description="The version of the newest definition.")
+    async def definition_version(parent: Parent[tables.Kpi], info: Info) -> int | None:
+        """The version of the newest definition."""
+        found = await info.context.loaders.definitions.load(parent.id)
+        return None if found is None else found.version
+
+    @strawberry.field(description="The newest baseline of the newest definition.", graphql_type=Baseline | None)
+    async def baseline(parent: Parent[tables.Kpi], info: Info) -> tables.Baseline | None:
+        """The newest baseline."""
+        found = await info.context.loaders.definitions.load(parent.id)
+        return None if found is None else await info.context.loaders.baselines.load(found.id)
+
+    @classmethod
+    def is_type_of(cls, obj: object, _info: Any) -> bool:
+        """Rows stand for themselves."""
+        return isinstance(obj, tables.Kpi)
+
+
+@strawberry.type(description="A KPI in a list.")
+class KpiEdge:
+    """A KPI in a list."""
+
+    cursor: str = strawberry.field(description="The cursor of the KPI.")
+    node: Kpi = strawberry.field(description="The KPI.")
+
+
+@strawberry.type(description="A page of KPIs, newest first.")
+class KpiConnection:
+    """A page of KPIs."""
+
+    edges: list[KpiEdge] = strawberry.field(description="The KPIs of the page with their cursors.")
+    nodes: list[Kpi] = strawberry.field(description="The KPIs of the page.")
+    page_info: PageInfo = strawberry.field(description="The place of the page in the list.")
+    total_count: int = strawberry.field(description="The number of KPIs in the list.")

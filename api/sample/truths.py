@@ -1,0 +1,83 @@
+"""What each sample experiment really does to each KPI, from the law and not from the rows."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from api.sample.kpis import ACTIVATION_DAYS, MEAN_DAYS, REVENUE_CAP, TAU_DAYS
+from api.sample.law import (
+    NO_EFFECT,
+    PLANS,
+    Floats,
+    Levels,
+    activation,
+    levels,
+    over_cells,
+    restricted_mean,
+    retention,
+    revenue,
+    sessions,
+)
+from api.sample.runs import RUNS, Run
+
+LEVEL_OF: Mapping[str, Callable[[Levels], Floats]] = MappingProxyType(
+    {
+        "ttfv": lambda level: restricted_mean(level, TAU_DAYS),
+        "activation-7d": lambda level: activation(level, ACTIVATION_DAYS),
+        "retention-d7": lambda level: retention(level, 7),
+        "retention-d14": lambda level: retention(level, 14),
+        "sessions-per-user-14d": lambda level: sessions(level, MEAN_DAYS),
+        "revenue-per-user-14d": lambda level: revenue(level, MEAN_DAYS, REVENUE_CAP),
+    }
+)
+"""The expected level (plan, device) of each KPI."""
+SIZE = MappingProxyType(
+    {
+        "ttfv": (1, "{:+.2f} days"),
+        "activation-7d": (100, "{:+.1f} percentage points"),
+        "retention-d7": (100, "{:+.1f} percentage points"),
+        "retention-d14": (100, "{:+.1f} percentage points"),
+        "sessions-per-user-14d": (1, "{:+.2f} sessions per user"),
+        "revenue-per-user-14d": (1, "{:+.2f} dollars per user"),
+    }
+)
+"""How a difference of each KPI is written: its scale and its unit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Truth:
+    """The true difference (treatment minus control, KPI units) of one experiment on one KPI."""
+
+    experiment: str
+    kpi: str
+    plan: str | None
+    """The segment the truth is about; None is everybody."""
+    difference: float
+    sentence: str
+
+
+def truths() -> tuple[Truth, ...]:
+    """Every experiment on every KPI for everybody, and by plan where the effect is not for all plans alike."""
+    return tuple(
+        _truth(run, kpi, plan)
+        for run in RUNS
+        for kpi in LEVEL_OF
+        for plan in (None, *(PLANS if set(run.effect.plans) != set(PLANS) else ()))
+    )
+
+
+def _truth(run: Run, kpi: str, plan: str | None) -> Truth:
+    level_of = LEVEL_OF[kpi]
+    change = level_of(levels(run.effect)) - level_of(levels(NO_EFFECT))
+    difference = over_cells(change, plan)
+    return Truth(
+        experiment=run.key, kpi=kpi, plan=plan, difference=difference, sentence=_sentence(run, kpi, plan, difference)
+    )
+
+
+def _sentence(run: Run, kpi: str, plan: str | None, difference: float) -> str:
+    scale, written = SIZE[kpi]
+    whom = f" on the {plan} plan" if plan else ""
+    does = f"changes {kpi} by {written.format(scale * difference)}" if difference else f"does nothing to {kpi}"
+    because = ", but its split is broken, so no difference of it can be trusted" if run.mobile_loss else ""
+    return f"{run.key} {does}{whom}{because}."

@@ -1,0 +1,53 @@
+"""What can be set from outside, by environment variables; a wrong one stops the start with a sentence."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+DRIVER = "postgresql+asyncpg://"
+SCHEMES = ("postgresql://", "postgres://", DRIVER)
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used, in words."""
+
+
+class Settings(BaseSettings):
+    """The settings of one process. Without `DATABASE_URL` the embedded Postgres in `TRUELIFT_DATA_DIR` is used."""
+
+    model_config = SettingsConfigDict(env_prefix="TRUELIFT_", extra="ignore", hide_input_in_errors=True)
+
+    database_url: str | None = Field(default=None, validation_alias="DATABASE_URL")
+    data_dir: Path | None = None
+    secret: Annotated[str, Field(min_length=32)] | None = None
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    pool_size: Annotated[int, Field(ge=2, le=100)] = 10
+    max_body_bytes: Annotated[int, Field(ge=1_000, le=100_000_000)] = 2_000_000
+    refresh_seconds: Annotated[float, Field(ge=0.1, le=3_600)] = 2.0
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgres(cls, url: str | None) -> str | None:
+        if not url:
+            return None
+        if not url.startswith(SCHEMES):
+            raise ValueError("it must begin with postgresql://")
+        return DRIVER + url.split("://", 1)[1]
+
+
+def load() -> Settings:
+    """The settings from the environment; raises `SettingsError` with a sentence for each wrong one."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError(" ".join(_sentence(fault) for fault in error.errors())) from None
+
+
+def _sentence(fault: object) -> str:
+    place = fault["loc"][0] if isinstance(fault, dict) else ""
+    name = place if place == "DATABASE_URL" else f"TRUELIFT_{str(place).upper()}"
+    message = str(fault["msg"] if isinstance(fault, dict) else fault).removeprefix("Value error, ")
+    return f"{name} is wrong: {message}."

@@ -1,0 +1,137 @@
+"""The aggregates as arrays: what the database sums by segment, variant and entry day, laid out for analysis."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from experiments.plan import Plan, PlannedKpi
+from kpi import kinds
+from kpi.kinds.shape import Cohorts, Ints, Kind
+from stats.moments import Moments
+
+EVERYBODY = ""
+"""The segment of all units."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """Aggregates as they are stored: mappings with the columns of the three tables."""
+
+    entries: list[Mapping[str, Any]]
+    moments: list[Mapping[str, Any]]
+    durations: list[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aggregates:
+    """An experiment's aggregates through a moment. `entered` is (V, C) by segment, the control first."""
+
+    first: date
+    entered: dict[str, Ints]
+    cohorts: dict[tuple[int, str], Cohorts]
+    data_through: datetime
+    crossovers: int
+
+    @property
+    def segments(self) -> list[str]:
+        """The segments but everybody, in order of name."""
+        return sorted(segment for segment in self.entered if segment != EVERYBODY)
+
+    @property
+    def through(self) -> date:
+        """The last midnight the data reach."""
+        return self.data_through.date()
+
+    def snapshots(self, longest_window: int) -> list[date]:
+        """Each midnight from the first one after entry to the last one at which anything can still change."""
+        width = next(iter(self.entered.values())).shape[-1]
+        last = min(self.through, self.first + timedelta(days=width + longest_window))
+        return [self.first + timedelta(days=day) for day in range(1, (last - self.first).days + 1)]
+
+    def ages(self, snapshots: list[date]) -> Ints:
+        """Whole days that every unit of each cohort has been observed at each snapshot: (S, C)."""
+        width = next(iter(self.entered.values())).shape[-1]
+        at = np.array([(snapshot - self.first).days for snapshot in snapshots], dtype=np.int64)
+        ages: Ints = np.maximum(at[:, None] - np.arange(width)[None, :] - 1, 0)
+        return ages
+
+
+def assemble(
+    plan: Plan, variant_ids: Mapping[str, int], rows: Rows, data_through: datetime, crossovers: int
+) -> Aggregates:
+    """Lay the rows out. Variants keep the plan's order, which has the control first."""
+    place = {variant_ids[variant.key]: index for index, variant in enumerate(plan.variants)}
+    days = [row["entered_on"] for row in rows.entries]
+    first = min(days, default=data_through.date())
+    width = (max(days, default=first) - first).days + 1
+    layout = _Layout(place=place, first=first, width=width)
+    entered = layout.counts(rows.entries)
+    entered.setdefault(EVERYBODY, np.zeros((len(place), width), dtype=np.int64))
+    return Aggregates(
+        first=first,
+        entered=entered,
+        cohorts=dict(_cohorts(plan, layout, entered, rows)),
+        data_through=data_through,
+        crossovers=crossovers,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Layout:
+    """Where a row goes: which variant, which day."""
+
+    place: dict[int, int]
+    first: date
+    width: int
+
+    def cell(self, row: Mapping[str, Any]) -> tuple[int, int]:
+        return self.place[row["variant_id"]], (row["entered_on"] - self.first).days
+
+    def counts(self, rows: Iterable[Mapping[str, Any]]) -> dict[str, Ints]:
+        grids: dict[str, Ints] = defaultdict(lambda: np.zeros((len(self.place), self.width), dtype=np.int64))
+        for row in rows:
+            grids[row["segment"]][self.cell(row)] = row["n"]
+        return dict(grids)
+
+    def moments(self, rows: Iterable[Mapping[str, Any]]) -> Moments:
+        grid = np.zeros((3, len(self.place), self.width))
+        for row in rows:
+            grid[(slice(None), *self.cell(row))] = row["n"], row["mean"], row["m2"]
+        return Moments(n=grid[0], mean=grid[1], m2=grid[2])
+
+    def durations(self, rows: Iterable[Mapping[str, Any]], days: int) -> tuple[Ints, Ints]:
+        grid = np.zeros((2, len(self.place), self.width, days), dtype=np.int64)
+        for row in rows:
+            grid[(slice(None), *self.cell(row), row["day"])] = row["events"], row["losses"]
+        return grid[0], grid[1]
+
+
+def _cohorts(
+    plan: Plan, layout: _Layout, entered: dict[str, Ints], rows: Rows
+) -> Iterable[tuple[tuple[int, str], Cohorts]]:
+    moments, durations = _by_table(rows.moments), _by_table(rows.durations)
+    for planned in plan.kpis:
+        kind = decode(planned)
+        for segment, counts in entered.items():
+            key = (planned.definition.id, segment)
+            if kind.aggregate is kinds.Aggregate.MOMENTS:
+                yield key, Cohorts(entered=counts, moments=layout.moments(moments[key]))
+            else:
+                events, losses = layout.durations(durations[key], kind.window[1])
+                yield key, Cohorts(entered=counts, events=events, losses=losses)
+
+
+def decode(planned: PlannedKpi) -> Kind:
+    """The kind that a planned KPI's pinned definition is of."""
+    return kinds.decode(planned.definition.kind, planned.definition.parameters)
+
+
+def _by_table(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[int, str], list[Mapping[str, Any]]]:
+    grouped: dict[tuple[int, str], list[Mapping[str, Any]]] = defaultdict(list)
+    for row in rows:
+        grouped[row["definition_id"], row["segment"]].append(row)
+    return grouped

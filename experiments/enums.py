@@ -1,0 +1,36 @@
+"""The closed vocabularies of an experiment."""
+
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What is being changed."""
+
+    ONBOARDING_FLOW = "ONBOARDING_FLOW"
+    FEATURE_FLAG = "FEATURE_FLAG"
+    MESSAGE = "MESSAGE"
+    OTHER = "OTHER"
+
+
+class State(StrEnum):
+    """Where an experiment is in its life."""
+
+    DRAFT = "DRAFT"
+    RUNNING = "RUNNING"
+    STOPPED = "STOPPED"
+
+
+class Role(StrEnum):
+    """What a KPI is for in a plan: it decides, it informs, or it must not be harmed."""
+
+    PRIMARY = "PRIMARY"
+    SECONDARY = "SECONDARY"
+    GUARDRAIL = "GUARDRAIL"
+
+
+class Policy(StrEnum):
+    """When the test may decide."""
+
+    GROUP_SEQUENTIAL = "GROUP_SEQUENTIAL"
+    ALWAYS_VALID = "ALWAYS_VALID"
+    FIXED = "FIXED"

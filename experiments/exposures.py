@@ -1,0 +1,184 @@
+"""Exposures coming in: the one function all doors end in.
+
+Each exposure is folded into its unit's entry: the first one wins whatever the order of arrival, and meeting another
+variant makes the unit a crossover, which analysis excludes and counts.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+import asyncpg
+import msgspec
+
+from experiments import queries
+from kpi.ingest import Fault, Refusal, Refused, Report, Rows, check_text, check_time, parse
+from kpi.queries import record_ingest
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+Attribute = Annotated[str, msgspec.Meta(max_length=500)] | float | bool | None
+Attributes = Annotated[
+    dict[Annotated[str, msgspec.Meta(min_length=1, max_length=100)], Attribute], msgspec.Meta(max_length=50)
+]
+
+
+class ExposureRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """One exposure on the wire."""
+
+    experiment: Name
+    unit: Name
+    variant: Name
+    exposed_at: Annotated[datetime, msgspec.Meta(tz=True)]
+    attributes: Attributes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolment:
+    """What an exposure must fit: the experiment's variants by key and the time it takes units in."""
+
+    experiment_id: int
+    started_at: datetime | None
+    stopped_at: datetime | None
+    variants: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What is known of one unit in one experiment: its first exposure, and the first to another variant."""
+
+    experiment_id: int
+    unit: str
+    variant_id: int
+    exposed_at: datetime
+    crossed_at: datetime | None
+    attributes: Attributes | None
+
+    def fold(self, other: "Entry") -> "Entry":
+        """Two entries of the same unit as one, the same whichever comes first."""
+        first, second = sorted((self, other), key=lambda entry: (entry.exposed_at, entry.variant_id))
+        same = first.variant_id == second.variant_id
+        crossings = (first.crossed_at, second.crossed_at if same else second.exposed_at)
+        crossed_at = min((at for at in crossings if at is not None), default=None)
+        return Entry(
+            experiment_id=first.experiment_id,
+            unit=first.unit,
+            variant_id=first.variant_id,
+            exposed_at=first.exposed_at,
+            crossed_at=crossed_at,
+            attributes=first.attributes,
+        )
+
+
+async def ingest(
+    connection: asyncpg.Connection, *, workspace_id: int, rows: Rows, now: datetime, lax: bool = False
+) -> Report:
+    """Take in exposures. Runs in the caller's transaction; one bad row never fails its neighbours."""
+    parsed, refusals = _parse_all(rows, now, lax)
+    enrolments = await _enrolments(connection, workspace_id, {row.experiment for row in parsed.values()})
+    entries: dict[int, Entry] = {}
+    for index, row in parsed.items():
+        try:
+            entries[index] = _entry(row, enrolments.get(row.experiment))
+        except Refused as refused:
+            refusals.append(refused.at(index))
+    changed = await _store(connection, entries.values())
+    accepted, duplicates = _split(entries, changed)
+    report = Report(accepted=accepted, duplicates=duplicates, refusals=tuple(sorted(refusals, key=lambda r: r.index)))
+    touched = sorted({experiment_id for experiment_id, _ in changed})
+    await record_ingest(connection, workspace_id, "exposures", report, rows, touched, now)
+    return report
+
+
+def _parse_all(rows: Rows, now: datetime, lax: bool) -> tuple[dict[int, ExposureRow], list[Refusal]]:
+    parsed: dict[int, ExposureRow] = {}
+    refusals: list[Refusal] = []
+    for index, raw in enumerate(rows):
+        try:
+            parsed[index] = _checked(parse(raw, ExposureRow, lax=lax), now)
+        except Refused as refused:
+            refusals.append(refused.at(index))
+    return parsed, refusals
+
+
+def _checked(row: ExposureRow, now: datetime) -> ExposureRow:
+    check_text("unit", row.unit)
+    check_text("experiment", row.experiment)
+    check_text("variant", row.variant)
+    check_time("exposedAt", row.exposed_at, now)
+    for name, value in (row.attributes or {}).items():
+        check_text("attributes", name)
+        check_text(f"attributes.{name}", value if isinstance(value, str) else None)
+    return row
+
+
+async def _enrolments(connection: asyncpg.Connection, workspace_id: int, keys: set[str]) -> dict[str, Enrolment]:
+    found: dict[str, Enrolment] = {}
+    for row in await queries.enrolments(connection, workspace_id, keys):
+        enrolment = Enrolment(
+            experiment_id=row["id"], started_at=row["started_at"], stopped_at=row["stopped_at"], variants={}
+        )
+        found.setdefault(row["key"], enrolment).variants[row["variant"]] = row["variant_id"]
+    return found
+
+
+def _entry(row: ExposureRow, enrolment: Enrolment | None) -> Entry:
+    if enrolment is None:
+        raise Refused(Fault.UNKNOWN_EXPERIMENT, f"There is no experiment “{row.experiment}”.", "experiment")
+    if row.variant not in enrolment.variants:
+        known = ", ".join(sorted(enrolment.variants))
+        sentence = f"Experiment “{row.experiment}” has no variant “{row.variant}”; it has {known}."
+        raise Refused(Fault.UNKNOWN_VARIANT, sentence, "variant")
+    _check_enrolment(row, enrolment)
+    return Entry(
+        experiment_id=enrolment.experiment_id,
+        unit=row.unit,
+        variant_id=enrolment.variants[row.variant],
+        exposed_at=row.exposed_at,
+        crossed_at=None,
+        attributes=row.attributes,
+    )
+
+
+def _check_enrolment(row: ExposureRow, enrolment: Enrolment) -> None:
+    if enrolment.started_at is None:
+        raise Refused(Fault.NOT_STARTED, f"Experiment “{row.experiment}” has not started.", "experiment")
+    if row.exposed_at < enrolment.started_at:
+        sentence = f"exposedAt is before the start of “{row.experiment}” ({enrolment.started_at.isoformat()})."
+        raise Refused(Fault.OUTSIDE_ENROLMENT, sentence, "exposedAt")
+    if enrolment.stopped_at is not None and row.exposed_at >= enrolment.stopped_at:
+        sentence = f"exposedAt is after the stop of “{row.experiment}” ({enrolment.stopped_at.isoformat()})."
+        raise Refused(Fault.OUTSIDE_ENROLMENT, sentence, "exposedAt")
+
+
+async def _store(connection: asyncpg.Connection, entries: Iterable[Entry]) -> set[tuple[int, str]]:
+    folded: dict[tuple[int, str], Entry] = {}
+    for entry in entries:
+        place = (entry.experiment_id, entry.unit)
+        folded[place] = folded[place].fold(entry) if place in folded else entry
+    # Sorted, so that two batches that share units wait for each other in one order instead of locking up.
+    return await queries.fold_exposures(connection, _columns([folded[place] for place in sorted(folded)]))
+
+
+def _columns(entries: list[Entry]) -> list[list[object]]:
+    return [
+        [entry.experiment_id for entry in entries],
+        [entry.unit for entry in entries],
+        [entry.variant_id for entry in entries],
+        [entry.exposed_at for entry in entries],
+        [entry.crossed_at for entry in entries],
+        [msgspec.json.encode(entry.attributes).decode() if entry.attributes else None for entry in entries],
+    ]
+
+
+def _split(entries: dict[int, Entry], changed: set[tuple[int, str]]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """A row is accepted when its unit's entry changed and it is the first of this batch to say what it says."""
+    seen: set[tuple[int, str, int]] = set()
+    accepted: list[int] = []
+    duplicates: list[int] = []
+    for index, entry in entries.items():
+        saying = (entry.experiment_id, entry.unit, entry.variant_id)
+        is_news = (entry.experiment_id, entry.unit) in changed and saying not in seen
+        (accepted if is_news else duplicates).append(index)
+        seen.add(saying)
+    return tuple(accepted), tuple(duplicates)

@@ -1,0 +1,159 @@
+"""The group-sequential test along the plan's calendar: which looks were taken, what they saw, what they decide.
+
+Lan & DeMets (1983): the boundary at a look depends only on the information so far, so a look may come with more or
+less information than planned. The last look - the horizon, or the day the last unit of a stopped experiment is final -
+spends all the alpha that is left. A look that sees nothing new is not taken.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+
+from experiments.plan import Plan
+from stats.sequential import group_sequential
+
+NEWS = 1.001
+"""A look must bring at least a thousandth more information than the one before, or it has seen nothing new."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What the data say at one moment: the difference and its variance, NaN while there is no answer."""
+
+    difference: float
+    variance: float
+
+    @property
+    def information(self) -> float:
+        """1 / variance; 0 while there is no answer."""
+        return 1 / self.variance if self.variance > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One planned look. What it saw is None until it is taken."""
+
+    number: int
+    planned_on: date
+    is_final: bool
+    information_fraction: float | None = None
+    boundary: float | None = None
+    statistic: float | None = None
+    difference: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    has_crossed: bool = False
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether the look has been taken."""
+        return self.statistic is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """The whole test: its looks, the last one taken, and whether it is over."""
+
+    looks: tuple[Look, ...]
+    last: Look | None
+    is_over: bool
+    p_value: float | None
+
+    @property
+    def has_crossed(self) -> bool:
+        """Whether a boundary has been crossed at any look; what comes later does not take it back."""
+        return any(look.has_crossed for look in self.looks)
+
+
+def calendar(plan: Plan, started_on: date, stopped_on: date | None, until: int) -> tuple[Look, ...]:
+    """The looks in order, the last one final. Once stopped, the final look is when the last unit's window has closed."""
+    days = [started_on + timedelta(days=day) for day in plan.look_days]
+    if stopped_on is not None:
+        end = stopped_on + timedelta(days=1 + until)
+        days = [*(day for day in days if day < end), end] if end < days[-1] else days
+    return tuple(
+        Look(number=number, planned_on=day, is_final=number == len(days)) for number, day in enumerate(days, start=1)
+    )
+
+
+def course(looks: Sequence[Look], seen: Sequence[Seen | None], *, planned_information: float, alpha: float) -> Course:
+    """Walk the calendar. `seen` holds for each look what the data said that day, None for a day yet to come."""
+    taken = _taken(looks, seen, planned_information)
+    if not taken:
+        return Course(looks=tuple(looks), last=None, is_over=False, p_value=None)
+    information = np.array([saw.information for _, saw in taken])
+    fractions = np.array([_fraction(look, saw, planned_information) for look, saw in taken])
+    boundaries = group_sequential.boundaries(fractions, alpha=alpha, information=information)
+    filled = [
+        _filled(look, saw, fraction, float(boundary))
+        for (look, saw), fraction, boundary in zip(taken, information / planned_information, boundaries, strict=True)
+    ]
+    return _course(looks, filled, boundaries, information, is_spent=fractions[-1] >= 1)
+
+
+def _taken(looks: Sequence[Look], seen: Sequence[Seen | None], planned_information: float) -> list[tuple[Look, Seen]]:
+    taken: list[tuple[Look, Seen]] = []
+    for look, saw in zip(looks, seen, strict=True):
+        before = taken[-1][1].information if taken else 0.0
+        if saw is None or saw.information <= before * NEWS:
+            continue
+        taken.append((look, saw))
+        if saw.information >= planned_information:
+            break
+    return taken
+
+
+def _fraction(look: Look, saw: Seen, planned_information: float) -> float:
+    """The spending clock: the share of the planned information, and 1 at the final look whatever it brought."""
+    return 1.0 if look.is_final else min(1.0, saw.information / planned_information)
+
+
+def _filled(look: Look, saw: Seen, fraction: float, boundary: float) -> Look:
+    half = boundary * saw.variance**0.5
+    statistic = saw.difference / saw.variance**0.5
+    return Look(
+        number=look.number,
+        planned_on=look.planned_on,
+        is_final=look.is_final,
+        information_fraction=fraction,
+        boundary=boundary,
+        statistic=statistic,
+        difference=saw.difference,
+        lower=saw.difference - half,
+        upper=saw.difference + half,
+        has_crossed=abs(statistic) >= boundary,
+    )
+
+
+def _course(
+    looks: Sequence[Look],
+    filled: list[Look],
+    boundaries: np.ndarray[tuple[int], np.dtype[np.float64]],
+    information: np.ndarray[tuple[int], np.dtype[np.float64]],
+    *,
+    is_spent: bool,
+) -> Course:
+    crossed = next((place for place, look in enumerate(filled) if look.has_crossed), None)
+    deciding = len(filled) - 1 if crossed is None else crossed
+    is_over = crossed is not None or is_spent
+    last = filled[deciding]
+    by_number = {look.number: look for look in filled[: deciding + 1]}
+    return Course(
+        looks=tuple(by_number.get(look.number, look) for look in looks),
+        last=last,
+        is_over=is_over,
+        p_value=_stage_wise(boundaries[:deciding], last, information[: deciding + 1]) if is_over else None,
+    )
+
+
+def _stage_wise(
+    before: np.ndarray[tuple[int], np.dtype[np.float64]],
+    last: Look,
+    information: np.ndarray[tuple[int], np.dtype[np.float64]],
+) -> float:
+    """The p-value in the stage-wise order (Tsiatis, Rosner & Mehta 1984): an earlier crossing is stronger evidence."""
+    statistic = abs(last.statistic or 0.0)
+    reached = np.append(before, statistic)
+    return float(np.sum(group_sequential.crossing_probability(reached, information, 0.0)))

@@ -1,0 +1,145 @@
+"""The plan of an experiment: what is decided before anybody looks, as one frozen value and as canonical JSON.
+
+The document pins everything the analysis needs - definitions, baselines, alpha, looks, the information that the planned
+power asks for - so that results are a function of the sealed plan and the aggregates alone. It is written in the JSON
+Canonicalization Scheme (RFC 8785), and the seal is the SHA-256 of those bytes.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import rfc8785
+
+from experiments.enums import Kind, Policy, Role
+from kpi.enums import Change, Direction, Unit
+from stats import power
+from stats.sequential import group_sequential
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinnedDefinition:
+    """The version of a KPI's definition that this experiment measures."""
+
+    id: int
+    version: int
+    kind: str
+    parameters: dict[str, Any]
+    events: list[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinnedBaseline:
+    """The baseline that effects are planned on and variants are held against."""
+
+    version: int
+    value: float
+    standard_error: float
+    n: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedKpi:
+    """One KPI's part in the plan. `mde` and `margin` are absolute differences in the KPI's own units."""
+
+    kpi: str
+    role: Role
+    direction: Direction
+    definition: PinnedDefinition
+    baseline: PinnedBaseline | None
+    mde: float | None
+    margin: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedVariant:
+    """A variant and its share of the units."""
+
+    key: str
+    name: str
+    weight: float
+    is_control: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What was decided before the start."""
+
+    experiment: str
+    hypothesis: str
+    change: Change
+    kind: Kind
+    unit: Unit
+    variants: list[PlannedVariant]
+    kpis: list[PlannedKpi]
+    alpha: float
+    power: float
+    policy: Policy
+    looks: int
+    horizon_days: int
+    segment_attributes: list[str]
+    events: list[str]
+
+    @property
+    def primaries(self) -> list[PlannedKpi]:
+        """The KPIs that decide."""
+        return [kpi for kpi in self.kpis if kpi.role is Role.PRIMARY]
+
+    @property
+    def comparisons(self) -> int:
+        """How many tests can decide: primaries times variants other than control."""
+        return len(self.primaries) * (len(self.variants) - 1)
+
+    @property
+    def alpha_each(self) -> float:
+        """Alpha of one deciding test, so that all together keep the plan's alpha (Bonferroni)."""
+        return self.alpha / self.comparisons
+
+    @property
+    def look_days(self) -> list[int]:
+        """Days after the start day on which the test may decide; the last is the horizon."""
+        looks = 1 if self.policy is Policy.FIXED else self.looks
+        return [-(-self.horizon_days * number // looks) for number in range(1, looks + 1)]
+
+    @property
+    def planned_units(self) -> float | None:
+        """Units the first primary KPI needs in all variants together; None without a baseline to judge its spread by."""
+        first = self.primaries[0]
+        information = self.information(first)
+        if information is None or first.baseline is None or first.baseline.n is None:
+            return None
+        unit_variance = first.baseline.standard_error**2 * first.baseline.n
+        control, *others = (variant.weight for variant in self.variants)
+        rarest = min(others)
+        return information * unit_variance * (1 / control + 1 / rarest) * (control + sum(others))
+
+    def information(self, kpi: PlannedKpi) -> float | None:
+        """The information (1 / variance of the difference) that finds the planned effect with the planned power."""
+        effect = kpi.mde if kpi.mde is not None else kpi.margin
+        if effect is None:
+            return None
+        fixed = float(power.information(effect, alpha=self.alpha_each, power=self.power))
+        if self.policy is not Policy.GROUP_SEQUENTIAL:
+            return fixed
+        return fixed * group_sequential.inflation(self.looks, alpha=self.alpha_each, power=self.power)
+
+
+def from_document(document: dict[str, Any]) -> Plan:
+    """A stored document as the plan it is."""
+    return msgspec.convert(document, Plan)
+
+
+def to_document(plan: Plan) -> dict[str, Any]:
+    """The plan as plain JSON values."""
+    return dict(msgspec.to_builtins(plan))
+
+
+def canonical(plan: Plan) -> bytes:
+    """The plan in RFC 8785's canonical JSON."""
+    return rfc8785.dumps(to_document(plan))
+
+
+def seal(plan: Plan) -> str:
+    """The SHA-256 of the canonical plan, in hex."""
+    return hashlib.sha256(canonical(plan)).hexdigest()

@@ -1,0 +1,128 @@
+"""Every statement of the experiments package but the aggregates' own. Each names the workspace it reads."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from experiments.tables import Experiment, Refresh, Variant
+
+
+async def experiment_by_key(session: AsyncSession, workspace_id: int, key: str) -> Experiment | None:
+    """One experiment of a workspace."""
+    found = select(Experiment).where(Experiment.workspace_id == workspace_id, Experiment.key == key)
+    return (await session.exec(found)).first()
+
+
+async def experiments_by_id(session: AsyncSession, workspace_id: int, ids: Collection[int]) -> dict[int, Experiment]:
+    """Experiments of a workspace by id; those of others are absent."""
+    found = select(Experiment).where(Experiment.workspace_id == workspace_id, col(Experiment.id).in_(ids))
+    return {row.id: row for row in await session.exec(found)}
+
+
+async def lock_experiment(session: AsyncSession, workspace_id: int, experiment_id: int) -> Experiment | None:
+    """One experiment, locked until the transaction ends, so that two people cannot move it at once."""
+    found = select(Experiment).where(Experiment.workspace_id == workspace_id, Experiment.id == experiment_id)
+    return (await session.exec(found.with_for_update())).first()
+
+
+async def variants_of(session: AsyncSession, experiment_ids: Collection[int]) -> dict[int, list[Variant]]:
+    """Variants by experiment id, the control first, then as registered."""
+    found = select(Variant).where(col(Variant.experiment_id).in_(experiment_ids))
+    rows = await session.exec(found.order_by(col(Variant.is_control).desc(), col(Variant.id)))
+    grouped: dict[int, list[Variant]] = {identity: [] for identity in experiment_ids}
+    for row in rows:
+        grouped[row.experiment_id].append(row)
+    return grouped
+
+
+async def refreshes_of(session: AsyncSession, experiment_ids: Collection[int]) -> dict[int, Refresh]:
+    """The last refresh of each experiment that has had one."""
+    rows = await session.exec(select(Refresh).where(col(Refresh.experiment_id).in_(experiment_ids)))
+    return {row.experiment_id: row for row in rows}
+
+
+# --- ingestion -------------------------------------------------------------------------------------------------------
+
+
+async def enrolments(connection: asyncpg.Connection, workspace_id: int, keys: Collection[str]) -> list[asyncpg.Record]:
+    """What an exposure must fit: a row per variant of the named experiments, with the experiment's enrolment time."""
+    return list(
+        await connection.fetch(
+            "SELECT e.key, e.id, e.started_at, e.stopped_at, v.key AS variant, v.id AS variant_id"
+            " FROM experiments e JOIN variants v ON v.experiment_id = e.id"
+            " WHERE e.workspace_id = $1 AND e.key = ANY($2::text[])",
+            workspace_id,
+            list(keys),
+        )
+    )
+
+
+FOLD_EXPOSURES = """
+INSERT INTO exposures AS kept (experiment_id, unit, variant_id, exposed_at, crossed_at, attributes)
+SELECT * FROM unnest($1::int[], $2::text[], $3::int[], $4::timestamptz[], $5::timestamptz[], $6::jsonb[])
+ON CONFLICT (experiment_id, unit) DO UPDATE SET
+    variant_id = CASE WHEN {earlier} THEN excluded.variant_id ELSE kept.variant_id END,
+    exposed_at = least(kept.exposed_at, excluded.exposed_at),
+    attributes = CASE WHEN {earlier} THEN excluded.attributes ELSE kept.attributes END,
+    crossed_at = CASE
+        WHEN excluded.variant_id = kept.variant_id THEN least(kept.crossed_at, excluded.crossed_at)
+        WHEN {earlier} THEN least(kept.exposed_at, excluded.crossed_at)
+        ELSE least(kept.crossed_at, excluded.exposed_at)
+    END
+WHERE {earlier}
+    OR least(kept.crossed_at, excluded.crossed_at) IS DISTINCT FROM kept.crossed_at
+    OR (excluded.variant_id <> kept.variant_id AND (kept.crossed_at IS NULL OR excluded.exposed_at < kept.crossed_at))
+RETURNING experiment_id, unit
+""".format(earlier="(excluded.exposed_at, excluded.variant_id) < (kept.exposed_at, kept.variant_id)")
+"""First exposure wins whatever the order of arrival; another variant leaves the time the unit crossed over.
+
+Equal times are settled by the variant's number, so that the outcome never depends on who came first."""
+
+
+async def fold_exposures(connection: asyncpg.Connection, columns: Sequence[Sequence[object]]) -> set[tuple[int, str]]:
+    """Fold exposures, one per (experiment, unit), into what is stored; returns the pairs that changed anything."""
+    rows = await connection.fetch(FOLD_EXPOSURES, *columns)
+    return {(row["experiment_id"], row["unit"]) for row in rows}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedPlan:
+    """An experiment's plan document and the workspace it belongs to."""
+
+    workspace_id: int
+    document: dict[str, Any]
+
+
+async def sealed_plan(connection: asyncpg.Connection, experiment_id: int) -> SealedPlan:
+    """The plan of a started experiment."""
+    row = await connection.fetchrow("SELECT workspace_id, plan FROM experiments WHERE id = $1", experiment_id)
+    return SealedPlan(workspace_id=row["workspace_id"], document=row["plan"])
+
+
+async def due_experiments(
+    connection: asyncpg.Connection, touched: Sequence[int], events: Sequence[int], day: datetime
+) -> list[int]:
+    """Started experiments whose aggregates are behind: exposures or outcomes came in, or a new day closed windows."""
+    rows = await connection.fetch(
+        """
+        SELECT e.id FROM experiments e LEFT JOIN refreshes r ON r.experiment_id = e.id
+        WHERE e.started_at IS NOT NULL AND (
+            e.id = ANY($1::int[])
+            OR r.experiment_id IS NULL
+            OR r.data_through < $3
+            OR EXISTS (
+                SELECT FROM events v WHERE v.id = ANY($2::int[]) AND v.workspace_id = e.workspace_id
+                    AND e.plan @> jsonb_build_object('events', jsonb_build_array(v.name))
+            )
+        ) ORDER BY e.id
+        """,
+        list(touched),
+        list(events),
+        day,
+    )
+    return [row["id"] for row in rows]

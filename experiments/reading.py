@@ -1,0 +1,289 @@
+"""One planned KPI at every snapshot, and the findings that are read off it."""
+
+from dataclasses import dataclass, replace
+from datetime import date
+
+import numpy as np
+
+from experiments import looks
+from experiments.curves import curves
+from experiments.enums import Policy, Role
+from experiments.findings import AlwaysValidTest, Arm, BaselineTest, Finding, FixedTest, Series, number
+from experiments.looks import Course, Seen
+from experiments.plan import Plan, PlannedKpi
+from kpi.kinds.shape import Floats, Ints, Kind, Sample
+from kpi.kinds.time_to_value import SurvivalSample
+from stats import baseline, lift
+from stats.distributions import normal_cdf
+from stats.results import Comparisons, Interval, Reason
+from stats.sequential import confidence_sequence
+
+FEWEST = 100
+"""Units in each arm before always-valid inference begins: it is asymptotic, and small samples are no place for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calendar:
+    """When the experiment started and stopped, and the last midnight its data reach (UTC days)."""
+
+    started_on: date
+    stopped_on: date | None
+    through: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A KPI's samples (V, S) and comparisons with control (V - 1, S) at every snapshot."""
+
+    plan: Plan
+    planned: PlannedKpi
+    kind: Kind
+    sample: Sample
+    fixed: Comparisons
+    snapshots: list[date]
+    calendar: Calendar
+    alpha: float
+    information: float | None
+    running_p: Floats
+    log_e: Floats
+    half_width: Floats
+
+    @classmethod
+    def of(
+        cls, plan: Plan, planned: PlannedKpi, kind: Kind, sample: Sample, snapshots: list[date], calendar: Calendar
+    ) -> "Reading":
+        """Compare every variant with control at every snapshot, once as a fixed test and once always valid."""
+        alpha = plan.alpha_each if planned.role is Role.PRIMARY else plan.alpha
+        fixed = sample.compare(alpha=alpha)
+        information = plan.information(planned)
+        enough = np.minimum(sample.n[:1], sample.n[1:]) >= FEWEST
+        variance = np.where(enough & (fixed.reason == 0), fixed.variance, np.nan)
+        # Without a planned effect there is nothing to tune the mixture to, and tuning it to the data would be cheating.
+        tau2 = confidence_sequence.mixture_variance(1 / information, alpha) if information else np.nan
+        log_e = confidence_sequence.log_e_value(fixed.difference, variance, tau2=tau2)
+        return cls(
+            plan=plan,
+            planned=planned,
+            kind=kind,
+            sample=sample,
+            fixed=fixed,
+            snapshots=snapshots,
+            calendar=calendar,
+            alpha=alpha,
+            information=information,
+            running_p=confidence_sequence.running_p_value(log_e),
+            log_e=log_e,
+            half_width=confidence_sequence.half_width(variance, tau2=tau2, alpha=alpha),
+        )
+
+    def finding(self, place: int, segment: str, entered: Ints) -> Finding:
+        """The comparison of the variant at this place (0 is the first after control) with control."""
+        course = self._course(place)
+        blank = self._blank(place, segment, entered, course)
+        at = self._read_at(course)
+        if at is None:
+            return blank
+        fixed, always_valid = self._fixed(place, at), self._always_valid(place, at)
+        interval, p_value = self._by_policy(course, fixed, always_valid)
+        return replace(
+            blank,
+            read_on=self.snapshots[at],
+            control=self._arm(0, at, entered),
+            treatment=self._arm(place + 1, at, entered),
+            difference=number(self.fixed.difference[place, at]),
+            lift=self._lift(place, at, self.alpha)[0],
+            interval=interval,
+            lift_interval=self._lift_interval(place, at, interval),
+            p_value=p_value,
+            reason=self.fixed.reason_at(place, at),
+            fixed=fixed,
+            always_valid=always_valid,
+            baseline=self._baseline(place, at),
+            curves=curves(self.sample, place, at, 1 - self.alpha) if isinstance(self.sample, SurvivalSample) else None,
+        )
+
+    def _blank(self, place: int, segment: str, entered: Ints, course: Course | None) -> Finding:
+        """The finding as it is before there is anything to read."""
+        return Finding(
+            kpi=self.planned.kpi,
+            role=self.planned.role,
+            variant=self.plan.variants[place + 1],
+            segment=segment,
+            scale=self.kind.scale,
+            sign=self.planned.direction.sign,
+            policy=self.plan.policy,
+            method=self.fixed.method,
+            read_on=None,
+            control=Arm(n=0, open=int(entered[0]), value=None, standard_error=None),
+            treatment=Arm(n=0, open=int(entered[place + 1]), value=None, standard_error=None),
+            difference=None,
+            lift=None,
+            interval=None,
+            lift_interval=None,
+            p_value=None,
+            adjusted_p_value=None,
+            is_significant=False,
+            is_over=self._is_over(course),
+            margin=self.planned.margin,
+            reason=Reason.INSUFFICIENT_DATA,
+            fixed=None,
+            always_valid=None,
+            course=course,
+            baseline=None,
+            series=self._series(place),
+            curves=None,
+        )
+
+    # --- when to read ---------------------------------------------------------------------------------------------
+
+    def _calendar(self) -> tuple[looks.Look, ...]:
+        return looks.calendar(self.plan, self.calendar.started_on, self.calendar.stopped_on, self.kind.window[1])
+
+    def _course(self, place: int) -> Course | None:
+        """The group-sequential test of a deciding KPI."""
+        if self.plan.policy is not Policy.GROUP_SEQUENTIAL or self.planned.role is not Role.PRIMARY:
+            return None
+        planned = self._calendar()
+        seen = [self._seen(place, look.planned_on) for look in planned]
+        return looks.course(planned, seen, planned_information=self.information or 0.0, alpha=self.alpha)
+
+    def _seen(self, place: int, on: date) -> Seen | None:
+        at = self._snapshot(on)
+        if at is None or self.fixed.reason_at(place, at) is not None:
+            return None
+        return Seen(difference=float(self.fixed.difference[place, at]), variance=float(self.fixed.variance[place, at]))
+
+    def _snapshot(self, on: date) -> int | None:
+        """The place of a day; None before the first and for a day yet to come. After the last nothing changes."""
+        if not self.snapshots or on < self.snapshots[0] or on > self.calendar.through:
+            return None
+        return min((on - self.snapshots[0]).days, len(self.snapshots) - 1)
+
+    def _read_at(self, course: Course | None) -> int | None:
+        if course is not None and course.is_over and course.last is not None:
+            return self._snapshot(course.last.planned_on)
+        return len(self.snapshots) - 1 if self.snapshots else None
+
+    def _is_over(self, course: Course | None) -> bool:
+        """Whether the plan has no look left."""
+        if course is not None and course.is_over:
+            return True
+        return self._calendar()[-1].planned_on <= self.calendar.through
+
+    # --- what to read ---------------------------------------------------------------------------------------------
+
+    def _arm(self, variant: int, at: int, entered: Ints) -> Arm:
+        n = int(self.sample.n[variant, at])
+        return Arm(
+            n=n,
+            open=int(entered[variant]) - n,
+            value=number(self.sample.value[variant, at]),
+            standard_error=number(np.sqrt(self.sample.variance[variant, at])),
+        )
+
+    def _fixed(self, place: int, at: int) -> FixedTest | None:
+        if self.fixed.reason_at(place, at) is not None:
+            return None
+        return FixedTest(
+            statistic=float(self.fixed.statistic[place, at]),
+            p_value=float(self.fixed.p_value[place, at]),
+            interval=Interval(
+                lower=float(self.fixed.lower[place, at]),
+                upper=float(self.fixed.upper[place, at]),
+                level=self.fixed.level,
+            ),
+        )
+
+    def _always_valid(self, place: int, at: int) -> AlwaysValidTest | None:
+        log_e, half = self.log_e[place, at], self.half_width[place, at]
+        if not np.isfinite(log_e):
+            return None
+        difference = float(self.fixed.difference[place, at])
+        return AlwaysValidTest(
+            p_value=float(self.running_p[place, at]),
+            log_e_value=float(log_e),
+            interval=Interval(lower=difference - float(half), upper=difference + float(half), level=1 - self.alpha),
+        )
+
+    def _by_policy(
+        self, course: Course | None, fixed: FixedTest | None, always_valid: AlwaysValidTest | None
+    ) -> tuple[Interval | None, float | None]:
+        """The interval and p-value that may be believed at this moment under the plan's policy."""
+        if self.plan.policy is Policy.FIXED:
+            return (fixed.interval, fixed.p_value) if fixed else (None, None)
+        if course is not None and course.is_over and course.last is not None:
+            return _repeated(course.last, 1 - self.alpha), course.p_value
+        return (always_valid.interval, always_valid.p_value) if always_valid else (None, None)
+
+    def _lift(self, place: int, at: int, alpha: float) -> tuple[float | None, Interval | None]:
+        """The relative difference, and its interval at a level."""
+        value, variance = self.sample.value, self.sample.variance
+        if not np.isfinite(variance[0, at] + variance[place + 1, at]):
+            return None, None
+        lifts = lift.relative(value[0, at], variance[0, at], value[place + 1, at], variance[place + 1, at], alpha=alpha)
+        lower, upper = number(lifts.lower), number(lifts.upper)
+        interval = None if lower is None or upper is None else Interval(lower=lower, upper=upper, level=1 - alpha)
+        return number(lifts.lift), interval
+
+    def _lift_interval(self, place: int, at: int, interval: Interval | None) -> Interval | None:
+        """The interval of the lift, as many standard errors wide as the interval of the difference is."""
+        error = float(np.sqrt(self.fixed.variance[place, at]))
+        if interval is None or not error > 0:
+            return None
+        critical = (interval.upper - interval.lower) / 2 / error
+        alpha = 2 * float(normal_cdf(-critical))
+        relative = self._lift(place, at, alpha)[1] if 0 < alpha < 1 else None
+        return None if relative is None else replace(relative, level=interval.level)
+
+    def _baseline(self, place: int, at: int) -> BaselineTest | None:
+        pinned = self.planned.baseline
+        if pinned is None:
+            return None
+        rows = [place + 1, 0]
+        tests = baseline.compare(
+            self.sample.value[rows, at],
+            self.sample.variance[rows, at],
+            baseline=pinned.value,
+            baseline_standard_error=pinned.standard_error,
+            alpha=self.plan.alpha,
+        )
+        (treatment, treatment_interval, treatment_p), (control, control_interval, control_p) = (
+            (number(tests.difference[row]), _interval(tests, row), number(tests.p_value[row])) for row in (0, 1)
+        )
+        return BaselineTest(
+            value=pinned.value,
+            standard_error=pinned.standard_error,
+            n=pinned.n,
+            version=pinned.version,
+            difference=treatment,
+            interval=treatment_interval,
+            p_value=treatment_p,
+            control_difference=control,
+            control_interval=control_interval,
+            control_p_value=control_p,
+        )
+
+    def _series(self, place: int) -> Series:
+        difference, half = self.fixed.difference[place], self.half_width[place]
+        n = self.sample.n[0] + self.sample.n[place + 1]
+        return Series(
+            on=self.snapshots,
+            n=[int(units) for units in n],
+            difference=[number(value) for value in difference],
+            lower=[number(value) for value in self.fixed.lower[place]],
+            upper=[number(value) for value in self.fixed.upper[place]],
+            always_valid_lower=[number(value) for value in difference - half],
+            always_valid_upper=[number(value) for value in difference + half],
+        )
+
+
+def _repeated(look: looks.Look, level: float) -> Interval | None:
+    """The repeated interval at a look: as many standard errors wide as the boundary there."""
+    if look.lower is None or look.upper is None:
+        return None
+    return Interval(lower=look.lower, upper=look.upper, level=level)
+
+
+def _interval(tests: Comparisons, row: int) -> Interval | None:
+    lower, upper = number(tests.lower[row]), number(tests.upper[row])
+    return None if lower is None or upper is None else Interval(lower=lower, upper=upper, level=tests.level)

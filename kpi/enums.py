@@ -1,0 +1,56 @@
+"""The closed vocabularies of a KPI and a hypothesis."""
+
+from enum import StrEnum
+
+
+class Unit(StrEnum):
+    """Whom a KPI counts."""
+
+    USER = "USER"
+    ACCOUNT = "ACCOUNT"
+
+
+class Direction(StrEnum):
+    """Which way is better."""
+
+    HIGHER = "HIGHER"
+    LOWER = "LOWER"
+
+    @property
+    def sign(self) -> int:
+        """+1 when a larger value is better, else -1."""
+        return 1 if self is Direction.HIGHER else -1
+
+
+class Tier(StrEnum):
+    """When in a customer's life the KPI speaks."""
+
+    EARLY = "EARLY"
+    GROWTH = "GROWTH"
+    LATE = "LATE"
+
+
+class Driver(StrEnum):
+    """The part of revenue a KPI feeds."""
+
+    RENEWAL = "RENEWAL"
+    EXPANSION = "EXPANSION"
+    CROSS_SELL = "CROSS_SELL"
+    PRICE_PRESERVATION = "PRICE_PRESERVATION"
+    COST = "COST"
+
+
+class Frequency(StrEnum):
+    """How often a KPI is reported."""
+
+    DAILY = "DAILY"
+    WEEKLY = "WEEKLY"
+    MONTHLY = "MONTHLY"
+    QUARTERLY = "QUARTERLY"
+
+
+class Change(StrEnum):
+    """What a hypothesis expects of its KPI."""
+
+    INCREASE = "INCREASE"
+    DECREASE = "DECREASE"

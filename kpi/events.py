@@ -1,0 +1,129 @@
+"""Outcomes coming in: the one function all doors end in.
+
+An outcome's id is made from the row itself - 48 bits of time, then a hash of the sender's event id or of the content -
+so a retry makes the same id and the primary key keeps it from counting twice. Time first keeps the index append-only.
+"""
+
+from datetime import datetime
+from hashlib import blake2b
+from math import isfinite
+from typing import Annotated
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from kpi import queries
+from kpi.ingest import Fault, Refusal, Refused, Report, Rows, check_text, check_time, parse
+
+EVENT_NAMES = 5_000
+"""Distinct event names a workspace may have: names are a vocabulary; data belong into the value."""
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+
+
+class OutcomeRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """One outcome on the wire."""
+
+    unit: Name
+    event: Name
+    occurred_at: Annotated[datetime, msgspec.Meta(tz=True)]
+    value: float | None = None
+    event_id: Name | None = None
+
+
+Record = tuple[UUID, int, int, str, datetime, float | None]
+"""A row of the outcomes table: id, workspace, event, unit, time, value."""
+
+
+async def ingest(
+    connection: asyncpg.Connection, *, workspace_id: int, rows: Rows, now: datetime, lax: bool = False
+) -> Report:
+    """Take in outcomes. Runs in the caller's transaction; one bad row never fails its neighbours."""
+    parsed, refusals = _parse_all(rows, now, lax)
+    numbers = await _event_numbers(connection, workspace_id, {row.event for row in parsed.values()})
+    refusals += [_too_many(index) for index, row in parsed.items() if row.event not in numbers]
+    records = {i: _record(workspace_id, numbers[row.event], row) for i, row in parsed.items() if row.event in numbers}
+    fresh = await _store(connection, list({record[0]: record for record in records.values()}.values()))
+    accepted, duplicates = _split(records, fresh)
+    report = Report(accepted=accepted, duplicates=duplicates, refusals=tuple(sorted(refusals, key=lambda r: r.index)))
+    touched = sorted({records[index][2] for index in accepted})
+    await queries.record_ingest(connection, workspace_id, "outcomes", report, rows, touched, now)
+    return report
+
+
+def outcome_id(workspace_id: int, event_number: int, row: OutcomeRow) -> UUID:
+    """The id a retry of this row makes again."""
+    content = row.event_id or f"{event_number}\0{row.unit}\0{row.occurred_at.timestamp()!r}\0{row.value!r}"
+    mark = "id" if row.event_id else "content"
+    digest = blake2b(f"{workspace_id}\0{mark}\0{content}".encode(), digest_size=10).digest()
+    return UUID(bytes=int(row.occurred_at.timestamp() * 1000).to_bytes(6, "big") + digest)
+
+
+def _parse_all(rows: Rows, now: datetime, lax: bool) -> tuple[dict[int, OutcomeRow], list[Refusal]]:
+    parsed: dict[int, OutcomeRow] = {}
+    refusals: list[Refusal] = []
+    for index, raw in enumerate(rows):
+        try:
+            parsed[index] = _checked(parse(raw, OutcomeRow, lax=lax), now)
+        except Refused as refused:
+            refusals.append(refused.at(index))
+    return parsed, refusals
+
+
+def _checked(row: OutcomeRow, now: datetime) -> OutcomeRow:
+    check_text("unit", row.unit)
+    check_text("event", row.event)
+    check_text("eventId", row.event_id)
+    check_time("occurredAt", row.occurred_at, now)
+    if row.value is not None and not isfinite(row.value):
+        raise Refused(Fault.NOT_FINITE, "value is not a finite number.", "value")
+    return row
+
+
+async def _event_numbers(connection: asyncpg.Connection, workspace_id: int, names: set[str]) -> dict[str, int]:
+    known = await queries.event_numbers(connection, workspace_id, names)
+    unknown = sorted(names - known.keys())
+    if not unknown:
+        return known
+    room = EVENT_NAMES - await queries.count_events(connection, workspace_id)
+    await queries.add_events(connection, workspace_id, unknown[: max(room, 0)])
+    return await queries.event_numbers(connection, workspace_id, names)
+
+
+def _too_many(index: int) -> Refusal:
+    sentence = f"This workspace has {EVENT_NAMES} event names already: put what varies into the value, not the name."
+    return Refusal(index=index, code=Fault.TOO_MANY_EVENTS, message=sentence, path="event")
+
+
+def _record(workspace_id: int, event_number: int, row: OutcomeRow) -> Record:
+    identity = outcome_id(workspace_id, event_number, row)
+    return identity, workspace_id, event_number, row.unit, row.occurred_at, row.value
+
+
+async def _store(connection: asyncpg.Connection, records: list[Record]) -> set[UUID]:
+    """Store what is new and return its ids. COPY straight in; only a collision pays for a look-up.
+
+    Sorted, so that two batches that share rows wait for each other in one order instead of locking up.
+    """
+    pending = sorted(records, key=lambda record: record[0])
+    while pending:
+        try:
+            async with connection.transaction():
+                await queries.copy_outcomes(connection, pending)
+            return {record[0] for record in pending}
+        except asyncpg.UniqueViolationError:
+            known = await queries.known_outcomes(connection, [record[0] for record in pending])
+            pending = [record for record in pending if record[0] not in known]
+    return set()
+
+
+def _split(records: dict[int, Record], fresh: set[UUID]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Which rows were new, and which had come before - earlier in this batch, or in another."""
+    unseen = set(fresh)
+    accepted: list[int] = []
+    duplicates: list[int] = []
+    for index, (identity, *_) in records.items():
+        (accepted if identity in unseen else duplicates).append(index)
+        unseen.discard(identity)
+    return tuple(accepted), tuple(duplicates)

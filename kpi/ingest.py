@@ -1,0 +1,112 @@
+"""The contract of every ingested row: accepted, a duplicate, or rejected with a code, a sentence and the path."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any, TypeVar
+
+import msgspec
+
+SKEW = timedelta(minutes=10)
+"""How far ahead of ours a sender's clock may be."""
+EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
+"""An older time is a broken clock or a unit mistake (seconds read as milliseconds), not history."""
+KEPT_ROW = 2_000
+"""Characters of a rejected row that are kept."""
+
+T = TypeVar("T")
+
+
+class Fault(StrEnum):
+    """Why a row was rejected."""
+
+    MALFORMED = "MALFORMED"
+    BAD_TEXT = "BAD_TEXT"
+    TIME_IN_FUTURE = "TIME_IN_FUTURE"
+    TIME_TOO_EARLY = "TIME_TOO_EARLY"
+    NOT_FINITE = "NOT_FINITE"
+    UNKNOWN_EXPERIMENT = "UNKNOWN_EXPERIMENT"
+    UNKNOWN_VARIANT = "UNKNOWN_VARIANT"
+    NOT_STARTED = "NOT_STARTED"
+    OUTSIDE_ENROLMENT = "OUTSIDE_ENROLMENT"
+    TOO_MANY_EVENTS = "TOO_MANY_EVENTS"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """One rejected row: its place in the batch, the rule it breaks, and where."""
+
+    index: int
+    code: Fault
+    message: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What became of each row of a batch, by its index."""
+
+    accepted: tuple[int, ...]
+    duplicates: tuple[int, ...]
+    refusals: tuple[Refusal, ...]
+
+
+class Refused(Exception):
+    """A row breaks a rule of ingestion."""
+
+    def __init__(self, code: Fault, message: str, path: str) -> None:
+        super().__init__(message)
+        self.code, self.message, self.path = code, message, path
+
+    def at(self, index: int) -> Refusal:
+        """This fault as the answer for the row at an index."""
+        return Refusal(index=index, code=self.code, message=self.message, path=self.path)
+
+
+def parse(row: object, shape: type[T], *, lax: bool) -> T:
+    """One wire row as its shape; `lax` reads numbers and booleans out of text, as cells of a file need."""
+    try:
+        return msgspec.convert(row, shape, strict=not lax)
+    except msgspec.ValidationError as error:
+        raise _malformed(str(error)) from None
+
+
+def check_text(path: str, text: str | None) -> None:
+    """Refuse what Postgres cannot store: NUL and lone surrogates."""
+    if text is None or (text.isascii() and "\0" not in text):
+        return
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise Refused(
+            Fault.BAD_TEXT, f"{path} holds a character that is not text (NUL or half a surrogate pair).", path
+        )
+
+
+def check_time(path: str, at: datetime, now: datetime) -> None:
+    """Refuse a time that cannot be true."""
+    if at > now + SKEW:
+        raise Refused(Fault.TIME_IN_FUTURE, f"{path} is {at.isoformat()}, more than 10 minutes ahead of now.", path)
+    if at < EARLIEST:
+        raise Refused(Fault.TIME_TOO_EARLY, f"{path} is {at.isoformat()}, before 1990: seconds or milliseconds?", path)
+
+
+def kept_text(row: object) -> str:
+    """A rejected row as text that can be stored and read again, cut at a stated length."""
+    text = msgspec.json.encode(row, enc_hook=str).decode("utf-8", "replace") if _is_plain(row) else repr(row)
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()[:KEPT_ROW]
+
+
+def _malformed(message: str) -> Refused:
+    sentence, _, place = message.partition(" - at `$")
+    path = place.strip("`.").strip() or "row"
+    return Refused(Fault.MALFORMED, f"{sentence} in {path}.", path)
+
+
+def _is_plain(row: object) -> bool:
+    return isinstance(row, dict) and all(
+        isinstance(key, str) and not any("\ud800" <= c <= "\udfff" for c in f"{key}{value}")
+        for key, value in row.items()
+    )
+
+
+Rows = Sequence[Any]

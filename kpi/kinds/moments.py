@@ -1,0 +1,53 @@
+"""What the kinds with one number a unit share: moments by cohort, and their prefix at each snapshot."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kpi.kinds.shape import Cohorts, Floats, Ints
+from stats import methods
+from stats.moments import Moments
+from stats.results import Comparisons
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MomentSample:
+    """Moments (V, S) of the cohorts that are final, and the method that compares them."""
+
+    moments: Moments
+    method: str
+
+    @property
+    def n(self) -> Floats:
+        """Units counted."""
+        return self.moments.n
+
+    @property
+    def value(self) -> Floats:
+        """The mean; NaN before the first unit is final."""
+        return self.moments.mean
+
+    @property
+    def variance(self) -> Floats:
+        """The variance of the mean."""
+        return self.moments.mean_variance
+
+    def compare(self, *, alpha: float) -> Comparisons:
+        """Each variant but the control against the control: arrays (V - 1, S)."""
+        control, treatments = self.moments[:1], self.moments[1:]
+        return methods.get(self.method)(control, treatments, alpha=alpha)
+
+
+def prefix(cohorts: Cohorts, ages: Ints, until: int, method: str) -> MomentSample:
+    """Merge the cohorts that are final at each snapshot. Cohorts are in day order, so the final ones are a prefix."""
+    if cohorts.moments is None:
+        raise ValueError("these cohorts hold no moments")
+    merged = cohorts.moments.cumulative(axis=-1)
+    count = (ages >= until).sum(axis=-1)
+    last = np.maximum(count - 1, 0)
+    moments = Moments(
+        n=np.where(count > 0, merged.n[:, last], 0),
+        mean=merged.mean[:, last],
+        m2=np.where(count > 0, merged.m2[:, last], 0),
+    )
+    return MomentSample(moments=moments, method=method)

@@ -1,0 +1,114 @@
+"""What every kind of KPI offers, and the two shapes in which its aggregates come.
+
+A unit's window opens when it is exposed and counts in periods of 24 hours. A cohort is the units of one UTC day; its age
+at a snapshot (midnight) is the number of whole periods that *every* unit of it has been observed. A cohort counts once
+its age covers the window, so each unit counts once, when it is final, and any past snapshot is a prefix of the cohorts.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stats.moments import Moments
+from stats.results import Comparisons
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+LONGEST_WINDOW = 365
+"""Days; a KPI that needs longer to become final cannot steer an experiment."""
+
+
+class Aggregate(StrEnum):
+    """Which table a kind's units are summed into."""
+
+    MOMENTS = "moments"
+    DURATIONS = "durations"
+
+
+class Scale(StrEnum):
+    """How a value reads: as a share of units, as days, or as a plain amount."""
+
+    FRACTION = "FRACTION"
+    DAYS = "DAYS"
+    AMOUNT = "AMOUNT"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cohorts:
+    """One KPI's aggregates in one segment. Axes: variants V (the control first), cohorts C in day order, days D."""
+
+    entered: Ints  # (V, C) units that entered
+    moments: Moments | None = None  # (V, C)
+    events: Ints | None = None  # (V, C, D)
+    losses: Ints | None = None  # (V, C, D)
+
+
+class Sample(Protocol):
+    """A KPI in every variant at every snapshot; all arrays are (V, S)."""
+
+    @property
+    def n(self) -> Floats:
+        """Units counted."""
+
+    @property
+    def value(self) -> Floats:
+        """The KPI's value; NaN where there is no answer yet."""
+
+    @property
+    def variance(self) -> Floats:
+        """The variance of the value (its standard error squared)."""
+
+    def compare(self, *, alpha: float) -> Comparisons:
+        """Each variant but the control against the control: arrays (V - 1, S)."""
+
+
+class Kind(ABC):
+    """A way to measure a KPI; subclasses are frozen dataclasses of its parameters."""
+
+    aggregate: ClassVar[Aggregate]
+    scale: ClassVar[Scale]
+
+    @property
+    @abstractmethod
+    def events(self) -> tuple[str, ...]:
+        """Names of the events it reads."""
+
+    @property
+    @abstractmethod
+    def window(self) -> tuple[int, int]:
+        """Days after exposure, from and until, in which an outcome counts; a unit is final after `until`."""
+
+    @abstractmethod
+    def per_unit(self, numbers: Mapping[str, int]) -> str:
+        """SQL over one unit `e` and its outcomes `o` in the window; `numbers` are the events' ids.
+
+        For moments one aggregate expression; for durations two: the day of the event, the day of the loss.
+        """
+
+    @abstractmethod
+    def read(self, cohorts: Cohorts, ages: Ints) -> Sample:
+        """The KPI at each snapshot; `ages` (S, C) are the cohorts' ages there."""
+
+    @abstractmethod
+    def problems(self) -> list[tuple[str, str]]:
+        """What is wrong with the parameters: field and sentence."""
+
+
+def window_problem(field: str, days: int, shortest: int = 1) -> list[tuple[str, str]]:
+    """A window's length must be a number of days that an experiment can wait for."""
+    if shortest <= days <= LONGEST_WINDOW:
+        return []
+    return [(field, f"A window is between {shortest} and {LONGEST_WINDOW} days; {days} is not.")]
+
+
+def event_problem(field: str, name: str | None) -> list[tuple[str, str]]:
+    """An event's name is 1 to 200 characters."""
+    if name is None or 1 <= len(name) <= 200:
+        return []
+    return [(field, "An event's name has 1 to 200 characters.")]

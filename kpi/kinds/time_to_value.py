@@ -1,0 +1,95 @@
+"""Time to value: how long units take to do something for the first time, with those who have not yet done it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from kpi.kinds.shape import Aggregate, Cohorts, Floats, Ints, Kind, Scale, event_problem, window_problem
+from stats.results import Comparisons
+from stats.survival import rmst
+from stats.survival.counts import LifeTable, life_table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SurvivalSample:
+    """Life tables (V, S, D) and the units behind them; the value is the restricted mean time to value up to tau."""
+
+    table: LifeTable
+    entered: Floats
+    tau: int
+
+    @property
+    def n(self) -> Floats:
+        """Units that have been under observation."""
+        return self.entered
+
+    @property
+    def value(self) -> Floats:
+        """Restricted mean time in days; NaN until the first cohort has been observed for tau days."""
+        return rmst.estimate(self.table, self.tau).value
+
+    @property
+    def variance(self) -> Floats:
+        """The variance of the restricted mean."""
+        return rmst.estimate(self.table, self.tau).variance
+
+    def compare(self, *, alpha: float) -> Comparisons:
+        """Difference of restricted means against the control: arrays (V - 1, S)."""
+        return rmst.compare(self.table[:1], self.table[1:], tau=self.tau, alpha=alpha)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeToValue(Kind):
+    """Days from exposure to the first `event`, compared up to `tau_days`.
+
+    A unit that has not got there yet is censored, not dropped. `loss_event` (an account deleted, say) ends a unit's
+    observation earlier, without counting against the variant.
+    """
+
+    event: str
+    tau_days: int
+    loss_event: str | None = None
+    aggregate: ClassVar[Aggregate] = Aggregate.DURATIONS
+    scale: ClassVar[Scale] = Scale.DAYS
+
+    @property
+    def events(self) -> tuple[str, ...]:
+        """Names of the events it reads."""
+        return (self.event,) if self.loss_event is None else (self.event, self.loss_event)
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """From exposure up to tau."""
+        return 0, self.tau_days
+
+    def per_unit(self, numbers: Mapping[str, int]) -> str:
+        """The day of the first event and the day of the loss; null where there is none."""
+        return ", ".join(
+            _first_day(None if name is None else numbers.get(name)) for name in (self.event, self.loss_event)
+        )
+
+    def read(self, cohorts: Cohorts, ages: Ints) -> SurvivalSample:
+        """Life tables at each snapshot, from the cells that every unit of a cohort has been observed for."""
+        if cohorts.events is None or cohorts.losses is None:
+            raise ValueError("these cohorts hold no durations")
+        table = life_table(
+            cohorts.entered[:, None], cohorts.events[:, None], cohorts.losses[:, None], np.maximum(ages, 0)
+        )
+        observed = (cohorts.entered[:, None, :] * (ages >= 1)).sum(axis=-1)
+        return SurvivalSample(table=table, entered=observed.astype(np.float64), tau=self.tau_days)
+
+    def problems(self) -> list[tuple[str, str]]:
+        """What is wrong with the parameters."""
+        found = event_problem("event", self.event) + event_problem("lossEvent", self.loss_event)
+        if self.loss_event == self.event:
+            found.append(("lossEvent", "The loss event must be another one than the event that counts."))
+        return found + window_problem("tauDays", self.tau_days)
+
+
+def _first_day(number: int | None) -> str:
+    if number is None:
+        return "NULL::int"
+    first = f"min(o.occurred_at) FILTER (WHERE o.event_id = {number:d})"
+    return f"floor(extract(epoch FROM {first} - e.entered_at) / 86400)::int"

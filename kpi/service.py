@@ -1,0 +1,202 @@
+"""What can be done with KPIs and hypotheses. Each function is one action in the caller's transaction.
+
+An input with faults raises `Invalid` with all of them, and stores nothing.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime
+from math import isfinite
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from kpi import kinds, queries
+from kpi.enums import Change, Direction, Driver, Frequency, Tier, Unit
+from kpi.errors import Code, Invalid, Problem
+from kpi.kinds import Kind
+from kpi.tables import Baseline, Definition, Hypothesis, Kpi
+
+KEY = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+LONGEST_TEXT = 4_000
+"""Characters of a free text field."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaselineValue:
+    """A baseline as it is stated: without its error it would be no estimate."""
+
+    value: float
+    standard_error: float
+    n: int | None = None
+    from_on: date | None = None
+    to_on: date | None = None
+
+
+async def register_kpi(
+    session: AsyncSession,
+    *,
+    workspace_id: int,
+    now: datetime,
+    key: str,
+    name: str,
+    description: str,
+    unit: Unit,
+    direction: Direction,
+    tier: Tier,
+    is_leading: bool,
+    driver: Driver,
+    owner: str,
+    data_source: str,
+    frequency: Frequency,
+    action: str,
+    definition: Kind,
+    baseline: BaselineValue | None,
+) -> Kpi:
+    """Register a KPI with the first version of its definition and, if known, its baseline."""
+    texts = {"name": name, "description": description, "owner": owner, "dataSource": data_source, "action": action}
+    problems = key_problems(key) + text_problems(texts, required={"name", "owner"})
+    problems += [_problem(text, "definition", field) for field, text in definition.problems()]
+    problems += _baseline_problems(baseline)
+    if await queries.kpis_by_key(session, workspace_id, [key]):
+        problems.append(taken("KPI", key))
+    if problems:
+        raise Invalid(problems)
+    kpi = Kpi(
+        workspace_id=workspace_id,
+        key=key,
+        name=name,
+        description=description,
+        unit=unit,
+        direction=direction,
+        tier=tier,
+        is_leading=is_leading,
+        driver=driver,
+        owner=owner,
+        data_source=data_source,
+        frequency=frequency,
+        action=action,
+        created_at=now,
+    )
+    session.add(kpi)
+    await session.flush()
+    await _define(session, kpi, definition, baseline, now)
+    return kpi
+
+
+async def register_hypothesis(
+    session: AsyncSession,
+    *,
+    workspace_id: int,
+    now: datetime,
+    key: str,
+    title: str,
+    change: str,
+    kpi: str,
+    direction: Change,
+    expected_lift: float | None,
+    segment: str | None,
+    rationale: str,
+    owner: str,
+) -> Hypothesis:
+    """Register what a change is believed to do to a KPI."""
+    texts = {"title": title, "change": change, "segment": segment or "", "rationale": rationale, "owner": owner}
+    problems = key_problems(key) + text_problems(texts, required={"title", "change", "owner"})
+    if expected_lift is not None and not (isfinite(expected_lift) and expected_lift != 0):
+        problems.append(
+            _problem("An expected lift is a fraction other than zero, 0.05 for five per cent.", "expectedLift")
+        )
+    measured = (await queries.kpis_by_key(session, workspace_id, [kpi])).get(kpi)
+    if measured is None:
+        problems.append(absent("KPI", kpi, "kpi"))
+    if await queries.hypotheses_by_key(session, workspace_id, [key]):
+        problems.append(taken("hypothesis", key))
+    if problems or measured is None:
+        raise Invalid(problems)
+    hypothesis = Hypothesis(
+        workspace_id=workspace_id,
+        key=key,
+        title=title,
+        change=change,
+        kpi_id=measured.id,
+        direction=direction,
+        expected_lift=expected_lift,
+        segment=segment,
+        rationale=rationale,
+        owner=owner,
+        created_at=now,
+    )
+    session.add(hypothesis)
+    await session.flush()
+    return hypothesis
+
+
+def key_problems(key: str) -> list[Problem]:
+    """A key is short, lower-case and fit for an address."""
+    if KEY.fullmatch(key):
+        return []
+    return [_problem("A key has 1 to 63 characters: small letters, digits and hyphens, not starting with one.", "key")]
+
+
+def text_problems(texts: dict[str, str], *, required: set[str]) -> list[Problem]:
+    """Free text is not endless, is text, and is there where it must be."""
+    problems: list[Problem] = []
+    for field, text in texts.items():
+        if field in required and not text.strip():
+            problems.append(_problem(f"{field} is missing.", field))
+        if len(text) > LONGEST_TEXT:
+            problems.append(_problem(f"{field} has {len(text)} characters; {LONGEST_TEXT} is the most.", field))
+        if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+            problems.append(_problem(f"{field} holds a character that is not text.", field))
+    return problems
+
+
+def taken(noun: str, key: str) -> Problem:
+    """A key that another thing has."""
+    return Problem(code=Code.KEY_TAKEN, message=f"There is a {noun} “{key}” already.", path=("key",))
+
+
+def absent(noun: str, key: str, *path: str) -> Problem:
+    """A key that nothing has."""
+    return Problem(code=Code.NOT_FOUND, message=f"There is no {noun} “{key}”.", path=path)
+
+
+def _problem(message: str, *path: str) -> Problem:
+    return Problem(code=Code.BAD_USER_INPUT, message=message, path=path)
+
+
+def _baseline_problems(baseline: BaselineValue | None) -> list[Problem]:
+    if baseline is None:
+        return []
+    problems: list[Problem] = []
+    if not isfinite(baseline.value):
+        problems.append(_problem("A baseline's value is a finite number.", "baseline", "value"))
+    if not (isfinite(baseline.standard_error) and baseline.standard_error > 0):
+        sentence = "A baseline is an estimate: its standard error is a positive number."
+        problems.append(_problem(sentence, "baseline", "standardError"))
+    if baseline.n is not None and baseline.n < 2:
+        problems.append(_problem("A baseline is measured on at least two units.", "baseline", "n"))
+    if baseline.from_on and baseline.to_on and baseline.from_on > baseline.to_on:
+        problems.append(_problem("A baseline's window ends on or after the day it begins.", "baseline", "toOn"))
+    return problems
+
+
+async def _define(session: AsyncSession, kpi: Kpi, kind: Kind, baseline: BaselineValue | None, now: datetime) -> None:
+    name, parameters = kinds.encode(kind)
+    definition = Definition(kpi_id=kpi.id, version=1, kind=name, parameters=parameters, created_at=now)
+    session.add(definition)
+    await session.flush()
+    if baseline is None:
+        return
+    session.add(
+        Baseline(
+            definition_id=definition.id,
+            version=1,
+            value=baseline.value,
+            standard_error=baseline.standard_error,
+            n=baseline.n,
+            from_on=baseline.from_on,
+            to_on=baseline.to_on,
+            created_at=now,
+        )
+    )
+    await session.flush()

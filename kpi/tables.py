@@ -1,0 +1,170 @@
+"""Stored nouns of the kpi package. Rows do not validate: invariants live in pure modules and CHECK constraints."""
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, Enum, Identity, Index, UniqueConstraint
+from sqlalchemy.dialects.postgresql import ARRAY, INTEGER, JSONB
+from sqlmodel import Field, SQLModel
+
+from kpi.enums import Change, Direction, Driver, Frequency, Tier, Unit
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+SQLModel.metadata.naming_convention = NAMING
+AWARE = DateTime(timezone=True)
+
+
+def words(enum: type[StrEnum]) -> Enum:
+    """A text column that holds one of an enum's values, kept by a CHECK: a new value is one cheap migration."""
+    return Enum(enum, native_enum=False, create_constraint=True, length=32, name=enum.__name__.lower())
+
+
+class Workspace(SQLModel, table=True):
+    """One company's data; nothing crosses its border."""
+
+    __tablename__ = "workspaces"
+    id: int = Field(default=None, primary_key=True, sa_column_args=[Identity(always=True)])
+    key: str = Field(unique=True)
+    name: str
+    created_at: datetime = Field(sa_type=AWARE)
+
+
+class Kpi(SQLModel, table=True):
+    """A KPI: who owns it, which way is better, what its alert triggers."""
+
+    __tablename__ = "kpis"
+    __table_args__ = (UniqueConstraint("workspace_id", "key"),)
+    id: int = Field(default=None, primary_key=True, sa_column_args=[Identity(always=True)])
+    workspace_id: int = Field(foreign_key="workspaces.id")
+    key: str
+    name: str
+    description: str
+    unit: Unit = Field(sa_type=words(Unit))
+    direction: Direction = Field(sa_type=words(Direction))
+    tier: Tier = Field(sa_type=words(Tier))
+    is_leading: bool
+    driver: Driver = Field(sa_type=words(Driver))
+    owner: str
+    data_source: str
+    frequency: Frequency = Field(sa_type=words(Frequency))
+    action: str
+    created_at: datetime = Field(sa_type=AWARE)
+
+
+class Definition(SQLModel, table=True):
+    """One version of how a KPI is computed. Experiments and baselines pin a version, so versions never change."""
+
+    __tablename__ = "definitions"
+    __table_args__ = (UniqueConstraint("kpi_id", "version"), CheckConstraint("version > 0", name="version"))
+    id: int = Field(default=None, primary_key=True, sa_column_args=[Identity(always=True)])
+    kpi_id: int = Field(foreign_key="kpis.id")
+    version: int
+    kind: str
+    parameters: dict[str, Any] = Field(sa_type=JSONB)
+    created_at: datetime = Field(sa_type=AWARE)
+
+
+class Baseline(SQLModel, table=True):
+    """A KPI's level before: an estimate, so it carries its own error."""
+
+    __tablename__ = "baselines"
+    __table_args__ = (
+        UniqueConstraint("definition_id", "version"),
+        CheckConstraint("standard_error > 0", name="standard_error"),
+        CheckConstraint("n > 1", name="n"),
+        CheckConstraint("from_on <= to_on", name="window"),
+    )
+    id: int = Field(default=None, primary_key=True, sa_column_args=[Identity(always=True)])
+    definition_id: int = Field(foreign_key="definitions.id")
+    version: int
+    value: float
+    standard_error: float
+    n: int | None
+    from_on: date | None
+    to_on: date | None
+    created_at: datetime = Field(sa_type=AWARE)
+
+
+class Hypothesis(SQLModel, table=True):
+    """What a change is believed to do to a KPI, and why."""
+
+    __tablename__ = "hypotheses"
+    __table_args__ = (UniqueConstraint("workspace_id", "key"),)
+    id: int = Field(default=None, primary_key=True, sa_column_args=[Identity(always=True)])
+    workspace_id: int = Field(foreign_key="workspaces.id")
+    key: str
+    title: str
+    change: str
+    kpi_id: int = Field(foreign_key="kpis.id")
+    direction: Change = Field(sa_type=words(Change))
+    expected_lift: float | None
+    segment: str | None
+    rationale: str
+    owner: str
+    created_at: datetime = Field(sa_type=AWARE)
+
+
+class Event(SQLModel, table=True):
+    """The dictionary of event names: outcomes carry the number, not the name."""
+
+    __tablename__ = "events"
+    __table_args__ = (UniqueConstraint("workspace_id", "name"),)
+    id: int = Field(default=None, primary_key=True, sa_column_args=[Identity(always=True)])
+    workspace_id: int = Field(foreign_key="workspaces.id")
+    name: str
+
+
+class Outcome(SQLModel, table=True):
+    """What a unit did. Append-only; the id is made from the row, so that a retry makes the same one."""
+
+    __tablename__ = "outcomes"
+    __table_args__ = (
+        Index("ix_outcomes_analysis", "event_id", "unit", "occurred_at", postgresql_include=["value"]),
+        # Finite values only: a NaN would poison every mean it met.
+        CheckConstraint("value = value AND abs(value) < 'infinity'", name="value"),
+    )
+    id: UUID = Field(primary_key=True)
+    workspace_id: int
+    event_id: int
+    unit: str
+    occurred_at: datetime = Field(sa_type=AWARE)
+    value: float | None
+
+
+class Ingest(SQLModel, table=True):
+    """The ledger of batches taken in: what each brought, and whether the aggregates know it yet."""
+
+    __tablename__ = "ingests"
+    __table_args__ = (Index("ix_ingests_pending", "workspace_id", postgresql_where="is_pending"),)
+    id: int = Field(default=None, primary_key=True, sa_type=BigInteger, sa_column_args=[Identity(always=True)])
+    workspace_id: int = Field(foreign_key="workspaces.id")
+    noun: str
+    accepted: int
+    duplicates: int
+    rejected: int
+    touched: list[int] = Field(sa_type=ARRAY(INTEGER))
+    is_pending: bool
+    received_at: datetime = Field(sa_type=AWARE)
+
+
+class Rejection(SQLModel, table=True):
+    """A row that was refused, with its reason, kept so that it can be mended."""
+
+    __tablename__ = "rejections"
+    __table_args__ = (Index("ix_rejections_workspace_id_received_at", "workspace_id", "received_at"),)
+    id: int = Field(default=None, primary_key=True, sa_type=BigInteger, sa_column_args=[Identity(always=True)])
+    workspace_id: int = Field(foreign_key="workspaces.id")
+    noun: str
+    code: str
+    message: str
+    path: str
+    row: str
+    received_at: datetime = Field(sa_type=AWARE)

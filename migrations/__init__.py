@@ -1,0 +1,1 @@
+"""The schema's history. Alembic owns it; a test holds the models against it."""

@@ -1,0 +1,18 @@
+"""Runs migrations on the connection that the caller hands over (`api.schema`)."""
+
+from alembic import context
+from sqlmodel import SQLModel
+
+import api.auth.tables
+import experiments.tables
+import kpi.tables
+
+TABLES = (api.auth.tables, experiments.tables, kpi.tables)  # imported so that the metadata know them
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=SQLModel.metadata,
+    transaction_per_migration=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,24 @@
+"""The array types of this package, and division where there may be nothing to divide by."""
+
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Array: TypeAlias = npt.NDArray[np.float64]
+Mask: TypeAlias = npt.NDArray[np.bool_]
+Codes: TypeAlias = npt.NDArray[np.int8]
+Numbers: TypeAlias = npt.ArrayLike
+
+
+def numbers(values: Numbers) -> Array:
+    """The values as an array of floats; a single number becomes an array without axes."""
+    return np.asarray(values, dtype=np.float64)
+
+
+def divide(numerator: Numbers, denominator: Numbers) -> Array:
+    """The quotient, and NaN wherever the denominator is zero (without numpy's warning)."""
+    top, bottom = np.broadcast_arrays(numbers(numerator), numbers(denominator))
+    quotient = np.full(top.shape, np.nan)
+    np.divide(top, bottom, out=quotient, where=bottom != 0)
+    return quotient

@@ -1,0 +1,121 @@
+"""What a statistical question can answer: a comparison, or the reason why there is none.
+
+Two faces of the same numbers. `Comparisons` holds arrays and is what the methods compute; `Comparison` and `Undefined`
+are one cell of it, with plain floats that are never NaN.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from stats.arrays import Array, Codes, Mask
+
+
+class Reason(StrEnum):
+    """Why a question has no answer."""
+
+    INSUFFICIENT_DATA = "insufficient_data"
+    ZERO_VARIANCE = "zero_variance"
+    ZERO_BASELINE = "zero_baseline"
+    NEGATIVE_BASELINE = "negative_baseline"
+    UNBOUNDED = "unbounded"
+    NOT_REACHED = "not_reached"
+
+    @property
+    def sentence(self) -> str:
+        """The reason in one sentence for a reader who is not a statistician."""
+        return _SENTENCES[self]
+
+
+_SENTENCES = {
+    Reason.INSUFFICIENT_DATA: "There are too few units so far to answer this.",
+    Reason.ZERO_VARIANCE: "Every unit has the same value so far, so chance cannot be judged.",
+    Reason.ZERO_BASELINE: "The control's level is zero, so there is nothing to express a relative change against.",
+    Reason.NEGATIVE_BASELINE: "The control's level is negative, so a ratio to it has no meaning.",
+    Reason.UNBOUNDED: "The control's level may be zero for all we know, so the relative change has no limits yet.",
+    Reason.NOT_REACHED: "Fewer than half of the units have got there within the time observed.",
+}
+_REASONS = tuple(Reason)
+
+
+def reason_codes(*rules: tuple[Mask, Reason]) -> Codes:
+    """For every cell the code of the first rule that holds, and 0 where none does and the question has an answer."""
+    masks = [mask for mask, _ in rules]
+    codes = [np.int8(_REASONS.index(reason) + 1) for _, reason in rules]
+    return np.asarray(np.select(masks, codes, default=np.int8(0)))
+
+
+def reason_of(code: int) -> Reason | None:
+    """The reason behind one code, or None for a question that has an answer."""
+    return _REASONS[code - 1] if code else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undefined:
+    """A question without an answer."""
+
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """A confidence interval and the share of such intervals that cover the truth."""
+
+    lower: float
+    upper: float
+    level: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """One difference (treatment minus control, or value minus baseline) and how sure we are of it."""
+
+    difference: float
+    standard_error: float
+    statistic: float
+    p_value: float
+    interval: Interval
+    method: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparisons:
+    """Many comparisons at once; all arrays have one shape.
+
+    Where there is a reason, statistic, p_value, lower and upper are NaN; difference and variance stay where they are
+    known.
+    """
+
+    difference: Array
+    variance: Array  # of the difference
+    statistic: Array
+    p_value: Array  # two-sided
+    lower: Array
+    upper: Array
+    level: float
+    reason: Codes  # 0 where there is an answer; see `reason_at`
+    method: str
+
+    @property
+    def standard_error(self) -> Array:
+        """The square root of the variance."""
+        return np.sqrt(self.variance)
+
+    def reason_at(self, *index: int) -> Reason | None:
+        """Why this cell has no answer, or None if it has one."""
+        return reason_of(int(self.reason[index]))
+
+    def at(self, *index: int) -> Comparison | Undefined:
+        """One cell with plain floats."""
+        reason = self.reason_at(*index)
+        if reason:
+            return Undefined(reason=reason)
+        return Comparison(
+            difference=float(self.difference[index]),
+            standard_error=float(np.sqrt(self.variance[index])),
+            statistic=float(self.statistic[index]),
+            p_value=float(self.p_value[index]),
+            interval=Interval(lower=float(self.lower[index]), upper=float(self.upper[index]), level=self.level),
+            method=self.method,
+        )

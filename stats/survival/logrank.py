@@ -1,0 +1,66 @@
+"""Whether two groups have the event at the same rate day by day.
+
+Mantel (1966), Cancer Chemotherapy Reports 50. Most sensitive where one hazard is a constant multiple of the other;
+curves that cross may cancel out.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from stats import wald
+from stats.arrays import Array, Codes, divide
+from stats.distributions import normal_cdf
+from stats.results import Comparisons, Reason, reason_codes, reason_of
+from stats.survival.counts import LifeTable
+
+METHOD = "One-step log hazard ratio (assumes proportional hazards)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogRank:
+    """Events of the treatment beyond what the control's rate would give, and whether that is chance.
+
+    Where there is a reason, statistic and p_value are NaN.
+    """
+
+    score: Array  # observed minus expected events of the treatment
+    variance: Array  # of the score
+    statistic: Array  # z: above zero, the treatment has more events sooner
+    p_value: Array
+    reason: Codes
+
+    def reason_at(self, *index: int) -> Reason | None:
+        """Why this cell has no answer, or None if it has one."""
+        return reason_of(int(self.reason[index]))
+
+    def log_hazard_ratio(self, *, alpha: float) -> Comparisons:
+        """One step towards the maximum likelihood: score / variance, with the variance 1 / variance.
+
+        Close to the Cox estimate for moderate effects; pulled towards zero for large ones.
+        """
+        return wald.compare(
+            divide(self.score, self.variance),
+            divide(1.0, self.variance),
+            reason=self.reason,
+            alpha=alpha,
+            method=METHOD,
+        )
+
+
+def compare(control: LifeTable, treatment: LifeTable) -> LogRank:
+    """Treatment against control over all duration days; leading axes broadcast. Undefined without a risk in common."""
+    d, y = control.events + treatment.events, control.at_risk + treatment.at_risk
+    share = np.where(y > 0, divide(treatment.at_risk, y), 0.0)
+    score = (treatment.events - d * share).sum(axis=-1)
+    tied = np.where(y > 1, divide(y - d, y - 1), 0.0)  # events of one day share it: hypergeometric variance
+    variance = (d * share * (1 - share) * tied).sum(axis=-1)
+    reason = reason_codes((variance <= 0, Reason.INSUFFICIENT_DATA))
+    statistic = divide(score, np.sqrt(variance))
+    return LogRank(
+        score=score,
+        variance=variance,
+        statistic=statistic,
+        p_value=2 * normal_cdf(-np.abs(statistic)),
+        reason=reason,
+    )

@@ -1,0 +1,1 @@
+"""Reading files: CSV, Parquet, mappings."""

@@ -1,0 +1,1 @@
+"""Tests of the pages: charts, words and whole pages from made answers."""

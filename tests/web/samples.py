@@ -1,0 +1,464 @@
+"""Made answers, shaped as the documents ask: plausible numbers from textbook normal formulas, not results of ours."""
+
+import math
+from datetime import date, timedelta
+from typing import Any
+
+from scipy.special import ndtr
+
+Json = dict[str, Any]
+Z95 = 1.959964
+Z_ALWAYS = 3.035
+HASH = "9f2c1a7be0d4463b8f5e21c09d77a6b4e3f18c52d0b96a417ce85f3320ab91d6"
+START = date(2026, 10, 19)
+
+VIEWER = {"workspace": "Northwind", "apiKey": {"name": "growth-read"}}
+
+
+def kpi(key: str, name: str, kind: str, direction: str = "HIGHER") -> Json:
+    return {"key": key, "name": name, "direction": direction, "definition": {"__typename": kind}}
+
+
+TTFV = kpi("ttfv", "Time to first value", "TimeToValueDefinition", "LOWER")
+ACTIVATION = kpi("activation-7d", "Activation in 7 days", "ActivationDefinition")
+DAY_30 = kpi("retention-30", "Day-30 retention", "RetentionDefinition")
+TICKETS = kpi("tickets", "Support tickets per user", "MeanDefinition", "LOWER")
+PROJECTS = kpi("projects", "Projects per user in 14 days", "MeanDefinition")
+REVENUE = kpi("revenue", "Revenue per user", "MeanDefinition")
+
+
+def bounds(middle: float, half: float) -> Json:
+    return {"lower": middle - half, "upper": middle + half}
+
+
+def sample(n: int, value: float | None, error: float | None, still_open: int = 0) -> Json:
+    return {"n": n, "open": still_open, "value": value, "standardError": error}
+
+
+SCALES = {"ActivationDefinition": "FRACTION", "RetentionDefinition": "FRACTION", "TimeToValueDefinition": "DAYS"}
+
+
+def blank(of: Json, role: str, variant: Json, control: Json, treatment: Json, margin: float | None) -> Json:
+    """A finding without an answer: every number of it is null, and so is each day of its series."""
+    days = [(START + timedelta(days=at)).isoformat() for at in range(5)]
+    empty: list[float | None] = [None] * len(days)
+    columns = ("difference", "lower", "upper", "alwaysValidLower", "alwaysValidUpper")
+    nothing = ("readOn", "pValue", "adjustedPValue", "segment", "interval", "liftInterval", "fixed", "alwaysValid")
+    return {
+        **dict.fromkeys((*nothing, "groupSequential", "baseline", "survival", "reason")),
+        "role": role,
+        "scale": SCALES.get(of["definition"]["__typename"], "AMOUNT"),
+        "method": "score test with Newcombe interval",
+        "isBetter": False,
+        "isWorse": False,
+        "isOver": False,
+        "margin": margin,
+        "breachesMargin": False,
+        "kpi": of,
+        "variant": {"name": variant["name"]},
+        "control": control,
+        "treatment": treatment,
+        "estimate": {"difference": None, "lift": None},
+        "series": {"on": days, "n": [0] * len(days)} | dict.fromkeys(columns, empty),
+    }
+
+
+def undefined(of: Json, role: str, variant: Json, reason: str, margin: float | None = None) -> Json:
+    empty = sample(0, None, None, 291)
+    return blank(of, role, variant, empty, empty, margin) | {"reason": reason}
+
+
+def finding(
+    of: Json,
+    role: str,
+    variant: Json,
+    *,
+    control: Json,
+    treatment: Json,
+    days: int = 28,
+    margin: float | None = None,
+    segment: Json | None = None,
+    method: str = "Welch test",
+) -> Json:
+    change = treatment["value"] - control["value"]
+    error = math.hypot(control["standardError"], treatment["standardError"])
+    z, way = change / error, -1 if of["direction"] == "LOWER" else 1
+    p = float(2 * ndtr(-abs(z)))
+    lift, lift_error = change / control["value"], error / control["value"]
+    log_e = min(600.0, 0.5 * z * z - 2.0)
+    return blank(of, role, variant, control, treatment, margin) | {
+        "method": method,
+        "readOn": (START + timedelta(days=days - 1)).isoformat(),
+        "isBetter": way * z > 2.04,
+        "isWorse": way * z < -2.04,
+        "isOver": days == 28,
+        "breachesMargin": margin is not None and way * change + 2.04 * error < -margin,
+        "pValue": p,
+        "adjustedPValue": min(1.0, 2 * p),
+        "segment": segment,
+        "estimate": {"difference": change, "lift": lift},
+        "interval": bounds(change, 2.04 * error) | {"level": 0.95},
+        "liftInterval": bounds(lift, 2.04 * lift_error),
+        "fixed": {"pValue": p, "interval": bounds(change, Z95 * error)},
+        "alwaysValid": {
+            "pValue": min(1.0, math.exp(-log_e)),
+            "eValue": math.exp(log_e),
+            "interval": bounds(change, Z_ALWAYS * error),
+        },
+        "series": series(change, error, days),
+    }
+
+
+def course(rows: list[Json], middle: float, error: float) -> Json:
+    """The group-sequential test of a finding, from the looks of the page."""
+    last = max((row for row in rows if row["isTaken"]), key=lambda row: row["number"], default=None)
+    shown = [
+        {name: row[name] for name in ("number", "plannedOn", "isTaken")}
+        | {
+            "lower": middle - row["boundary"] * error if row["isTaken"] else None,
+            "upper": middle + row["boundary"] * error if row["isTaken"] else None,
+        }
+        for row in rows
+    ]
+    keys = ("informationFraction", "statistic", "boundary")
+    told = {name: last[name] for name in keys} if last else dict.fromkeys(keys)
+    return {"look": last and last["number"], "looks": shown} | told
+
+
+def series(change: float, error: float, days: int) -> Json:
+    """Days that settle on the last estimate; the first three have no answer yet."""
+    columns: Json = {
+        name: [] for name in ("on", "n", "difference", "lower", "upper", "alwaysValidLower", "alwaysValidUpper")
+    }
+    for at in range(days):
+        share = (at + 1) / days
+        wide = error / math.sqrt(share)
+        now = change + 0.7 * wide * math.sin(at * 1.7) * (1 - share)
+        half, always = 2.04 / math.sqrt(share) * wide, wide * math.sqrt((1 + share * 7.9) / (share * 7.9) * 8.2)
+        numbers = [now, now - half, now + half, now - always, now + always] if at > 2 else [None] * 5
+        columns["on"].append((START + timedelta(days=at)).isoformat())
+        columns["n"].append(round(9999 * share))
+        for name, number in zip(list(columns)[2:], numbers, strict=True):
+            columns[name].append(number)
+    return columns
+
+
+def curve(n: int, rate: float, ceiling: float, days: int = 14) -> Json:
+    reached = [ceiling * (1 - math.exp(-rate * day)) for day in range(1, days + 1)]
+    half = [Z95 * math.sqrt(share * (1 - share) / n) for share in reached]
+    median = next((day for day, share in enumerate(reached, start=1) if share >= 0.5), None)
+    return {
+        "reached": reached,
+        "lower": [share - part for share, part in zip(reached, half, strict=True)],
+        "upper": [share + part for share, part in zip(reached, half, strict=True)],
+        "atRisk": [round(n * (1 - share)) for share in [0.0, *reached[:-1]]],
+        "median": median,
+    }
+
+
+def survival(n: int, control: tuple[float, float], treatment: tuple[float, float]) -> Json:
+    return {
+        "tauDays": 14,
+        "days": list(range(1, 15)),
+        "hazardRatio": 1.24,
+        "logRank": {"pValue": 2.1e-8},
+        "control": curve(n, *control),
+        "treatment": curve(n, *treatment),
+    }
+
+
+def variants(*names: str) -> list[Json]:
+    return [{"name": name, "weight": 1.0, "isControl": at == 0} for at, name in enumerate(names)]
+
+
+def srm(arms: list[Json], observed: list[int], state: str = "OK", p: float = 0.64, sequential: float = 1.0) -> Json:
+    expected = [sum(observed) / len(arms) for _ in arms]
+    counts = zip(arms, observed, expected, strict=True)
+    return {
+        "state": state,
+        "statistic": sum((seen - due) ** 2 / due for seen, due in zip(observed, expected, strict=True)),
+        "pValue": p,
+        "sequentialPValue": sequential,
+        "arms": [{"variant": {"name": arm["name"]}, "observed": seen, "expected": due} for arm, seen, due in counts],
+    }
+
+
+def looks(taken: list[float], crossed_at: int | None = None) -> list[Json]:
+    boundaries = [4.05, 2.86, 2.34, 2.04]
+    return [
+        {
+            "number": at + 1,
+            "plannedOn": (START + timedelta(days=7 * at + 6)).isoformat(),
+            "isTaken": at < len(taken),
+            "informationFraction": 0.25 * (at + 1) if at < len(taken) else None,
+            "boundary": boundary if at < len(taken) else None,
+            "statistic": taken[at] if at < len(taken) else None,
+            "hasCrossed": crossed_at is not None and at + 1 >= crossed_at and at < len(taken),
+        }
+        for at, boundary in enumerate(boundaries)
+    ]
+
+
+def plan(planned: list[tuple[Json, str, float | None]], **changes: Any) -> Json:
+    return {
+        "alpha": 0.05,
+        "power": 0.8,
+        "looks": 4,
+        "plannedUnits": 9812.4,
+        "policy": "GROUP_SEQUENTIAL",
+        "horizonDays": 28,
+        "segmentAttributes": ["plan", "country"],
+        "hash": HASH,
+        "sealedAt": "2026-10-18T15:20:11Z",
+        "canonicalJson": '{"alpha":0.05,"horizonDays":28,"kpis":[{"key":"ttfv","role":"PRIMARY"}],"looks":4,'
+        '"policy":"GROUP_SEQUENTIAL","power":0.8,"segmentAttributes":["plan","country"]}',
+        "kpis": [
+            {"kpi": of, "role": role, "mde": 0.5 if of is TTFV else None, "margin": margin}
+            for of, role, margin in planned
+        ],
+    } | changes
+
+
+def results(verdict: Json, checks: Json, findings: list[Json], **changes: Any) -> Json:
+    exposed = sum(arm["observed"] for arm in checks["arms"])
+    return {
+        "computedAt": "2026-11-16T06:04:31Z",
+        "dataThrough": "2026-11-16T05:58:02Z",
+        "planHash": HASH,
+        "softwareVersion": "0.1.0",
+        "isPlanSealedBeforeData": True,
+        "verdict": verdict,
+        "diagnostics": {"exposed": exposed, "crossovers": 12, "srm": checks},
+        "looks": looks([1.1, 2.2, 3.3, 4.6], crossed_at=3),
+        "findings": findings,
+        "segmentFindings": [],
+    } | changes
+
+
+def experiment(name: str, arms: list[Json], sealed: Json, outcome: Json | None, **changes: Any) -> Json:
+    return {
+        "key": name.lower().replace(" ", "-"),
+        "name": name,
+        "state": "RUNNING",
+        "unit": "USER",
+        "owner": "Mara Lindqvist",
+        "createdAt": "2026-10-12T09:00:00Z",
+        "startedAt": "2026-10-19T00:00:00Z",
+        "stoppedAt": None,
+        "hypothesis": {
+            "title": "A checklist on the first screen brings new users to first value sooner",
+            "change": "Replace the empty dashboard with a four-step checklist.",
+            "direction": "DECREASE",
+            "expectedLift": -0.08,
+            "rationale": "Users who finish set-up on day one activate three times as often.",
+            "kpi": {"name": "Time to first value"},
+        },
+        "variants": arms,
+        "plan": sealed,
+        "results": outcome,
+    } | changes
+
+
+def answer(of: Json) -> Json:
+    return {"viewer": VIEWER, "experiment": of}
+
+
+def baseline(control: Json, treatment: Json, before: float, error: float) -> Json:
+    wide = [math.hypot(error, arm["standardError"]) for arm in (control, treatment)]
+    drift, change = control["value"] - before, treatment["value"] - before
+    return {
+        "value": before,
+        "standardError": error,
+        "n": 18204,
+        "version": 3,
+        "difference": change,
+        "interval": bounds(change, Z95 * wide[1]),
+        "pValue": float(2 * ndtr(-abs(change / wide[1]))),
+        "controlDifference": drift,
+        "controlInterval": bounds(drift, Z95 * wide[0]),
+    }
+
+
+def finished() -> Json:
+    """A stopped experiment on TTFV that should ship: every block of the page has something to show."""
+    arms = variants("Control", "Checklist")
+    slow, fast = sample(4988, 6.42, 0.095, 31), sample(5011, 5.74, 0.094, 27)
+    primary = finding(TTFV, "PRIMARY", arms[1], control=slow, treatment=fast, method="RMST difference to day 14")
+    primary |= {
+        "survival": survival(4988, (0.16, 0.71), (0.21, 0.74)),
+        "baseline": baseline(slow, fast, 6.38, 0.05),
+        "groupSequential": course(looks([1.1, 2.2, 3.3, 4.6], crossed_at=3), -0.68, 0.134),
+    }
+    rate = "score test with Newcombe interval"
+    active, kept = (
+        (sample(4988, 0.412, 0.00697), sample(5011, 0.4462, 0.00702)),
+        (
+            sample(4402, 0.2871, 0.00682, 586),
+            sample(4431, 0.2935, 0.00684, 580),
+        ),
+    )
+    work, tickets = (
+        (sample(4988, 3.41, 0.052), sample(5011, 3.48, 0.053)),
+        (
+            sample(4988, 0.231, 0.0081),
+            sample(5011, 0.2384, 0.0083),
+        ),
+    )
+    second = finding(ACTIVATION, "SECONDARY", arms[1], control=active[0], treatment=active[1], method=rate)
+    second |= {"baseline": baseline(*active, 0.409, 0.0036)}
+    found = [
+        finding(TICKETS, "GUARDRAIL", arms[1], control=tickets[0], treatment=tickets[1], margin=0.04),
+        primary,
+        second,
+        finding(DAY_30, "GUARDRAIL", arms[1], control=kept[0], treatment=kept[1], method=rate, margin=0.015),
+        finding(PROJECTS, "SECONDARY", arms[1], control=work[0], treatment=work[1]),
+    ]
+    split = [
+        ("plan", "Free", 3100, -0.74, 0.16),
+        ("plan", "Team", 1911, -0.55, 0.21),
+        ("country", "DE", 803, 0.12, 0.33),
+    ]
+    segments = [
+        finding(
+            TTFV,
+            "PRIMARY",
+            arms[1],
+            segment={"attribute": attribute, "value": value, "standardError": error},
+            control=sample(n, 6.4, error * 0.7),
+            treatment=sample(n + 12, 6.4 + change, error * 0.7),
+        )
+        for attribute, value, n, change, error in split
+    ]
+    guarded = sample(2400, 0.29, 0.0093), sample(2390, 0.301, 0.0094)
+    free = {"attribute": "plan", "value": "Free"}
+    segments += [
+        finding(DAY_30, "GUARDRAIL", arms[1], segment=free, control=guarded[0], treatment=guarded[1], margin=0.015)
+    ]
+    planned = [(TTFV, "PRIMARY", None), (ACTIVATION, "SECONDARY", None), (PROJECTS, "SECONDARY", None)]
+    guards = [(DAY_30, "GUARDRAIL", 0.015), (TICKETS, "GUARDRAIL", 0.04)]
+    verdict = {
+        "state": "SHIP",
+        "rule": "PRIMARY_BETTER",
+        "sentence": "Checklist brings users to first value 0.68 days sooner, and no guardrail was harmed.",
+        "wouldChange": "An interval of the difference that reaches zero, or a guardrail beyond its margin.",
+    }
+    outcome = results(verdict, srm(arms, [4988, 5011]), found, segmentFindings=segments)
+    sealed = plan([*planned, *guards])
+    return experiment("Onboarding checklist", arms, sealed, outcome, state="STOPPED", stoppedAt="2026-11-16T00:00:00Z")
+
+
+def broken() -> Json:
+    """Bing's published imbalance (821,588 against 815,482): the arms are not the planned size."""
+    arms = variants("Control", "Short form")
+    rates = sample(821588, 0.3021, 0.000507), sample(815482, 0.3064, 0.00051)
+    found = [finding(ACTIVATION, "PRIMARY", arms[1], control=rates[0], treatment=rates[1], days=20)]
+    verdict = {
+        "state": "INVALID",
+        "rule": "BROKEN_SPLIT",
+        "sentence": "The arms differ in size by more than chance allows, so no difference can be trusted.",
+        "wouldChange": "A restart after the cause of the imbalance is mended.",
+    }
+    checks = srm(arms, [821588, 815482], "ALARM", p=1.8e-6, sequential=9e-5)
+    outcome = results(verdict, checks, found, looks=looks([1.4, 2.1]), isPlanSealedBeforeData=False)
+    return experiment("Short sign-up form", arms, plan([(ACTIVATION, "PRIMARY", None)]), outcome)
+
+
+def early() -> Json:
+    """Five days in: one KPI has numbers, the others cannot say anything yet."""
+    arms = variants("Control", "Guided tour")
+    few = finding(
+        TTFV, "PRIMARY", arms[1], control=sample(140, 7.1, 0.62, 96), treatment=sample(151, 6.6, 0.6, 101), days=5
+    )
+    few["liftInterval"], few["interval"] = None, {"lower": None, "upper": 0.9, "level": 0.95}
+    few["estimate"]["lift"], few["groupSequential"] = None, course(looks([]), 0.0, 1.0)
+    few["survival"] = survival(140, (0.1, 0.5), (0.11, 0.5)) | {"hazardRatio": None, "logRank": None}
+    late = few["survival"]["treatment"]
+    late["reached"][-1], late["lower"][-1], late["upper"][-1], late["lower"][0] = None, None, None, None
+    found = [
+        few,
+        undefined(DAY_30, "SECONDARY", arms[1], "ZERO_VARIANCE"),
+        undefined(REVENUE, "GUARDRAIL", arms[1], "INSUFFICIENT_DATA", margin=0.5),
+    ]
+    verdict = {
+        "state": "KEEP_RUNNING",
+        "rule": "UNDECIDED",
+        "sentence": "It is too early to say: the first look is planned for 25 Oct 2026.",
+        "wouldChange": "The next planned look is on 2026-10-25.",
+    }
+    planned = [(TTFV, "PRIMARY", None), (DAY_30, "SECONDARY", None), (REVENUE, "GUARDRAIL", 0.5)]
+    outcome = results(
+        verdict,
+        srm(arms, [236, 252], p=0.47),
+        found,
+        looks=looks([]),
+        computedAt="2026-10-24T06:00:00+00:00",
+        dataThrough="2026-10-24T05:59:00+00:00",
+    )
+    return experiment("Guided tour", arms, plan(planned, plannedUnits=None), outcome)
+
+
+def three_arms() -> Json:
+    """Two treatments under the always-valid policy, one of them worse; no hypothesis, a warning on the arm sizes."""
+    arms = variants("Control", "Weekly digest", "Daily digest with a very long name indeed")
+    base = sample(12011, 0.3312, 0.0043)
+    levels = [sample(12102, 0.3489, 0.00434), sample(11705, 0.3121, 0.00428)]
+    money = sample(12011, 41.3, 1.1), [sample(12102, 42.9, 1.2), sample(11705, 40.2, 1.15)]
+    found = [
+        finding(DAY_30, "PRIMARY", arm, control=base, treatment=level)
+        for arm, level in zip(arms[1:], levels, strict=True)
+    ]
+    found += [
+        finding(REVENUE, "GUARDRAIL", arm, control=money[0], treatment=level, margin=2.0)
+        for arm, level in zip(arms[1:], money[1], strict=True)
+    ]
+    verdict = {
+        "state": "ROLL_BACK",
+        "rule": "PRIMARY_WORSE",
+        "sentence": "The daily digest loses users; the weekly digest keeps more of them.",
+        "wouldChange": "Stop the daily digest and seal a plan for the weekly digest alone.",
+    }
+    checks = srm(arms, [12011, 12102, 11705], "WARNING", p=0.03, sequential=0.04)
+    outcome = results(verdict, checks, found, looks=[])
+    sealed = plan([(DAY_30, "PRIMARY", None), (REVENUE, "GUARDRAIL", 2.0)], policy="ALWAYS_VALID")
+    return experiment("Digest cadence", arms, sealed, outcome, hypothesis=None)
+
+
+def draft() -> Json:
+    """Not started: a plan and nothing else."""
+    unsealed = plan([(ACTIVATION, "PRIMARY", None)], sealedAt=None, policy="FIXED", looks=1)
+    return experiment("Empty states", variants("Control", "Templates"), unsealed, None, state="DRAFT", startedAt=None)
+
+
+def listed(*items: Json, after: str | None = None) -> Json:
+    """The list page's answer, cut down to what its document asks."""
+    nodes = [
+        {name: item[name] for name in ("key", "name", "state", "owner", "createdAt", "startedAt", "stoppedAt")}
+        | {
+            "hypothesis": item["hypothesis"] and {"title": item["hypothesis"]["title"]},
+            "plan": {
+                "horizonDays": item["plan"]["horizonDays"],
+                "kpis": [
+                    {"role": planned["role"], "kpi": {"name": planned["kpi"]["name"]}}
+                    for planned in item["plan"]["kpis"]
+                ],
+            },
+            "results": item["results"] and _standing(item["results"]),
+        }
+        for item in items
+    ]
+    page = {"hasNextPage": after is not None, "hasPreviousPage": after is not None, "endCursor": after}
+    return {"viewer": VIEWER, "experiments": {"totalCount": len(items), "pageInfo": page, "nodes": nodes}}
+
+
+def _standing(outcome: Json) -> Json:
+    return {
+        "dataThrough": outcome["dataThrough"],
+        "verdict": {name: outcome["verdict"][name] for name in ("state", "sentence")},
+        "diagnostics": {
+            "exposed": outcome["diagnostics"]["exposed"],
+            "srm": {"state": outcome["diagnostics"]["srm"]["state"]},
+        },
+    }
+
+
+EXPERIMENTS = {"finished": finished, "broken": broken, "early": early, "three": three_arms, "draft": draft}

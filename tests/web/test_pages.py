@@ -1,0 +1,309 @@
+"""Whole pages from made answers: complete, honest about gaps, safe, and asking for nothing they do not show."""
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from graphql import (
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    build_schema,
+    parse,
+    validate,
+)
+
+import web
+from tests.web.samples import EXPERIMENTS, VIEWER, Json, answer, broken, draft, early, finished, listed, three_arms
+
+VOID = {"br", "circle", "hr", "img", "input", "line", "link", "meta", "path", "rect"}
+LEAK = re.compile(r"\b(None|nan|NaN|inf|Infinity|undefined|Undefined|null)\b")
+
+
+class Page(HTMLParser):
+    """The parts of a page that the tests look at."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+    def values(self, tag: str, attribute: str) -> list[str | None]:
+        return [given.get(attribute) for name, given in self.tags if name == tag]
+
+
+def shown(of: Json) -> Page:
+    return Page(web.render("experiment", answer(of)))
+
+
+ALL = {
+    **{name: web.render("experiment", answer(make())) for name, make in EXPERIMENTS.items()},
+    "list": web.render("experiments", listed(*(make() for make in EXPERIMENTS.values()), after="a/b=")),
+    "empty list": web.render("experiments", listed()),
+    "sign in": web.render("sign_in", {}, error="This key is not known."),
+    "not found": web.render("not_found", {"viewer": VIEWER}),
+}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_page_is_balanced_and_leaks_no_missing_value(name: str) -> None:
+    page = Page(ALL[name])
+    assert page.open == []
+    attributes = " ".join(str(value) for _, given in page.tags for value in given.values() if value is not None)
+    assert LEAK.findall(page.text + attributes) == []
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_page_obeys_the_content_policy_and_asks_no_other_origin(name: str) -> None:
+    page = Page(ALL[name])
+    scripts = [given for tag, given in page.tags if tag == "script"]
+    assert [given["src"] for given in scripts] == ["/static/page.js"]
+    assert all("style" not in given and not any(key.startswith("on") for key in given) for _, given in page.tags)
+    assert "style" not in [tag for tag, _ in page.tags]
+    links = [*page.values("a", "href"), *page.values("link", "href"), *page.values("form", "action")]
+    assert all(link and link[0] in "/#" and not link.startswith("//") for link in links)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_page_has_one_heading_a_language_unique_ids_and_targets_for_its_anchors(name: str) -> None:
+    page = Page(ALL[name])
+    ids = [given["id"] for _, given in page.tags if "id" in given]
+    assert len(ids) == len(set(ids))
+    assert [tag for tag, _ in page.tags].count("h1") == 1
+    assert page.values("html", "lang") == ["en"]
+    anchors = {link[1:] for link in page.values("a", "href") if link and link.startswith("#")}
+    pointed = {name for _, given in page.tags for name in (given.get("aria-labelledby") or "").split()}
+    assert anchors | pointed <= set(ids)
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_chart_is_a_named_image_and_every_table_scrolls_in_a_named_focusable_region(name: str) -> None:
+    page = Page(ALL[name])
+    images = [given for tag, given in page.tags if tag == "svg" and "aria-hidden" not in given]
+    assert all(given["role"] == "img" and given["aria-label"] for given in images)
+    regions = [given for tag, given in page.tags if tag == "div" and given.get("role") == "region"]
+    assert len(regions) == [tag for tag, _ in page.tags].count("table")
+    assert all(given["tabindex"] == "0" and given["aria-label"] for given in regions)
+
+
+def test_experiment_page_of_a_finished_test_tells_verdict_numbers_and_provenance() -> None:
+    text = shown(finished()).text
+    for words in (
+        "A checklist on the first screen brings new users to first value sooner",
+        "Ship",
+        "−0.68 days",
+        "28 of 28",
+        "Control 4,988",
+        "Look 4 of 4 taken, at 100% of the planned information: z 4.60, boundary ±2.04, crossed.",
+        "Within 14 days, Checklist reaches first value 0.68 days sooner on average than Control",
+        "Within margin",
+        "Observational",
+        "9f2c1a7be0d4463b8f5e21c09d77a6b4e3f18c52d0b96a417ce85f3320ab91d6",
+        "18 Oct 2026, 15:20 UTC",
+        "the same plan, software 0.1.0",
+    ):
+        assert words in text
+
+
+def test_experiment_page_shows_its_blocks_in_the_order_they_are_read() -> None:
+    ids = [given["id"] for tag, given in shown(finished()).tags if tag == "section" and "id" in given]
+    assert ids == ["looks", "findings", "days", "curves", "segments", "baseline", "method"]
+
+
+def test_experiment_page_charts_say_their_numbers_in_a_sentence() -> None:
+    labels = [label for label in shown(finished()).values("svg", "aria-label") if label]
+    assert len(labels) == 8
+    assert all(re.search(r"\d", label) for label in labels)
+    assert any(label.startswith("Lift against control with its interval, 5 rows.") for label in labels)
+
+
+def test_experiment_page_of_a_broken_split_warns_before_any_number_and_calls_no_finding_good() -> None:
+    text = shown(broken()).text
+    assert text.index("nothing below can be trusted") < text.index("Verdict")
+    for words in ("821,588", "818,535", "+3,053", "−3,053", "Sequential p <0.001", "Broken split", "Unreliable"):
+        assert words in text
+    assert "▲ Better" not in text
+    assert "The plan was sealed after the first data" in text
+
+
+def test_experiment_page_early_on_gives_each_missing_answer_its_reason() -> None:
+    text = shown(early()).text
+    for words in (
+        "– Too few units so far",
+        "– Every unit has the same value so far",
+        "below +0.90 days",
+        "– not reached by half",
+        "– not enough events",
+        "No look of 4 has been taken yet. 23 days remain to the horizon.",
+        "5 of 28",
+    ):
+        assert words in text
+
+
+def test_experiment_page_without_any_lift_draws_no_empty_forest() -> None:
+    assert not any((label or "").startswith("Lift") for label in shown(early()).values("svg", "aria-label"))
+
+
+def test_experiment_page_with_three_arms_reads_each_treatment_by_itself() -> None:
+    text = shown(three_arms()).text
+    for words in ("▲ Better", "▼ Worse", "This plan allows a look on any day", "No hypothesis was registered."):
+        assert words in text
+    assert "The arms drift from their planned size" in text
+
+
+def test_experiment_page_of_a_draft_shows_the_plan_and_no_findings() -> None:
+    page = shown(draft())
+    assert "The plan below can still be changed." in page.text
+    assert "– not sealed yet" in page.text
+    assert "findings" not in [given.get("id") for _, given in page.tags]
+
+
+def test_experiment_page_with_no_findings_and_no_looks_still_stands() -> None:
+    of = finished()
+    of["results"] |= {"findings": [], "looks": [], "segmentFindings": []}
+    text = shown(of).text
+    assert "– No findings" in text
+    assert "– No look is planned" in text
+
+
+def test_experiment_page_whose_results_used_another_plan_says_so() -> None:
+    of = finished()
+    of["results"]["planHash"] = "0000"
+    assert "another plan: 0000" in shown(of).text
+
+
+def test_page_escapes_hostile_names_in_words_and_charts() -> None:
+    hostile = "<script>alert(1)</script>\"'"
+    of = finished()
+    of["name"] = of["owner"] = of["hypothesis"]["title"] = hostile
+    for finding in of["results"]["findings"]:
+        finding["variant"]["name"] = hostile
+        finding["kpi"] = finding["kpi"] | {"name": hostile}
+    page = shown(of)
+    assert [tag for tag, _ in page.tags].count("script") == 1
+    assert hostile in page.text
+
+
+def test_list_page_links_each_experiment_and_the_next_page_with_escaped_keys() -> None:
+    odd = finished() | {"key": "a/b c?d"}
+    page = Page(web.render("experiments", listed(odd, after="x+/=&y")))
+    links = page.values("a", "href")
+    assert "/experiments/a/b%20c%3Fd" in links
+    assert "/?after=x%2B/%3D%26y" in links
+
+
+def test_list_page_shows_verdict_state_and_broken_split_of_each() -> None:
+    text = Page(ALL["list"]).text
+    for words in ("5 in all", "Ship", "Invalid", "Keep running", "Roll back", "Draft", "1,637,070 units"):
+        assert words in text
+    assert text.count("Arm sizes do not match the plan") == 1
+
+
+def test_list_page_without_experiments_says_how_one_comes_to_be() -> None:
+    assert "No experiments yet" in Page(ALL["empty list"]).text
+
+
+def test_sign_in_page_with_an_error_ties_it_to_the_field() -> None:
+    page = Page(ALL["sign in"])
+    field = next(given for tag, given in page.tags if tag == "input")
+    assert (field["name"], field["aria-invalid"], field["aria-describedby"]) == ("key", "true", "key-hint key-error")
+    assert [(given["method"], given["action"]) for tag, given in page.tags if tag == "form"] == [("post", "/sign-in")]
+    assert "This key is not known." in page.text
+
+
+def test_page_names_the_viewer_given_beside_the_data() -> None:
+    html = web.render("not_found", {}, viewer={"workspace": "Elsewhere", "apiKey": None}, version="1.2.3")
+    assert "Elsewhere" in html
+    assert "/static/page.css?v=1.2.3" in html
+    assert "Sign out" not in web.render("not_found", {})
+
+
+class Watched(dict[str, Any]):
+    """An answer that notes which of its fields were read."""
+
+    def __init__(self, of: Json, path: str, seen: set[str]) -> None:
+        super().__init__({key: watched(value, f"{path}.{key}", seen) for key, value in of.items()})
+        self.path, self.seen = path, seen
+
+    def __getitem__(self, key: str) -> Any:
+        self.seen.add(f"{self.path}.{key}")
+        return super().__getitem__(key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.seen.add(f"{self.path}.{key}")
+        return super().get(key, default)
+
+
+def watched(value: Any, path: str, seen: set[str]) -> Any:
+    if isinstance(value, dict):
+        return Watched(value, path, seen)
+    return [watched(item, path, seen) for item in value] if isinstance(value, list) else value
+
+
+def asked(document: str) -> set[str]:
+    """Every path a document selects, fragments unfolded."""
+    nodes = parse(document).definitions
+    fragments = {node.name.value: node for node in nodes if isinstance(node, FragmentDefinitionNode)}
+
+    def below(selections: SelectionSetNode, path: str) -> Iterator[str]:
+        for node in selections.selections:
+            if isinstance(node, FragmentSpreadNode):
+                yield from below(fragments[node.name.value].selection_set, path)
+            elif isinstance(node, FieldNode):
+                yield f"{path}.{node.name.value}"
+                if node.selection_set:
+                    yield from below(node.selection_set, f"{path}.{node.name.value}")
+
+    operation = next(node for node in nodes if isinstance(node, OperationDefinitionNode))
+    return set(below(operation.selection_set, ""))
+
+
+@pytest.mark.parametrize(
+    ("page", "answers"),
+    [
+        ("experiments", [listed(finished(), early(), draft(), after="x")]),
+        ("experiment", [answer(make()) for make in EXPERIMENTS.values()]),
+    ],
+)
+def test_document_of_a_page_asks_exactly_what_the_page_reads(page: str, answers: list[Json]) -> None:
+    seen: set[str] = set()
+    for given in answers:
+        web.render(page, Watched(given, "", seen))
+    assert seen == asked(web.documents[page])
+
+
+@pytest.mark.parametrize("page", web.documents)
+def test_document_of_a_page_is_valid_against_the_committed_schema(page: str) -> None:
+    schema = build_schema((Path(__file__).parents[2] / "api/graphql/schema.graphql").read_text(encoding="utf-8"))
+    assert validate(schema, parse(web.documents[page])) == []
+
+
+def test_documents_belong_to_pages_and_every_static_file_is_there() -> None:
+    assert set(web.documents) == {"experiment", "experiments"}
+    assert {path.name for path in web.static_dir.iterdir()} == {"mark.svg", "page.css", "page.js"}

@@ -1,0 +1,61 @@
+"""Pages from answers: a page's GraphQL document, and its template filled with the data the document asked for."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from web import figures, quantities, readings, sentences
+from web.quantities import Json
+
+HERE = Path(__file__).parent
+static_dir: Path = HERE / "static"
+"""The style sheet, the script and the mark, to be served under /static/."""
+documents: Mapping[str, str] = MappingProxyType(
+    {path.stem: path.read_text(encoding="utf-8") for path in sorted((HERE / "pages").glob("*.graphql"))}
+)
+"""The trusted document of each page, by the page's name."""
+CONTEXT: Json = {"error": None, "nonce": None, "version": None, "viewer": None}
+"""What a page may be given beside its data; absent means nothing to say."""
+
+
+def render(page: str, data: Json, **context: Any) -> str:
+    """The HTML of a page; `data` is the `data` of its document's answer, `context` may hold the keys of `CONTEXT`.
+
+    Raises jinja2.TemplateNotFound for an unknown page and jinja2.UndefinedError for data its document did not ask.
+    """
+    given = {**CONTEXT, **context}
+    given["viewer"] = given["viewer"] or data.get("viewer")
+    return ENVIRONMENT.get_template(f"pages/{page}.html").render(page=page, data=data, **given)
+
+
+def _environment() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    made.globals |= {"figures": figures, "quantities": quantities, "readings": readings, "sentences": sentences}
+    made.filters |= {
+        name: getattr(quantities, name)
+        for name in (
+            "value",
+            "difference",
+            "size",
+            "scale",
+            "evidence",
+            "lift",
+            "interval",
+            "lift_interval",
+            "p_value",
+            "count",
+            "decimal",
+            "rate",
+        )
+    }
+    made.filters |= {"share": quantities.percent, "moment": quantities.moment, "day": quantities.day}
+    made.filters |= {"words": quantities.words, "sentence": quantities.sentence, "reason": readings.reason}
+    return made
+
+
+ENVIRONMENT = _environment()

@@ -1,0 +1,92 @@
+"""Sentences about the numbers: what a chart says to a reader who does not see it, and what the page says in words."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from web.quantities import Json, day, decimal, difference, interval, percent, value
+
+
+def better(kpi: Json) -> str:
+    """Which way is good, in words."""
+    return "lower is better" if kpi["direction"] == "LOWER" else "higher is better"
+
+
+def interval_sentence(finding: Json, taken: int) -> str:
+    """What the interval chart shows, with its last numbers."""
+    titled = f"{finding['kpi']['name']}, {finding['variant']['name']} minus control, day by day"
+    return f"{titled}. {interval_words(finding)} Looks taken: {taken}."
+
+
+def interval_words(finding: Json) -> str:
+    """The finding's difference with what the policy allows to believe, and the always-valid interval."""
+    on, always = finding["scale"], finding["alwaysValid"]
+    change = difference(finding["estimate"]["difference"], on, finding["interval"])
+    held = f", interval {interval(finding['interval'], on)}" if finding["interval"] else ""
+    whenever = f", always-valid interval {interval(always['interval'], on)}" if always else ""
+    return f"Read on {day(finding['readOn'])}: difference {change}{held}{whenever}."
+
+
+def survival_sentence(finding: Json, control: Json) -> str:
+    """What the curves show, with their last numbers."""
+    found = finding["survival"]
+    return (
+        f"Share that reached first value by day {found['days'][-1]}: {finding['variant']['name']} "
+        f"{percent(_last(found['treatment']['reached']), 1)}, {control['name']} "
+        f"{percent(_last(found['control']['reached']), 1)}. {saved(finding, control)}"
+    )
+
+
+def _last(numbers: Sequence[float | None]) -> float | None:
+    return next((number for number in reversed(numbers) if number is not None), None)
+
+
+def saved(finding: Json, control: Json) -> str:
+    """The difference in restricted mean time, in words."""
+    change, on, tau = finding["estimate"]["difference"], finding["scale"], finding["survival"]["tauDays"]
+    if change is None:
+        return "The difference in mean time cannot be given yet."
+    way = "sooner" if change < 0 else "later"
+    held = f" (interval of the difference {interval(finding['interval'], on)})" if finding["interval"] else ""
+    return (
+        f"Within {tau:g} days, {finding['variant']['name']} reaches first value {value(abs(change), on)} {way} "
+        f"on average than {control['name']}{held}."
+    )
+
+
+def looks_sentence(rows: Sequence[Json]) -> str:
+    """How far the looks have come, with the last statistic and its boundary."""
+    taken = [row for row in rows if row["isTaken"]]
+    if not taken:
+        return f"No look of {len(rows)} has been taken yet."
+    last = taken[-1]
+    crossed = "crossed" if last["hasCrossed"] else "not crossed"
+    return (
+        f"Look {last['number']} of {len(rows)} taken, at {percent(last['informationFraction'])} of the planned "
+        f"information: z {decimal(last['statistic'])}, boundary ±{decimal(last['boundary'])}, {crossed}."
+    )
+
+
+def outcome(look: Json, results: Json) -> str:
+    """What became of a look."""
+    if look["isTaken"]:
+        return "Crossed" if look["hasCrossed"] else "Not crossed"
+    return "To come" if look["plannedOn"] > results["dataThrough"][:10] else "Not taken"
+
+
+def split(variants: Sequence[Json]) -> str:
+    """The planned shares of the arms: Control 50% · Checklist 50%."""
+    whole = sum(variant["weight"] for variant in variants)
+    return " · ".join(f"{variant['name']} {percent(variant['weight'] / whole)}" for variant in variants)
+
+
+def days_run(experiment: Json) -> int | None:
+    """Whole days from the start to the stop, or to the last data; None before there is anything to count."""
+    results = experiment["results"]
+    end = experiment["stoppedAt"] or (results and results["dataThrough"])
+    if experiment["startedAt"] is None or end is None:
+        return None
+    return max(0, (_at(end) - _at(experiment["startedAt"])).days)
+
+
+def _at(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
