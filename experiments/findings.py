@@ -113,6 +113,7 @@ class Finding:
     """
 
     kpi: str
+    kpi_name: str
     role: Role
     variant: PlannedVariant
     segment: str

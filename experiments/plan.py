@@ -44,6 +44,7 @@ class PlannedKpi:
     """One KPI's part in the plan. `mde` and `margin` are absolute differences in the KPI's own units."""
 
     kpi: str
+    name: str
     role: Role
     direction: Direction
     definition: PinnedDefinition

@@ -106,6 +106,7 @@ class Reading:
         """The finding as it is before there is anything to read."""
         return Finding(
             kpi=self.planned.kpi,
+            kpi_name=self.planned.name,
             role=self.planned.role,
             variant=self.plan.variants[place + 1],
             segment=segment,

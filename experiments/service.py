@@ -318,6 +318,7 @@ def _planned(choice: KpiChoice, measure: _Measure) -> PlannedKpi:
         mde = choice.mde_lift * abs(measure.baseline.value)
     return PlannedKpi(
         kpi=choice.kpi,
+        name=measure.kpi.name,
         role=choice.role,
         direction=measure.kpi.direction,
         definition=PinnedDefinition(

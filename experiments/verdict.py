@@ -104,7 +104,7 @@ def _primary_worse(finding: Finding) -> Verdict:
     return Verdict(
         state=VerdictState.ROLL_BACK,
         rule=Rule.PRIMARY_WORSE,
-        sentence=f"{finding.variant.name} makes {finding.kpi} worse than control.",
+        sentence=f"{finding.variant.name} makes “{finding.kpi_name}” worse than control.",
         would_change="Nothing more of this test: the planned error rate has been spent on this answer.",
     )
 
@@ -113,8 +113,8 @@ def _guardrail_harmed(finding: Finding) -> Verdict:
     return Verdict(
         state=VerdictState.ROLL_BACK,
         rule=Rule.GUARDRAIL_HARMED,
-        sentence=f"{finding.variant.name} harms the guardrail {finding.kpi} by more than the margin agreed on.",
-        would_change=f"An interval for {finding.kpi} that reaches back inside the margin.",
+        sentence=f"{finding.variant.name} harms the guardrail “{finding.kpi_name}” by more than the margin agreed on.",
+        would_change=f"An interval for “{finding.kpi_name}” that reaches back inside the margin.",
     )
 
 
@@ -122,13 +122,13 @@ def _primary_better(finding: Finding) -> Verdict:
     return Verdict(
         state=VerdictState.SHIP,
         rule=Rule.PRIMARY_BETTER,
-        sentence=f"{finding.variant.name} makes {finding.kpi} better than control, and no guardrail is harmed.",
+        sentence=f"{finding.variant.name} makes “{finding.kpi_name}” better than control, and no guardrail is harmed.",
         would_change="A guardrail harmed beyond its margin, or a broken split.",
     )
 
 
 def _no_look_left(primaries: Sequence[Finding]) -> Verdict:
-    names = ", ".join(sorted({finding.kpi for finding in primaries}))
+    names = ", ".join(sorted({f"“{finding.kpi_name}”" for finding in primaries}))
     return Verdict(
         state=VerdictState.INCONCLUSIVE,
         rule=Rule.NO_LOOK_LEFT,

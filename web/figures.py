@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from web.charts import axes, forest, intervals, looks, survival
 from web.charts.scale import decimals
-from web.quantities import LIFT, MEASURES, Json, Measure, axis_number, day, difference, lift, lift_interval
+from web.quantities import DASH, LIFT, MEASURES, Json, Measure, axis_number, day, difference, lift, lift_interval
 from web.readings import Reading, reading, sign
 from web.sentences import better, interval_sentence, looks_sentence, survival_sentence
 
@@ -66,12 +66,15 @@ def _forest_row(finding: Json, experiment: Json) -> forest.Row:
     )
 
 
-def _answer(finding: Json, change: float | None) -> str:
-    if change is not None:
-        return f"{lift(change)}  ({lift_interval(finding['liftInterval'])})"
-    if finding["estimate"]["difference"] is not None:
-        return f"No lift; difference {difference(finding['estimate']['difference'], finding['scale'])}"
-    return "–"
+def _answer(finding: Json, drawn: float | None) -> str:
+    estimate = finding["estimate"]
+    if drawn is not None:
+        return f"{lift(drawn)}  ({lift_interval(finding['liftInterval'])})"
+    if estimate["lift"] is not None:
+        return f"{lift(estimate['lift'])}, no interval yet"
+    if estimate["difference"] is not None:
+        return f"No lift; difference {difference(estimate['difference'], finding['scale'])}"
+    return DASH
 
 
 def _reference(finding: Json, plan: Json) -> float | None:

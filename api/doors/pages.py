@@ -11,6 +11,7 @@ from api.auth import keys, sign_in
 from api.auth.keys import Caller, Scope
 from api.graphql.context import Context
 from api.graphql.schema import schema
+from api.version import VERSION
 
 PAGE = 50
 """Experiments on a page of the list."""
@@ -31,18 +32,18 @@ async def sign_in_form(request: Request) -> Response:
     """The form to sign in with a key."""
     if await _caller(request) is not None:
         return RedirectResponse("/", 303)
-    return HTMLResponse(web.render("sign_in", {}))
+    return _html("sign_in", {})
 
 
 async def sign_in_with_key(request: Request) -> Response:
     """Sign a browser in."""
     if not sign_in.is_same_origin(request):
-        return HTMLResponse(web.render("sign_in", {}, error="This form was sent from another site."), 403)
+        return _html("sign_in", {}, 403, error="This form was sent from another site.")
     key = str((await request.form()).get("key", "")).strip()
     async with request.app.state.database.read() as session:
         caller = await keys.caller(session, key, request.app.state.secret)
     if caller is None or not caller.may(Scope.READ):
-        return HTMLResponse(web.render("sign_in", {}, error="This is not a key that may read."), 403)
+        return _html("sign_in", {}, 403, error="This is not a key that may read.")
     response = RedirectResponse("/", 303)
     cookie = sign_in.seal(caller.public_id, request.app.state.secret, datetime.now(UTC))
     response.set_cookie(
@@ -71,10 +72,15 @@ async def _page(request: Request, page: str, variables: dict[str, Any], must_fin
     context = Context(database=request.app.state.database, caller=caller)
     result = await schema.execute(web.documents[page], variable_values=variables, context_value=context)
     if result.errors or result.data is None:
-        return HTMLResponse(web.render("not_found", {}, error=str(result.errors)), 500)
+        sentence = "The page could not be made; what went wrong is in the server's log."
+        return _html("not_found", {}, 500, error=sentence)
     if must_find is not None and result.data[must_find] is None:
-        return HTMLResponse(web.render("not_found", {}), 404)
-    return HTMLResponse(web.render(page, result.data))
+        return _html("not_found", {}, 404)
+    return _html(page, result.data)
+
+
+def _html(page: str, data: dict[str, Any], status: int = 200, **context: str) -> HTMLResponse:
+    return HTMLResponse(web.render(page, data, version=VERSION, **context), status)
 
 
 async def _caller(request: Request) -> Caller | None:

@@ -19,6 +19,7 @@ _INITDB = (
     "--locale-provider=builtin",  # the same order on every machine, whatever its C library
     "--builtin-locale=C.UTF-8",
 )
+_SINGLE_USER = ("-F", "-c", "exit_on_error=on", "postgres")
 _CREATE_DATABASE = "CREATE DATABASE truelift\n"
 
 _FORMER_SECONDS = 10.0
@@ -66,16 +67,7 @@ def _fill(fresh: Path, binaries: Binaries, account: Account, lock: int) -> None:
     fresh.mkdir(mode=0o700)
     account.own(fresh)
     initdb = [binaries.program("initdb"), "-D", str(fresh)]
-    single_user = [
-        binaries.program("postgres"),
-        "--single",
-        "-D",
-        str(fresh),
-        "-F",
-        "-c",
-        "exit_on_error=on",
-        "postgres",
-    ]
+    single_user = [binaries.program("postgres"), "--single", "-D", str(fresh), *_SINGLE_USER]
     _run([*initdb, "--no-sync", *_INITDB], account, lock)
     _run(single_user, account, lock, standard_input=_CREATE_DATABASE)
     _run([*initdb, "--sync-only", f"--sync-method={SYNC_METHOD}"], account, lock)

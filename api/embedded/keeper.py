@@ -16,6 +16,7 @@ from api.embedded import locks, log
 from api.embedded.server import Server
 
 _STEP_SECONDS = 0.04
+_READY_STEP_SECONDS = 0.1
 _PAUSE_SECONDS = 0.1
 """By how much the pause before a new start grows with every short life."""
 
@@ -59,7 +60,7 @@ def _live(server: Server, lease: int) -> None:
         with _ready(server):
             while _goes_on(process, lease):
                 log.bound(server.folder.log)
-                time.sleep(_STEP_SECONDS)
+                time.sleep(_READY_STEP_SECONDS)
     if process.poll() is None:
         server.stop(process)
 

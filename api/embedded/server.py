@@ -145,8 +145,8 @@ class Server:
             process.wait()
 
 
-def _following(signal: int) -> Callable[[], None]:
-    """For subprocess's preexec_fn: the child gets `signal` when this process dies (Linux; elsewhere it lives on).
+def _following(number: int) -> Callable[[], None]:
+    """For subprocess's preexec_fn: the child gets this signal when this process dies (Linux; elsewhere it lives on).
 
     It runs after the child has changed its account, which would undo it. To the kernel the parent is the thread that
     starts the child, so this is for a process of one thread, as the keeper is.
@@ -155,7 +155,7 @@ def _following(signal: int) -> Callable[[], None]:
 
     def follow() -> None:
         if _libc is not None:
-            _libc.prctl(_PR_SET_PDEATHSIG, signal, 0, 0, 0)
+            _libc.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
         if os.getppid() != parent:  # it died before we asked
             os._exit(1)
 

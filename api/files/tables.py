@@ -61,7 +61,7 @@ class CsvTable:
         """Bytes of the whole file, None for standard input."""
         return self._source.size
 
-    def blocks(self, used: Collection[str]) -> Iterator[Block]:  # noqa: ARG002  # CSV is read whole, used or not
+    def blocks(self, used: Collection[str]) -> Iterator[Block]:  # CSV is read whole, used or not
         """All rows after the header."""
         head = Records(lines=self._head.lines[1:], cells=self._head.cells[1:], faults=self._head.faults)
         for found in chain([head], self._records):

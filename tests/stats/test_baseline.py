@@ -32,6 +32,12 @@ def test_every_baseline_comparison_is_labelled_observational(units: dict[str, in
     assert "observational" in ours.method
 
 
+def test_a_baseline_of_unknown_size_leaves_the_normal_test() -> None:
+    ours = baseline.compare(5.0, 0.1, baseline=4.2, baseline_standard_error=0.2, alpha=0.05, n=5)
+    assert ours.method == baseline.NORMAL
+    assert_allclose(ours.p_value, 2 * scipy_stats.norm.sf(0.8 / np.sqrt(0.14)), rtol=1e-9)
+
+
 def test_an_exactly_known_baseline_leaves_the_values_own_test() -> None:
     rows = np.array([1.0, 4.0, 6.0, 6.5])
     theirs = scipy_stats.ttest_1samp(rows, 2.0)

@@ -47,8 +47,9 @@ def test_five_equal_looks_have_the_published_boundaries(spending: Spending, publ
     assert_allclose(ours, published, atol=1.5e-4)
 
 
-def test_second_boundary_equals_quadrature_and_root_finding() -> None:
-    clock, keep = np.array([0.3, 0.75]), np.sqrt(0.3 / 0.75)
+@pytest.mark.parametrize("clock", [np.array([0.3, 0.75]), np.array([0.5, 0.505])])
+def test_second_boundary_equals_quadrature_and_root_finding(clock: Array) -> None:
+    keep = np.sqrt(clock[0] / clock[1])
     spent = 2 * norm.sf(norm.isf(0.0125) / np.sqrt(clock))  # O'Brien-Fleming type, 0.025 a side
     first = norm.isf(spent[0])
 

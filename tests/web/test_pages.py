@@ -166,6 +166,15 @@ def test_experiment_page_early_on_gives_each_missing_answer_its_reason() -> None
         assert words in text
 
 
+def test_experiment_page_of_a_finding_without_an_interval_shows_its_number_and_draws_no_mark() -> None:
+    of = three_arms()
+    of["results"]["findings"][0] |= {"interval": None, "liftInterval": None, "alwaysValid": None}
+    page = shown(of)
+    assert "+5.3%, no interval yet" in page.text
+    label = next(label for label in page.values("svg", "aria-label") if (label or "").startswith("Lift"))
+    assert "Day-30 retention, Weekly digest · higher is better: +5.3%, no interval yet" in str(label)
+
+
 def test_experiment_page_without_any_lift_draws_no_empty_forest() -> None:
     assert not any((label or "").startswith("Lift") for label in shown(early()).values("svg", "aria-label"))
 

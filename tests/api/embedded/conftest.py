@@ -13,7 +13,7 @@ from sysconfig import get_path
 import pytest
 
 from api import embedded
-from tests.api.embedded.processes import UserProcess, everything, kill
+from tests.api.embedded.processes import UserProcess, comes, everything, kill
 
 ROOT = Path(__file__).parents[3]
 
@@ -28,6 +28,13 @@ def somewhere() -> Path:
     path = Path(tempfile.mkdtemp(prefix="embedded-", dir=memory if roomy else None))
     path.chmod(0o755)
     return path
+
+
+@pytest.fixture(autouse=True)
+def processes_are_seen() -> None:
+    """Skip where processes cannot be found by the folder they work in."""
+    if not Path("/proc/self/cwd").exists():
+        pytest.skip("finds processes through /proc, which this system has not")
 
 
 @pytest.fixture
@@ -71,6 +78,7 @@ class Users:
 
     def __init__(self, stack: ExitStack) -> None:
         self._stack = stack
+        self._started: list[UserProcess] = []
 
     def start(
         self,
@@ -93,15 +101,23 @@ class Users:
             group=uid,
             extra_groups=None if uid is None else [],
             umask=umask,
+            start_new_session=True,
             env=os.environ | {"PYTHONPATH": get_path("purelib"), "PYTHONDONTWRITEBYTECODE": "1"} | (environment or {}),
         )
-        return UserProcess(self._stack.enter_context(process))
+        self._started.append(UserProcess(self._stack.enter_context(process)))
+        return self._started[-1]
+
+    def end(self) -> None:
+        """Kill those that have not left."""
+        for user in self._started:
+            user.kill()
 
 
 @pytest.fixture
 def users(place: Path) -> Iterator[Users]:
-    """Start processes, and end them with the test."""
+    """Start processes, end them with the test, and see that the server goes after them."""
     with ExitStack() as stack:
-        stack.callback(lambda: kill(everything(place)))
-        yield Users(stack)
-        kill(everything(place))
+        started = Users(stack)
+        yield started
+        started.end()
+    assert comes(lambda: everything(place) == [])

@@ -47,6 +47,11 @@ class UserProcess:
         self._process.stdin.close()
         assert self._process.wait(20) == 0
 
+    def interrupt(self) -> None:
+        """Press Ctrl-C, which goes to it and its children."""
+        os.killpg(self.pid, signal.SIGINT)
+        self._process.wait(20)
+
     def kill(self) -> None:
         """Let it end without a chance to leave."""
         self._process.kill()

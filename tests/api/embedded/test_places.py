@@ -54,7 +54,10 @@ def test_users_with_different_temporary_folders_share_a_moved_socket(place: Path
     (place / "tmp").mkdir()
     first = users.start(data_dir)
     socket_dir = first.socket_dir()
-    assert users.start(data_dir, environment={"TMPDIR": str(place / "tmp")}).socket_dir() == socket_dir
+    second = users.start(data_dir, environment={"TMPDIR": str(place / "tmp")})
+    assert second.socket_dir() == socket_dir
+    first.leave()
+    second.leave()
 
 
 @as_root

@@ -34,6 +34,20 @@ def test_second_process_shares_the_server_and_outlives_the_first(made: Path, use
     assert everything(made) == []
 
 
+def test_interrupted_user_leaves_no_process_behind(made: Path, users: Users) -> None:
+    user = users.start(made)
+    user.socket_dir()
+    user.interrupt()
+    assert everything(made) == []
+
+
+def test_interrupted_user_leaves_the_server_to_another(made: Path, users: Users) -> None:
+    first, second = users.start(made), users.start(made)
+    first.socket_dir()
+    first.interrupt()
+    assert answer(second.socket_dir(), "SELECT 1") == 1
+
+
 def test_leaving_where_another_stays_leaves_it_its_server(made: Path, users: Users) -> None:
     staying = users.start(made)
     born = answer(staying.socket_dir(), BORN)

@@ -78,6 +78,12 @@ def test_records_quote_that_a_later_quoted_cell_ends_rejects_only_its_line() -> 
     assert [(fault.line, fault.code) for fault in found.faults] == [(1, Code.BAD_QUOTE)]
 
 
+def test_records_quote_that_shows_broken_where_a_cell_of_two_lines_begins_keeps_that_cell_whole() -> None:
+    found = parse(b'a,"b\nc,d\ne,"f\ng"\nh,i\n')
+    assert found.cells == [["c", "d"], ["e", "f\ng"], ["h", "i"]]
+    assert [(fault.line, fault.code) for fault in found.faults] == [(1, Code.BAD_QUOTE)]
+
+
 def test_records_two_unclosed_quotes_reject_two_lines() -> None:
     assert faults(b'a,b\nc,"d\ne,f\ng,"h\ni,j\n') == [(2, Code.BAD_QUOTE), (4, Code.BAD_QUOTE)]
 
@@ -118,6 +124,10 @@ def test_records_broken_line_is_rejected_with_a_sentence_and_its_neighbours_are_
 
 def test_records_bad_byte_in_a_cell_of_two_lines_is_told_at_its_first_line() -> None:
     assert faults(b'a,b\n"c\n\xff",d\ne,f\n') == [(2, Code.BAD_TEXT)]
+
+
+def test_records_bad_byte_in_a_cell_that_goes_on_in_the_next_chunk_is_not_forgotten() -> None:
+    assert faults(b'a,b\n"\xff\nc",d\n', size=7) == [(2, Code.BAD_TEXT)]
 
 
 def test_records_quote_inside_a_bare_cell_is_a_character() -> None:

@@ -1,0 +1,89 @@
+"""What the tests share: one real Postgres for the session, and a workspace of its own for every test."""
+
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+
+from api import embedded, schema
+from api.auth.keys import Caller, Scope
+from api.auth.tenants import ensure_workspace
+from api.database import Database
+from api.graphql.context import Context
+from api.graphql.schema import schema as graphql
+from kpi.tables import Workspace
+
+SHARED = Path(__file__).parent.parent.parent / "shared" / "data"
+"""Where the two real experiments lie, beside the checkout; they are not part of the product."""
+
+Ask = Callable[..., Awaitable[dict[str, Any]]]
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Iterator[Path]:
+    """A folder that the account Postgres runs as can reach, also when the tests run as root."""
+    folder = Path(tempfile.mkdtemp(prefix="truelift-test-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def database_url(data_dir: Path) -> Iterator[str]:
+    """The address of the session's Postgres."""
+    with embedded.running(data_dir / "database") as database:
+        yield database.url
+
+
+@pytest_asyncio.fixture(scope="session")
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """The session's database, at the newest schema."""
+    found = Database(database_url)
+    await schema.upgrade(found.engine)
+    yield found
+    await found.close()
+
+
+@pytest_asyncio.fixture
+async def workspace(database: Database) -> Workspace:
+    """A workspace nobody else uses."""
+    async with database.write() as session:
+        return await ensure_workspace(session, f"test-{uuid4().hex[:12]}", datetime.now(UTC))
+
+
+@pytest.fixture
+def caller(workspace: Workspace) -> Caller:
+    """Somebody who may do everything in the test's workspace."""
+    return Caller(
+        workspace_id=workspace.id, workspace=workspace.key, key_name="test", public_id="test", scopes=frozenset(Scope)
+    )
+
+
+@pytest.fixture
+def ask(database: Database, caller: Caller) -> Ask:
+    """Run a GraphQL document in the test's workspace and return its data; errors fail the test."""
+
+    async def ask(
+        document: str, variables: dict[str, Any] | None = None, *, now: datetime | None = None
+    ) -> dict[str, Any]:
+        context = Context(database=database, caller=caller, now=now)
+        result = await graphql.execute(document, variables, context)
+        assert result.errors is None, result.errors
+        assert result.data is not None
+        return result.data
+
+    return ask
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The real experiments' folder; absent, the test is skipped and says so."""
+    if not SHARED.is_dir():
+        pytest.skip(f"NOT TESTED AGAINST REAL DATA: {SHARED} is absent")
+    return SHARED
