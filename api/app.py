@@ -11,10 +11,10 @@ from starlette.staticfiles import StaticFiles
 
 import web
 from api.database import Database
-from api.doors import health, pages
+from api.doors import faults, health, pages
 from api.doors.limits import Limits
 from api.graphql.endpoint import Endpoint
-from api.jobs.worker import work
+from api.jobs.worker import FAULTS, work
 from api.settings import Settings
 
 
@@ -33,11 +33,12 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
 
     app = Starlette(
         lifespan=lifespan,
+        exception_handlers=dict.fromkeys(FAULTS, faults.away) | {Exception: faults.unexpected},
         middleware=[Middleware(Limits, max_body_bytes=settings.max_body_bytes)],
         routes=[
             Route("/healthz", health.healthz),
             Route("/readyz", health.readyz),
-            Route("/graphql", Endpoint(database=database, secret=secret)),
+            Route("/graphql", Endpoint(database=database, secret=secret), methods=["POST"]),
             Route("/", pages.experiments),
             Route("/experiments/{key}", pages.experiment),
             Route("/sign-in", pages.sign_in_form, methods=["GET"]),

@@ -5,8 +5,12 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 DRIVER = "postgresql+asyncpg://"
+PARAMETERS = {"host", "port", "ssl", "target_session_attrs", "prepared_statement_cache_size"}
+"""What may follow the question mark of a database's address."""
 SCHEMES = ("postgresql://", "postgres://", DRIVER)
 
 
@@ -35,7 +39,19 @@ class Settings(BaseSettings):
             return None
         if not url.startswith(SCHEMES):
             raise ValueError("it must begin with postgresql://")
-        return DRIVER + url.split("://", 1)[1]
+        return _for_driver(DRIVER + url.split("://", 1)[1])
+
+
+def _for_driver(text: str) -> str:
+    """The address as our driver reads it: what other clients of Postgres call sslmode is its ssl."""
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        raise ValueError("it is not an address like postgresql://user:password@host:5432/database") from None
+    parameters = {"ssl" if name == "sslmode" else name: value for name, value in url.query.items()}
+    if unknown := sorted(parameters.keys() - PARAMETERS):
+        raise ValueError(f"its parameter {unknown[0]} is not known here; remove it")
+    return url.set(query=parameters).render_as_string(hide_password=False)
 
 
 def load() -> Settings:

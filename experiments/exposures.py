@@ -7,6 +7,7 @@ variant makes the unit a crossover, which analysis excludes and counts.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from math import isfinite
 from typing import Annotated
 
 import asyncpg
@@ -109,6 +110,8 @@ def _checked(row: ExposureRow, now: datetime) -> ExposureRow:
     for name, value in (row.attributes or {}).items():
         check_text("attributes", name)
         check_text(f"attributes.{name}", value if isinstance(value, str) else None)
+        if isinstance(value, float) and not isfinite(value):
+            raise Refused(Fault.NOT_FINITE, f"attributes.{name} is not a finite number.", f"attributes.{name}")
     return row
 
 

@@ -17,7 +17,7 @@ from experiments.plan import PinnedBaseline, PinnedDefinition, Plan, PlannedKpi,
 from experiments.tables import Experiment, Variant
 from kpi import kinds
 from kpi.errors import Code, Invalid, NotFound, Problem
-from kpi.ingest import EARLIEST, SKEW
+from kpi.ingest import EARLIEST, SKEW, is_text
 from kpi.queries import hypotheses_by_key, kpis_by_key, latest_baselines, latest_definitions
 from kpi.service import absent, key_problems, taken, text_problems
 from kpi.tables import Baseline, Definition, Hypothesis, Kpi
@@ -204,8 +204,8 @@ def plan_problems(plan: PlanChoice) -> list[Problem]:
     if len(plan.segment_attributes) > MOST_SEGMENT_ATTRIBUTES:
         problems.append(_bad(f"At most {MOST_SEGMENT_ATTRIBUTES} segment attributes.", "plan", "segmentAttributes"))
     for place, attribute in enumerate(plan.segment_attributes):
-        if not 1 <= len(attribute) <= 100 or "\0" in attribute or "=" in attribute:
-            sentence = "An attribute's name has 1 to 100 characters and no equals sign."
+        if not 1 <= len(attribute) <= 100 or "=" in attribute or not is_text(attribute):
+            sentence = "An attribute's name has 1 to 100 characters of text and no equals sign."
             problems.append(_bad(sentence, "plan", "segmentAttributes", str(place)))
     return problems
 

@@ -6,7 +6,6 @@ so a retry makes the same id and the primary key keeps it from counting twice. T
 
 from datetime import datetime
 from hashlib import blake2b
-from math import isfinite
 from typing import Annotated
 from uuid import UUID
 
@@ -18,6 +17,9 @@ from kpi.ingest import Fault, Refusal, Refused, Report, Rows, check_text, check_
 
 EVENT_NAMES = 5_000
 """Distinct event names a workspace may have: names are a vocabulary; data belong into the value."""
+
+LARGEST_VALUE = 1e100
+"""A larger value is a mistake, and its square would overflow every variance it met."""
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
@@ -44,7 +46,8 @@ async def ingest(
     numbers = await _event_numbers(connection, workspace_id, {row.event for row in parsed.values()})
     refusals += [_too_many(index) for index, row in parsed.items() if row.event not in numbers]
     records = {i: _record(workspace_id, numbers[row.event], row) for i, row in parsed.items() if row.event in numbers}
-    fresh = await _store(connection, list({record[0]: record for record in records.values()}.values()))
+    first_of_each = {record[0]: record for record in reversed(records.values())}
+    fresh = await _store(connection, list(first_of_each.values()))
     accepted, duplicates = _split(records, fresh)
     report = Report(accepted=accepted, duplicates=duplicates, refusals=tuple(sorted(refusals, key=lambda r: r.index)))
     touched = sorted({records[index][2] for index in accepted})
@@ -76,8 +79,8 @@ def _checked(row: OutcomeRow, now: datetime) -> OutcomeRow:
     check_text("event", row.event)
     check_text("eventId", row.event_id)
     check_time("occurredAt", row.occurred_at, now)
-    if row.value is not None and not isfinite(row.value):
-        raise Refused(Fault.NOT_FINITE, "value is not a finite number.", "value")
+    if row.value is not None and not abs(row.value) <= LARGEST_VALUE:
+        raise Refused(Fault.NOT_FINITE, f"value is not a finite number, or above {LARGEST_VALUE:.0e} in size.", "value")
     return row
 
 

@@ -70,16 +70,21 @@ def parse(row: object, shape: type[T], *, lax: bool) -> T:
         return msgspec.convert(row, shape, strict=not lax)
     except msgspec.ValidationError as error:
         raise _malformed(str(error)) from None
+    except UnicodeEncodeError:  # a name that cannot be written cannot be named in a complaint either
+        raise Refused(Fault.BAD_TEXT, "A field's name holds half a surrogate pair.", "row") from None
 
 
 def check_text(path: str, text: str | None) -> None:
     """Refuse what Postgres cannot store: NUL and lone surrogates."""
-    if text is None or (text.isascii() and "\0" not in text):
-        return
-    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+    if text is not None and not is_text(text):
         raise Refused(
             Fault.BAD_TEXT, f"{path} holds a character that is not text (NUL or half a surrogate pair).", path
         )
+
+
+def is_text(text: str) -> bool:
+    """Whether Postgres can store it: no NUL and no half of a surrogate pair."""
+    return "\0" not in text and (text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text))
 
 
 def check_time(path: str, at: datetime, now: datetime) -> None:
@@ -91,22 +96,19 @@ def check_time(path: str, at: datetime, now: datetime) -> None:
 
 
 def kept_text(row: object) -> str:
-    """A rejected row as text that can be stored and read again, cut at a stated length."""
-    text = msgspec.json.encode(row, enc_hook=str).decode("utf-8", "replace") if _is_plain(row) else repr(row)
-    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()[:KEPT_ROW]
+    """A rejected row as JSON that can be stored and read again, cut at a stated length; as Python if it is no text."""
+    try:
+        text = msgspec.json.encode(row, enc_hook=str).decode()
+    except UnicodeEncodeError:
+        text = ascii(row)
+    return text[:KEPT_ROW]
 
 
 def _malformed(message: str) -> Refused:
-    sentence, _, place = message.partition(" - at `$")
-    path = place.strip("`.").strip() or "row"
+    """The complaint in a sentence. It may quote a name from the row, so what Postgres cannot store is taken out."""
+    sentence, _, place = message.replace("\0", "\ufffd").partition(" - at `")
+    path = place.rpartition("$")[2].strip("`.") or "row"
     return Refused(Fault.MALFORMED, f"{sentence} in {path}.", path)
-
-
-def _is_plain(row: object) -> bool:
-    return isinstance(row, dict) and all(
-        isinstance(key, str) and not any("\ud800" <= c <= "\udfff" for c in f"{key}{value}")
-        for key, value in row.items()
-    )
 
 
 Rows = Sequence[Any]

@@ -13,6 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from kpi import kinds, queries
 from kpi.enums import Change, Direction, Driver, Frequency, Tier, Unit
 from kpi.errors import Code, Invalid, Problem
+from kpi.ingest import is_text
 from kpi.kinds import Kind
 from kpi.tables import Baseline, Definition, Hypothesis, Kpi
 
@@ -145,7 +146,7 @@ def text_problems(texts: dict[str, str], *, required: set[str]) -> list[Problem]
             problems.append(_problem(f"{field} is missing.", field))
         if len(text) > LONGEST_TEXT:
             problems.append(_problem(f"{field} has {len(text)} characters; {LONGEST_TEXT} is the most.", field))
-        if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        if not is_text(text):
             problems.append(_problem(f"{field} holds a character that is not text.", field))
     return problems
 

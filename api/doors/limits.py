@@ -1,5 +1,7 @@
 """What every request passes first: a cap on its body, and headers that keep a browser safe."""
 
+import re
+
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -14,6 +16,9 @@ SAFE = {
     "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
 }
+
+
+NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 class BodyTooLarge(Exception):
@@ -31,7 +36,7 @@ class Limits:
             await self.app(scope, receive, send)
             return
         declared = Headers(scope=scope).get("content-length", "0")
-        if not declared.isdigit() or int(declared) > self.max_body_bytes:
+        if not NUMBER.fullmatch(declared) or int(declared) > self.max_body_bytes:
             await self._refusal()(scope, receive, _safe(send))
             return
         try:

@@ -71,6 +71,8 @@ async def _page(request: Request, page: str, variables: dict[str, Any], must_fin
         return RedirectResponse("/sign-in", 303)
     context = Context(database=request.app.state.database, caller=caller)
     result = await schema.execute(web.documents[page], variable_values=variables, context_value=context)
+    if any((error.extensions or {}).get("code") == "BAD_USER_INPUT" for error in result.errors or []):
+        return _html("not_found", {}, 404)
     if result.errors or result.data is None:
         sentence = "The page could not be made; what went wrong is in the server's log."
         return _html("not_found", {}, 500, error=sentence)

@@ -1,14 +1,14 @@
 """`POST /graphql`: who asks is settled before anything is parsed."""
 
-import json
 from typing import Any
 
+import msgspec
+from cross_web import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
-from cross_web import HTTPException
 
 from api.auth import keys
 from api.auth.keys import Caller
@@ -28,19 +28,23 @@ class Endpoint(GraphQL[Context, None]):
         """Answer one request."""
         caller = await self._caller(Request(scope, receive)) if scope["type"] == "http" else None
         if caller is None:
-            await _refusal()(scope, receive, send)
+            await _unknown()(scope, receive, send)
             return
         scope["state"] = {"caller": caller}
-        await super().__call__(scope, receive, send)
+        try:
+            response = await self.run(Request(scope, receive))
+        except HTTPException as refused:
+            response = _refusal(refused.status_code, "BAD_REQUEST", refused.reason)
+        await response(scope, receive, send)
 
-    async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:  # noqa: ARG002 - strawberry's face
+    async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
         """The context of one request."""
         return Context(database=self.database, caller=request.state.caller)
 
     def decode_json(self, data: str | bytes) -> object:
-        """A body as JSON; what is none is the sender's fault."""
+        """A body as JSON in UTF-8; what is none, as half a surrogate pair or NaN, is the sender's fault."""
         try:
-            decoded = json.loads(data)
+            decoded = msgspec.json.decode(data)
         except (ValueError, RecursionError):
             raise HTTPException(400, "The body is not JSON.") from None
         if not isinstance(decoded, dict):
@@ -61,7 +65,12 @@ def bearer(request: Request) -> str | None:
     return key.strip() if kind.lower() == "bearer" and key.strip() else None
 
 
-def _refusal() -> JSONResponse:
-    message = "This needs a key: send the header “Authorization: Bearer <key>”."
-    body: dict[str, Any] = {"errors": [{"message": message, "extensions": {"code": "UNAUTHENTICATED"}}]}
-    return JSONResponse(body, 401, headers={"www-authenticate": "Bearer"})
+def _unknown() -> JSONResponse:
+    response = _refusal(401, "UNAUTHENTICATED", "This needs a key: send the header “Authorization: Bearer <key>”.")
+    response.headers["www-authenticate"] = "Bearer"
+    return response
+
+
+def _refusal(status: int, code: str, message: str) -> JSONResponse:
+    body: dict[str, Any] = {"errors": [{"message": message, "extensions": {"code": code}}]}
+    return JSONResponse(body, status)

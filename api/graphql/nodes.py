@@ -74,7 +74,7 @@ class Page(Generic[T]):
         self.rows, self.more_before, self.more_after, self.total = rows, more_before, more_after, total
 
 
-async def page(  # noqa: PLR0917 - Relay's four arguments
+async def page(
     session: AsyncSession,
     table: Any,
     workspace_id: int,
@@ -116,19 +116,20 @@ def page_info(found: Page[Any]) -> PageInfo:
 
 def _size(first: int | None, last: int | None) -> tuple[int, bool]:
     if first is not None and last is not None:
-        raise _bad("Ask for first or for last, not for both.")
+        raise bad_input("Ask for first or for last, not for both.")
     size = first if first is not None else last if last is not None else DEFAULT_PAGE
     if not 0 <= size <= LARGEST_PAGE:
-        raise _bad(f"A page has 0 to {LARGEST_PAGE} objects.")
+        raise bad_input(f"A page has 0 to {LARGEST_PAGE} objects.")
     return size, last is not None
 
 
 def _cursor(text: str, argument: str) -> int:
     identity = local_id("Cursor", text)
     if identity is None:
-        raise _bad(f"“{argument}” is not a cursor of this list.")
+        raise bad_input(f"“{argument}” is not a cursor of this list.")
     return identity
 
 
-def _bad(message: str) -> GraphQLError:
+def bad_input(message: str) -> GraphQLError:
+    """A fault of a question, for the caller to mend."""
     return GraphQLError(message, extensions={"code": "BAD_USER_INPUT"})

@@ -1,12 +1,13 @@
 """What can be asked."""
 
+import asyncio
 from typing import Annotated, Any
 
 import strawberry
 
 from api.auth.permissions import MayRead
 from api.graphql.context import Info
-from api.graphql.nodes import After, Before, First, Last, Node, Page, cursor, page, page_info, parts
+from api.graphql.nodes import After, Before, First, Last, Node, Page, bad_input, cursor, page, page_info, parts
 from api.graphql.types.experiment import Experiment, ExperimentConnection, ExperimentEdge
 from api.graphql.types.hypothesis import Hypothesis, HypothesisConnection, HypothesisEdge
 from api.graphql.types.kpi import Kpi, KpiConnection, KpiEdge
@@ -47,7 +48,9 @@ class Query:
     )
     async def nodes(self, info: Info, ids: Identities) -> Any:
         """Objects by their global ids."""
-        return [await _node(info, identity) for identity in ids[:MOST_NODES]]
+        if len(ids) > MOST_NODES:
+            raise bad_input(f"{len(ids)} ids; {MOST_NODES} is the most a call takes.")
+        return await asyncio.gather(*(_node(info, identity) for identity in ids))
 
     @strawberry.field(description="A KPI by its key.", permission_classes=[MayRead], graphql_type=Kpi | None)
     async def kpi(self, info: Info, key: Key) -> kpi_tables.Kpi | None:
@@ -95,7 +98,7 @@ class Query:
         return _connection(ExperimentConnection, ExperimentEdge, found)
 
 
-async def _page(  # noqa: PLR0917 - Relay's four arguments
+async def _page(
     info: Info, table: Any, first: int | None, after: str | None, last: int | None, before: str | None
 ) -> Page[Any]:
     async with info.context.database.read() as session:

@@ -14,6 +14,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from kpi.ingest import is_text
 from stats.moments import Moments
 from stats.results import Comparisons
 
@@ -108,7 +109,7 @@ def window_problem(field: str, days: int, shortest: int = 1) -> list[tuple[str, 
 
 
 def event_problem(field: str, name: str | None) -> list[tuple[str, str]]:
-    """An event's name is 1 to 200 characters."""
-    if name is None or 1 <= len(name) <= 200:
+    """An event's name is 1 to 200 characters of text, as an outcome's is."""
+    if name is None or (1 <= len(name) <= 200 and is_text(name)):
         return []
-    return [(field, "An event's name has 1 to 200 characters.")]
+    return [(field, "An event's name has 1 to 200 characters, all of them text.")]

@@ -85,7 +85,8 @@ class TimeToValue(Kind):
         found = event_problem("event", self.event) + event_problem("lossEvent", self.loss_event)
         if self.loss_event == self.event:
             found.append(("lossEvent", "The loss event must be another one than the event that counts."))
-        return found + window_problem("tauDays", self.tau_days)
+        # Whole days: everybody takes one day at least, so the mean within one day is the same in every variant.
+        return found + window_problem("tauDays", self.tau_days, shortest=2)
 
 
 def _first_day(number: int | None) -> str:

@@ -13,6 +13,8 @@ from api.graphql.types.experiment import Experiment
 from experiments import enums, service
 from kpi.errors import Code, Invalid, NotFound, Problem
 
+FIRST_DAY, LAST_DAY = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
+
 
 @strawberry.input(description="One of the ways the experiment treats a unit.")
 class VariantInput:
@@ -217,10 +219,13 @@ def _choice(given: PlannedKpiInput) -> service.KpiChoice:
 
 
 def _aware(field: str, at: datetime | None) -> datetime | None:
-    if at is not None and at.tzinfo is None:
+    if at is None:
+        return None
+    if at.tzinfo is None:
         sentence = f"{field} has no time zone; write 2026-06-01T00:00:00Z for UTC."
         raise Invalid([Problem(code=Code.BAD_USER_INPUT, message=sentence, path=(field,))])
-    return None if at is None else at.astimezone(UTC)
+    # At the ends of the calendar another zone may not exist; the service refuses such times in words.
+    return min(max(at, FIRST_DAY), LAST_DAY).astimezone(UTC)
 
 
 def _experiment_id(identity: str) -> int:

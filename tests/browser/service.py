@@ -1,0 +1,78 @@
+"""A real `truelift demo` in a process of its own."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+TRUELIFT = Path(sys.executable).parent / "truelift"
+PATIENCE = 120
+"""Seconds a start may take on a machine that does other things as well."""
+
+
+@dataclass(kw_only=True)
+class Service:
+    """A running service, its address and its data."""
+
+    process: subprocess.Popen[bytes]
+    address: str
+    data_dir: Path
+
+    @property
+    def read_key(self) -> str:
+        """The demo's read key."""
+        return str(json.loads((self.data_dir / "demo.json").read_text())["read_key"])
+
+    def ask(self, query: str) -> dict[str, object]:
+        """The data of a GraphQL answer."""
+        headers = {"authorization": f"Bearer {self.read_key}"}
+        answer = httpx.post(f"{self.address}/graphql", json={"query": query}, headers=headers, timeout=30)
+        found: dict[str, object] = answer.raise_for_status().json()["data"]
+        return found
+
+    def end(self, how: signal.Signals = signal.SIGINT) -> int:
+        """End it and return its exit code."""
+        self.process.send_signal(how)
+        return self.process.wait(timeout=30)
+
+
+def start_demo(data_dir: Path) -> Service:
+    """Start the demo on a free port and return at once."""
+    port = free_port()
+    command = [str(TRUELIFT), "demo", "--data-dir", str(data_dir), "--port", str(port)]
+    with (data_dir.parent / f"{data_dir.name}.log").open("ab") as log:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=clean())
+    return Service(process=process, address=f"http://127.0.0.1:{port}", data_dir=data_dir)
+
+
+def wait_until_ready(service: Service) -> None:
+    """Return when the service is ready for work; fail when it has ended."""
+    ends = time.monotonic() + PATIENCE
+    while time.monotonic() < ends:
+        assert service.process.poll() is None, (service.data_dir.parent / f"{service.data_dir.name}.log").read_text()
+        try:
+            if httpx.get(f"{service.address}/readyz", timeout=2).status_code == 200:
+                return
+        except httpx.TransportError:
+            pass  # not listening yet
+        time.sleep(0.1)
+    raise AssertionError("the demo did not become ready")
+
+
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def clean() -> dict[str, str]:
+    """The environment without settings of ours."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("TRUELIFT_", "DATABASE_URL"))}

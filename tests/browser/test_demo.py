@@ -1,0 +1,83 @@
+"""The demo as a command: it loads once, keeps its data, finds the truth, and survives being killed."""
+
+import signal
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api import sample
+from tests.browser.service import Service, start_demo, wait_until_ready
+
+COUNTS = "{ experiments { nodes { key results { diagnostics { exposed crossovers } } } } }"
+
+
+def results(service: Service, key: str) -> Any:
+    query = f"""{{ experiment(key: "{key}") {{ results {{ verdict {{ state rule }} isPlanSealedBeforeData
+        findings {{ kpi {{ key }} role isBetter estimate {{ difference }} fixed {{ interval {{ lower upper }} }} }}
+        segmentFindings {{ kpi {{ key }} segment {{ attribute value }} fixed {{ interval {{ lower upper }} }} }}
+    }} }} }}"""
+    found: Any = service.ask(query)["experiment"]
+    return found["results"]
+
+
+@pytest.mark.parametrize(
+    ("key", "state", "rule"),
+    [
+        ("guided-onboarding", "SHIP", "PRIMARY_BETTER"),
+        ("smart-templates", "SHIP", "PRIMARY_BETTER"),
+        ("weekly-digest", "INCONCLUSIVE", "NO_LOOK_LEFT"),
+        ("new-editor", "INVALID", "BROKEN_SPLIT"),
+        ("checklist-nudge", "KEEP_RUNNING", "UNDECIDED"),
+    ],
+)
+def test_verdict_is_what_the_simulated_truth_deserves(demo: Service, key: str, state: str, rule: str) -> None:
+    found = results(demo, key)
+    assert found["verdict"] == {"state": state, "rule": rule}
+    assert found["isPlanSealedBeforeData"]
+
+
+def test_fixed_intervals_cover_the_truths_as_often_as_they_promise(demo: Service) -> None:
+    """Of the primary and informing comparisons of sound experiments, at most a few may miss at 95 %."""
+    truths = {
+        (truth.experiment, truth.kpi): truth.difference
+        for truth in sample.simulate(today=datetime.now(UTC).date()).truths
+        if truth.plan is None and truth.experiment != "new-editor"
+    }
+    misses, asked = [], 0
+    for key in {experiment for experiment, _ in truths}:
+        for finding in results(demo, key)["findings"]:
+            truth = truths.get((key, finding["kpi"]["key"]))
+            if truth is None or finding["fixed"] is None:
+                continue
+            asked += 1
+            interval = finding["fixed"]["interval"]
+            if not interval["lower"] <= truth <= interval["upper"]:
+                misses.append((key, finding["kpi"]["key"]))
+    assert asked >= 10
+    assert len(misses) <= 3, misses  # P(more than 3 of 14 at 5 %) is below 0.005
+
+
+def test_second_start_is_warm_and_keeps_data_and_keys(data_dir: Path) -> None:
+    first = start_demo(data_dir / "warm")
+    wait_until_ready(first)
+    counts, key = first.ask(COUNTS), first.read_key
+    assert first.end() == 0
+    second = start_demo(data_dir / "warm")
+    wait_until_ready(second)
+    assert (second.ask(COUNTS), second.read_key) == (counts, key)
+    assert second.end(signal.SIGTERM) == 0
+
+
+def test_killed_while_loading_the_next_start_loads_the_rest_once(data_dir: Path, demo: Service) -> None:
+    for pause in (1.5, 3.0):
+        broken = start_demo(data_dir / "killed")
+        time.sleep(pause)
+        broken.process.kill()
+        broken.process.wait()
+    whole = start_demo(data_dir / "killed")
+    wait_until_ready(whole)
+    assert whole.ask(COUNTS) == demo.ask(COUNTS)
+    assert whole.end() == 0

@@ -1,0 +1,96 @@
+"""The pages in a real browser, over the sample company: they say what the API says, and everybody can read them."""
+
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.service import Service
+
+EXPERIMENTS = ["guided-onboarding", "smart-templates", "weekly-digest", "new-editor", "checklist-nudge"]
+SIZES = {"wide": {"width": 1280, "height": 900}, "narrow": {"width": 390, "height": 844}}
+VERDICTS = {
+    "SHIP": "Ship",
+    "ROLL_BACK": "Roll back",
+    "KEEP_RUNNING": "Keep running",
+    "INCONCLUSIVE": "Inconclusive",
+    "INVALID": "Invalid",
+}
+
+
+@pytest.fixture(params=["wide light", "narrow dark"])
+def page(request: pytest.FixtureRequest, browser: Browser, demo: Service) -> Iterator[Page]:
+    """A signed-in page; what the browser complains of fails the test."""
+    size, scheme = request.param.split()
+    context = browser.new_context(viewport=SIZES[size], color_scheme=scheme)
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    sign_in(page, demo)
+    yield page
+    context.close()
+    assert complaints == []
+
+
+def sign_in(page: Page, demo: Service) -> None:
+    page.goto(demo.address)
+    page.fill("input[name=key]", demo.read_key)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(f"{demo.address}/")
+
+
+def test_list_names_every_experiment_with_its_verdict(page: Page, demo: Service) -> None:
+    found = demo.ask("{ experiments { nodes { name results { verdict { state } } } } }")["experiments"]
+    assert isinstance(found, dict)
+    for node in found["nodes"]:
+        expect(page.get_by_role("main")).to_contain_text(node["name"])
+        expect(page.get_by_role("main")).to_contain_text(VERDICTS[node["results"]["verdict"]["state"]])
+
+
+@pytest.mark.parametrize("key", EXPERIMENTS)
+def test_experiment_page_says_the_verdict_and_the_plan_that_the_api_says(page: Page, demo: Service, key: str) -> None:
+    found = demo.ask(f'{{ experiment(key: "{key}") {{ results {{ planHash verdict {{ sentence }} }} }} }}')["experiment"]
+    assert isinstance(found, dict)
+    page.goto(f"{demo.address}/experiments/{key}")
+    expect(page.get_by_role("main")).to_contain_text(found["results"]["verdict"]["sentence"])
+    expect(page.get_by_role("main")).to_contain_text(found["results"]["planHash"])
+
+
+@pytest.mark.parametrize("path", ["/", *(f"/experiments/{key}" for key in EXPERIMENTS)])
+def test_page_has_no_serious_accessibility_fault_and_does_not_scroll_sideways(
+    page: Page, demo: Service, path: str
+) -> None:
+    page.goto(f"{demo.address}{path}")
+    faults = Axe().run(page).response["violations"]
+    assert [fault["id"] for fault in faults if fault["impact"] in {"serious", "critical"}] == []
+    viewport = page.viewport_size
+    assert viewport is not None
+    assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+
+
+def test_every_chart_says_its_numbers_to_a_screen_reader(page: Page, demo: Service) -> None:
+    page.goto(f"{demo.address}/experiments/guided-onboarding")
+    charts = page.locator("svg[role=img]:visible")
+    assert charts.count() >= 4
+    for place in range(charts.count()):
+        label = charts.nth(place).get_attribute("aria-label") or ""
+        assert any(character.isdigit() for character in label), label
+
+
+def test_page_asks_no_other_origin(browser: Browser, demo: Service) -> None:
+    page = browser.new_page()
+    asked: set[str] = set()
+    page.on("request", lambda request: asked.add(request.url.split("/")[2]))
+    sign_in(page, demo)
+    page.goto(f"{demo.address}/experiments/guided-onboarding")
+    assert asked == {demo.address.removeprefix("http://")}
+
+
+def test_signed_out_browser_sees_nothing(browser: Browser, demo: Service) -> None:
+    page = browser.new_page()
+    sign_in(page, demo)
+    page.get_by_role("button", name="Sign out").click()
+    page.goto(f"{demo.address}/experiments/guided-onboarding")
+    assert page.url == f"{demo.address}/sign-in"

@@ -1,0 +1,1 @@
+"""Who saw what, and what may be concluded from it."""

@@ -1,0 +1,123 @@
+"""The contract of a row, without a database: whatever comes in, a row becomes a value or is refused with a reason."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kpi.events import OutcomeRow
+from kpi.ingest import EARLIEST, KEPT_ROW, SKEW, Fault, Refused, check_text, check_time, kept_text, parse
+from tests.kpi.wire import HALF_A_PAIR, NOW, anything, outcome, texts
+
+many = settings(max_examples=150, deadline=None, database=None, derandomize=True)
+fields = st.sampled_from(["unit", "event", "occurredAt", "value", "eventId", "colour"]) | texts
+
+
+def is_storable(text: str) -> bool:
+    return "\0" not in text and text.encode("utf-8").decode() == text
+
+
+@many
+@given(st.dictionaries(fields, anything, max_size=3) | anything)
+def test_parse_any_row_is_a_value_or_a_storable_refusal(drawn: Any) -> None:
+    row = outcome() | drawn if isinstance(drawn, dict) else drawn
+    try:
+        assert isinstance(parse(row, OutcomeRow, lax=False), OutcomeRow)
+    except Refused as refused:
+        assert refused.message.endswith(".")
+        assert refused.path
+        assert is_storable(refused.message + refused.path)
+
+
+@many
+@given(anything)
+def test_kept_text_any_row_can_be_stored(row: Any) -> None:
+    assert is_storable(kept_text(row))
+
+
+def test_kept_text_long_row_is_cut_at_the_stated_length() -> None:
+    assert len(kept_text({"unit": "u" * 10_000})) == KEPT_ROW
+
+
+def test_kept_text_good_text_is_json() -> None:
+    assert kept_text({"unit": "ü", "value": 1.5}) == '{"unit":"ü","value":1.5}'
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wrong:
+    change: dict[str, Any]
+    path: str
+    says: str
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        Wrong(change={"unit": ""}, path="unit", says="length >= 1"),
+        Wrong(change={"unit": "u" * 201}, path="unit", says="length <= 200"),
+        Wrong(change={"unit": 5}, path="unit", says="got `int`"),
+        Wrong(change={"event": ""}, path="event", says="length >= 1"),
+        Wrong(change={"eventId": ""}, path="eventId", says="length >= 1"),
+        Wrong(change={"value": "7"}, path="value", says="got `str`"),
+        Wrong(change={"value": True}, path="value", says="got `bool`"),
+        Wrong(change={"occurredAt": "2026-11-01T00:00:00"}, path="occurredAt", says="timezone"),
+        Wrong(change={"occurredAt": datetime(2026, 11, 1)}, path="occurredAt", says="timezone"),  # noqa: DTZ001 - refused for it
+        Wrong(change={"occurredAt": "yesterday"}, path="occurredAt", says="RFC3339"),
+        Wrong(change={"occurredAt": 1767225600}, path="occurredAt", says="got `int`"),
+        Wrong(change={"colour": "red"}, path="row", says="unknown field `colour`"),
+        Wrong(change={"a\0b": 1}, path="row", says="unknown field `a\ufffdb`"),
+    ],
+    ids=lambda wrong: f"{list(wrong.change)[0]}-{list(wrong.change.values())[0]}"[:30].replace("\0", "NUL"),
+)
+def test_parse_malformed_field_is_refused_naming_it(wrong: Wrong) -> None:
+    with pytest.raises(Refused) as refused:
+        parse(outcome() | wrong.change, OutcomeRow, lax=False)
+    assert (refused.value.code, refused.value.path) == (Fault.MALFORMED, wrong.path)
+    assert wrong.says in refused.value.message
+
+
+def test_parse_field_name_that_is_no_text_is_refused() -> None:
+    with pytest.raises(Refused) as refused:
+        parse(outcome() | {HALF_A_PAIR: 1}, OutcomeRow, lax=False)
+    assert refused.value.code is Fault.BAD_TEXT
+
+
+def test_parse_row_that_is_no_object_is_refused() -> None:
+    for row in (None, [], "row", 7):
+        with pytest.raises(Refused) as refused:
+            parse(row, OutcomeRow, lax=False)
+        assert (refused.value.code, refused.value.path) == (Fault.MALFORMED, "row")
+
+
+def test_parse_lax_reads_numbers_out_of_the_cells_of_a_file() -> None:
+    assert parse(outcome(value="7.5"), OutcomeRow, lax=True).value == 7.5
+
+
+@pytest.mark.parametrize("text", ["a\0b", f"a{HALF_A_PAIR}", "\udfff", "ü\0"])
+def test_check_text_nul_or_half_a_pair_is_refused(text: str) -> None:
+    with pytest.raises(Refused) as refused:
+        check_text("unit", text)
+    assert (refused.value.code, refused.value.path) == (Fault.BAD_TEXT, "unit")
+
+
+@pytest.mark.parametrize("text", [None, "plain", "ünï", "🚀", "\x01", "‮"])
+def test_check_text_anything_else_passes(text: str | None) -> None:
+    check_text("unit", text)
+
+
+def test_check_time_edges_pass_and_a_moment_beyond_is_refused() -> None:
+    moment = timedelta(microseconds=1)
+    for at in (NOW + SKEW, EARLIEST, NOW.astimezone(timezone(timedelta(hours=14)))):
+        check_time("occurredAt", at, NOW)
+    for at, code in ((NOW + SKEW + moment, Fault.TIME_IN_FUTURE), (EARLIEST - moment, Fault.TIME_TOO_EARLY)):
+        with pytest.raises(Refused) as refused:
+            check_time("occurredAt", at, NOW)
+        assert (refused.value.code, refused.value.path) == (code, "occurredAt")
+
+
+def test_limits_are_those_promised() -> None:
+    assert timedelta(minutes=10) == SKEW
+    assert datetime(1990, 1, 1, tzinfo=UTC) == EARLIEST
