@@ -68,7 +68,7 @@ class Course:
 
 
 def calendar(plan: Plan, started_on: date, stopped_on: date | None, until: int) -> tuple[Look, ...]:
-    """The looks in order, the last one final. Once stopped, the final look is when the last unit's window has closed."""
+    """The looks in order, the last one final. Once stopped, that is when the last unit's window has closed."""
     days = [started_on + timedelta(days=day) for day in plan.look_days]
     if stopped_on is not None:
         end = stopped_on + timedelta(days=1 + until)

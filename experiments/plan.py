@@ -41,7 +41,11 @@ class PinnedBaseline:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedKpi:
-    """One KPI's part in the plan. `mde` and `margin` are absolute differences in the KPI's own units."""
+    """One KPI's part in the plan. `mde` and `margin` are absolute differences in the KPI's own units.
+
+    `information` is what finds the mde (or the margin, without one) with the planned power: the scale of both
+    sequential tests, fixed before the data.
+    """
 
     kpi: str
     name: str
@@ -51,6 +55,7 @@ class PlannedKpi:
     baseline: PinnedBaseline | None
     mde: float | None
     margin: float | None
+    information: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,25 +110,39 @@ class Plan:
 
     @property
     def planned_units(self) -> float | None:
-        """Units the first primary KPI needs in all variants together; None without a baseline to judge its spread by."""
+        """Units the first primary KPI needs in all variants together; None without a baseline to judge spread by."""
         first = self.primaries[0]
-        information = self.information(first)
-        if information is None or first.baseline is None or first.baseline.n is None:
+        if first.information is None or first.baseline is None or first.baseline.n is None:
             return None
         unit_variance = first.baseline.standard_error**2 * first.baseline.n
         control, *others = (variant.weight for variant in self.variants)
         rarest = min(others)
-        return information * unit_variance * (1 / control + 1 / rarest) * (control + sum(others))
+        return first.information * unit_variance * (1 / control + 1 / rarest) * (control + sum(others))
 
-    def information(self, kpi: PlannedKpi) -> float | None:
-        """The information (1 / variance of the difference) that finds the planned effect with the planned power."""
-        effect = kpi.mde if kpi.mde is not None else kpi.margin
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """How a plan tests: what the information of each of its KPIs follows from."""
+
+    alpha: float
+    power: float
+    policy: Policy
+    looks: int
+    comparisons: int
+
+    def information(self, role: Role, effect: float | None) -> float | None:
+        """1 / variance of the difference that finds an effect of this size with the planned power; None without one.
+
+        A deciding KPI shares alpha with the other deciding comparisons and pays for its looks.
+        """
         if effect is None:
             return None
-        fixed = float(power.information(effect, alpha=self.alpha_each, power=self.power))
-        if self.policy is not Policy.GROUP_SEQUENTIAL:
-            return fixed
-        return fixed * group_sequential.inflation(self.looks, alpha=self.alpha_each, power=self.power)
+        if role is not Role.PRIMARY:
+            return float(power.information(effect, alpha=self.alpha, power=self.power))
+        alpha = self.alpha / self.comparisons
+        fixed = float(power.information(effect, alpha=alpha, power=self.power))
+        is_sequential = self.policy is Policy.GROUP_SEQUENTIAL
+        return fixed * group_sequential.inflation(self.looks, alpha=alpha, power=self.power) if is_sequential else fixed
 
 
 def from_document(document: dict[str, Any]) -> Plan:

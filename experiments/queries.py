@@ -10,10 +10,13 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from experiments.tables import Experiment, Refresh, Variant
+from kpi.ingest import is_text
 
 
 async def experiment_by_key(session: AsyncSession, workspace_id: int, key: str) -> Experiment | None:
     """One experiment of a workspace."""
+    if not is_text(key):
+        return None
     found = select(Experiment).where(Experiment.workspace_id == workspace_id, Experiment.key == key)
     return (await session.exec(found)).first()
 

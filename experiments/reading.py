@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import SupportsFloat
 
 import numpy as np
 
@@ -55,7 +56,7 @@ class Reading:
         """Compare every variant with control at every snapshot, once as a fixed test and once always valid."""
         alpha = plan.alpha_each if planned.role is Role.PRIMARY else plan.alpha
         fixed = sample.compare(alpha=alpha)
-        information = plan.information(planned)
+        information = planned.information
         enough = np.minimum(sample.n[:1], sample.n[1:]) >= FEWEST
         variance = np.where(enough & (fixed.reason == 0), fixed.variance, np.nan)
         # Without a planned effect there is nothing to tune the mixture to, and tuning it to the data would be cheating.
@@ -91,7 +92,7 @@ class Reading:
             control=self._arm(0, at, entered),
             treatment=self._arm(place + 1, at, entered),
             difference=number(self.fixed.difference[place, at]),
-            lift=self._lift(place, at, self.alpha)[0],
+            lift=self._lift(place, at),
             interval=interval,
             lift_interval=self._lift_interval(place, at, interval),
             p_value=p_value,
@@ -216,25 +217,25 @@ class Reading:
             return _repeated(course.last, 1 - self.alpha), course.p_value
         return (always_valid.interval, always_valid.p_value) if always_valid else (None, None)
 
-    def _lift(self, place: int, at: int, alpha: float) -> tuple[float | None, Interval | None]:
-        """The relative difference, and its interval at a level."""
-        value, variance = self.sample.value, self.sample.variance
-        if not np.isfinite(variance[0, at] + variance[place + 1, at]):
-            return None, None
-        lifts = lift.relative(value[0, at], variance[0, at], value[place + 1, at], variance[place + 1, at], alpha=alpha)
-        lower, upper = number(lifts.lower), number(lifts.upper)
-        interval = None if lower is None or upper is None else Interval(lower=lower, upper=upper, level=1 - alpha)
-        return number(lifts.lift), interval
+    def _lift(self, place: int, at: int) -> float | None:
+        """The difference relative to control's level."""
+        level = abs(float(self.sample.value[0, at]))
+        return number(self.fixed.difference[place, at] / level) if level > 0 else None
 
     def _lift_interval(self, place: int, at: int, interval: Interval | None) -> Interval | None:
         """The interval of the lift, as many standard errors wide as the interval of the difference is."""
         error = float(np.sqrt(self.fixed.variance[place, at]))
         if interval is None or not error > 0:
             return None
-        critical = (interval.upper - interval.lower) / 2 / error
-        alpha = 2 * float(normal_cdf(-critical))
-        relative = self._lift(place, at, alpha)[1] if 0 < alpha < 1 else None
-        return None if relative is None else replace(relative, level=interval.level)
+        alpha = 2 * float(normal_cdf(-(interval.upper - interval.lower) / 2 / error))
+        if not 0 < alpha < 1:
+            return None
+        (control, treatment), (own, other) = (
+            self.sample.value[[0, place + 1], at],
+            self.sample.variance[[0, place + 1], at],
+        )
+        lifts = lift.relative(control, own, treatment, other, alpha=alpha)
+        return _limits(lifts.lower, lifts.upper, interval.level)
 
     def _baseline(self, place: int, at: int) -> BaselineTest | None:
         pinned = self.planned.baseline
@@ -286,5 +287,9 @@ def _repeated(look: looks.Look, level: float) -> Interval | None:
 
 
 def _interval(tests: Comparisons, row: int) -> Interval | None:
-    lower, upper = number(tests.lower[row]), number(tests.upper[row])
-    return None if lower is None or upper is None else Interval(lower=lower, upper=upper, level=tests.level)
+    return _limits(tests.lower[row], tests.upper[row], tests.level)
+
+
+def _limits(low: SupportsFloat, high: SupportsFloat, level: float) -> Interval | None:
+    lower, upper = number(low), number(high)
+    return None if lower is None or upper is None else Interval(lower=lower, upper=upper, level=level)

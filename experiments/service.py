@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from experiments import plan as plans
 from experiments import queries
 from experiments.enums import Kind, Policy, Role, State
-from experiments.plan import PinnedBaseline, PinnedDefinition, Plan, PlannedKpi, PlannedVariant
+from experiments.plan import PinnedBaseline, PinnedDefinition, Plan, PlannedKpi, PlannedVariant, Rules
 from experiments.tables import Experiment, Variant
 from kpi import kinds
 from kpi.errors import Code, Invalid, NotFound, Problem
@@ -289,7 +289,15 @@ def _complete(
     measured: dict[str, _Measure],
 ) -> Plan:
     """The plan with everything pinned. The control comes first; the rest stay in the order they were given."""
-    planned = [_planned(choice, measured[choice.kpi]) for choice in plan.kpis]
+    primaries = sum(choice.role is Role.PRIMARY for choice in plan.kpis)
+    rules = Rules(
+        alpha=plan.alpha,
+        power=plan.power,
+        policy=plan.policy,
+        looks=plan.looks,
+        comparisons=primaries * (len(variants) - 1),
+    )
+    planned = [_planned(choice, measured[choice.kpi], rules) for choice in plan.kpis]
     return Plan(
         experiment=key,
         hypothesis=hypothesis.key,
@@ -311,7 +319,7 @@ def _complete(
     )
 
 
-def _planned(choice: KpiChoice, measure: _Measure) -> PlannedKpi:
+def _planned(choice: KpiChoice, measure: _Measure, rules: Rules) -> PlannedKpi:
     kind = kinds.decode(measure.definition.kind, measure.definition.parameters)
     mde = choice.mde_difference
     if choice.mde_lift is not None and measure.baseline is not None:
@@ -331,6 +339,7 @@ def _planned(choice: KpiChoice, measure: _Measure) -> PlannedKpi:
         baseline=_pinned(measure.baseline),
         mde=mde,
         margin=choice.margin,
+        information=rules.information(choice.role, mde if mde is not None else choice.margin),
     )
 
 

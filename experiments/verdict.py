@@ -96,7 +96,7 @@ def _broken_split(ratio: SampleRatio) -> Verdict:
         state=VerdictState.INVALID,
         rule=Rule.BROKEN_SPLIT,
         sentence=f"The units are not split as planned: {split}. Something loses units of one variant.",
-        would_change="Find where units are lost between assignment and exposure, mend it, and run the experiment again.",
+        would_change="Find where units are lost between assignment and exposure, mend it, and run it again.",
     )
 
 

@@ -60,7 +60,7 @@ class Refused(Exception):
         self.code, self.message, self.path = code, message, path
 
     def at(self, index: int) -> Refusal:
-        """This fault as the answer for the row at an index."""
+        """The refusal of the row at an index."""
         return Refusal(index=index, code=self.code, message=self.message, path=self.path)
 
 

@@ -9,7 +9,7 @@ import asyncpg
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from kpi.ingest import Report, Rows, kept_text
+from kpi.ingest import Report, Rows, is_text, kept_text
 from kpi.tables import Baseline, Definition, Hypothesis, Kpi
 
 # --- nouns -----------------------------------------------------------------------------------------------------------
@@ -17,13 +17,15 @@ from kpi.tables import Baseline, Definition, Hypothesis, Kpi
 
 async def kpis_by_key(session: AsyncSession, workspace_id: int, keys: Collection[str]) -> dict[str, Kpi]:
     """KPIs of a workspace by key; unknown keys are absent."""
-    rows = await session.exec(select(Kpi).where(Kpi.workspace_id == workspace_id, col(Kpi.key).in_(keys)))
+    found = select(Kpi).where(Kpi.workspace_id == workspace_id, col(Kpi.key).in_(filter(is_text, keys)))
+    rows = await session.exec(found)
     return {row.key: row for row in rows}
 
 
 async def hypotheses_by_key(session: AsyncSession, workspace_id: int, keys: Collection[str]) -> dict[str, Hypothesis]:
     """Hypotheses of a workspace by key; unknown keys are absent."""
-    found = select(Hypothesis).where(Hypothesis.workspace_id == workspace_id, col(Hypothesis.key).in_(keys))
+    among = col(Hypothesis.key).in_(filter(is_text, keys))
+    found = select(Hypothesis).where(Hypothesis.workspace_id == workspace_id, among)
     return {row.key: row for row in await session.exec(found)}
 
 

@@ -13,7 +13,7 @@ class Needs(BasePermission):
 
     scope: Scope
 
-    def has_permission(self, source: Any, info: Info[Any, Any], **kwargs: Any) -> bool:  # noqa: ARG002 - strawberry's face
+    def has_permission(self, source: Any, info: Info[Any, Any], **_kwargs: Any) -> bool:
         """Whether the caller may."""
         return bool(info.context.caller.may(self.scope))
 

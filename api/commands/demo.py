@@ -159,7 +159,7 @@ class _Loading:
         await self._do(MOVE.format(verb=verb), {"id": identity}, at)
 
     async def _do(self, document: str, given: dict[str, Any], at: datetime) -> None:
-        """Run a mutation on the day it belongs to; what an earlier, interrupted load has done already is passed over."""
+        """Run a mutation on the day it belongs to; what an interrupted load has done already is passed over."""
         result = await schema.execute(document, {"input": given}, self._context(at))
         if result.errors or not result.data:
             fail(f"The sample company could not be registered: {result.errors}")

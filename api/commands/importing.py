@@ -23,6 +23,7 @@ from kpi.ingest import Report, kept_text
 app = typer.Typer(help="Take in files of exposures and outcomes.", no_args_is_help=True)
 Noun = Literal["exposures", "outcomes"]
 Place = Path | Literal["-"]
+AGAIN = "Run the same import again: what is in already does not count twice."
 INGEST: dict[Noun, Callable[..., Awaitable[Report]]] = {"exposures": exposures.ingest, "outcomes": events.ingest}
 
 
@@ -127,7 +128,7 @@ def _import(
     try:
         mapping = columns.mapping(noun)
         with surroundings(data_dir) as around:
-            tally = run(around, lambda database: _into(database, workspace, noun, place, mapping, report))
+            tally = run(around, lambda database: _into(database, workspace, noun, place, mapping, report), hint=AGAIN)
     except FilesError as error:
         fail(str(error))
     console.print(f"{tally.accepted:,} accepted, {tally.duplicates:,} duplicates, {tally.rejected:,} rejected.")

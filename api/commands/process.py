@@ -70,19 +70,24 @@ def surroundings(data_dir: Path | None = None) -> Iterator[Surroundings]:
         fail(str(error))
 
 
-def run(around: Surroundings, step: Callable[[Database], Awaitable[T]], *, is_migration: bool = False) -> T:
-    """Run one step on the database, once it has this version's schema. What goes wrong there becomes a sentence."""
-    return asyncio.run(_run(around, step, is_migration))
+def run(
+    around: Surroundings, step: Callable[[Database], Awaitable[T]], *, is_migration: bool = False, hint: str = ""
+) -> T:
+    """Run one step on the database, once it has this version's schema. What goes wrong there becomes a sentence.
+
+    `hint` says what to do when the database goes away in the middle.
+    """
+    return asyncio.run(_run(around, step, is_migration, hint))
 
 
-async def _run(around: Surroundings, step: Callable[[Database], Awaitable[T]], is_migration: bool) -> T:
+async def _run(around: Surroundings, step: Callable[[Database], Awaitable[T]], is_migration: bool, hint: str) -> T:
     database = Database(around.url, pool_size=around.settings.pool_size)
     try:
         if not is_migration:
             await _prepare(around, database)
         return await step(database)
     except (OSError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        fail(_unusable(error))
+        fail(f"{_unusable(error)} {hint}".strip())
     finally:
         await database.close()
 
@@ -99,7 +104,7 @@ async def _prepare(around: Surroundings, database: Database) -> None:
 
 def _unusable(error: Exception) -> str:
     reason = str(getattr(error, "orig", None) or error).strip().splitlines()
-    return f"The database cannot be used: {reason[0] if reason else type(error).__name__}"
+    return f"The database cannot be used: {reason[0] if reason else type(error).__name__}."
 
 
 def check_port(host: str, port: int) -> None:

@@ -19,9 +19,9 @@ async def away(_request: Request, fault: Exception) -> JSONResponse:
 
 
 async def unexpected(_request: Request, bug: Exception) -> JSONResponse:
-    """Answer a bug with a trace id; the server logs the bug itself. This answer brings its own safe headers,
+    """Answer a bug with a trace id; the server logs the bug itself.
 
-    because it does not pass the middleware that gives them to every other.
+    This answer brings its own safe headers: it does not pass the middleware that gives them to every other.
     """
     trace = secrets.token_hex(8)
     log.error("trace %s: %s", trace, type(bug).__name__)

@@ -1,4 +1,4 @@
-"""Is the process alive, and is it ready for work?"""
+"""Whether the process is alive, and whether it is ready for work."""
 
 import asyncio
 

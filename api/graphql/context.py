@@ -10,7 +10,7 @@ from api.graphql.loaders import Loaders
 
 
 class Context:
-    """One request. Loaders open their own reads, because fields resolve side by side and a session must not be shared."""
+    """One request. Loaders open their own reads: fields resolve side by side, and a session must not be shared."""
 
     def __init__(self, *, database: Database, caller: Caller, now: datetime | None = None) -> None:
         self.database = database

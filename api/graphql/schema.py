@@ -33,3 +33,7 @@ schema = strawberry.Schema(
 def sdl() -> str:
     """The schema in GraphQL's own language."""
     return schema.as_str() + "\n"
+
+
+if __name__ == "__main__":
+    SDL.write_text(sdl(), encoding="utf-8")

@@ -6,6 +6,7 @@ One duty is one function that is safe to run twice, and one line in `DUTIES`. A 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from time import monotonic
 
 import asyncpg
 from sqlalchemy.exc import SQLAlchemyError
@@ -28,9 +29,11 @@ async def work(database: Database, *, seconds: float) -> None:
     """Do what is due until cancelled."""
     wait = seconds
     while True:
+        began = monotonic()
         try:
             await _until_fault(database, seconds)
         except FAULTS as fault:
+            wait = seconds if monotonic() - began > LONGEST_WAIT else wait
             log.warning("The database does not answer (%s); trying again in %.0f s.", type(fault).__name__, wait)
             await asyncio.sleep(wait)
             wait = min(wait * 2, LONGEST_WAIT)

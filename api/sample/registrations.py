@@ -181,6 +181,6 @@ def _experiment(short: Input, run: Run) -> Input:
 
 
 def _part(kpi: str, role: str, margin: float | None, mde: float) -> Input:
-    """A KPI's part in a plan: the deciding effect in the KPI's units, a tenth of the baseline for the informing ones."""
+    """A KPI's part in a plan: the deciding effect in its own units, a tenth of the baseline for informing ones."""
     effects = {"PRIMARY": {"difference": mde}, "SECONDARY": {"lift": 0.1}}
     return {"kpi": kpi, "role": role, "margin": margin, "mde": effects.get(role)}

@@ -1,8 +1,9 @@
 """What every kind of KPI offers, and the two shapes in which its aggregates come.
 
-A unit's window opens when it is exposed and counts in periods of 24 hours. A cohort is the units of one UTC day; its age
-at a snapshot (midnight) is the number of whole periods that *every* unit of it has been observed. A cohort counts once
-its age covers the window, so each unit counts once, when it is final, and any past snapshot is a prefix of the cohorts.
+A unit's window opens when it is exposed and counts in periods of 24 hours. A cohort is the units of one UTC day; its
+age at a snapshot (midnight) is the number of whole periods that *every* unit of it has been observed. A cohort counts
+once its age covers the window, so each unit counts once, when it is final, and any past snapshot is a prefix of the
+cohorts.
 """
 
 from abc import ABC, abstractmethod

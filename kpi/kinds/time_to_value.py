@@ -17,23 +17,16 @@ class SurvivalSample:
     """Life tables (V, S, D) and the units behind them; the value is the restricted mean time to value up to tau."""
 
     table: LifeTable
-    entered: Floats
     tau: int
+    n: Floats
+    value: Floats
+    variance: Floats
 
-    @property
-    def n(self) -> Floats:
-        """Units that have been under observation."""
-        return self.entered
-
-    @property
-    def value(self) -> Floats:
-        """Restricted mean time in days; NaN until the first cohort has been observed for tau days."""
-        return rmst.estimate(self.table, self.tau).value
-
-    @property
-    def variance(self) -> Floats:
-        """The variance of the restricted mean."""
-        return rmst.estimate(self.table, self.tau).variance
+    @classmethod
+    def of(cls, table: LifeTable, entered: Floats, tau: int) -> "SurvivalSample":
+        """The restricted mean of each table; NaN until the first cohort has been observed for tau days."""
+        mean = rmst.estimate(table, tau)
+        return cls(table=table, tau=tau, n=entered, value=mean.value, variance=mean.variance)
 
     def compare(self, *, alpha: float) -> Comparisons:
         """Difference of restricted means against the control: arrays (V - 1, S)."""
@@ -78,7 +71,7 @@ class TimeToValue(Kind):
             cohorts.entered[:, None], cohorts.events[:, None], cohorts.losses[:, None], np.maximum(ages, 0)
         )
         observed = (cohorts.entered[:, None, :] * (ages >= 1)).sum(axis=-1)
-        return SurvivalSample(table=table, entered=observed.astype(np.float64), tau=self.tau_days)
+        return SurvivalSample.of(table, observed.astype(np.float64), self.tau_days)
 
     def problems(self) -> list[tuple[str, str]]:
         """What is wrong with the parameters."""

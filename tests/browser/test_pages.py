@@ -4,12 +4,15 @@ from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from tests.browser.service import Service
 
 EXPERIMENTS = ["guided-onboarding", "smart-templates", "weekly-digest", "new-editor", "checklist-nudge"]
-SIZES = {"wide": {"width": 1280, "height": 900}, "narrow": {"width": 390, "height": 844}}
+SIZES = {
+    "wide": ViewportSize(width=1280, height=900),
+    "narrow": ViewportSize(width=390, height=844),
+}
 VERDICTS = {
     "SHIP": "Ship",
     "ROLL_BACK": "Roll back",
@@ -51,7 +54,9 @@ def test_list_names_every_experiment_with_its_verdict(page: Page, demo: Service)
 
 @pytest.mark.parametrize("key", EXPERIMENTS)
 def test_experiment_page_says_the_verdict_and_the_plan_that_the_api_says(page: Page, demo: Service, key: str) -> None:
-    found = demo.ask(f'{{ experiment(key: "{key}") {{ results {{ planHash verdict {{ sentence }} }} }} }}')["experiment"]
+    found = demo.ask(f'{{ experiment(key: "{key}") {{ results {{ planHash verdict {{ sentence }} }} }} }}')[
+        "experiment"
+    ]
     assert isinstance(found, dict)
     page.goto(f"{demo.address}/experiments/{key}")
     expect(page.get_by_role("main")).to_contain_text(found["results"]["verdict"]["sentence"])

@@ -1,6 +1,5 @@
 """The contract of a row, without a database: whatever comes in, a row becomes a value or is refused with a reason."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -10,8 +9,9 @@ from hypothesis import strategies as st
 
 from kpi.events import OutcomeRow
 from kpi.ingest import EARLIEST, KEPT_ROW, SKEW, Fault, Refused, check_text, check_time, kept_text, parse
-from tests.kpi.wire import HALF_A_PAIR, NOW, anything, outcome, texts
+from tests.kpi.wire import HALF_A_PAIR, NOW, Row, anything, outcome, texts
 
+NAIVE = datetime.fromisoformat("2026-11-01")
 many = settings(max_examples=150, deadline=None, database=None, derandomize=True)
 fields = st.sampled_from(["unit", "event", "occurredAt", "value", "eventId", "colour"]) | texts
 
@@ -20,16 +20,21 @@ def is_storable(text: str) -> bool:
     return "\0" not in text and text.encode("utf-8").decode() == text
 
 
+def parsed(row: Any) -> OutcomeRow | Refused:
+    try:
+        return parse(row, OutcomeRow, lax=False)
+    except Refused as refused:
+        return refused
+
+
 @many
 @given(st.dictionaries(fields, anything, max_size=3) | anything)
 def test_parse_any_row_is_a_value_or_a_storable_refusal(drawn: Any) -> None:
-    row = outcome() | drawn if isinstance(drawn, dict) else drawn
-    try:
-        assert isinstance(parse(row, OutcomeRow, lax=False), OutcomeRow)
-    except Refused as refused:
-        assert refused.message.endswith(".")
-        assert refused.path
-        assert is_storable(refused.message + refused.path)
+    read = parsed(outcome() | drawn if isinstance(drawn, dict) else drawn)
+    if isinstance(read, Refused):
+        assert read.message.endswith(".")
+        assert read.path
+        assert is_storable(read.message + read.path)
 
 
 @many
@@ -46,37 +51,29 @@ def test_kept_text_good_text_is_json() -> None:
     assert kept_text({"unit": "ü", "value": 1.5}) == '{"unit":"ü","value":1.5}'
 
 
-@dataclass(frozen=True, kw_only=True)
-class Wrong:
-    change: dict[str, Any]
-    path: str
-    says: str
-
-
 @pytest.mark.parametrize(
-    "wrong",
+    ("change", "path", "says"),
     [
-        Wrong(change={"unit": ""}, path="unit", says="length >= 1"),
-        Wrong(change={"unit": "u" * 201}, path="unit", says="length <= 200"),
-        Wrong(change={"unit": 5}, path="unit", says="got `int`"),
-        Wrong(change={"event": ""}, path="event", says="length >= 1"),
-        Wrong(change={"eventId": ""}, path="eventId", says="length >= 1"),
-        Wrong(change={"value": "7"}, path="value", says="got `str`"),
-        Wrong(change={"value": True}, path="value", says="got `bool`"),
-        Wrong(change={"occurredAt": "2026-11-01T00:00:00"}, path="occurredAt", says="timezone"),
-        Wrong(change={"occurredAt": datetime(2026, 11, 1)}, path="occurredAt", says="timezone"),  # noqa: DTZ001 - refused for it
-        Wrong(change={"occurredAt": "yesterday"}, path="occurredAt", says="RFC3339"),
-        Wrong(change={"occurredAt": 1767225600}, path="occurredAt", says="got `int`"),
-        Wrong(change={"colour": "red"}, path="row", says="unknown field `colour`"),
-        Wrong(change={"a\0b": 1}, path="row", says="unknown field `a\ufffdb`"),
+        ({"unit": ""}, "unit", "length >= 1"),
+        ({"unit": "u" * 201}, "unit", "length <= 200"),
+        ({"unit": 5}, "unit", "got `int`"),
+        ({"event": ""}, "event", "length >= 1"),
+        ({"eventId": ""}, "eventId", "length >= 1"),
+        ({"value": "7"}, "value", "got `str`"),
+        ({"value": True}, "value", "got `bool`"),
+        ({"occurredAt": "2026-11-01T00:00:00"}, "occurredAt", "timezone"),
+        ({"occurredAt": NAIVE}, "occurredAt", "timezone"),
+        ({"occurredAt": "yesterday"}, "occurredAt", "RFC3339"),
+        ({"occurredAt": 1767225600}, "occurredAt", "got `int`"),
+        ({"colour": "red"}, "row", "unknown field `colour`"),
+        ({"a\0b": 1}, "row", "unknown field `a\ufffdb`"),
     ],
-    ids=lambda wrong: f"{list(wrong.change)[0]}-{list(wrong.change.values())[0]}"[:30].replace("\0", "NUL"),
 )
-def test_parse_malformed_field_is_refused_naming_it(wrong: Wrong) -> None:
+def test_parse_malformed_field_is_refused_naming_it(change: Row, path: str, says: str) -> None:
     with pytest.raises(Refused) as refused:
-        parse(outcome() | wrong.change, OutcomeRow, lax=False)
-    assert (refused.value.code, refused.value.path) == (Fault.MALFORMED, wrong.path)
-    assert wrong.says in refused.value.message
+        parse(outcome() | change, OutcomeRow, lax=False)
+    assert (refused.value.code, refused.value.path) == (Fault.MALFORMED, path)
+    assert says in refused.value.message
 
 
 def test_parse_field_name_that_is_no_text_is_refused() -> None:
@@ -86,7 +83,8 @@ def test_parse_field_name_that_is_no_text_is_refused() -> None:
 
 
 def test_parse_row_that_is_no_object_is_refused() -> None:
-    for row in (None, [], "row", 7):
+    nothing: list[Any] = [None, [], "row", 7]
+    for row in nothing:
         with pytest.raises(Refused) as refused:
             parse(row, OutcomeRow, lax=False)
         assert (refused.value.code, refused.value.path) == (Fault.MALFORMED, "row")
@@ -103,7 +101,7 @@ def test_check_text_nul_or_half_a_pair_is_refused(text: str) -> None:
     assert (refused.value.code, refused.value.path) == (Fault.BAD_TEXT, "unit")
 
 
-@pytest.mark.parametrize("text", [None, "plain", "ünï", "🚀", "\x01", "‮"])
+@pytest.mark.parametrize("text", [None, "plain", "ünï", "🚀", "\x01", "\u202e"])
 def test_check_text_anything_else_passes(text: str | None) -> None:
     check_text("unit", text)
 

@@ -31,9 +31,7 @@ names = st.text(min_size=1, max_size=20)
 drawn = st.one_of(
     st.builds(Activation, event=names, window_days=days),
     st.builds(Retention, event=names, day=days),
-    st.builds(
-        Mean, event=names, window_days=days, of=st.sampled_from(Of), cap=st.none() | st.floats(0.01, 1e9)
-    ),
+    st.builds(Mean, event=names, window_days=days, of=st.sampled_from(Of), cap=st.none() | st.floats(0.01, 1e9)),
     st.builds(TimeToValue, event=names, tau_days=days, loss_event=st.none() | names),
 )
 

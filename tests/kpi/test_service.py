@@ -63,7 +63,9 @@ async def test_register_kpi_with_many_faults_tells_them_all_and_stores_nothing(
                 description="d" * 4001,
                 action="\0",
                 definition=Activation(event="", window_days=0),
-                baseline=BaselineValue(value=nan, standard_error=0, n=1, from_on=date(2026, 2, 1), to_on=date(2026, 1, 1)),
+                baseline=BaselineValue(
+                    value=nan, standard_error=0, n=1, from_on=date(2026, 2, 1), to_on=date(2026, 1, 1)
+                ),
             )
     assert faults(invalid.value) == [
         ("BAD_USER_INPUT", path)

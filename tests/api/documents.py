@@ -1,0 +1,89 @@
+"""What the tests of the API send: documents, and inputs that are right until a test changes them."""
+
+from typing import Any
+
+Input = dict[str, Any]
+
+REGISTER = """
+mutation Register($input: %(noun)sRegisterInput!) { %(verb)sRegister(input: $input) {
+  %(verb)s { id key } userErrors { message code path }
+} }
+"""
+KPI_REGISTER = REGISTER % {"noun": "Kpi", "verb": "kpi"}
+HYPOTHESIS_REGISTER = REGISTER % {"noun": "Hypothesis", "verb": "hypothesis"}
+EXPERIMENT_REGISTER = REGISTER % {"noun": "Experiment", "verb": "experiment"}
+EXPERIMENT_START = """
+mutation Start($input: ExperimentStartInput!) { experimentStart(input: $input) {
+  experiment { id key state startedAt plan { sealedAt hash } } userErrors { message code path }
+} }
+"""
+EXPERIMENT_STOP = """
+mutation Stop($input: ExperimentStopInput!) { experimentStop(input: $input) {
+  experiment { id key state stoppedAt } userErrors { message code path }
+} }
+"""
+INGEST = """
+mutation Ingest($input: %(noun)sIngestInput!) { %(verb)sIngest(input: $input) {
+  report { accepted duplicates rejected rowErrors { index code message path } } userErrors { message code path }
+} }
+"""
+EXPOSURES_INGEST = INGEST % {"noun": "Exposures", "verb": "exposures"}
+OUTCOMES_INGEST = INGEST % {"noun": "Outcomes", "verb": "outcomes"}
+
+
+def kpi(key: str = "activation", **changes: Any) -> Input:
+    """Activation within 7 days, with a baseline."""
+    return {
+        "key": key,
+        "name": "Activation within a week",
+        "direction": "HIGHER",
+        "owner": "Ada",
+        "definition": {"activation": {"event": "activated", "windowDays": 7}},
+        "baseline": {"value": 0.4, "standardError": 0.01, "n": 2_400, "fromOn": "2026-01-01", "toOn": "2026-01-31"},
+    } | changes
+
+
+def hypothesis(key: str = "guidance-activates", **changes: Any) -> Input:
+    """A guide makes more users activate."""
+    return {
+        "key": key,
+        "title": "A guide makes more users activate",
+        "change": "A guided tour at the first sign-in",
+        "kpi": "activation",
+        "direction": "INCREASE",
+        "expectedLift": 0.1,
+        "rationale": "Half of the interviewed users did not know where to begin.",
+        "owner": "Ada",
+    } | changes
+
+
+def experiment(key: str = "guided-tour", **changes: Any) -> Input:
+    """Two variants of equal weight, one primary KPI, read once after 14 days."""
+    return {
+        "key": key,
+        "name": "Guided tour",
+        "hypothesis": "guidance-activates",
+        "kind": "ONBOARDING_FLOW",
+        "owner": "Ada",
+        "variants": [
+            {"key": "control", "name": "No tour", "isControl": True},
+            {"key": "tour", "name": "Tour"},
+        ],
+        "plan": plan(),
+    } | changes
+
+
+def plan(**changes: Any) -> Input:
+    """One primary KPI, read once."""
+    kpis = [{"kpi": "activation", "role": "PRIMARY", "mde": {"difference": 0.05}}]
+    return {"kpis": kpis, "horizonDays": 14, "policy": "FIXED", "looks": 1} | changes
+
+
+def exposure(unit: str, variant: str, at: str, **changes: Any) -> Input:
+    """A unit met a variant of the experiment."""
+    return {"experiment": "guided-tour", "unit": unit, "variant": variant, "exposedAt": at} | changes
+
+
+def outcome(unit: str, event: str, at: str, **changes: Any) -> Input:
+    """A unit did something."""
+    return {"unit": unit, "event": event, "occurredAt": at} | changes

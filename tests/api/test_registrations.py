@@ -1,0 +1,350 @@
+"""Registering KPIs, hypotheses and experiments; starting and stopping."""
+
+import hashlib
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from tests.api import documents
+from tests.api.conftest import Try
+from tests.conftest import Ask
+
+KPI = """
+query Kpi($key: String!) { kpi(key: $key) {
+  id key name description unit direction tier isLeading driver owner dataSource frequency action createdAt
+  definitionVersion definition {
+    __typename
+    ... on ActivationDefinition { event windowDays }
+    ... on RetentionDefinition { event day }
+    ... on TimeToValueDefinition { event tauDays lossEvent }
+    ... on MeanDefinition { event windowDays of cap }
+  }
+  baseline { version value standardError n fromOn toOn createdAt }
+} }
+"""
+HYPOTHESIS = """
+query Hypothesis($key: String!) { hypothesis(key: $key) {
+  key title change direction expectedLift segment rationale owner kpi { key }
+} }
+"""
+EXPERIMENT = """
+query Experiment($key: String!) { experiment(key: $key) {
+  key name kind unit owner state startedAt stoppedAt hypothesis { key }
+  variants { key name weight isControl }
+  plan {
+    kpis { role mde margin definitionVersion kpi { key } }
+    alpha power policy looks horizonDays segmentAttributes hash canonicalJson sealedAt
+  }
+  results { computedAt }
+} }
+"""
+
+
+async def problems(ask: Ask, document: str, given: dict[str, Any]) -> list[tuple[str, list[str]]]:
+    """The code and path of each fault in an input."""
+    (payload,) = (await ask(document, {"input": given})).values()
+    assert next(iter(payload.values())) is None
+    return [(error["code"], error["path"]) for error in payload["userErrors"]]
+
+
+async def test_kpi_registered_with_everything_reads_back_as_it_was_given(ask: Ask) -> None:
+    given = documents.kpi(
+        unit="ACCOUNT",
+        description="Accounts that finish a project within a week.",
+        tier="GROWTH",
+        isLeading=False,
+        driver="EXPANSION",
+        dataSource="product events",
+        frequency="DAILY",
+        action="Call the account.",
+    )
+    now = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
+    payload = (await ask(documents.KPI_REGISTER, {"input": given}, now=now))["kpiRegister"]
+    found = (await ask(KPI, {"key": "activation"}))["kpi"]
+    assert payload == {"kpi": {"id": found["id"], "key": "activation"}, "userErrors": []}
+    baseline = found.pop("baseline")
+    assert found.pop("definition") == {"__typename": "ActivationDefinition", "event": "activated", "windowDays": 7}
+    assert found.pop("definitionVersion") == 1
+    assert datetime.fromisoformat(found.pop("createdAt")) == now
+    assert found == {name: value for name, value in given.items() if name in found} | {"id": found["id"]}
+    assert baseline == given["baseline"] | {"version": 1, "createdAt": baseline["createdAt"]}
+
+
+@pytest.mark.parametrize(
+    ("definition", "typename"),
+    [
+        ({"activation": {"event": "a", "windowDays": 3}}, "ActivationDefinition"),
+        ({"retention": {"event": "a", "day": 7}}, "RetentionDefinition"),
+        ({"timeToValue": {"event": "a", "tauDays": 10, "lossEvent": "b"}}, "TimeToValueDefinition"),
+        ({"mean": {"event": "a", "windowDays": 3, "of": "COUNT", "cap": 12.5}}, "MeanDefinition"),
+    ],
+)
+async def test_definition_of_each_kind_reads_back_as_it_was_given(
+    ask: Ask, definition: dict[str, Any], typename: str
+) -> None:
+    await ask(documents.KPI_REGISTER, {"input": documents.kpi(definition=definition)})
+    found = (await ask(KPI, {"key": "activation"}))["kpi"]["definition"]
+    (parameters,) = definition.values()
+    assert found == parameters | {"__typename": typename}
+
+
+async def test_kpi_without_a_baseline_has_none(ask: Ask) -> None:
+    await ask(documents.KPI_REGISTER, {"input": documents.kpi(baseline=None)})
+    assert (await ask(KPI, {"key": "activation"}))["kpi"]["baseline"] is None
+
+
+async def test_kpi_with_many_faults_names_all_of_them_at_once_and_is_not_stored(ask: Ask) -> None:
+    bad = documents.kpi(
+        key="No Spaces",
+        name=" ",
+        owner="",
+        description="x" * 4_001,
+        baseline={"value": 0.4, "standardError": 0.0, "n": 1, "fromOn": "2026-02-01", "toOn": "2026-01-01"},
+    )
+    assert sorted(await problems(ask, documents.KPI_REGISTER, bad)) == [
+        ("BAD_USER_INPUT", ["baseline", "n"]),
+        ("BAD_USER_INPUT", ["baseline", "standardError"]),
+        ("BAD_USER_INPUT", ["baseline", "toOn"]),
+        ("BAD_USER_INPUT", ["description"]),
+        ("BAD_USER_INPUT", ["key"]),
+        ("BAD_USER_INPUT", ["name"]),
+        ("BAD_USER_INPUT", ["owner"]),
+    ]
+    assert (await ask("{ kpis { totalCount } }"))["kpis"]["totalCount"] == 0
+
+
+@pytest.mark.parametrize(
+    ("definition", "field"),
+    [
+        ({"activation": {"event": "", "windowDays": 7}}, "event"),
+        ({"activation": {"event": "a", "windowDays": 366}}, "windowDays"),
+        ({"retention": {"event": "a", "day": 0}}, "day"),
+        ({"timeToValue": {"event": "a", "tauDays": 0}}, "tauDays"),
+        ({"timeToValue": {"event": "a", "tauDays": 5, "lossEvent": "a"}}, "lossEvent"),
+        ({"mean": {"event": "a", "windowDays": 7, "cap": 0.0}}, "cap"),
+    ],
+)
+async def test_definition_with_a_fault_names_the_field_of_its_kind(
+    ask: Ask, definition: dict[str, Any], field: str
+) -> None:
+    found = await problems(ask, documents.KPI_REGISTER, documents.kpi(definition=definition))
+    assert [(code, path[0], path[-1]) for code, path in found] == [("BAD_USER_INPUT", "definition", field)]
+
+
+@pytest.mark.parametrize(
+    "definition", [{}, {"activation": None}, {"retention": {"event": "a", "day": 1}, "mean": None}]
+)
+async def test_definition_that_is_not_exactly_one_kind_is_refused(attempt: Try, definition: dict[str, Any]) -> None:
+    answer = await attempt(documents.KPI_REGISTER, {"input": documents.kpi(definition=definition)})
+    assert answer["data"] is None
+    assert len(answer["errors"]) >= 1
+
+
+@pytest.mark.parametrize(
+    ("document", "given", "before"),
+    [
+        (documents.KPI_REGISTER, documents.kpi(), ()),
+        (documents.HYPOTHESIS_REGISTER, documents.hypothesis(), ("kpi",)),
+        (documents.EXPERIMENT_REGISTER, documents.experiment(), ("kpi", "hypothesis")),
+    ],
+)
+async def test_key_that_is_taken_is_refused(
+    ask: Ask, document: str, given: dict[str, Any], before: tuple[str, ...]
+) -> None:
+    if "kpi" in before:
+        await ask(documents.KPI_REGISTER, {"input": documents.kpi()})
+    if "hypothesis" in before:
+        await ask(documents.HYPOTHESIS_REGISTER, {"input": documents.hypothesis()})
+    await ask(document, {"input": given})
+    assert await problems(ask, document, given) == [("KEY_TAKEN", ["key"])]
+
+
+async def test_hypothesis_reads_back_as_it_was_given(ask: Ask) -> None:
+    await ask(documents.KPI_REGISTER, {"input": documents.kpi()})
+    given = documents.hypothesis(segment="new users", direction="DECREASE")
+    await ask(documents.HYPOTHESIS_REGISTER, {"input": given})
+    found = (await ask(HYPOTHESIS, {"key": given["key"]}))["hypothesis"]
+    assert found == given | {"kpi": {"key": "activation"}}
+
+
+async def test_hypothesis_with_many_faults_names_all_of_them_at_once(ask: Ask) -> None:
+    bad = documents.hypothesis(key="-", title="", change="", kpi="nobody", expectedLift=0.0)
+    assert sorted(await problems(ask, documents.HYPOTHESIS_REGISTER, bad)) == [
+        ("BAD_USER_INPUT", ["change"]),
+        ("BAD_USER_INPUT", ["expectedLift"]),
+        ("BAD_USER_INPUT", ["key"]),
+        ("BAD_USER_INPUT", ["title"]),
+        ("NOT_FOUND", ["kpi"]),
+    ]
+
+
+async def test_experiment_reads_back_as_a_draft_with_the_control_first_and_its_plan(ask: Ask, drafted: str) -> None:
+    assert drafted
+    found = (await ask(EXPERIMENT, {"key": "guided-tour"}))["experiment"]
+    plan = found.pop("plan")
+    assert found == {
+        "key": "guided-tour",
+        "name": "Guided tour",
+        "kind": "ONBOARDING_FLOW",
+        "unit": "USER",
+        "owner": "Ada",
+        "state": "DRAFT",
+        "startedAt": None,
+        "stoppedAt": None,
+        "hypothesis": {"key": "guidance-activates"},
+        "variants": [
+            {"key": "control", "name": "No tour", "weight": 1.0, "isControl": True},
+            {"key": "tour", "name": "Tour", "weight": 1.0, "isControl": False},
+        ],
+        "results": None,
+    }
+    assert hashlib.sha256(plan["canonicalJson"].encode()).hexdigest() == plan["hash"]
+    canonical = json.loads(plan["canonicalJson"])
+    assert json.dumps(canonical, sort_keys=True, separators=(",", ":"), ensure_ascii=False) == plan["canonicalJson"]
+    assert plan["kpis"] == [
+        {"role": "PRIMARY", "mde": 0.05, "margin": None, "definitionVersion": 1, "kpi": {"key": "activation"}}
+    ]
+    assert (plan["alpha"], plan["power"], plan["policy"], plan["looks"], plan["horizonDays"]) == (
+        0.05,
+        0.8,
+        "FIXED",
+        1,
+        14,
+    )
+    assert plan["sealedAt"] is None
+
+
+async def test_mde_as_a_lift_is_pinned_as_a_difference_on_the_baseline(ask: Ask) -> None:
+    await ask(documents.KPI_REGISTER, {"input": documents.kpi()})
+    await ask(documents.HYPOTHESIS_REGISTER, {"input": documents.hypothesis()})
+    kpis = [{"kpi": "activation", "role": "PRIMARY", "mde": {"lift": 0.25}}]
+    await ask(documents.EXPERIMENT_REGISTER, {"input": documents.experiment(plan=documents.plan(kpis=kpis))})
+    (pinned,) = (await ask(EXPERIMENT, {"key": "guided-tour"}))["experiment"]["plan"]["kpis"]
+    assert pinned["mde"] == pytest.approx(0.4 * 0.25)
+
+
+async def test_experiment_with_many_faults_names_all_of_them_at_once(ask: Ask) -> None:
+    await ask(documents.KPI_REGISTER, {"input": documents.kpi(baseline=None)})
+    bad = documents.experiment(
+        key="",
+        name="",
+        hypothesis="nothing",
+        variants=[
+            {"key": "control", "name": "", "isControl": True, "weight": 0.0},
+            {"key": "control", "name": "Again", "isControl": True},
+        ],
+        plan=documents.plan(
+            alpha=0.0,
+            power=1.0,
+            looks=0,
+            segmentAttributes=["plan", "plan", "a=b"],
+            kpis=[
+                {"kpi": "activation", "role": "PRIMARY", "mde": {"lift": 0.1}},
+                {"kpi": "nobody", "role": "GUARDRAIL"},
+                {"kpi": "activation", "role": "SECONDARY", "margin": 0.1},
+            ],
+        ),
+    )
+    assert sorted(await problems(ask, documents.EXPERIMENT_REGISTER, bad)) == [
+        ("BAD_USER_INPUT", ["key"]),
+        ("BAD_USER_INPUT", ["name"]),
+        ("BAD_USER_INPUT", ["plan", "alpha"]),
+        ("BAD_USER_INPUT", ["plan", "kpis", "0", "mde", "lift"]),
+        ("BAD_USER_INPUT", ["plan", "kpis", "1", "margin"]),
+        ("BAD_USER_INPUT", ["plan", "kpis", "2", "kpi"]),
+        ("BAD_USER_INPUT", ["plan", "kpis", "2", "margin"]),
+        ("BAD_USER_INPUT", ["plan", "looks"]),
+        ("BAD_USER_INPUT", ["plan", "power"]),
+        ("BAD_USER_INPUT", ["plan", "segmentAttributes"]),
+        ("BAD_USER_INPUT", ["plan", "segmentAttributes", "2"]),
+        ("BAD_USER_INPUT", ["variants"]),
+        ("BAD_USER_INPUT", ["variants", "0", "name"]),
+        ("BAD_USER_INPUT", ["variants", "0", "weight"]),
+        ("BAD_USER_INPUT", ["variants", "1", "key"]),
+        ("NOT_FOUND", ["hypothesis"]),
+        ("NOT_FOUND", ["plan", "kpis", "1", "kpi"]),
+    ]
+    assert (await ask("{ experiments { totalCount } }"))["experiments"]["totalCount"] == 0
+
+
+async def test_horizon_that_ends_before_a_window_names_the_kpi(ask: Ask) -> None:
+    await ask(documents.KPI_REGISTER, {"input": documents.kpi()})
+    await ask(documents.HYPOTHESIS_REGISTER, {"input": documents.hypothesis()})
+    short = documents.experiment(plan=documents.plan(horizonDays=7))
+    assert await problems(ask, documents.EXPERIMENT_REGISTER, short) == [
+        ("BAD_USER_INPUT", ["plan", "kpis", "0", "kpi"])
+    ]
+
+
+async def test_start_seals_the_plan_and_again_changes_nothing(ask: Ask, drafted: str) -> None:
+    now = datetime(2026, 6, 1, 9, 30, tzinfo=UTC)
+    first = (await ask(documents.EXPERIMENT_START, {"input": {"id": drafted}}, now=now))["experimentStart"]
+    again = (await ask(documents.EXPERIMENT_START, {"input": {"id": drafted}}))["experimentStart"]
+    assert first == again
+    assert first["userErrors"] == []
+    assert first["experiment"]["state"] == "RUNNING"
+    assert datetime.fromisoformat(first["experiment"]["startedAt"]) == now
+    assert datetime.fromisoformat(first["experiment"]["plan"]["sealedAt"]) == now
+
+
+@pytest.mark.parametrize(
+    "at", ["2026-06-01T00:00:00", "1989-12-31T23:59:59Z", "2027-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00"]
+)
+async def test_start_at_an_impossible_time_names_the_field(ask: Ask, drafted: str, at: str) -> None:
+    now = datetime(2026, 11, 1, tzinfo=UTC)
+    found = await ask(documents.EXPERIMENT_START, {"input": {"id": drafted, "startedAt": at}}, now=now)
+    (error,) = found["experimentStart"]["userErrors"]
+    assert (error["code"], error["path"]) == ("BAD_USER_INPUT", ["startedAt"])
+
+
+async def test_stop_ends_enrolment_and_nothing_starts_again(ask: Ask, started: str) -> None:
+    stop = {"id": started, "stoppedAt": "2026-06-10T00:00:00+02:00"}
+    stopped = (await ask(documents.EXPERIMENT_STOP, {"input": stop}))["experimentStop"]["experiment"]
+    assert stopped["state"] == "STOPPED"
+    assert datetime.fromisoformat(stopped["stoppedAt"]) == datetime(2026, 6, 9, 22, tzinfo=UTC)
+    again = (await ask(documents.EXPERIMENT_STOP, {"input": {"id": started}}))["experimentStop"]
+    assert again == {"experiment": stopped, "userErrors": []}
+    restart = (await ask(documents.EXPERIMENT_START, {"input": {"id": started}}))["experimentStart"]
+    assert [(error["code"], error["path"]) for error in restart["userErrors"]] == [("WRONG_STATE", ["id"])]
+
+
+async def test_stop_before_the_start_names_the_field(ask: Ask, started: str) -> None:
+    stop = {"id": started, "stoppedAt": "2026-05-31T23:59:59Z"}
+    (error,) = (await ask(documents.EXPERIMENT_STOP, {"input": stop}))["experimentStop"]["userErrors"]
+    assert (error["code"], error["path"]) == ("BAD_USER_INPUT", ["stoppedAt"])
+
+
+async def test_stop_of_a_draft_is_refused(ask: Ask, drafted: str) -> None:
+    (error,) = (await ask(documents.EXPERIMENT_STOP, {"input": {"id": drafted}}))["experimentStop"]["userErrors"]
+    assert (error["code"], error["path"]) == ("WRONG_STATE", ["id"])
+
+
+@pytest.mark.parametrize("document", [documents.EXPERIMENT_START, documents.EXPERIMENT_STOP])
+@pytest.mark.parametrize("identity", ["", "nonsense", "S3BpOjE", "RXhwZXJpbWVudDo5OTk5OTk5OTk"])
+async def test_move_of_an_unknown_experiment_is_not_found(ask: Ask, document: str, identity: str) -> None:
+    (payload,) = (await ask(document, {"input": {"id": identity}})).values()
+    assert [(error["code"], error["path"]) for error in payload["userErrors"]] == [("NOT_FOUND", ["id"])]
+
+
+@pytest.mark.parametrize(
+    ("document", "given"),
+    [
+        (documents.KPI_REGISTER, documents.kpi(key="\0")),
+        (documents.KPI_REGISTER, documents.kpi(definition={"retention": {"event": "\0", "day": 1}})),
+        (documents.HYPOTHESIS_REGISTER, documents.hypothesis(kpi="\0")),
+        (documents.EXPERIMENT_REGISTER, documents.experiment(hypothesis="\0")),
+    ],
+)
+async def test_nul_in_an_input_is_a_fault_of_the_input_and_nothing_is_stored(
+    attempt: Try, ask: Ask, document: str, given: dict[str, Any]
+) -> None:
+    answer = await attempt(document, {"input": given})
+    codes = [error["extensions"]["code"] for error in answer["errors"]]
+    payload = next(iter(answer["data"].values())) or {"userErrors": []}
+    codes += [error["code"] for error in payload["userErrors"]]
+    assert codes
+    assert set(codes) <= {"BAD_USER_INPUT", "NOT_FOUND"}
+    counts = await ask("{ kpis { totalCount } hypotheses { totalCount } experiments { totalCount } }")
+    assert {found["totalCount"] for found in counts.values()} == {0}

@@ -1,0 +1,311 @@
+"""From registration to results: what comes out is what scipy and statsmodels make of the same units."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+from statsmodels.stats.proportion import confint_proportions_2indep, proportions_ztest
+
+from api.database import Database
+from api.jobs.refresh import refresh_due
+from api.version import VERSION
+from tests.api import documents
+from tests.conftest import Ask
+
+TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+START = TODAY - timedelta(days=20)
+BASELINE = {"value": 0.4, "standardError": 0.01, "n": 2_400}
+RESULTS = """
+query Results($key: String!) { experiment(key: $key) {
+  id plan { hash canonicalJson }
+  results {
+    computedAt dataThrough planHash softwareVersion isPlanSealedBeforeData
+    verdict { state rule sentence wouldChange }
+    diagnostics { exposed crossovers srm {
+      state statistic pValue sequentialPValue arms { variant { key } observed expected }
+    } }
+    looks { number }
+    findings { ...Everything }
+    segmentFindings { segment { attribute value } kpi { key } control { n } treatment { n } role }
+  }
+} }
+fragment Everything on Finding {
+  kpi { key } role variant { key isControl } segment { value } scale method readOn
+  control { n open value standardError } treatment { n open value standardError }
+  estimate { difference lift } interval { lower upper level } liftInterval { lower upper level }
+  pValue adjustedPValue isSignificant isBetter isWorse isOver margin breachesMargin reason
+  fixed { statistic pValue interval { lower upper level } }
+  alwaysValid { pValue eValue interval { lower upper } }
+  groupSequential { isOver }
+  baseline {
+    value standardError n version difference interval { lower upper level } pValue
+    controlDifference controlPValue isObservational
+  }
+  series { on n difference lower upper alwaysValidLower alwaysValidUpper }
+  survival { days tauDays control { reached atRisk median } treatment { reached } logRank { statistic pValue } }
+}
+"""
+
+
+class Trial:
+    """Units of two variants: most are old enough to be final, 30 of each are not; some activate and pay."""
+
+    def __init__(self) -> None:
+        random = np.random.default_rng(7)
+        sizes = {"control": 260, "tour": 240}
+        self.active = {
+            key: random.random(n) < share for (key, n), share in zip(sizes.items(), (0.4, 0.55), strict=True)
+        }
+        self.paid = {key: np.round(random.exponential(20.0, n), 2) * self.active[key] for key, n in sizes.items()}
+
+    def final(self, values: dict[str, Any], key: str) -> np.ndarray[Any, Any]:
+        """What counts today: all but the 30 units that came three days ago."""
+        return np.asarray(values[key][:-30], dtype=float)
+
+    def exposures(self) -> list[dict[str, Any]]:
+        """One a unit: two days of the start, and three days ago for the last 30 of a variant."""
+        return [
+            documents.exposure(f"{key}-{place}", key, _time(_entered(place, len(flags))), attributes=_plan(place))
+            for key, flags in self.active.items()
+            for place in range(len(flags))
+        ]
+
+    def outcomes(self) -> list[dict[str, Any]]:
+        """An activation and a payment a day after exposure, and one activation too late to count."""
+        rows = [documents.outcome("control-0", "activated", _time(_entered(0, 260) + timedelta(days=7)))]
+        for key, flags in self.active.items():
+            for place in np.flatnonzero(flags):
+                at = _time(_entered(int(place), len(flags)) + timedelta(days=1))
+                rows.append(documents.outcome(f"{key}-{place}", "activated", at))
+                rows.append(documents.outcome(f"{key}-{place}", "paid", at, value=float(self.paid[key][place])))
+        return rows
+
+
+def _entered(place: int, n: int) -> datetime:
+    day = 17 if place >= n - 30 else place % 2
+    return START + timedelta(days=day, hours=6)
+
+
+def _time(at: datetime) -> str:
+    return at.isoformat()
+
+
+def _plan(place: int) -> dict[str, str]:
+    return {"plan": "free" if place % 3 else "team"}
+
+
+@pytest.fixture
+def trial() -> Trial:
+    return Trial()
+
+
+async def run(ask: Ask, trial: Trial) -> str:
+    """Register, start on the first day, and take everything in."""
+    inputs: Sequence[tuple[str, dict[str, Any]]] = (
+        (documents.KPI_REGISTER, documents.kpi(baseline=BASELINE)),
+        (documents.KPI_REGISTER, documents.kpi("revenue", definition=_mean(), baseline=None)),
+        (documents.KPI_REGISTER, documents.kpi("ttv", definition=_ttv(), direction="LOWER", baseline=None)),
+        (documents.HYPOTHESIS_REGISTER, documents.hypothesis()),
+        (documents.EXPERIMENT_REGISTER, documents.experiment(plan=_three_kpis())),
+    )
+    for document, given in inputs:
+        (payload,) = (await ask(document, {"input": given}, now=START)).values()
+        assert payload["userErrors"] == []
+    identity: str = payload["experiment"]["id"]
+    await ask(documents.EXPERIMENT_START, {"input": {"id": identity}}, now=START)
+    crossing = [documents.exposure("both", key, _time(START + timedelta(hours=1))) for key in ("control", "tour")]
+    exposed = await ask(documents.EXPOSURES_INGEST, {"input": {"exposures": trial.exposures() + crossing}})
+    happened = await ask(documents.OUTCOMES_INGEST, {"input": {"outcomes": trial.outcomes()}})
+    assert exposed["exposuresIngest"]["report"]["rowErrors"] == []
+    assert happened["outcomesIngest"]["report"]["rowErrors"] == []
+    return identity
+
+
+def _mean() -> dict[str, Any]:
+    return {"mean": {"event": "paid", "windowDays": 7}}
+
+
+def _ttv() -> dict[str, Any]:
+    return {"timeToValue": {"event": "activated", "tauDays": 7}}
+
+
+def _three_kpis() -> dict[str, Any]:
+    kpis = [
+        {"kpi": "activation", "role": "PRIMARY", "mde": {"difference": 0.1}},
+        {"kpi": "revenue", "role": "GUARDRAIL", "margin": 5.0},
+        {"kpi": "ttv", "role": "SECONDARY"},
+    ]
+    return documents.plan(kpis=kpis, segmentAttributes=["plan"])
+
+
+async def refreshed(database: Database, ask: Ask, trial: Trial) -> dict[str, Any]:
+    await run(ask, trial)
+    await refresh_due(database)
+    found = (await ask(RESULTS, {"key": "guided-tour"}))["experiment"]
+    return dict(found)
+
+
+async def test_results_name_their_plan_their_data_and_their_software(
+    database: Database, ask: Ask, trial: Trial
+) -> None:
+    found = await refreshed(database, ask, trial)
+    results = found["results"]
+    assert results["planHash"] == hashlib.sha256(found["plan"]["canonicalJson"].encode()).hexdigest()
+    assert results["softwareVersion"] == VERSION
+    assert results["isPlanSealedBeforeData"] is True
+    through, computed = (datetime.fromisoformat(results[name]) for name in ("dataThrough", "computedAt"))
+    assert timedelta(0) <= datetime.now(UTC) - through < timedelta(minutes=1)
+    assert computed.tzinfo == UTC
+
+
+async def test_primary_finding_is_the_score_test_of_the_units_that_are_final(
+    database: Database, ask: Ask, trial: Trial
+) -> None:
+    finding, *_ = (await refreshed(database, ask, trial))["results"]["findings"]
+    treatment, control = (trial.final(trial.active, key) for key in ("tour", "control"))
+    counts, sizes = (treatment.sum(), control.sum()), (len(treatment), len(control))
+    z, p = proportions_ztest(counts, sizes)
+    low, high = confint_proportions_2indep(counts[0], sizes[0], counts[1], sizes[1], method="newcomb")
+    assert (finding["kpi"]["key"], finding["role"], finding["scale"]) == ("activation", "PRIMARY", "FRACTION")
+    assert (finding["control"]["n"], finding["treatment"]["n"]) == (230, 210)
+    assert (finding["control"]["open"], finding["treatment"]["open"]) == (30, 30)
+    assert finding["control"]["value"] == pytest.approx(control.mean())
+    assert finding["estimate"]["difference"] == pytest.approx(treatment.mean() - control.mean())
+    assert finding["estimate"]["lift"] == pytest.approx(treatment.mean() / control.mean() - 1)
+    assert finding["fixed"]["statistic"] == pytest.approx(z)
+    assert finding["fixed"]["pValue"] == pytest.approx(p)
+    assert finding["fixed"]["interval"] == pytest.approx({"lower": low, "upper": high, "level": 0.95})
+    assert finding["pValue"] == finding["adjustedPValue"] == finding["fixed"]["pValue"]
+    assert finding["interval"] == finding["fixed"]["interval"]
+    assert finding["isSignificant"] is bool(p <= 0.05) is finding["isBetter"] is finding["isOver"] is True
+    assert finding["reason"] is None
+
+
+async def test_guardrail_finding_is_welchs_test_of_the_units_that_are_final(
+    database: Database, ask: Ask, trial: Trial
+) -> None:
+    _, finding, _ = (await refreshed(database, ask, trial))["results"]["findings"]
+    expected = stats.ttest_ind(trial.final(trial.paid, "tour"), trial.final(trial.paid, "control"), equal_var=False)
+    interval = expected.confidence_interval()
+    assert (finding["kpi"]["key"], finding["role"], finding["margin"]) == ("revenue", "GUARDRAIL", 5.0)
+    assert finding["fixed"]["statistic"] == pytest.approx(expected.statistic)
+    assert finding["fixed"]["pValue"] == pytest.approx(expected.pvalue)
+    assert finding["fixed"]["interval"]["lower"] == pytest.approx(interval.low)
+    assert finding["fixed"]["interval"]["upper"] == pytest.approx(interval.high)
+    assert finding["breachesMargin"] is bool(interval.high < -5.0)
+
+
+async def test_time_to_value_finding_has_curves_that_fall_with_what_happened(
+    database: Database, ask: Ask, trial: Trial
+) -> None:
+    *_, finding = (await refreshed(database, ask, trial))["results"]["findings"]
+    curves = finding["survival"]
+    share = trial.active["control"].mean()  # every activation lies exactly a day after exposure: the second period
+    assert (finding["kpi"]["key"], finding["scale"]) == ("ttv", "DAYS")
+    assert (curves["days"], curves["tauDays"]) == (list(range(1, 8)), 7)
+    assert curves["control"]["atRisk"][0] == 260
+    assert curves["control"]["reached"][0] == 0.0
+    assert curves["control"]["reached"][1] == pytest.approx(share)
+    assert finding["isBetter"] is True
+
+
+async def test_baseline_comparison_is_welchs_test_of_the_two_estimates(
+    database: Database, ask: Ask, trial: Trial
+) -> None:
+    finding, other, _ = (await refreshed(database, ask, trial))["results"]["findings"]
+    found, value = finding["baseline"], trial.final(trial.active, "tour").mean()
+    spread = finding["treatment"]["standardError"] * np.sqrt(210)
+    expected = stats.ttest_ind_from_stats(value, spread, 210, 0.4, 0.01 * np.sqrt(2_400), 2_400, equal_var=False)
+    assert (found["value"], found["standardError"], found["n"], found["version"]) == (0.4, 0.01, 2_400, 1)
+    assert found["isObservational"] is True
+    assert found["difference"] == pytest.approx(value - 0.4)
+    assert found["pValue"] == pytest.approx(expected.pvalue)
+    assert found["interval"]["lower"] < found["difference"] < found["interval"]["upper"]
+    assert found["controlDifference"] == pytest.approx(trial.final(trial.active, "control").mean() - 0.4)
+    assert other["baseline"] is None
+
+
+async def test_sample_ratio_is_chi_square_of_the_units_and_crossovers_are_told(
+    database: Database, ask: Ask, trial: Trial
+) -> None:
+    diagnostics = (await refreshed(database, ask, trial))["results"]["diagnostics"]
+    expected = stats.chisquare([260, 240])
+    srm = diagnostics["srm"]
+    assert (diagnostics["exposed"], diagnostics["crossovers"]) == (500, 1)
+    assert (srm["state"], srm["statistic"]) == ("OK", pytest.approx(expected.statistic))
+    assert srm["pValue"] == pytest.approx(expected.pvalue)
+    assert srm["sequentialPValue"] > 0.01
+    assert srm["arms"] == [
+        {"variant": {"key": "control"}, "observed": 260, "expected": 250.0},
+        {"variant": {"key": "tour"}, "observed": 240, "expected": 250.0},
+    ]
+
+
+async def test_segments_split_the_units_by_their_attribute(database: Database, ask: Ask, trial: Trial) -> None:
+    found = (await refreshed(database, ask, trial))["results"]["segmentFindings"]
+    activation = {
+        finding["segment"]["value"]: (finding["control"]["n"], finding["treatment"]["n"])
+        for finding in found
+        if finding["kpi"]["key"] == "activation"
+    }
+    teams = [sum(place % 3 == 0 for place in range(n)) for n in (230, 210)]
+    assert activation == {"team": tuple(teams), "free": (230 - teams[0], 210 - teams[1])}
+    assert {finding["role"] for finding in found} == {"SECONDARY"}
+
+
+async def test_verdict_recommends_the_variant_that_won(database: Database, ask: Ask, trial: Trial) -> None:
+    verdict = (await refreshed(database, ask, trial))["results"]["verdict"]
+    assert (verdict["state"], verdict["rule"]) == ("SHIP", "PRIMARY_BETTER")
+    assert "Tour" in verdict["sentence"]
+    assert verdict["wouldChange"]
+
+
+async def test_series_has_one_entry_a_day_in_every_list_and_ends_with_the_finding(
+    database: Database, ask: Ask, trial: Trial
+) -> None:
+    finding, *_ = (await refreshed(database, ask, trial))["results"]["findings"]
+    series = finding["series"]
+    assert {len(column) for column in series.values()} == {len(series["on"])}
+    assert series["on"] == sorted(set(series["on"]))
+    assert series["on"][-1] == TODAY.date().isoformat()
+    assert series["n"][-1] == 440
+    assert series["difference"][-1] == pytest.approx(finding["estimate"]["difference"])
+
+
+async def test_refresh_is_due_when_something_came_in_and_not_again(database: Database, ask: Ask, trial: Trial) -> None:
+    await run(ask, trial)
+    first = await refresh_due(database)
+    assert first
+    assert await refresh_due(database) == []
+    late = documents.outcome("tour-0", "activated", _time(START + timedelta(days=2)))
+    await ask(documents.OUTCOMES_INGEST, {"input": {"outcomes": [late]}})
+    assert await refresh_due(database) == first[-1:]
+    unread = documents.outcome("tour-0", "looked around", _time(START + timedelta(days=2)))
+    await ask(documents.OUTCOMES_INGEST, {"input": {"outcomes": [unread]}})
+    assert await refresh_due(database) == []
+
+
+async def test_experiment_started_in_the_past_says_that_its_plan_was_sealed_after_its_data(
+    database: Database, ask: Ask, started: str
+) -> None:
+    assert started
+    await refresh_due(database)
+    results = (await ask(RESULTS, {"key": "guided-tour"}))["experiment"]["results"]
+    assert results["isPlanSealedBeforeData"] is False
+
+
+async def test_results_without_units_give_reasons_and_no_numbers(database: Database, ask: Ask, started: str) -> None:
+    assert started
+    await refresh_due(database)
+    results = (await ask(RESULTS, {"key": "guided-tour"}))["experiment"]["results"]
+    (finding,) = results["findings"]
+    assert results["diagnostics"]["exposed"] == 0
+    assert finding["reason"] == "INSUFFICIENT_DATA"
+    answers = [finding[name] for name in ("pValue", "interval", "fixed", "alwaysValid", "adjustedPValue")]
+    assert answers == [None] * 5
+    assert finding["estimate"] == {"difference": None, "lift": None}
+    assert finding["isSignificant"] is False

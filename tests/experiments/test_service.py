@@ -1,0 +1,369 @@
+"""Registering, starting and stopping: the rules, all faults at once, and a seal that nothing moves."""
+
+import asyncio
+import hashlib
+from collections.abc import Coroutine
+from dataclasses import replace
+from datetime import datetime, timedelta
+from math import inf, nan
+from typing import Any
+
+import pytest
+import rfc8785
+
+from api.database import Database
+from experiments import queries, service
+from experiments.enums import Policy, Role, State
+from experiments.service import KpiChoice, VariantChoice
+from experiments.tables import Experiment
+from kpi import kinds
+from kpi.enums import Unit
+from kpi.errors import Invalid, NotFound
+from kpi.tables import Baseline, Workspace
+from tests.experiments.registering import (
+    CONTROL,
+    LATER,
+    NOW,
+    PRIMARY,
+    TREATMENT,
+    draft,
+    plan_choice,
+    register,
+    start,
+    stop,
+)
+from tests.kpi.registering import register_hypothesis, register_kpi
+
+
+def faults(invalid: Invalid) -> list[tuple[str, str]]:
+    """Each problem's code and path."""
+    return [(problem.code, ".".join(problem.path)) for problem in invalid.problems]
+
+
+async def refused(action: Coroutine[Any, Any, Experiment]) -> list[tuple[str, str]]:
+    with pytest.raises(Invalid) as invalid:
+        await action
+    return faults(invalid.value)
+
+
+async def registered(database: Database, workspace: Workspace, **changes: Any) -> Experiment:
+    async with database.write() as session:
+        return await register(session, workspace, **changes)
+
+
+async def reread(database: Database, experiment: Experiment) -> Experiment:
+    async with database.read() as session:
+        found = await queries.experiments_by_id(session, experiment.workspace_id, [experiment.id])
+    return found[experiment.id]
+
+
+async def other_workspace(database: Database, workspace: Workspace) -> Workspace:
+    async with database.write() as session:
+        other = Workspace(key=f"{workspace.key}-other", name="other", created_at=NOW)
+        session.add(other)
+    return other
+
+
+# --- register --------------------------------------------------------------------------------------------------------
+
+
+async def test_register_good_experiment_is_a_draft_with_everything_pinned(
+    database: Database, workspace: Workspace
+) -> None:
+    made = await draft(database, workspace, variants=[TREATMENT, CONTROL])
+    found = await reread(database, made)
+    assert (found.state, found.plan_hash, found.sealed_at, found.started_at) == (State.DRAFT, None, None, None)
+    (planned,) = found.plan["kpis"]
+    assert planned["baseline"] == {"version": 1, "value": 0.3, "standard_error": 0.005, "n": 8400}
+    assert planned["definition"]["parameters"] == {"event": "activated", "window_days": 7}
+    assert found.plan["events"] == ["activated"]
+    assert [variant["key"] for variant in found.plan["variants"]] == ["control", "treatment"]
+    async with database.read() as session:
+        variants = (await queries.variants_of(session, [made.id]))[made.id]
+    assert [variant.key for variant in variants] == ["control", "treatment"]
+
+
+async def test_register_mde_as_a_lift_becomes_a_difference_of_the_baseline(
+    database: Database, workspace: Workspace
+) -> None:
+    choice = KpiChoice(kpi="activation", role=Role.PRIMARY, mde_lift=0.1)
+    made = await draft(database, workspace, plan=plan_choice(kpis=[choice]))
+    assert made.plan["kpis"][0]["mde"] == pytest.approx(0.03)
+
+
+async def test_register_everything_wrong_is_told_at_once_and_nothing_is_stored(
+    database: Database, workspace: Workspace
+) -> None:
+    await draft(database, workspace)
+    wrong = registered(
+        database,
+        workspace,
+        key="shorter-form",
+        name="",
+        owner="\0",
+        hypothesis="none",
+        variants=[
+            replace(CONTROL, weight=0),
+            replace(TREATMENT, key="control", is_control=True),
+            replace(TREATMENT, key="Bad Key", name=" ", weight=nan),
+        ],
+        plan=plan_choice(
+            kpis=[
+                KpiChoice(kpi="activation", role=Role.GUARDRAIL, mde_difference=-1),
+                KpiChoice(kpi="activation", role=Role.SECONDARY, margin=inf),
+                KpiChoice(kpi="none", role=Role.SECONDARY),
+            ],
+            alpha=0.6,
+            power=1.0,
+            looks=0,
+            horizon_days=7,
+            segment_attributes=["plan", "plan", "a=b", "\ud800"],
+        ),
+    )
+    assert await refused(wrong) == [
+        ("BAD_USER_INPUT", "name"),
+        ("BAD_USER_INPUT", "owner"),
+        ("BAD_USER_INPUT", "variants"),
+        ("BAD_USER_INPUT", "variants.0.weight"),
+        ("BAD_USER_INPUT", "variants.1.key"),
+        ("BAD_USER_INPUT", "variants.2.key"),
+        ("BAD_USER_INPUT", "variants.2.name"),
+        ("BAD_USER_INPUT", "variants.2.weight"),
+        ("BAD_USER_INPUT", "plan.alpha"),
+        ("BAD_USER_INPUT", "plan.power"),
+        ("BAD_USER_INPUT", "plan.looks"),
+        ("BAD_USER_INPUT", "plan.segmentAttributes"),
+        ("BAD_USER_INPUT", "plan.segmentAttributes.2"),
+        ("BAD_USER_INPUT", "plan.segmentAttributes.3"),
+        ("BAD_USER_INPUT", "plan.kpis"),
+        ("BAD_USER_INPUT", "plan.kpis.0.mde"),
+        ("BAD_USER_INPUT", "plan.kpis.0.margin"),
+        ("BAD_USER_INPUT", "plan.kpis.0.kpi"),
+        ("BAD_USER_INPUT", "plan.kpis.1.kpi"),
+        ("BAD_USER_INPUT", "plan.kpis.1.margin"),
+        ("BAD_USER_INPUT", "plan.kpis.1.margin"),
+        ("BAD_USER_INPUT", "plan.kpis.1.kpi"),
+        ("NOT_FOUND", "plan.kpis.2.kpi"),
+        ("NOT_FOUND", "hypothesis"),
+        ("KEY_TAKEN", "key"),
+    ]
+    async with database.raw() as connection:
+        count = "SELECT count(*) FROM experiments WHERE workspace_id = $1"
+        assert await connection.fetchval(count, workspace.id) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"alpha": 0.0}, "plan.alpha"),
+        ({"alpha": nan}, "plan.alpha"),
+        ({"power": 0.04}, "plan.power"),
+        ({"power": nan}, "plan.power"),
+        ({"looks": 61, "horizon_days": 100}, "plan.looks"),
+        ({"looks": 29}, "plan.looks"),
+        ({"horizon_days": 731}, "plan.horizonDays"),
+        ({"segment_attributes": ["a", "b", "c", "d", "e", "f"]}, "plan.segmentAttributes"),
+        ({"segment_attributes": [""]}, "plan.segmentAttributes.0"),
+        ({"kpis": []}, "plan.kpis"),
+        ({"kpis": [KpiChoice(kpi="activation", role=Role.PRIMARY)]}, "plan.kpis.0.mde"),
+        ({"kpis": [replace(PRIMARY, mde_difference=nan)]}, "plan.kpis.0.mde"),
+        ({"kpis": [replace(PRIMARY, margin=0.1)]}, "plan.kpis.0.margin"),
+        ({"kpis": [replace(PRIMARY, kpi="a\0")]}, "plan.kpis.0.kpi"),
+    ],
+    ids=str,
+)
+async def test_register_plan_that_breaks_one_rule_is_refused_at_its_place(
+    database: Database, workspace: Workspace, changes: dict[str, Any], path: str
+) -> None:
+    found = await refused(draft(database, workspace, plan=plan_choice(**changes)))
+    assert path in [place for _, place in found]
+
+
+@pytest.mark.parametrize(
+    ("variants", "path"),
+    [
+        ([CONTROL], "variants"),
+        ([CONTROL, *(VariantChoice(key=f"v{n}", name="V", weight=1, is_control=False) for n in range(10))], "variants"),
+        ([TREATMENT, replace(TREATMENT, key="other")], "variants"),
+        ([CONTROL, replace(TREATMENT, weight=inf)], "variants.1.weight"),
+    ],
+    ids=["alone", "too-many", "without-control", "endless"],
+)
+async def test_register_variants_that_break_a_rule_are_refused(
+    database: Database, workspace: Workspace, variants: list[VariantChoice], path: str
+) -> None:
+    assert await refused(draft(database, workspace, variants=variants)) == [("BAD_USER_INPUT", path)]
+
+
+async def test_register_lift_without_a_baseline_is_refused(database: Database, workspace: Workspace) -> None:
+    async with database.write() as session:
+        await register_kpi(session, workspace, baseline=None)
+        await register_hypothesis(session, workspace)
+    choice = KpiChoice(kpi="activation", role=Role.PRIMARY, mde_lift=0.1)
+    found = await refused(registered(database, workspace, plan=plan_choice(kpis=[choice])))
+    assert found == [("BAD_USER_INPUT", "plan.kpis.0.mde.lift")]
+
+
+async def test_register_kpis_of_users_and_accounts_together_are_refused(
+    database: Database, workspace: Workspace
+) -> None:
+    async with database.write() as session:
+        await register_kpi(session, workspace)
+        await register_kpi(session, workspace, key="seats", unit=Unit.ACCOUNT)
+        await register_hypothesis(session, workspace)
+    plan = plan_choice(kpis=[PRIMARY, KpiChoice(kpi="seats", role=Role.SECONDARY)])
+    assert await refused(registered(database, workspace, plan=plan)) == [("BAD_USER_INPUT", "plan.kpis")]
+
+
+@pytest.mark.parametrize(("horizon", "fits"), [(7, False), (8, True)])
+async def test_register_horizon_must_outlast_the_window(
+    database: Database, workspace: Workspace, horizon: int, fits: bool
+) -> None:
+    action = draft(database, workspace, plan=plan_choice(horizon_days=horizon))
+    if fits:
+        assert (await action).state is State.DRAFT
+    else:
+        assert await refused(action) == [("BAD_USER_INPUT", "plan.kpis.0.kpi")]
+
+
+async def test_register_with_another_workspaces_things_does_not_find_them(
+    database: Database, workspace: Workspace
+) -> None:
+    other = await other_workspace(database, workspace)
+    await draft(database, other)
+    found = await refused(registered(database, workspace))
+    assert found == [("NOT_FOUND", "plan.kpis.0.kpi"), ("NOT_FOUND", "hypothesis")]
+
+
+# --- start -----------------------------------------------------------------------------------------------------------
+
+
+async def test_start_seals_the_plan_with_the_hash_of_its_canonical_json(
+    database: Database, workspace: Workspace
+) -> None:
+    made = await draft(database, workspace)
+    await start(database, made)
+    found = await reread(database, made)
+    assert (found.state, found.started_at, found.sealed_at) == (State.RUNNING, NOW, NOW)
+    assert found.plan_json == rfc8785.dumps(found.plan).decode()
+    assert found.plan_hash == hashlib.sha256(found.plan_json.encode()).hexdigest()
+
+
+async def test_start_twice_changes_nothing(database: Database, workspace: Workspace) -> None:
+    made = await draft(database, workspace)
+    first = await start(database, made)
+    again = await start(database, made, now=LATER, started_at=LATER)
+    assert again == first
+    assert await reread(database, made) == first
+
+
+async def test_start_in_the_past_shows_a_plan_sealed_after_it(database: Database, workspace: Workspace) -> None:
+    made = await draft(database, workspace)
+    found = await start(database, made, started_at=NOW - timedelta(days=30))
+    assert (found.started_at, found.sealed_at) == (NOW - timedelta(days=30), NOW)
+
+
+@pytest.mark.parametrize("at", [NOW + timedelta(minutes=11), datetime.fromisoformat("1989-12-31T00:00:00Z")], ids=str)
+async def test_start_at_a_time_that_cannot_be_is_refused_and_seals_nothing(
+    database: Database, workspace: Workspace, at: datetime
+) -> None:
+    made = await draft(database, workspace)
+    assert await refused(start(database, made, started_at=at)) == [("BAD_USER_INPUT", "startedAt")]
+    assert (await reread(database, made)).plan_hash is None
+
+
+async def test_start_after_stop_is_refused(database: Database, workspace: Workspace) -> None:
+    made = await draft(database, workspace)
+    await start(database, made)
+    await stop(database, made)
+    assert await refused(start(database, made, now=LATER)) == [("WRONG_STATE", "id")]
+
+
+async def test_start_by_two_at_once_seals_once(database: Database, workspace: Workspace) -> None:
+    made = await draft(database, workspace)
+    moments = [NOW + timedelta(seconds=second) for second in range(4)]
+    found = await asyncio.gather(*(start(database, made, now=moment) for moment in moments))
+    kept = await reread(database, made)
+    assert {(row.sealed_at, row.started_at, row.plan_hash) for row in found} == {
+        (kept.sealed_at, kept.started_at, kept.plan_hash)
+    }
+
+
+async def test_seal_a_later_baseline_or_definition_does_not_reach_it(database: Database, workspace: Workspace) -> None:
+    made = await draft(database, workspace)
+    sealed = await start(database, made)
+    async with database.write() as session:
+        definition_id = made.plan["kpis"][0]["definition"]["id"]
+        session.add(
+            Baseline(
+                definition_id=definition_id,
+                version=2,
+                value=0.9,
+                standard_error=0.1,
+                n=None,
+                from_on=None,
+                to_on=None,
+                created_at=LATER,
+            )
+        )
+    async with database.write() as session:
+        second = await register(session, workspace, key="second")
+        assert second.plan["kpis"][0]["baseline"]["version"] == 2
+    found = await reread(database, made)
+    assert (found.plan, found.plan_json, found.plan_hash) == (sealed.plan, sealed.plan_json, sealed.plan_hash)
+    assert found.plan["kpis"][0]["baseline"]["value"] == 0.3
+
+
+async def test_seal_of_every_kind_survives_the_database(database: Database, workspace: Workspace) -> None:
+    definitions = {
+        "paid": kinds.Mean(event="paid", window_days=7, cap=100.0),
+        "return": kinds.Retention(event="visited", day=7),
+        "value": kinds.TimeToValue(event="activated", tau_days=14, loss_event="deleted"),
+    }
+    async with database.write() as session:
+        for key, definition in definitions.items():
+            await register_kpi(session, workspace, key=key, definition=definition)
+    choices = [PRIMARY, *(KpiChoice(kpi=key, role=Role.SECONDARY) for key in definitions)]
+    made = await draft(database, workspace, plan=plan_choice(kpis=choices, policy=Policy.ALWAYS_VALID))
+    found = await start(database, made)
+    assert found.plan_json == rfc8785.dumps((await reread(database, made)).plan).decode()
+    assert len({planned["definition"]["id"] for planned in found.plan["kpis"]}) == 4
+
+
+# --- stop ------------------------------------------------------------------------------------------------------------
+
+
+async def test_stop_twice_changes_nothing(database: Database, workspace: Workspace) -> None:
+    made = await draft(database, workspace)
+    await start(database, made)
+    first = await stop(database, made)
+    assert (first.state, first.stopped_at) == (State.STOPPED, LATER)
+    assert await stop(database, made, now=LATER + timedelta(days=1)) == first
+
+
+async def test_stop_before_the_start_is_refused(database: Database, workspace: Workspace) -> None:
+    made = await draft(database, workspace)
+    assert await refused(stop(database, made)) == [("WRONG_STATE", "id")]
+    await start(database, made)
+    early = stop(database, made, stopped_at=NOW - timedelta(seconds=1))
+    assert await refused(early) == [("BAD_USER_INPUT", "stoppedAt")]
+    assert (await reread(database, made)).state is State.RUNNING
+
+
+async def test_stop_in_the_future_is_refused(database: Database, workspace: Workspace) -> None:
+    made = await draft(database, workspace)
+    await start(database, made)
+    late = stop(database, made, stopped_at=LATER + timedelta(minutes=11))
+    assert await refused(late) == [("BAD_USER_INPUT", "stoppedAt")]
+
+
+@pytest.mark.parametrize("action", [service.start, service.stop])
+async def test_another_workspaces_experiment_is_not_found(
+    database: Database, workspace: Workspace, action: Any
+) -> None:
+    other = await other_workspace(database, workspace)
+    made = await draft(database, other)
+    with pytest.raises(NotFound):
+        async with database.write() as session:
+            await action(session, workspace_id=workspace.id, experiment_id=made.id, now=LATER)
+    assert (await reread(database, made)).state is State.DRAFT
