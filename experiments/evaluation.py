@@ -96,7 +96,7 @@ def _adjusted(plan: Plan, findings: Sequence[Finding]) -> list[Finding]:
 def _decided(plan: Plan, finding: Finding, adjusted: float | None) -> Finding:
     if finding.course is not None and finding.role is Role.PRIMARY:
         return replace(finding, adjusted_p_value=adjusted, is_significant=finding.course.has_crossed)
-    may_decide = finding.policy is not Policy.FIXED or finding.is_over or finding.role is not Role.PRIMARY
+    may_decide = finding.policy is not Policy.FIXED or finding.is_over  # a fixed test has its one look at the end
     is_significant = may_decide and adjusted is not None and adjusted <= plan.alpha
     return replace(finding, adjusted_p_value=adjusted, is_significant=is_significant)
 

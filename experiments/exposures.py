@@ -18,7 +18,7 @@ from kpi.ingest import Fault, Refusal, Refused, Report, Rows, check_text, check_
 from kpi.queries import record_ingest
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-Attribute = Annotated[str, msgspec.Meta(max_length=500)] | float | bool | None
+Attribute = Annotated[str, msgspec.Meta(max_length=500)] | int | float | bool | None
 Attributes = Annotated[
     dict[Annotated[str, msgspec.Meta(min_length=1, max_length=100)], Attribute], msgspec.Meta(max_length=50)
 ]

@@ -159,6 +159,14 @@ class Finding:
         best = self.interval.upper if self.sign > 0 else -self.interval.lower
         return best < -self.margin
 
+    @property
+    def keeps_margin(self) -> bool:
+        """A guardrail whose whole interval lies on the right side of its margin: shown not to be harmed."""
+        if self.margin is None or self.interval is None:
+            return False
+        worst = self.interval.lower if self.sign > 0 else -self.interval.upper
+        return worst > -self.margin
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ratio:

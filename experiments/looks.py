@@ -87,10 +87,12 @@ def course(looks: Sequence[Look], seen: Sequence[Seen | None], *, planned_inform
     fractions = np.array([_fraction(look, saw, planned_information) for look, saw in taken])
     boundaries = group_sequential.boundaries(fractions, alpha=alpha, information=information)
     filled = [
-        _filled(look, saw, fraction, float(boundary))
-        for (look, saw), fraction, boundary in zip(taken, information / planned_information, boundaries, strict=True)
+        _filled(look, saw, fraction, boundary)
+        for (look, saw), fraction, boundary in zip(
+            taken, (information / planned_information).tolist(), boundaries.tolist(), strict=True
+        )
     ]
-    return _course(looks, filled, boundaries, information, is_spent=fractions[-1] >= 1)
+    return _course(looks, filled, boundaries, information, is_spent=bool(fractions[-1] >= 1))
 
 
 def _taken(looks: Sequence[Look], seen: Sequence[Seen | None], planned_information: float) -> list[tuple[Look, Seen]]:

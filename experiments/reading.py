@@ -21,6 +21,8 @@ from stats.sequential import confidence_sequence
 
 FEWEST = 100
 """Units in each arm before always-valid inference begins: it is asymptotic, and small samples are no place for it."""
+FEWEST_SUCCESSES = 20
+"""Units in each arm that did the thing, likewise; a share near zero is far from normal long after 100 units."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +59,8 @@ class Reading:
         alpha = plan.alpha_each if planned.role is Role.PRIMARY else plan.alpha
         fixed = sample.compare(alpha=alpha)
         information = planned.information
-        enough = np.minimum(sample.n[:1], sample.n[1:]) >= FEWEST
-        variance = np.where(enough & (fixed.reason == 0), fixed.variance, np.nan)
+        enough = (sample.n >= FEWEST) & (sample.successes >= FEWEST_SUCCESSES)
+        variance = np.where(enough[:1] & enough[1:] & (fixed.reason == 0), fixed.variance, np.nan)
         # Without a planned effect there is nothing to tune the mixture to, and tuning it to the data would be cheating.
         tau2 = confidence_sequence.mixture_variance(1 / information, alpha) if information else np.nan
         log_e = confidence_sequence.log_e_value(fixed.difference, variance, tau2=tau2)

@@ -84,7 +84,8 @@ def judge(findings: Sequence[Finding], ratio: SampleRatio) -> Verdict:
     if harmed:
         return _guardrail_harmed(harmed[0])
     if better:
-        return _primary_better(max(better, key=lambda finding: abs(finding.difference or 0)))
+        guardrails = [finding for finding in findings if finding.role is Role.GUARDRAIL]
+        return _primary_better(max(better, key=lambda finding: abs(finding.difference or 0)), guardrails)
     if all(finding.is_over for finding in primaries):
         return _no_look_left(primaries)
     return _undecided(primaries)
@@ -118,12 +119,14 @@ def _guardrail_harmed(finding: Finding) -> Verdict:
     )
 
 
-def _primary_better(finding: Finding) -> Verdict:
+def _primary_better(finding: Finding, guardrails: Sequence[Finding]) -> Verdict:
+    unsure = ", ".join(f"“{guardrail.kpi_name}”" for guardrail in guardrails if not guardrail.keeps_margin)
+    doubt = f" Not shown to be within its margin so far: {unsure}." if unsure else ""
     return Verdict(
         state=VerdictState.SHIP,
         rule=Rule.PRIMARY_BETTER,
         sentence=f"{finding.variant.name} makes “{finding.kpi_name}” better than control, and no guardrail is harmed.",
-        would_change="A guardrail harmed beyond its margin, or a broken split.",
+        would_change=f"A guardrail harmed beyond its margin, or a broken split.{doubt}",
     )
 
 

@@ -15,6 +15,7 @@ SAFE = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
+    "cache-control": "no-store",
 }
 
 
@@ -69,7 +70,6 @@ def _safe(send: Send) -> Send:
             headers = MutableHeaders(scope=message)
             for name, value in SAFE.items():
                 headers.setdefault(name, value)
-            headers.setdefault("cache-control", "no-store")
         await send(message)
 
     return safe

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import strawberry
 from graphql import GraphQLError
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import IntegrityError
 from strawberry.extensions import SchemaExtension
 
 from kpi.errors import Code, Invalid, NotFound, Problem
@@ -19,8 +19,6 @@ from kpi.errors import Code, Invalid, NotFound, Problem
 log = logging.getLogger("truelift.graphql")
 strawberry.enum(Code, name="UserErrorCode", description="What is wrong with an input, for programs.")
 P = TypeVar("P")
-NUL = {"22021", "22P05"}
-"""What Postgres says of a text with a NUL in it, which it cannot store: to the sender a fault of the input."""
 
 
 @strawberry.type(description="One fault in an input.")
@@ -64,8 +62,6 @@ class Masked(SchemaExtension):
 def _masked(error: GraphQLError) -> GraphQLError:
     if error.original_error is None or isinstance(error.original_error, GraphQLError):
         return error
-    if isinstance(error.original_error, DBAPIError) and getattr(error.original_error.orig, "sqlstate", None) in NUL:
-        return GraphQLError("A text holds a NUL character.", path=error.path, extensions={"code": "BAD_USER_INPUT"})
     trace = secrets.token_hex(8)
     log.error("trace %s: %s", trace, error.message, exc_info=error.original_error)
     extensions = {"code": "INTERNAL", "traceId": trace}

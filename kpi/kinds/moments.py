@@ -23,6 +23,12 @@ class MomentSample:
         return self.moments.n
 
     @property
+    def successes(self) -> Floats:
+        """Units with a 1, of shares; all units, of amounts."""
+        of_shares = np.where(self.moments.n > 0, self.moments.n * self.moments.mean, 0)
+        return of_shares if self.method == "proportions" else self.moments.n
+
+    @property
     def value(self) -> Floats:
         """The mean; NaN before the first unit is final."""
         return self.moments.mean

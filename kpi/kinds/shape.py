@@ -59,6 +59,10 @@ class Sample(Protocol):
         """Units counted."""
 
     @property
+    def successes(self) -> Floats:
+        """Units that did what the KPI is about; all units, where it is an amount."""
+
+    @property
     def value(self) -> Floats:
         """The KPI's value; NaN where there is no answer yet."""
 

@@ -19,6 +19,7 @@ class SurvivalSample:
     table: LifeTable
     tau: int
     n: Floats
+    successes: Floats
     value: Floats
     variance: Floats
 
@@ -26,7 +27,8 @@ class SurvivalSample:
     def of(cls, table: LifeTable, entered: Floats, tau: int) -> "SurvivalSample":
         """The restricted mean of each table; NaN until the first cohort has been observed for tau days."""
         mean = rmst.estimate(table, tau)
-        return cls(table=table, tau=tau, n=entered, value=mean.value, variance=mean.variance)
+        successes = table.events.sum(axis=-1)
+        return cls(table=table, tau=tau, n=entered, successes=successes, value=mean.value, variance=mean.variance)
 
     def compare(self, *, alpha: float) -> Comparisons:
         """Difference of restricted means against the control: arrays (V - 1, S)."""

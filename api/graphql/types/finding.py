@@ -243,6 +243,7 @@ class Finding:
     is_over: bool = strawberry.field(description="Whether the plan has no look left for this finding.")
     margin: float | None = strawberry.field(description="The margin of a guardrail.")
     breaches_margin: bool = strawberry.field(description="Whether a guardrail is harmed beyond its margin.")
+    keeps_margin: bool = strawberry.field(description="Whether a guardrail is shown to be within its margin.")
     reason: Reason | None = strawberry.field(description="The reason there is no answer; null when there is one.")
     fixed: FixedTest | None = strawberry.field(description="The test as if this were the only look.")
     always_valid: AlwaysValidTest | None = strawberry.field(description="The test that may be read at any time.")

@@ -1,0 +1,102 @@
+"""The migrations make what the models say, and can be taken back and forth while there are data."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest_asyncio
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, text
+from sqlmodel import SQLModel
+
+import api.auth.tables
+import experiments.tables
+import kpi.tables
+from api import schema
+from api.database import Database
+from tests.api.databases import made, url_of
+
+MODELS = (api.auth.tables, experiments.tables, kpi.tables)
+FILL = """
+INSERT INTO workspaces (key, name, created_at) VALUES ('w', 'w', now());
+INSERT INTO kpis (workspace_id, key, name, description, unit, direction, tier, is_leading, driver, owner, data_source,
+    frequency, action, created_at)
+SELECT id, 'k', 'k', '', 'USER', 'HIGHER', 'EARLY', true, 'RENEWAL', 'o', '', 'WEEKLY', '', now() FROM workspaces;
+INSERT INTO definitions (kpi_id, version, kind, parameters, created_at) SELECT id, 1, 'mean', '{}', now() FROM kpis;
+INSERT INTO baselines (definition_id, version, value, standard_error, created_at)
+SELECT id, 1, 0.5, 0.1, now() FROM definitions;
+INSERT INTO hypotheses (workspace_id, key, title, change, kpi_id, direction, rationale, owner, created_at)
+SELECT workspace_id, 'h', 't', 'c', id, 'INCREASE', '', 'o', now() FROM kpis;
+INSERT INTO experiments (workspace_id, key, name, hypothesis_id, kind, unit, owner, state, plan, created_at)
+SELECT workspace_id, 'e', 'e', id, 'OTHER', 'USER', 'o', 'DRAFT', '{}', now() FROM hypotheses;
+INSERT INTO variants (experiment_id, key, name, weight, is_control) SELECT id, 'v', 'v', 1, true FROM experiments;
+INSERT INTO exposures (experiment_id, unit, variant_id, exposed_at) SELECT experiment_id, 'u', id, now() FROM variants;
+INSERT INTO events (workspace_id, name) SELECT id, 'e' FROM workspaces;
+INSERT INTO outcomes (id, workspace_id, event_id, unit, occurred_at)
+SELECT gen_random_uuid(), workspace_id, id, 'u', now() FROM events;
+"""
+
+
+@pytest_asyncio.fixture
+async def fresh(database_url: str) -> AsyncIterator[Database]:
+    """A database of its own, without a table."""
+    found = Database(url_of(database_url, await made(database_url)))
+    yield found
+    await found.close()
+
+
+def differences(connection: Connection) -> list[Any]:
+    context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+    return list(compare_metadata(context, SQLModel.metadata))
+
+
+async def tables(database: Database) -> set[str]:
+    async with database.raw() as connection:
+        rows = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    return {row["tablename"] for row in rows}
+
+
+async def fill(database: Database) -> None:
+    async with database.raw() as connection:
+        await connection.execute(FILL)
+
+
+async def test_migrations_make_exactly_what_the_models_say(fresh: Database) -> None:
+    await schema.upgrade(fresh.engine)
+    async with fresh.engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
+    assert await tables(fresh) == {*SQLModel.metadata.tables, "alembic_version"}
+    assert await schema.current(fresh.engine) == schema.newest()
+
+
+async def test_checks_of_the_models_are_in_the_database_under_the_same_names(fresh: Database) -> None:
+    await schema.upgrade(fresh.engine)
+    names = "SELECT conname FROM pg_constraint c JOIN pg_namespace n ON n.oid = c.connamespace WHERE nspname = 'public'"
+    async with fresh.engine.connect() as connection:
+        found = set((await connection.execute(text(f"{names} AND contype = 'c'"))).scalars())
+    stated = {
+        constraint.name
+        for table in SQLModel.metadata.tables.values()
+        for constraint in table.constraints
+        if constraint.__visit_name__ == "check_constraint"
+    }
+    assert found == stated
+
+
+async def test_schema_goes_down_to_nothing_and_up_again_with_data_in_its_tables(fresh: Database) -> None:
+    await schema.upgrade(fresh.engine)
+    await fill(fresh)
+    await schema.downgrade(fresh.engine, "base")
+    assert await tables(fresh) == {"alembic_version"}
+    assert await schema.current(fresh.engine) is None
+    await schema.upgrade(fresh.engine)
+    await fill(fresh)
+    assert await schema.current(fresh.engine) == schema.newest()
+
+
+async def test_upgrade_of_a_database_that_is_there_already_keeps_its_data(fresh: Database) -> None:
+    await schema.upgrade(fresh.engine)
+    await fill(fresh)
+    await schema.upgrade(fresh.engine)
+    async with fresh.raw() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM outcomes") == 1

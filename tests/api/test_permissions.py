@@ -1,0 +1,175 @@
+"""Who may do what: every root field asks for a scope, and another workspace does not exist."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from api.auth.keys import Caller, Scope
+from api.auth.permissions import Needs
+from api.database import Database
+from api.graphql.nodes import global_id
+from api.graphql.schema import schema
+from api.jobs.refresh import refresh_due
+from tests.api import documents
+from tests.api.conftest import Try
+from tests.conftest import Ask
+
+ROOTS = ("Query", "Mutation")
+NOBODYS = global_id("Experiment", 999_999_999)
+ASKED: dict[str, tuple[Scope, str, dict[str, Any]]] = {
+    "viewer": (Scope.READ, "{ viewer { workspace } }", {}),
+    "node": (Scope.READ, "query Q($id: ID!) { node(id: $id) { id } }", {"id": NOBODYS}),
+    "nodes": (Scope.READ, "query Q($id: ID!) { nodes(ids: [$id]) { id } }", {"id": NOBODYS}),
+    "kpi": (Scope.READ, '{ kpi(key: "k") { id } }', {}),
+    "kpis": (Scope.READ, "{ kpis { totalCount } }", {}),
+    "hypothesis": (Scope.READ, '{ hypothesis(key: "h") { id } }', {}),
+    "hypotheses": (Scope.READ, "{ hypotheses { totalCount } }", {}),
+    "experiment": (Scope.READ, '{ experiment(key: "e") { id } }', {}),
+    "experiments": (Scope.READ, "{ experiments { totalCount } }", {}),
+    "kpiRegister": (Scope.EDIT, documents.KPI_REGISTER, {"input": documents.kpi()}),
+    "hypothesisRegister": (Scope.EDIT, documents.HYPOTHESIS_REGISTER, {"input": documents.hypothesis()}),
+    "experimentRegister": (Scope.EDIT, documents.EXPERIMENT_REGISTER, {"input": documents.experiment()}),
+    "experimentStart": (Scope.EDIT, documents.EXPERIMENT_START, {"input": {"id": NOBODYS}}),
+    "experimentStop": (Scope.EDIT, documents.EXPERIMENT_STOP, {"input": {"id": NOBODYS}}),
+    "exposuresIngest": (Scope.INGEST, documents.EXPOSURES_INGEST, {"input": {"exposures": []}}),
+    "outcomesIngest": (Scope.INGEST, documents.OUTCOMES_INGEST, {"input": {"outcomes": []}}),
+}
+"""Every root field: the scope it needs, and a way to ask for it."""
+
+EVERYTHING = """
+{ kpis { nodes { ...I } } hypotheses { nodes { ...I } } experiments { nodes { ...I } } }
+fragment I on Node { id }
+"""
+
+
+def root_fields() -> Iterator[Any]:
+    for name in ROOTS:
+        definition: Any = schema.get_type_by_name(name)
+        yield from definition.fields
+
+
+def test_every_root_field_asks_for_a_scope() -> None:
+    fields = list(root_fields())
+    assert len(fields) >= 16
+    open_doors = [
+        field.name for field in fields if not any(issubclass(rule, Needs) for rule in field.permission_classes)
+    ]
+    assert open_doors == []
+
+
+def test_every_root_field_is_asked_for_in_the_tests_below() -> None:
+    assert {field.graphql_name or _camel(field.python_name) for field in root_fields()} == set(ASKED)
+
+
+def _camel(name: str) -> str:
+    head, *rest = name.split("_")
+    return head + "".join(part.title() for part in rest)
+
+
+@pytest.mark.parametrize("scope", Scope)
+@pytest.mark.parametrize("field", ASKED)
+async def test_key_with_one_scope_may_do_what_that_scope_says_and_no_more(
+    attempt: Try, caller: Caller, field: str, scope: Scope
+) -> None:
+    needed, document, variables = ASKED[field]
+    answer = await attempt(document, variables, caller=replace(caller, scopes=frozenset({scope})))
+    codes = [error["extensions"]["code"] for error in answer["errors"]]
+    assert codes == ([] if scope is needed else ["FORBIDDEN"])
+    if scope is not needed:
+        assert answer["errors"][0]["extensions"]["scope"] == needed
+        assert not (answer["data"] or {}).get(field)
+
+
+async def test_mutation_that_is_forbidden_does_nothing(attempt: Try, ask: Ask, caller: Caller) -> None:
+    reader = replace(caller, scopes=frozenset({Scope.READ, Scope.INGEST}))
+    await attempt(documents.KPI_REGISTER, {"input": documents.kpi()}, caller=reader)
+    assert (await ask("{ kpis { totalCount } }"))["kpis"]["totalCount"] == 0
+
+
+async def test_viewer_is_told_its_workspace_and_its_scopes(ask: Ask, caller: Caller) -> None:
+    viewer = (await ask("{ viewer { workspace apiKey { name scopes } } }"))["viewer"]
+    assert viewer == {"workspace": caller.workspace, "apiKey": {"name": "test", "scopes": sorted(Scope)}}
+
+
+async def test_stranger_finds_nothing_by_key_by_id_or_in_a_list(
+    ask: Ask, attempt: Try, stranger: Caller, started: str
+) -> None:
+    mine = await ask(EVERYTHING)
+    ids = [node["id"] for connection in mine.values() for node in connection["nodes"]]
+    assert started in ids
+    assert len(ids) == 3
+    document = """query All($ids: [ID!]!) {
+      nodes(ids: $ids) { id } kpi(key: "activation") { id } hypothesis(key: "guidance-activates") { id }
+      experiment(key: "guided-tour") { id }
+      kpis { totalCount } hypotheses { totalCount } experiments { totalCount }
+    }"""
+    theirs = await attempt(document, {"ids": ids}, caller=stranger)
+    nothing = {"totalCount": 0}
+    assert theirs["errors"] == []
+    assert theirs["data"] == {
+        "nodes": [None] * 3,
+        "kpi": None,
+        "hypothesis": None,
+        "experiment": None,
+        "kpis": nothing,
+        "hypotheses": nothing,
+        "experiments": nothing,
+    }
+
+
+@pytest.mark.parametrize("document", [documents.EXPERIMENT_START, documents.EXPERIMENT_STOP])
+async def test_stranger_cannot_move_an_experiment(
+    ask: Ask, attempt: Try, stranger: Caller, drafted: str, document: str
+) -> None:
+    answer = await attempt(document, {"input": {"id": drafted}}, caller=stranger)
+    (payload,) = answer["data"].values()
+    assert [(error["code"], error["path"]) for error in payload["userErrors"]] == [("NOT_FOUND", ["id"])]
+    assert (await ask('{ experiment(key: "guided-tour") { state } }'))["experiment"]["state"] == "DRAFT"
+
+
+@pytest.mark.parametrize(
+    ("document", "given", "path"),
+    [
+        (documents.HYPOTHESIS_REGISTER, documents.hypothesis(), ["kpi"]),
+        (documents.EXPERIMENT_REGISTER, documents.experiment(), ["hypothesis"]),
+        (documents.EXPERIMENT_REGISTER, documents.experiment(), ["plan", "kpis", "0", "kpi"]),
+    ],
+)
+async def test_stranger_cannot_build_on_what_is_not_theirs(
+    attempt: Try, stranger: Caller, started: str, document: str, given: dict[str, Any], path: list[str]
+) -> None:
+    assert started
+    (payload,) = (await attempt(document, {"input": given}, caller=stranger))["data"].values()
+    assert ("NOT_FOUND", path) in [(error["code"], error["path"]) for error in payload["userErrors"]]
+
+
+async def test_stranger_may_use_the_same_keys(attempt: Try, stranger: Caller, started: str) -> None:
+    assert started
+    answer = await attempt(documents.KPI_REGISTER, {"input": documents.kpi()}, caller=stranger)
+    assert answer["data"]["kpiRegister"]["userErrors"] == []
+
+
+async def test_stranger_rows_never_reach_an_experiment_or_its_outcomes(
+    database: Database, ask: Ask, attempt: Try, stranger: Caller, started: str
+) -> None:
+    assert started
+    mine = documents.exposure("u1", "tour", "2026-06-02T00:00:00Z")
+    await ask(documents.EXPOSURES_INGEST, {"input": {"exposures": [mine]}})
+    theirs = mine | {"unit": "u2"}
+    answer = await attempt(documents.EXPOSURES_INGEST, {"input": {"exposures": [theirs]}}, caller=stranger)
+    (row,) = answer["data"]["exposuresIngest"]["report"]["rowErrors"]
+    assert (row["code"], row["path"]) == ("UNKNOWN_EXPERIMENT", "experiment")
+    outcome = documents.outcome("u1", "activated", "2026-06-03T00:00:00Z")
+    answer = await attempt(documents.OUTCOMES_INGEST, {"input": {"outcomes": [outcome]}}, caller=stranger)
+    assert answer["data"]["outcomesIngest"]["report"]["accepted"] == 1
+    await refresh_due(database)
+    found = (await ask(RESULTS))["experiment"]["results"]
+    assert found["diagnostics"]["exposed"] == 1
+    assert found["findings"][0]["treatment"] == {"n": 1, "value": 0.0}
+
+
+RESULTS = """
+{ experiment(key: "guided-tour") { results { diagnostics { exposed } findings { treatment { n value } } } } }
+"""

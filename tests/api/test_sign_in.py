@@ -1,0 +1,158 @@
+"""Signing a browser in and out, and the cookie between."""
+
+import hmac
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from api.auth import keys
+from api.auth.keys import Scope
+from api.auth.sign_in import COOKIE, LIFETIME, seal, unseal
+from api.database import Database
+from kpi.tables import Workspace
+from tests.api.conftest import SECRET, Client, MakeKey, bearing
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+OTHER_SECRET = b"another secret of 32 characters."
+
+
+def test_cookie_names_its_key_until_its_last_second_and_then_no_more() -> None:
+    cookie = seal("abc", SECRET, NOW)
+    assert unseal(cookie, SECRET, NOW) == "abc"
+    assert unseal(cookie, SECRET, NOW + LIFETIME - timedelta(seconds=1)) == "abc"
+    assert unseal(cookie, SECRET, NOW + LIFETIME) is None
+
+
+def test_cookie_of_another_server_is_forged() -> None:
+    assert unseal(seal("abc", OTHER_SECRET, NOW), SECRET, NOW) is None
+
+
+def test_cookie_whose_end_or_key_was_changed_is_forged() -> None:
+    public_id, ends, mark = seal("abc", SECRET, NOW).split(".")
+    assert unseal(f"{public_id}.{int(ends) + 1}.{mark}", SECRET, NOW) is None
+    assert unseal(f"abd.{ends}.{mark}", SECRET, NOW) is None
+    assert unseal(f"{public_id}.{ends}.{mark[:-1]}{'1' if mark[-1] == '0' else '0'}", SECRET, NOW) is None
+
+
+@given(text=st.text())
+@example(text="..")
+@example(text="abc.\ud800.0")
+@example(text=f"abc.1.{hmac.digest(SECRET, b'abc.1', 'sha256').hex()}")  # a mark for another purpose
+def test_text_that_is_no_cookie_signs_nobody_in(text: str) -> None:
+    assert unseal(text, SECRET, NOW) is None
+
+
+async def sign_in(client: Client, key: str, **headers: str) -> int:
+    """The status of the form's answer; the client keeps the cookie."""
+    answer = await client.post("/sign-in", data={"key": key}, headers=headers)
+    return answer.status_code
+
+
+async def is_signed_in(client: Client) -> bool:
+    answer = await client.get("/")
+    assert answer.status_code in {200, 303}
+    assert answer.status_code == 200 or answer.headers["location"] == "/sign-in"
+    return answer.status_code == 200
+
+
+async def test_browser_signs_in_with_a_read_key_and_out_again(client: Client, make_key: MakeKey) -> None:
+    assert not await is_signed_in(client)
+    answer = await client.post("/sign-in", data={"key": f"  {await make_key(Scope.READ)}\n"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    assert {"HttpOnly", "SameSite=lax", "Path=/", f"Max-Age={12 * 3600}"} <= set(
+        answer.headers["set-cookie"].split("; ")
+    )
+    assert await is_signed_in(client)
+    assert (await client.get("/sign-in")).headers["location"] == "/"
+    assert (await client.post("/sign-out")).headers["location"] == "/sign-in"
+    assert not await is_signed_in(client)
+
+
+async def test_cookie_travels_only_over_https_when_the_page_came_that_way(client: Client, make_key: MakeKey) -> None:
+    key = await make_key(Scope.READ)
+    secure = await client.post("https://truelift.test/sign-in", data={"key": key})
+    assert "Secure" in secure.headers["set-cookie"]
+    assert key not in secure.headers["set-cookie"]
+
+
+@pytest.mark.parametrize("scope", [scope for scope in Scope if scope is not Scope.READ])
+async def test_key_that_may_not_read_signs_nobody_in(client: Client, make_key: MakeKey, scope: Scope) -> None:
+    assert await sign_in(client, await make_key(scope)) == 403
+    assert COOKIE not in client.cookies
+
+
+@pytest.mark.parametrize("body", ["", "key=", "key=nonsense", "key=%00%ff", "other=1", "key=a&key=b"])
+async def test_form_without_a_key_signs_nobody_in(client: Client, body: str) -> None:
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    answer = await client.post("/sign-in", content=body, headers=form)
+    assert answer.status_code == 403
+    assert COOKIE not in client.cookies
+
+
+async def test_form_that_is_broken_is_400(client: Client) -> None:
+    broken = {"content-type": "multipart/form-data; boundary=x"}
+    assert (await client.post("/sign-in", content=b"--y\r\n\r\n", headers=broken)).status_code == 400
+    assert (await client.post("/sign-in", files={"key": b"a file"})).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "https://evil.test"},
+        {"origin": "null"},
+        {"origin": "https://truelift.test"},
+        {"origin": "http://truelift.test:8000"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+        {"origin": "http://truelift.test", "sec-fetch-site": "cross-site"},
+    ],
+)
+async def test_form_from_another_origin_signs_nobody_in_or_out(
+    client: Client, make_key: MakeKey, headers: dict[str, str]
+) -> None:
+    key = await make_key(Scope.READ)
+    assert await sign_in(client, key, **headers) == 403
+    assert not await is_signed_in(client)
+    assert await sign_in(client, key, origin="http://truelift.test") == 303
+    await client.post("/sign-out", headers=headers)
+    assert await is_signed_in(client)
+
+
+async def test_revoking_a_key_signs_its_browsers_out_at_once(
+    client: Client, database: Database, workspace: Workspace, make_key: MakeKey
+) -> None:
+    key = await make_key(Scope.READ)
+    await sign_in(client, key)
+    assert await is_signed_in(client)
+    async with database.write() as session:
+        await keys.revoke(session, workspace.id, key.split("_")[1], datetime.now(UTC))
+    assert not await is_signed_in(client)
+
+
+@pytest.mark.parametrize("change", ["", "expired", "forged", "key itself"])
+async def test_browser_with_a_cookie_that_is_none_is_sent_to_sign_in(
+    client: Client, make_key: MakeKey, change: str
+) -> None:
+    key = await make_key(Scope.READ)
+    public_id, now = key.split("_")[1], datetime.now(UTC)
+    cookie = {
+        "": "",
+        "expired": seal(public_id, SECRET, now - LIFETIME),
+        "forged": seal(public_id, OTHER_SECRET, now),
+        "key itself": key,
+    }[change]
+    client.cookies.set(COOKIE, cookie)
+    assert not await is_signed_in(client)
+
+
+async def test_cookie_opens_the_pages_and_not_the_api(client: Client, make_key: MakeKey) -> None:
+    await sign_in(client, await make_key(Scope.READ))
+    answer = await client.post("/graphql", json={"query": "{ viewer { workspace } }"})
+    assert answer.status_code == 401
+
+
+async def test_key_in_a_header_opens_the_api_and_not_the_pages(client: Client, make_key: MakeKey) -> None:
+    answer = await client.get("/", headers=bearing(await make_key(Scope.READ)))
+    assert answer.status_code == 303

@@ -1,0 +1,193 @@
+"""A plan and aggregates made in memory: what the pure part of the package is a function of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+import numpy as np
+
+from experiments.cohorts import Aggregates, Rows, assemble, decode
+from experiments.enums import Kind, Policy, Role
+from experiments.evaluation import Evaluation, evaluate
+from experiments.plan import PinnedBaseline, PinnedDefinition, Plan, PlannedKpi, PlannedVariant, Rules
+from experiments.reading import Calendar
+from kpi import kinds
+from kpi.enums import Change, Direction, Unit
+from kpi.kinds import Activation, Aggregate
+
+FIRST = date(2026, 3, 2)
+CONTROL = PlannedVariant(key="control", name="Control", weight=1.0, is_control=True)
+TREATMENT = PlannedVariant(key="treatment", name="Shorter form", weight=1.0, is_control=False)
+OTHER = PlannedVariant(key="other", name="No form", weight=1.0, is_control=False)
+IDS = {"control": 11, "treatment": 12, "other": 13}
+SEGMENTS = ("plan=free", "plan=pro")
+
+
+def day(number: int) -> date:
+    """The day this many days after the first."""
+    return FIRST + timedelta(days=number)
+
+
+def planned(kpi: str = "activation", kind: kinds.Kind | None = None, **changes: Any) -> PlannedKpi:
+    """A KPI's part in a plan: a primary one, unless changed. Its definition's id is made from its key."""
+    kind = kind or Activation(event="activated", window_days=2)
+    name, parameters = kinds.encode(kind)
+    fields: dict[str, Any] = {
+        "role": Role.PRIMARY,
+        "direction": Direction.HIGHER,
+        "definition": PinnedDefinition(
+            id=sum(map(ord, kpi)), version=1, kind=name, parameters=parameters, events=list(kind.events)
+        ),
+        "baseline": PinnedBaseline(version=1, value=0.3, standard_error=0.005, n=8400),
+        "mde": 0.05,
+        "margin": None,
+        "information": None,
+    }
+    return PlannedKpi(kpi=kpi, name=kpi.title(), **(fields | changes))
+
+
+def plan(*kpis: PlannedKpi, **changes: Any) -> Plan:
+    """A plan with these KPIs, by default one primary of activation within two days."""
+    measured = list(kpis) or [planned()]
+    fields: dict[str, Any] = {
+        "experiment": "shorter-form",
+        "hypothesis": "shorter-form",
+        "change": Change.INCREASE,
+        "kind": Kind.ONBOARDING_FLOW,
+        "unit": Unit.USER,
+        "variants": [CONTROL, TREATMENT],
+        "kpis": measured,
+        "alpha": 0.05,
+        "power": 0.8,
+        "policy": Policy.GROUP_SEQUENTIAL,
+        "looks": 4,
+        "horizon_days": 16,
+        "segment_attributes": [],
+        "events": sorted({event for kpi in measured for event in kpi.definition.events}),
+    }
+    return informed(Plan(**(fields | changes)))
+
+
+def informed(bare: Plan) -> Plan:
+    """The plan with the information that its rules ask of each KPI."""
+    rules = Rules(
+        alpha=bare.alpha, power=bare.power, policy=bare.policy, looks=bare.looks, comparisons=bare.comparisons
+    )
+
+    def of(kpi: PlannedKpi) -> PlannedKpi:
+        return replace(kpi, information=rules.information(kpi.role, kpi.margin if kpi.mde is None else kpi.mde))
+
+    return replace(bare, kpis=[of(kpi) for kpi in bare.kpis])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Law:
+    """How units of one variant come and behave: how many a day in each segment, how often they do it, what it is worth.
+
+    At a rate of 0 or 1 nothing varies.
+    """
+
+    daily: float
+    rate: float
+
+
+def simulated(of: Plan, laws: Sequence[Law], *, days: int, seed: int) -> Rows:
+    """The rows of all entry days, as they are once everything is known. Segments partition the units."""
+    draw = np.random.default_rng(seed)
+    rows = Rows(entries=[], moments=[], durations=[])
+    for variant, law in zip(of.variants, laws, strict=True):
+        for number in range(days):
+            sizes = draw.poisson(law.daily, len(SEGMENTS))
+            _simulate_day(draw, rows, of, law, {"variant_id": IDS[variant.key], "entered_on": day(number)}, sizes)
+    return rows
+
+
+def _simulate_day(
+    draw: np.random.Generator, rows: Rows, of: Plan, law: Law, cell: dict[str, Any], sizes: np.ndarray[Any, Any]
+) -> None:
+    cuts = np.cumsum(sizes)[:-1]
+    parts = {"": slice(None)} | {name: place for place, name in enumerate(SEGMENTS)}
+    for segment, n in zip(parts, (sizes.sum(), *sizes), strict=True):
+        if n:
+            rows.entries.append(cell | {"segment": segment, "n": int(n)})
+    for kpi in of.kpis:
+        kind = decode(kpi)
+        ends = _ends(draw, law.rate, int(sizes.sum()), kind.window[1])
+        amounts = np.where(ends[0] < kind.window[1], draw.lognormal(0, 1, ends[0].size) if law.rate % 1 else 1.0, 0.0)
+        values = amounts if isinstance(kind, kinds.Mean) else (amounts > 0).astype(float)
+        for segment, where in parts.items():
+            own = cell | {"segment": segment, "definition_id": kpi.definition.id}
+            if kind.aggregate is Aggregate.MOMENTS:
+                rows.moments.extend(_moments(own, _part(values, cuts, where)))
+            else:
+                rows.durations.extend(_durations(own, *(_part(end, cuts, where) for end in ends), kind.window[1]))
+
+
+def _part(values: Any, cuts: Any, where: int | slice) -> Any:
+    return values if isinstance(where, slice) else np.split(values, cuts)[where]
+
+
+def _ends(draw: np.random.Generator, rate: float, n: int, window: int) -> tuple[Any, Any]:
+    """The day of the event and the day of the loss of each unit; beyond the window if neither comes."""
+    each = 1 - (1 - rate) ** (1 / window)
+    event = draw.geometric(each, n) - 1 if rate else np.full(n, window)
+    return np.minimum(event, window), draw.geometric(0.05, n) - 1
+
+
+def _moments(own: dict[str, Any], values: Any) -> list[dict[str, Any]]:
+    if not values.size:
+        return []
+    return [own | {"n": values.size, "mean": float(values.mean()), "m2": float(values.size * values.var())}]
+
+
+def _durations(own: dict[str, Any], event: Any, loss: Any, window: int) -> list[dict[str, Any]]:
+    happened = event <= np.minimum(loss, window - 1)
+    cells = (
+        (number, int((happened & (event == number)).sum()), int((~happened & (loss == number)).sum()))
+        for number in range(window)
+    )
+    return [
+        own | {"day": number, "events": events, "losses": losses} for number, events, losses in cells if events + losses
+    ]
+
+
+def known(rows: Rows, of: Plan, through: date) -> Rows:
+    """What of these rows a refresh at a midnight would find. Cells that are only partly observed are left half full."""
+    until = {kpi.definition.id: decode(kpi).window[1] for kpi in of.kpis}
+
+    def is_final(row: Any) -> bool:
+        return bool(row["entered_on"] + timedelta(days=1 + until[row["definition_id"]]) <= through)
+
+    def observed(row: Any) -> dict[str, Any]:
+        whole = row["entered_on"] + timedelta(days=1 + row["day"]) <= through
+        return dict(row) if whole else dict(row) | {"events": row["events"] // 2, "losses": row["losses"] // 2}
+
+    return Rows(
+        entries=[row for row in rows.entries if row["entered_on"] < through],
+        moments=[row for row in rows.moments if is_final(row)],
+        durations=[observed(row) for row in rows.durations if row["entered_on"] + timedelta(days=row["day"]) < through],
+    )
+
+
+def aggregates(of: Plan, rows: Rows, through: date) -> Aggregates:
+    """The rows known at a midnight, laid out."""
+    moment = datetime.combine(through, time(tzinfo=UTC))
+    return assemble(of, IDS, known(rows, of, through), moment, 0)
+
+
+def evaluated(of: Plan, rows: Rows, through: date, stopped_on: date | None = None) -> Evaluation:
+    """What the evaluation says at a midnight of an experiment that started on the first day."""
+    calendar = Calendar(started_on=FIRST, stopped_on=stopped_on, through=through)
+    return evaluate(of, aggregates(of, rows, through), calendar)
+
+
+def without_segments(rows: Rows) -> Rows:
+    """The same rows of everybody only."""
+    return replace(
+        rows,
+        **{
+            name: [row for row in getattr(rows, name) if row["segment"] == ""]
+            for name in ("entries", "moments", "durations")
+        },
+    )

@@ -1,0 +1,219 @@
+"""The three tables again, from the rows in plain Python: another implementation, read off the written definitions.
+
+A unit enters with its first exposure and is left out from its first exposure to another variant on. Its window counts
+in periods of 24 hours from there. An entry day counts in the moments once its day, and then the window, have passed.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from math import fsum
+from typing import Any
+
+from kpi.kinds import Activation, Kind, Mean, Retention, TimeToValue
+from kpi.kinds.mean import Of
+
+DAY = timedelta(days=1)
+MOST_VALUES = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exposed:
+    """One exposure; variants count from 0."""
+
+    unit: str
+    variant: int
+    at: datetime
+    plan: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Did:
+    """One outcome."""
+
+    unit: str
+    event: str
+    at: datetime
+    value: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """A unit that entered, and what it did before the refresh."""
+
+    entry: Exposed
+    did: list[Did]
+
+    def within(self, event: str, start: int, until: int) -> list[Did]:
+        """What it did from the start of one day of its own until the start of another."""
+        opens = self.entry.at + start * DAY
+        return [did for did in self.did if did.event == event and opens <= did.at < self.entry.at + until * DAY]
+
+    def total(self, until: int) -> float:
+        """What its events are worth together."""
+        return fsum(did.value or 0.0 for did in self.within("did", 0, until))
+
+    def first_day(self, event: str, until: int) -> int | None:
+        """The day of its own on which it first did this."""
+        return min(((did.at - self.entry.at) // DAY for did in self.within(event, 0, until)), default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Amount:
+    """A KPI with one number a unit."""
+
+    definition: Kind
+    days: int
+    value: Callable[[Measured], float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Duration:
+    """A KPI with the day something ends, and whether by the event that counts."""
+
+    definition: Kind
+    end: Callable[[Measured], tuple[int, bool] | None]
+
+
+def _end(event: int | None, loss: int | None) -> tuple[int, bool] | None:
+    if event is not None and (loss is None or event <= loss):
+        return event, True
+    return None if loss is None else (loss, False)
+
+
+KPIS: dict[str, Amount | Duration] = {
+    "act-1": Amount(
+        definition=Activation(event="did", window_days=1), days=1, value=lambda unit: bool(unit.within("did", 0, 1))
+    ),
+    "act-2": Amount(
+        definition=Activation(event="did", window_days=2), days=2, value=lambda unit: bool(unit.within("did", 0, 2))
+    ),
+    "ret-1": Amount(
+        definition=Retention(event="did", day=1), days=2, value=lambda unit: bool(unit.within("did", 1, 2))
+    ),
+    "sum-2": Amount(definition=Mean(event="did", window_days=2), days=2, value=lambda unit: unit.total(2)),
+    "cap-2": Amount(
+        definition=Mean(event="did", window_days=2, cap=2.5), days=2, value=lambda unit: min(unit.total(2), 2.5)
+    ),
+    "count-3": Amount(
+        definition=Mean(event="did", window_days=3, of=Of.COUNT),
+        days=3,
+        value=lambda unit: len(unit.within("did", 0, 3)),
+    ),
+    "count-cap": Amount(
+        definition=Mean(event="did", window_days=3, of=Of.COUNT, cap=1),
+        days=3,
+        value=lambda unit: min(len(unit.within("did", 0, 3)), 1),
+    ),
+    "ttv-3": Duration(
+        definition=TimeToValue(event="did", tau_days=3), end=lambda unit: _end(unit.first_day("did", 3), None)
+    ),
+    "ttv-3-loss": Duration(
+        definition=TimeToValue(event="did", tau_days=3, loss_event="deleted"),
+        end=lambda unit: _end(unit.first_day("did", 3), unit.first_day("deleted", 3)),
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tables:
+    """The three tables and the number of crossovers, keyed by words instead of ids."""
+
+    entries: Mapping[tuple[str, int, date], int]
+    moments: Mapping[tuple[str, str, int, date], tuple[float, float, float]]
+    durations: Mapping[tuple[str, str, int, date, int], tuple[int, int]]
+    crossovers: int
+
+
+def recompute(exposed: Iterable[Exposed], did: Iterable[Did], now: datetime) -> Tables:
+    """Everything from the rows, however often each of them was sent."""
+    units, crossovers = _entered(exposed, now)
+    acted = defaultdict(list)
+    for one in set(did):
+        if one.at < now:
+            acted[one.unit].append(one)
+    placed = [
+        (segment, Measured(entry=entry, did=acted[entry.unit]))
+        for segment, entries in _segments(units).items()
+        for entry in entries
+    ]
+    return Tables(
+        entries=Counter((segment, unit.entry.variant, _day(unit)) for segment, unit in placed),
+        moments={
+            place: found
+            for kpi, measure in KPIS.items()
+            if isinstance(measure, Amount)
+            for place, found in _moments(kpi, measure, placed, now).items()
+        },
+        durations={
+            place: found
+            for kpi, measure in KPIS.items()
+            if isinstance(measure, Duration)
+            for place, found in _durations(kpi, measure, placed).items()
+        },
+        crossovers=crossovers,
+    )
+
+
+def _entered(exposed: Iterable[Exposed], now: datetime) -> tuple[list[Exposed], int]:
+    by_unit = defaultdict(list)
+    for one in exposed:
+        by_unit[one.unit].append(one)
+    kept: list[Exposed] = []
+    crossovers = 0
+    for ones in by_unit.values():
+        first = min(ones, key=lambda one: (one.at, one.variant))
+        if any(one.variant != first.variant and one.at < now for one in ones):
+            crossovers += 1
+        elif first.at < now:
+            kept.append(first)
+    return kept, crossovers
+
+
+def _segments(units: list[Exposed]) -> dict[str, list[Exposed]]:
+    said = [_words(unit.plan) for unit in units]
+    ranked = sorted(Counter(said).items(), key=lambda pair: (-pair[1], pair[0]))
+    named = {value for value, _ in ranked[:MOST_VALUES]}
+    found = defaultdict(list, {"": units})
+    for unit, value in zip(units, said, strict=True):
+        found[f"plan={value if value in named else '(other)'}"].append(unit)
+    return found
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "(none)" if value in (None, "") else str(value)
+
+
+def _day(unit: Measured) -> date:
+    return unit.entry.at.astimezone(UTC).date()
+
+
+def _moments(
+    kpi: str, measure: Amount, placed: list[tuple[str, Measured]], now: datetime
+) -> dict[tuple[str, str, int, date], tuple[float, float, float]]:
+    values = defaultdict(list)
+    for segment, unit in placed:
+        day = _day(unit)
+        if datetime.combine(day, time(tzinfo=UTC)) + DAY + measure.days * DAY <= now:
+            values[kpi, segment, unit.entry.variant, day].append(float(measure.value(unit)))
+    return {place: _summary(found) for place, found in values.items()}
+
+
+def _summary(values: list[float]) -> tuple[float, float, float]:
+    mean = fsum(values) / len(values)
+    return len(values), mean, fsum((value - mean) ** 2 for value in values)
+
+
+def _durations(
+    kpi: str, measure: Duration, placed: list[tuple[str, Measured]]
+) -> dict[tuple[str, str, int, date, int], tuple[int, int]]:
+    cells: dict[tuple[str, str, int, date, int], list[int]] = defaultdict(lambda: [0, 0])
+    for segment, unit in placed:
+        end = measure.end(unit)
+        if end is not None:
+            day, is_event = end
+            cells[kpi, segment, unit.entry.variant, _day(unit), day][0 if is_event else 1] += 1
+    return {place: (events, losses) for place, (events, losses) in cells.items()}

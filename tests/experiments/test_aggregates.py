@@ -1,0 +1,272 @@
+"""The three tables after a refresh, against plain Python on the same rows (`recomputation`), for every kind of KPI."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from api.database import Database
+from experiments import aggregates, exposures
+from experiments import plan as plans
+from experiments.enums import Role
+from experiments.service import KpiChoice
+from experiments.tables import Experiment
+from kpi import events
+from kpi.tables import Workspace
+from tests.experiments.recomputation import DAY, KPIS, Did, Exposed, Tables, recompute
+from tests.experiments.registering import CONTROL, PRIMARY, TREATMENT, draft, plan_choice, start
+from tests.kpi.registering import register_kpi
+
+START = datetime.fromisoformat("2026-03-02T00:00:00Z")
+LATER = START + timedelta(days=100)
+MOMENT = timedelta(microseconds=1)
+VARIANTS = [CONTROL, TREATMENT, replace(TREATMENT, key="third", name="Third")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """An experiment with every kind of KPI."""
+
+    experiment: Experiment
+    workspace: Workspace
+
+    @property
+    def plan(self) -> plans.Plan:
+        """Its plan."""
+        return plans.from_document(self.experiment.plan)
+
+
+async def running(database: Database) -> Running:
+    async with database.write() as session:
+        place = Workspace(key=f"aggregates-{uuid4().hex}", name="aggregates", created_at=START)
+        session.add(place)
+        await session.flush()
+        for key, measure in KPIS.items():
+            await register_kpi(session, place, key=key, definition=measure.definition, baseline=None)
+    choices = [PRIMARY, *(KpiChoice(kpi=key, role=Role.SECONDARY) for key in KPIS)]
+    plan = plan_choice(kpis=choices, segment_attributes=["plan"])
+    made = await draft(database, place, variants=VARIANTS, plan=plan)
+    return Running(experiment=await start(database, made, now=START), workspace=place)
+
+
+async def send(database: Database, to: Running, rows: Sequence[Exposed | Did]) -> None:
+    """Take in a batch; every row of it is good."""
+    exposed = [exposure_row(row) for row in rows if isinstance(row, Exposed)]
+    did = [outcome_row(row) for row in rows if isinstance(row, Did)]
+    async with database.raw() as connection:
+        for ingest, batch in ((exposures.ingest, exposed), (events.ingest, did)):
+            report = await ingest(connection, workspace_id=to.workspace.id, rows=batch, now=LATER)
+            assert report.refusals == ()
+
+
+def exposure_row(row: Exposed) -> dict[str, Any]:
+    known = {} if row.plan is None else {"attributes": {"plan": row.plan}}
+    key = VARIANTS[row.variant].key
+    return {"experiment": "shorter-form", "unit": row.unit, "variant": key, "exposedAt": row.at} | known
+
+
+def outcome_row(row: Did) -> dict[str, Any]:
+    return {"unit": row.unit, "event": row.event, "occurredAt": row.at, "value": row.value}
+
+
+async def refresh(database: Database, to: Running, now: datetime) -> Tables:
+    """Refresh, and read the tables back."""
+    async with database.raw() as connection:
+        await aggregates.refresh(
+            connection,
+            experiment_id=to.experiment.id,
+            workspace_id=to.workspace.id,
+            plan=to.plan,
+            now=now,
+            version="test",
+        )
+    async with database.raw() as connection:
+        rows = await aggregates.read(connection, to.experiment.id)
+        variants = await connection.fetch(
+            "SELECT id FROM variants WHERE experiment_id = $1 ORDER BY id", to.experiment.id
+        )
+        (line,) = await connection.fetch("SELECT * FROM refreshes WHERE experiment_id = $1", to.experiment.id)
+    assert (line["data_through"], line["version"]) == (now, "test")
+    place = {row["id"]: number for number, row in enumerate(variants)}
+    kpi = {planned.definition.id: planned.kpi for planned in to.plan.kpis}
+    return Tables(
+        entries={(row["segment"], place[row["variant_id"]], row["entered_on"]): row["n"] for row in rows.entries},
+        moments={
+            (kpi[row["definition_id"]], row["segment"], place[row["variant_id"]], row["entered_on"]): (
+                row["n"],
+                row["mean"],
+                row["m2"],
+            )
+            for row in rows.moments
+            if kpi[row["definition_id"]] in KPIS
+        },
+        durations={
+            (kpi[row["definition_id"]], row["segment"], place[row["variant_id"]], row["entered_on"], row["day"]): (
+                row["events"],
+                row["losses"],
+            )
+            for row in rows.durations
+        },
+        crossovers=line["crossovers"],
+    )
+
+
+def assert_same(found: Tables, expected: Tables) -> None:
+    assert found.entries == expected.entries
+    assert found.moments == {
+        place: pytest.approx(summary, rel=1e-9, abs=1e-9) for place, summary in expected.moments.items()
+    }
+    assert found.durations == expected.durations
+    assert found.crossovers == expected.crossovers
+
+
+# --- any rows, in any order ------------------------------------------------------------------------------------------
+
+edges = st.sampled_from([timedelta(0), MOMENT, timedelta(hours=13), DAY - MOMENT])
+"""Where in a day: at its edges and inside."""
+around = st.sampled_from([-MOMENT, timedelta(0), MOMENT, timedelta(hours=7)])
+"""Where beside the edge of a window."""
+plans_said = st.sampled_from([None, "", "pro", "free", "ü", 5, 2.5, True])
+values = st.sampled_from([None, 0.0, 0.1, 1.0, 2.5, -3.0, 1e6 + 0.1])
+
+
+@st.composite
+def exposed_rows(draw: st.DrawFn) -> list[Exposed]:
+    rows = st.builds(
+        Exposed,
+        unit=st.sampled_from(["u1", "u2", "u3", "u4", "u5"]),
+        variant=st.sampled_from([0, 0, 1, 2]),
+        at=st.builds(lambda day, edge: START + day * DAY + edge, st.integers(0, 3), edges),
+        plan=plans_said,
+    )
+    return draw(st.lists(rows, min_size=1, max_size=9, unique_by=lambda row: (row.unit, row.variant, row.at)))
+
+
+def did_rows(exposed: list[Exposed]) -> st.SearchStrategy[list[Did]]:
+    """Outcomes beside the edges of the windows that these exposures open."""
+    row = st.builds(
+        lambda one, day, beside, event, value: Did(
+            unit=one.unit, event=event, at=one.at + day * DAY + beside, value=value
+        ),
+        st.sampled_from(exposed),
+        st.integers(0, 3),
+        around,
+        st.sampled_from(["did", "did", "did", "deleted", "other"]),
+        values,
+    )
+    return st.lists(row, max_size=12)
+
+
+@settings(max_examples=40, deadline=None, database=None, derandomize=True)
+@given(st.data())
+async def test_refresh_any_rows_in_any_order_equal_a_recomputation(database: Database, data: st.DataObject) -> None:
+    exposed = data.draw(exposed_rows())
+    did = data.draw(did_rows(exposed))
+    now = data.draw(st.builds(lambda day, beside: START + day * DAY + beside, st.integers(1, 7), around))
+    to = await running(database)
+    rows: list[Exposed | Did] = [*exposed, *did]
+    arrivals = data.draw(st.permutations(rows + rows[::3]))  # some are sent twice
+    cut = data.draw(st.integers(0, len(arrivals)))
+    await send(database, to, arrivals[:cut])
+    await refresh(database, to, now - DAY)  # what is left of it must not show later
+    await send(database, to, arrivals[cut:])
+    expected = recompute(exposed, did, now)
+    first = await refresh(database, to, now)
+    assert_same(first, expected)
+    assert await refresh(database, to, now) == first
+
+
+# --- one rule at a time ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kpi", [key for key, measure in KPIS.items() if hasattr(measure, "days")])
+@pytest.mark.parametrize("entered", [timedelta(0), DAY - MOMENT], ids=["first-moment", "last-moment"])
+async def test_moments_count_an_entry_day_once_its_day_and_the_window_have_passed(
+    database: Database, kpi: str, entered: timedelta
+) -> None:
+    to = await running(database)
+    await send(database, to, [Exposed(unit="u1", variant=0, at=START + entered, plan=None)])
+    final = START + DAY + DAY * KPIS[kpi].definition.window[1]
+    for now, counted in ((final - MOMENT, 0), (final, 1), (final + 9 * DAY, 1)):
+        found = await refresh(database, to, now)
+        assert [n for (key, segment, *_), (n, _, _) in found.moments.items() if (key, segment) == (kpi, "")] == (
+            [1] * counted
+        )
+
+
+async def test_moments_over_all_days_count_every_unit_once(database: Database) -> None:
+    to = await running(database)
+    rows = [Exposed(unit=f"u{n}", variant=n % 3, at=START + n * DAY / 4, plan=None) for n in range(20)]
+    await send(database, to, rows)
+    for days in range(1, 12):
+        found = await refresh(database, to, START + days * DAY)
+        counted = sum(n for (key, segment, *_), (n, _, _) in found.moments.items() if (key, segment) == ("act-2", ""))
+        assert counted == min(20, max(0, 4 * (days - 2)))
+
+
+async def test_crossover_counts_until_it_crosses_and_is_left_out_from_then_on(database: Database) -> None:
+    to = await running(database)
+    crossed = START + 2 * DAY
+    await send(
+        database,
+        to,
+        [
+            Exposed(unit="u1", variant=0, at=START, plan=None),
+            Exposed(unit="u1", variant=1, at=crossed, plan=None),
+        ],
+    )
+    before, after = await refresh(database, to, crossed), await refresh(database, to, crossed + MOMENT)
+    assert (before.entries[("", 0, START.date())], before.crossovers) == (1, 0)
+    assert (after.entries, after.moments, after.crossovers) == ({}, {}, 1)
+
+
+async def test_segments_beyond_the_twenty_most_common_are_read_together(database: Database) -> None:
+    to = await running(database)
+    rows = [
+        Exposed(unit=f"{plan}-{n}", variant=n % 2, at=START, plan=f"p{plan:02}")
+        for plan in range(25)
+        for n in range(2 if plan % 2 else 1)
+    ]
+    await send(database, to, rows)
+    found = await refresh(database, to, START + 5 * DAY)
+    assert_same(found, recompute(rows, [], START + 5 * DAY))
+    assert len({segment for segment, *_ in found.entries}) == 1 + aggregates.SEGMENT_VALUES + 1
+    others = {f"p{plan:02}" for plan in range(16, 26, 2)}  # of the 13 rare ones, the 8 first by name are kept
+    assert sum(n for (segment, *_), n in found.entries.items() if segment == "plan=(other)") == len(others)
+
+
+async def test_refresh_before_any_event_is_known_counts_units_that_did_nothing(database: Database) -> None:
+    to = await running(database)
+    await send(database, to, [Exposed(unit="u1", variant=0, at=START, plan=None)])
+    found = await refresh(database, to, START + 9 * DAY)
+    assert {place[0]: summary for place, summary in found.moments.items() if place[1] == ""} == {
+        key: (1, 0, 0) for key, measure in KPIS.items() if hasattr(measure, "days")
+    }
+    assert found.durations == {}
+
+
+async def test_refresh_largest_values_allowed_do_not_overflow(database: Database) -> None:
+    to = await running(database)
+    units = [Exposed(unit=f"u{n}", variant=0, at=START, plan=None) for n in range(3)]
+    huge = [
+        Did(unit=f"u{n}", event="did", at=START + MOMENT * again, value=events.LARGEST_VALUE * (-1) ** n)
+        for n in range(3)
+        for again in range(5)
+    ]
+    await send(database, to, [*units, *huge])
+    assert_same(await refresh(database, to, START + 9 * DAY), recompute(units, huge, START + 9 * DAY))
+
+
+async def test_refresh_outcomes_of_another_workspace_do_not_count(database: Database) -> None:
+    here, there = await running(database), await running(database)
+    unit, act = Exposed(unit="u1", variant=0, at=START, plan=None), Did(unit="u1", event="did", at=START, value=1)
+    await send(database, here, [unit])
+    await send(database, there, [unit, act])
+    now = START + 9 * DAY
+    assert_same(await refresh(database, here, now), recompute([unit], [], now))
+    assert_same(await refresh(database, there, now), recompute([unit], [act], now))

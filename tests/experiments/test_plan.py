@@ -1,0 +1,217 @@
+"""The plan as a document: canonical, sealed, and what follows from its rules."""
+
+import hashlib
+import json
+import random
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from statsmodels.stats.power import NormalIndPower
+
+from experiments import plan as plans
+from experiments.enums import Kind, Policy, Role
+from experiments.plan import Rules
+from kpi import kinds
+from kpi.enums import Change, Direction, Unit
+from stats.sequential import group_sequential
+from tests.experiments.planning import CONTROL, OTHER, TREATMENT, plan, planned
+
+KINDS: list[kinds.Kind] = [
+    kinds.Activation(event="activated", window_days=7),
+    kinds.Retention(event="visited", day=7),
+    kinds.Mean(event="paid", window_days=7, cap=99.5),
+    kinds.TimeToValue(event="activated", tau_days=14, loss_event="deleted"),
+]
+many = settings(max_examples=100, deadline=None, database=None, derandomize=True)
+numbers = st.none() | st.floats(1e-6, 1e6)
+
+drawn_kpis = st.builds(
+    planned,
+    st.text("abcdefgh-", min_size=1, max_size=8),
+    st.sampled_from(KINDS),
+    role=st.sampled_from(Role),
+    direction=st.sampled_from(Direction),
+    mde=numbers,
+    margin=numbers,
+    information=numbers,
+)
+drawn_plans = st.builds(
+    lambda kpis, **changes: replace(plan(), kpis=kpis, **changes),
+    st.lists(drawn_kpis, min_size=1, max_size=3),
+    experiment=st.text(max_size=5),
+    alpha=st.floats(0.001, 0.5),
+    policy=st.sampled_from(Policy),
+    segment_attributes=st.lists(st.text(min_size=1, max_size=5), max_size=3),
+)
+
+
+@many
+@given(drawn_plans)
+def test_document_round_trip_gives_the_same_plan(drawn: plans.Plan) -> None:
+    document = plans.to_document(drawn)
+    assert plans.from_document(document) == drawn
+    assert plans.from_document(json.loads(json.dumps(document))) == drawn
+    assert plans.from_document(json.loads(plans.canonical(drawn))) == drawn
+
+
+def test_canonical_of_ascii_and_whole_numbers_is_what_sorted_json_is() -> None:
+    whole = plan(
+        planned(kind=KINDS[0], baseline=None, mde=1, information=3),
+        alpha=1,
+        power=2,
+        variants=[replace(CONTROL, weight=1)],
+    )
+    whole = replace(whole, kpis=[replace(whole.kpis[0], mde=2, information=3)], variants=[replace(CONTROL, weight=1)])
+    document = plans.to_document(whole)
+    assert plans.canonical(whole) == json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+
+
+def test_canonical_of_other_texts_and_numbers_is_what_the_standard_shows() -> None:
+    # RFC 8785, sections 3.2.2 and 3.2.3 and appendix B: numbers as in ECMAScript, keys by UTF-16, text as it is.
+    parameters = {"\u20ac": 4.50, "\r": 1e30, "\U0001f600": 0.002, "\ufb33": 1e-27, "1": 333333333.33333329, "ö": 1.0}
+    one = planned()
+    odd = replace(one, definition=replace(one.definition, parameters=parameters))
+    assert (
+        '"parameters":{"\\r":1e+30,"1":333333333.3333333,"ö":1,"\u20ac":4.5,"\U0001f600":0.002,"\ufb33":1e-27}'
+        in plans.canonical(plan(odd)).decode()
+    )
+
+
+def test_seal_is_the_hash_of_the_canonical_bytes() -> None:
+    assert plans.seal(plan()) == hashlib.sha256(plans.canonical(plan())).hexdigest()
+
+
+CHANGES: dict[str, Any] = {
+    "experiment": "longer-form",
+    "hypothesis": "longer-form",
+    "change": Change.DECREASE,
+    "kind": Kind.OTHER,
+    "unit": Unit.ACCOUNT,
+    "variants": [CONTROL, replace(TREATMENT, weight=2.0)],
+    "kpis": [planned(mde=0.06)],
+    "alpha": 0.01,
+    "power": 0.9,
+    "policy": Policy.ALWAYS_VALID,
+    "looks": 5,
+    "horizon_days": 17,
+    "segment_attributes": ["plan"],
+    "events": ["activated", "paid"],
+}
+KPI_CHANGES: dict[str, Any] = {
+    "kpi": "retention",
+    "name": "Another name",
+    "role": Role.SECONDARY,
+    "direction": Direction.LOWER,
+    "definition": replace(planned().definition, version=2),
+    "baseline": None,
+    "mde": 0.06,
+    "margin": 0.01,
+    "information": 7.0,
+}
+
+
+def test_changes_name_every_field_there_is() -> None:
+    assert set(CHANGES) == {field.name for field in fields(plans.Plan)}
+    assert set(KPI_CHANGES) == {field.name for field in fields(plans.PlannedKpi)}
+
+
+@pytest.mark.parametrize("field", CHANGES)
+def test_seal_changes_with_every_field_of_the_plan(field: str) -> None:
+    assert plans.seal(replace(plan(), **{field: CHANGES[field]})) != plans.seal(plan())
+
+
+@pytest.mark.parametrize("field", KPI_CHANGES)
+def test_seal_changes_with_every_field_of_a_kpi(field: str) -> None:
+    before = plan()
+    after = replace(before, kpis=[replace(before.kpis[0], **{field: KPI_CHANGES[field]})])
+    assert plans.seal(after) != plans.seal(before)
+
+
+def shuffled(value: Any, draw: random.Random) -> Any:
+    """The same JSON with the keys of every object in another order."""
+    if isinstance(value, dict):
+        keys = draw.sample(list(value), len(value))
+        return {key: shuffled(value[key], draw) for key in keys}
+    return [shuffled(one, draw) for one in value] if isinstance(value, list) else value
+
+
+@many
+@given(drawn_plans, st.randoms(use_true_random=False))
+def test_seal_does_not_change_when_keys_come_in_another_order(drawn: plans.Plan, draw: random.Random) -> None:
+    assert plans.seal(plans.from_document(shuffled(plans.to_document(drawn), draw))) == plans.seal(drawn)
+
+
+# --- what follows from the rules -------------------------------------------------------------------------------------
+
+
+def rules(**changes: Any) -> Rules:
+    given: dict[str, Any] = {"alpha": 0.05, "power": 0.8, "policy": Policy.FIXED, "looks": 4, "comparisons": 1}
+    return Rules(**(given | changes))
+
+
+@pytest.mark.parametrize("comparisons", [1, 4])
+def test_information_of_a_fixed_primary_gives_statsmodels_power(comparisons: int) -> None:
+    information = rules(comparisons=comparisons).information(Role.PRIMARY, 0.05)
+    assert information is not None
+    n = 2 * information  # for a standard deviation of 1 the variance of a difference of means is 2 / n
+    power = NormalIndPower().power(0.05, n, 0.05 / comparisons)
+    assert power == pytest.approx(0.8, abs=1e-4)
+
+
+@pytest.mark.parametrize("looks", [1, 4, 10])
+def test_information_of_a_sequential_primary_keeps_the_power_over_its_looks(looks: int) -> None:
+    information = rules(policy=Policy.GROUP_SEQUENTIAL, looks=looks).information(Role.PRIMARY, 0.05)
+    assert information is not None
+    shares = [(look + 1) / looks for look in range(looks)]
+    bars = group_sequential.boundaries(shares, alpha=0.05)
+    crossing = group_sequential.crossing_probability(bars, [share * information for share in shares], 0.05)
+    assert crossing[0].sum() == pytest.approx(0.8, abs=1e-6)
+
+
+def test_information_of_others_neither_shares_alpha_nor_pays_for_looks() -> None:
+    alone = rules().information(Role.PRIMARY, 0.05)
+    for role in (Role.SECONDARY, Role.GUARDRAIL):
+        assert rules(policy=Policy.GROUP_SEQUENTIAL, comparisons=4).information(role, 0.05) == alone
+    assert rules().information(Role.SECONDARY, None) is None
+
+
+def test_alpha_each_is_shared_by_primaries_and_treatments() -> None:
+    both = plan(
+        planned(), planned("retention"), planned("revenue", role=Role.SECONDARY), variants=[CONTROL, TREATMENT, OTHER]
+    )
+    assert [kpi.kpi for kpi in both.primaries] == ["activation", "retention"]
+    assert (both.comparisons, both.alpha_each) == (4, 0.0125)
+
+
+@pytest.mark.parametrize(
+    ("changes", "days"),
+    [
+        ({"horizon_days": 28, "looks": 4}, [7, 14, 21, 28]),
+        ({"horizon_days": 10, "looks": 4}, [3, 5, 8, 10]),
+        ({"horizon_days": 5, "looks": 5}, [1, 2, 3, 4, 5]),
+        ({"horizon_days": 28, "looks": 4, "policy": Policy.FIXED}, [28]),
+    ],
+)
+def test_look_days_spread_evenly_up_to_the_horizon(changes: dict[str, Any], days: list[int]) -> None:
+    assert plan(**changes).look_days == days
+
+
+def test_planned_units_are_those_whose_difference_has_the_planned_information() -> None:
+    one = plan()
+    (kpi,) = one.kpis
+    assert kpi.baseline is not None
+    assert kpi.baseline.n is not None
+    assert one.planned_units is not None
+    spread = kpi.baseline.standard_error**2 * kpi.baseline.n
+    assert 1 / (2 * spread / (one.planned_units / 2)) == pytest.approx(kpi.information)
+    lopsided = replace(one, variants=[CONTROL, replace(TREATMENT, weight=0.25)])
+    assert lopsided.planned_units is not None
+    treated = lopsided.planned_units / 5
+    assert 1 / (spread / treated + spread / (4 * treated)) == pytest.approx(kpi.information)
+
+
+def test_planned_units_without_a_baseline_are_unknown() -> None:
+    assert plan(planned(baseline=None)).planned_units is None
