@@ -14,7 +14,7 @@ import asyncpg
 import msgspec
 
 from experiments import queries
-from kpi.ingest import Fault, Refusal, Refused, Report, Rows, check_text, check_time, parse
+from kpi.ingest import Fault, Refused, Report, Rows, check_text, check_time, parse_all
 from kpi.queries import record_ingest
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -75,7 +75,7 @@ async def ingest(
     connection: asyncpg.Connection, *, workspace_id: int, rows: Rows, now: datetime, lax: bool = False
 ) -> Report:
     """Take in exposures. Runs in the caller's transaction; one bad row never fails its neighbours."""
-    parsed, refusals = _parse_all(rows, now, lax)
+    parsed, refusals = parse_all(rows, ExposureRow, _check, now, lax=lax)
     enrolments = await _enrolments(connection, workspace_id, {row.experiment for row in parsed.values()})
     entries: dict[int, Entry] = {}
     for index, row in parsed.items():
@@ -91,18 +91,7 @@ async def ingest(
     return report
 
 
-def _parse_all(rows: Rows, now: datetime, lax: bool) -> tuple[dict[int, ExposureRow], list[Refusal]]:
-    parsed: dict[int, ExposureRow] = {}
-    refusals: list[Refusal] = []
-    for index, raw in enumerate(rows):
-        try:
-            parsed[index] = _checked(parse(raw, ExposureRow, lax=lax), now)
-        except Refused as refused:
-            refusals.append(refused.at(index))
-    return parsed, refusals
-
-
-def _checked(row: ExposureRow, now: datetime) -> ExposureRow:
+def _check(row: ExposureRow, now: datetime) -> None:
     check_text("unit", row.unit)
     check_text("experiment", row.experiment)
     check_text("variant", row.variant)
@@ -112,7 +101,6 @@ def _checked(row: ExposureRow, now: datetime) -> ExposureRow:
         check_text(f"attributes.{name}", value if isinstance(value, str) else None)
         if isinstance(value, float) and not isfinite(value):
             raise Refused(Fault.NOT_FINITE, f"attributes.{name} is not a finite number.", f"attributes.{name}")
-    return row
 
 
 async def _enrolments(connection: asyncpg.Connection, workspace_id: int, keys: set[str]) -> dict[str, Enrolment]:

@@ -13,7 +13,7 @@ import asyncpg
 import msgspec
 
 from kpi import queries
-from kpi.ingest import Fault, Refusal, Refused, Report, Rows, check_text, check_time, parse
+from kpi.ingest import Fault, Refusal, Refused, Report, Rows, check_text, check_time, parse_all
 
 EVENT_NAMES = 5_000
 """Distinct event names a workspace may have: names are a vocabulary; data belong into the value."""
@@ -42,7 +42,7 @@ async def ingest(
     connection: asyncpg.Connection, *, workspace_id: int, rows: Rows, now: datetime, lax: bool = False
 ) -> Report:
     """Take in outcomes. Runs in the caller's transaction; one bad row never fails its neighbours."""
-    parsed, refusals = _parse_all(rows, now, lax)
+    parsed, refusals = parse_all(rows, OutcomeRow, _check, now, lax=lax)
     numbers = await _event_numbers(connection, workspace_id, {row.event for row in parsed.values()})
     refusals += [_too_many(index) for index, row in parsed.items() if row.event not in numbers]
     records = {i: _record(workspace_id, numbers[row.event], row) for i, row in parsed.items() if row.event in numbers}
@@ -63,25 +63,13 @@ def outcome_id(workspace_id: int, event_number: int, row: OutcomeRow) -> UUID:
     return UUID(bytes=int(row.occurred_at.timestamp() * 1000).to_bytes(6, "big") + digest)
 
 
-def _parse_all(rows: Rows, now: datetime, lax: bool) -> tuple[dict[int, OutcomeRow], list[Refusal]]:
-    parsed: dict[int, OutcomeRow] = {}
-    refusals: list[Refusal] = []
-    for index, raw in enumerate(rows):
-        try:
-            parsed[index] = _checked(parse(raw, OutcomeRow, lax=lax), now)
-        except Refused as refused:
-            refusals.append(refused.at(index))
-    return parsed, refusals
-
-
-def _checked(row: OutcomeRow, now: datetime) -> OutcomeRow:
+def _check(row: OutcomeRow, now: datetime) -> None:
     check_text("unit", row.unit)
     check_text("event", row.event)
     check_text("eventId", row.event_id)
     check_time("occurredAt", row.occurred_at, now)
     if row.value is not None and not abs(row.value) <= LARGEST_VALUE:
         raise Refused(Fault.NOT_FINITE, f"value is not a finite number, or above {LARGEST_VALUE:.0e} in size.", "value")
-    return row
 
 
 async def _event_numbers(connection: asyncpg.Connection, workspace_id: int, names: set[str]) -> dict[str, int]:

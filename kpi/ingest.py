@@ -1,6 +1,6 @@
 """The contract of every ingested row: accepted, a duplicate, or rejected with a code, a sentence and the path."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -16,6 +16,8 @@ KEPT_ROW = 2_000
 """Characters of a rejected row that are kept."""
 
 T = TypeVar("T")
+Rows = Sequence[Any]
+"""Wire rows as a door hands them over."""
 
 
 class Fault(StrEnum):
@@ -74,6 +76,23 @@ def parse(row: object, shape: type[T], *, lax: bool) -> T:
         raise Refused(Fault.BAD_TEXT, "A field's name holds half a surrogate pair.", "row") from None
 
 
+def parse_all(
+    rows: Rows, shape: type[T], check: Callable[[T, datetime], None], now: datetime, *, lax: bool
+) -> tuple[dict[int, T], list[Refusal]]:
+    """The rows that are as they should be, by index, and the refusals of the rest."""
+    parsed: dict[int, T] = {}
+    refusals: list[Refusal] = []
+    for index, raw in enumerate(rows):
+        try:
+            row = parse(raw, shape, lax=lax)
+            check(row, now)
+        except Refused as refused:
+            refusals.append(refused.at(index))
+        else:
+            parsed[index] = row
+    return parsed, refusals
+
+
 def check_text(path: str, text: str | None) -> None:
     """Refuse what Postgres cannot store: NUL and lone surrogates."""
     if text is not None and not is_text(text):
@@ -109,6 +128,3 @@ def _malformed(message: str) -> Refused:
     sentence, _, place = message.replace("\0", "\ufffd").partition(" - at `")
     path = place.rpartition("$")[2].strip("`.") or "row"
     return Refused(Fault.MALFORMED, f"{sentence} in {path}.", path)
-
-
-Rows = Sequence[Any]

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from api import embedded, sample
 from api.auth.keys import Caller, Scope
@@ -47,6 +47,7 @@ NOUNS = (
     ("Hypothesis", "hypothesis", "hypotheses"),
     ("Experiment", "experiment", "experiments"),
 )
+TRUTH = ("experiment", "KPI", "segment", "true difference", "in words")
 Ingest = Callable[..., Awaitable[Report]]
 
 
@@ -70,7 +71,8 @@ def default_data_dir() -> Path:
 
 def show_truths() -> None:
     """Print the true effects that the sample company was drawn with."""
-    table = Table("experiment", "KPI", "segment", "true difference", "in words")
+    # Folded, not cut: where the output is no terminal, there is little room.
+    table = Table(*(Column(name, overflow="fold") for name in TRUTH))
     for truth in sample.simulate(today=datetime.now(UTC).date()).truths:
         table.add_row(
             truth.experiment, truth.kpi, truth.plan or "everybody", f"{truth.difference:+.4f}", truth.sentence

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -20,11 +21,21 @@ from experiments import exposures
 from kpi import events
 from kpi.ingest import Report, kept_text
 
-app = typer.Typer(help="Take in files of exposures and outcomes.", no_args_is_help=True)
-Noun = Literal["exposures", "outcomes"]
 Place = Path | Literal["-"]
 AGAIN = "Run the same import again: what is in already does not count twice."
-INGEST: dict[Noun, Callable[..., Awaitable[Report]]] = {"exposures": exposures.ingest, "outcomes": events.ingest}
+
+
+class Noun(StrEnum):
+    """What the rows of a file are."""
+
+    EXPOSURES = "exposures"
+    OUTCOMES = "outcomes"
+
+
+INGEST: dict[Noun, Callable[..., Awaitable[Report]]] = {
+    Noun.EXPOSURES: exposures.ingest,
+    Noun.OUTCOMES: events.ingest,
+}
 
 
 File = Annotated[str, typer.Argument(help="A .csv, .csv.gz or .parquet file, or - for CSV on standard input.")]
@@ -39,44 +50,6 @@ Rejects = Annotated[
     Path | None,
     typer.Option("--rejects", help="The file for rejected rows; next to you, named after FILE, unless set."),
 ]
-
-
-@app.command("exposures")
-def import_exposures(
-    file: File,
-    mapping: MappingFile = None,
-    maps: Maps = None,
-    sets: Sets = None,
-    attributes: Attributes = None,
-    timezone: Zone = None,
-    time_format: Form = None,
-    delimiter: Delimiter = None,
-    rejects: Rejects = None,
-    workspace: WorkspaceKey = DEFAULT,
-    data_dir: DataDir = None,
-) -> None:
-    """Take in exposures: which unit met which variant, when."""
-    columns = Columns(mapping, maps or [], sets or [], attributes or [], timezone, time_format, delimiter)
-    _import("exposures", file, columns, rejects, workspace, data_dir)
-
-
-@app.command("outcomes")
-def import_outcomes(
-    file: File,
-    mapping: MappingFile = None,
-    maps: Maps = None,
-    sets: Sets = None,
-    attributes: Attributes = None,
-    timezone: Zone = None,
-    time_format: Form = None,
-    delimiter: Delimiter = None,
-    rejects: Rejects = None,
-    workspace: WorkspaceKey = DEFAULT,
-    data_dir: DataDir = None,
-) -> None:
-    """Take in outcomes: which unit did what, when."""
-    columns = Columns(mapping, maps or [], sets or [], attributes or [], timezone, time_format, delimiter)
-    _import("outcomes", file, columns, rejects, workspace, data_dir)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -94,41 +67,36 @@ class Tally:
         self.rejected += len(report.refusals) + rejects
 
 
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """What the command line says of a file's columns."""
-
-    path: Path | None
-    maps: list[str]
-    sets: list[str]
-    attributes: list[str]
-    timezone: str | None
-    time_format: str | None
-    delimiter: str | None
-
-    def mapping(self, noun: Noun) -> Mapping:
-        """The mapping they make. Raises MappingError."""
-        return Mapping.load(
-            kind=noun,
-            path=self.path,
-            maps=self.maps,
-            sets=self.sets,
-            attributes=self.attributes,
-            timezone=self.timezone,
-            time_format=self.time_format,
-            delimiter=self.delimiter,
-        )
-
-
-def _import(
-    noun: Noun, file: str, columns: Columns, rejects: Path | None, workspace: str, data_dir: Path | None
+def import_(
+    noun: Annotated[Noun, typer.Argument(help="What the rows are.")],
+    file: File,
+    mapping: MappingFile = None,
+    maps: Maps = None,
+    sets: Sets = None,
+    attributes: Attributes = None,
+    timezone: Zone = None,
+    time_format: Form = None,
+    delimiter: Delimiter = None,
+    rejects: Rejects = None,
+    workspace: WorkspaceKey = DEFAULT,
+    data_dir: DataDir = None,
 ) -> None:
+    """Take in a file: exposures (which unit met which variant, when) or outcomes (which unit did what, when)."""
     place: Place = "-" if file == "-" else Path(file)
     report = rejects or Path(f"{'stdin' if place == '-' else place.name}.{noun}.rejects.csv")
     try:
-        mapping = columns.mapping(noun)
+        columns = Mapping.load(
+            kind=noun.value,
+            path=mapping,
+            maps=maps or (),
+            sets=sets or (),
+            attributes=attributes or (),
+            timezone=timezone,
+            time_format=time_format,
+            delimiter=delimiter,
+        )
         with surroundings(data_dir) as around:
-            tally = run(around, lambda database: _into(database, workspace, noun, place, mapping, report), hint=AGAIN)
+            tally = run(around, lambda database: _into(database, workspace, noun, place, columns, report), hint=AGAIN)
     except FilesError as error:
         fail(str(error))
     console.print(f"{tally.accepted:,} accepted, {tally.duplicates:,} duplicates, {tally.rejected:,} rejected.")

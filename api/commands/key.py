@@ -25,7 +25,9 @@ def create(
 ) -> None:
     """Make a key and print it. It cannot be shown again."""
     with surroundings(data_dir) as around:
-        typer.echo(run(around, lambda database: made(database, workspace, name, scope, around.secret)))
+        typer.echo(
+            run(around, lambda database: made(database, workspace, name, [*dict.fromkeys(scope)], around.secret))
+        )
 
 
 @app.command("list")

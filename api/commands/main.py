@@ -6,7 +6,8 @@ import typer
 
 from api.commands import demo as demonstration
 from api.commands import doctor as examination
-from api.commands import importing, key, serving
+from api.commands import key, serving
+from api.commands.importing import import_
 from api.commands.process import DataDir, check_port, console, run, surroundings
 from api.schema import newest, upgrade
 
@@ -17,7 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(key.app, name="key")
-app.add_typer(importing.app, name="import")
+app.command("import")(import_)
 
 Host = Annotated[str | None, typer.Option(help="The address to listen on; 127.0.0.1 unless set.")]
 Port = Annotated[int | None, typer.Option(help="The port to listen on; 8000 unless set.", min=1, max=65535)]

@@ -39,7 +39,8 @@ async def sign_in_with_key(request: Request) -> Response:
     """Sign a browser in."""
     if not sign_in.is_same_origin(request):
         return _html("sign_in", {}, 403, error="This form was sent from another site.")
-    key = str((await request.form()).get("key", "")).strip()
+    async with request.form() as form:
+        key = str(form.get("key", "")).strip()
     async with request.app.state.database.read() as session:
         caller = await keys.caller(session, key, request.app.state.secret)
     if caller is None or not caller.may(Scope.READ):

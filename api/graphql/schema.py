@@ -5,7 +5,6 @@ from pathlib import Path
 import strawberry
 from strawberry.extensions import MaxTokensLimiter
 from strawberry.schema.config import StrawberryConfig
-from strawberry.tools import merge_types
 
 from api.graphql.errors import Masked
 from api.graphql.mutations.experiment import ExperimentMutation
@@ -20,7 +19,12 @@ SDL = Path(__file__).with_name("schema.graphql")
 MOST_TOKENS = 20_000
 """Room for 1,000 rows written out in a document; the body's size is capped before."""
 
-Mutation = merge_types("Mutation", (KpiMutation, ExperimentMutation, IngestMutation))
+
+@strawberry.type(description="What can be done.")
+class Mutation(KpiMutation, ExperimentMutation, IngestMutation):
+    """What can be done."""
+
+
 schema = strawberry.Schema(
     query=Query,
     mutation=Mutation,

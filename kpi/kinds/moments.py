@@ -1,13 +1,30 @@
 """What the kinds with one number a unit share: moments by cohort, and their prefix at each snapshot."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from kpi.kinds.shape import Cohorts, Floats, Ints
+from kpi.kinds.shape import Aggregate, Cohorts, Floats, Ints, Kind, Scale
 from stats import methods
 from stats.moments import Moments
 from stats.results import Comparisons
+
+
+class Share(Kind):
+    """A KPI that says of each unit whether it did something within its window."""
+
+    aggregate: ClassVar[Aggregate] = Aggregate.MOMENTS
+    scale: ClassVar[Scale] = Scale.FRACTION
+
+    def per_unit(self, numbers: Mapping[str, int]) -> str:
+        """1 when the unit did it, else 0."""
+        return "(count(o.id) > 0)::int"
+
+    def read(self, cohorts: Cohorts, ages: Ints) -> "MomentSample":
+        """The share at each snapshot."""
+        return prefix(cohorts, ages, self.window[1], "proportions")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

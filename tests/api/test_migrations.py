@@ -6,7 +6,7 @@ from typing import Any
 import pytest_asyncio
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, text
+from sqlalchemy import CheckConstraint, Connection, text
 from sqlmodel import SQLModel
 
 import api.auth.tables
@@ -78,7 +78,7 @@ async def test_checks_of_the_models_are_in_the_database_under_the_same_names(fre
         constraint.name
         for table in SQLModel.metadata.tables.values()
         for constraint in table.constraints
-        if constraint.__visit_name__ == "check_constraint"
+        if isinstance(constraint, CheckConstraint)
     }
     assert found == stated
 

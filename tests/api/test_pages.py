@@ -2,11 +2,11 @@
 
 import pytest
 
-from api.auth.keys import Scope
+from api.auth.keys import Caller, Scope
 from api.database import Database
 from api.jobs.refresh import refresh_due
 from tests.api import documents
-from tests.api.conftest import Client, MakeKey
+from tests.api.conftest import Client, MakeKey, Try
 from tests.conftest import Ask
 
 
@@ -68,9 +68,16 @@ async def test_page_of_nothing_is_404(browser: Client, path: str) -> None:
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
 
 
-async def test_page_of_another_workspace_is_404(browser: Client, attempt: object, stranger: object) -> None:
-    del attempt, stranger
+async def test_page_of_another_workspace_is_404(browser: Client, attempt: Try, stranger: Caller) -> None:
+    for document, given in (
+        (documents.KPI_REGISTER, documents.kpi()),
+        (documents.HYPOTHESIS_REGISTER, documents.hypothesis()),
+        (documents.EXPERIMENT_REGISTER, documents.experiment()),
+    ):
+        (payload,) = (await attempt(document, {"input": given}, caller=stranger))["data"].values()
+        assert payload["userErrors"] == []
     assert (await browser.get("/experiments/guided-tour")).status_code == 404
+    assert "Guided tour" not in (await browser.get("/")).text
 
 
 async def test_list_goes_on_after_a_cursor(browser: Client, ask: Ask, drafted: str) -> None:

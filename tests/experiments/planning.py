@@ -107,21 +107,23 @@ def _simulate_day(
     draw: np.random.Generator, rows: Rows, of: Plan, law: Law, cell: dict[str, Any], sizes: np.ndarray[Any, Any]
 ) -> None:
     cuts = np.cumsum(sizes)[:-1]
-    parts = {"": slice(None)} | {name: place for place, name in enumerate(SEGMENTS)}
+    parts: dict[str, int | slice] = {"": slice(None), **{name: place for place, name in enumerate(SEGMENTS)}}
     for segment, n in zip(parts, (sizes.sum(), *sizes), strict=True):
         if n:
             rows.entries.append(cell | {"segment": segment, "n": int(n)})
     for kpi in of.kpis:
         kind = decode(kpi)
-        ends = _ends(draw, law.rate, int(sizes.sum()), kind.window[1])
-        amounts = np.where(ends[0] < kind.window[1], draw.lognormal(0, 1, ends[0].size) if law.rate % 1 else 1.0, 0.0)
+        window = kind.window[1]
+        event, loss = _ends(draw, law.rate, int(sizes.sum()), window)
+        amounts = np.where(event < window, draw.lognormal(0, 1, event.size) if law.rate % 1 else 1.0, 0.0)
         values = amounts if isinstance(kind, kinds.Mean) else (amounts > 0).astype(float)
         for segment, where in parts.items():
             own = cell | {"segment": segment, "definition_id": kpi.definition.id}
             if kind.aggregate is Aggregate.MOMENTS:
                 rows.moments.extend(_moments(own, _part(values, cuts, where)))
             else:
-                rows.durations.extend(_durations(own, *(_part(end, cuts, where) for end in ends), kind.window[1]))
+                ends = _part(event, cuts, where), _part(loss, cuts, where)
+                rows.durations.extend(_durations(own, *ends, window))
 
 
 def _part(values: Any, cuts: Any, where: int | slice) -> Any:

@@ -25,6 +25,7 @@ KINDS: list[kinds.Kind] = [
     kinds.Mean(event="paid", window_days=7, cap=99.5),
     kinds.TimeToValue(event="activated", tau_days=14, loss_event="deleted"),
 ]
+DEFINITION = planned().definition
 many = settings(max_examples=100, deadline=None, database=None, derandomize=True)
 numbers = st.none() | st.floats(1e-6, 1e6)
 
@@ -57,16 +58,28 @@ def test_document_round_trip_gives_the_same_plan(drawn: plans.Plan) -> None:
     assert plans.from_document(json.loads(plans.canonical(drawn))) == drawn
 
 
-def test_canonical_of_ascii_and_whole_numbers_is_what_sorted_json_is() -> None:
-    whole = plan(
-        planned(kind=KINDS[0], baseline=None, mde=1, information=3),
-        alpha=1,
-        power=2,
-        variants=[replace(CONTROL, weight=1)],
+whole = st.integers(0, 2**53 - 1)
+whole_kpis = st.builds(
+    lambda kpi, number, other: replace(
+        planned(kpi, baseline=None), name=kpi, mde=number, information=other, definition=replace(DEFINITION, id=number)
+    ),
+    st.text(st.characters(max_codepoint=127), max_size=8),
+    whole,
+    whole,
+)
+
+
+@many
+@given(st.lists(whole_kpis, max_size=3), whole, st.lists(st.text(st.characters(max_codepoint=127)), max_size=3))
+def test_canonical_of_ascii_and_whole_numbers_is_what_sorted_json_is(
+    kpis: list[plans.PlannedKpi], number: int, words: list[str]
+) -> None:
+    variants = [replace(CONTROL, weight=number), replace(TREATMENT, weight=1)]
+    drawn = replace(
+        plan(), kpis=kpis, alpha=number, power=1, horizon_days=number, segment_attributes=words, variants=variants
     )
-    whole = replace(whole, kpis=[replace(whole.kpis[0], mde=2, information=3)], variants=[replace(CONTROL, weight=1)])
-    document = plans.to_document(whole)
-    assert plans.canonical(whole) == json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+    sorted_json = json.dumps(plans.to_document(drawn), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    assert plans.canonical(drawn) == sorted_json.encode()
 
 
 def test_canonical_of_other_texts_and_numbers_is_what_the_standard_shows() -> None:

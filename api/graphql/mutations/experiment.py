@@ -1,6 +1,8 @@
 """Registering, starting and stopping experiments."""
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any
 
 import strawberry
@@ -163,20 +165,10 @@ class ExperimentMutation:
         input: StartInput,  # noqa: A002 - the API's word
     ) -> ExperimentStartPayload | None:
         """Start an experiment."""
-
-        async def action() -> dict[str, Any]:
-            started_at = _aware("startedAt", input.started_at)
-            async with info.context.database.write() as session:
-                experiment = await service.start(
-                    session,
-                    workspace_id=info.context.caller.workspace_id,
-                    experiment_id=_experiment_id(input.id),
-                    now=info.context.now,
-                    started_at=started_at,
-                )
-            return {"experiment": experiment}
-
-        return await answer(ExperimentStartPayload, action)
+        return await answer(
+            ExperimentStartPayload,
+            lambda: _move(info, input.id, partial(service.start, started_at=_aware("startedAt", input.started_at))),
+        )
 
     @strawberry.mutation(
         description="Stop taking units in; those inside are measured until their windows close.",
@@ -188,20 +180,18 @@ class ExperimentMutation:
         input: StopInput,  # noqa: A002 - the API's word
     ) -> ExperimentStopPayload | None:
         """Stop an experiment."""
+        return await answer(
+            ExperimentStopPayload,
+            lambda: _move(info, input.id, partial(service.stop, stopped_at=_aware("stoppedAt", input.stopped_at))),
+        )
 
-        async def action() -> dict[str, Any]:
-            stopped_at = _aware("stoppedAt", input.stopped_at)
-            async with info.context.database.write() as session:
-                experiment = await service.stop(
-                    session,
-                    workspace_id=info.context.caller.workspace_id,
-                    experiment_id=_experiment_id(input.id),
-                    now=info.context.now,
-                    stopped_at=stopped_at,
-                )
-            return {"experiment": experiment}
 
-        return await answer(ExperimentStopPayload, action)
+async def _move(info: Info, identity: str, step: Callable[..., Awaitable[Any]]) -> dict[str, Any]:
+    """Move an experiment on in its life by one of the service's steps."""
+    workspace_id, experiment_id = info.context.caller.workspace_id, _experiment_id(identity)
+    async with info.context.database.write() as session:
+        moved = await step(session, workspace_id=workspace_id, experiment_id=experiment_id, now=info.context.now)
+    return {"experiment": moved}
 
 
 def _plan(given: PlanInput) -> service.PlanChoice:

@@ -1,0 +1,195 @@
+"""The public schema keeps its own rules, and the file that front ends read is the schema itself."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pytest
+from graphql import (
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLInputField,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLSchema,
+    build_schema,
+    get_named_type,
+    get_nullable_type,
+    is_input_object_type,
+    is_list_type,
+    is_specified_scalar_type,
+    validate_schema,
+)
+
+from api.graphql.schema import SDL, sdl
+
+PUBLIC: GraphQLSchema = build_schema(sdl())
+OWN = {name: found for name, found in PUBLIC.type_map.items() if not name.startswith("__")}
+LISTS_THAT_ARE_NO_CONNECTION = {"Query.nodes"}
+"""Relay's own field: as many as were asked for, 100 at most."""
+VERBS = {"breachesMargin", "keepsMargin"}
+"""Booleans that read as a question without is, has or can: does the finding keep its margin?"""
+NAMED_OTHERWISE = {"Series.on", "ExperimentResults.dataThrough"}
+"""Days that are a column of a table, and the watermark, whose word is older than the rule."""
+BARE_ENUM_VALUES = True
+"""strawberry takes no description for the values of an enum that is declared outside of it, as ours are."""
+
+
+class Place(NamedTuple):
+    """Something with a name and a description, and where it is."""
+
+    path: str
+    description: str | None
+
+
+def objects() -> Iterator[GraphQLObjectType | GraphQLInterfaceType]:
+    for found in OWN.values():
+        if isinstance(found, GraphQLObjectType | GraphQLInterfaceType):
+            yield found
+
+
+def inputs() -> Iterator[GraphQLInputObjectType]:
+    for found in OWN.values():
+        if isinstance(found, GraphQLInputObjectType):
+            yield found
+
+
+def fields() -> Iterator[tuple[str, GraphQLField | GraphQLInputField]]:
+    for found in (*objects(), *inputs()):
+        for name, field in found.fields.items():
+            yield f"{found.name}.{name}", field
+
+
+def places() -> Iterator[Place]:
+    """Everything that a description belongs to."""
+    for name, found in OWN.items():
+        if not is_specified_scalar_type(found):
+            yield Place(name, found.description)
+    for path, field in fields():
+        yield Place(path, field.description)
+        for argument, stated in getattr(field, "args", {}).items():
+            yield Place(f"{path}({argument}:)", stated.description)
+
+
+def named(field: GraphQLField | GraphQLInputField) -> str:
+    return get_named_type(field.type).name
+
+
+def test_file_is_the_schema() -> None:
+    assert SDL.read_text(encoding="utf-8") == sdl(), "write it anew with `make schema`"
+
+
+def test_schema_is_valid() -> None:
+    assert validate_schema(PUBLIC) == []
+
+
+def test_everything_is_described_in_a_sentence() -> None:
+    found = list(places())
+    assert len(found) > 300
+    assert [place.path for place in found if not (place.description or "").strip()] == []
+    ours = [place for place in found if place.path not in {"Date", "DateTime", "JSON"}]
+    assert [place.path for place in ours if not (place.description or "").rstrip().endswith((".", "?"))] == []
+
+
+def test_enum_values_are_in_capitals_and_undescribed_for_now() -> None:
+    values = [
+        (f"{found.name}.{value}", stated.description)
+        for found in OWN.values()
+        if isinstance(found, GraphQLEnumType)
+        for value, stated in found.values.items()
+    ]
+    assert len(values) > 40
+    assert [path for path, _ in values if not path.partition(".")[2].isupper()] == []
+    assert all(description is None for _, description in values) is BARE_ENUM_VALUES
+
+
+def test_list_of_objects_with_an_id_is_a_connection() -> None:
+    node = PUBLIC.type_map["Node"]
+    assert isinstance(node, GraphQLInterfaceType)
+    with_id = {found.name for found in PUBLIC.get_possible_types(node)} | {"Node"}
+    assert {"Kpi", "Hypothesis", "Experiment"} <= with_id
+    bare = {
+        path
+        for path, field in fields()
+        if is_list_type(get_nullable_type(field.type))
+        and named(field) in with_id
+        and not path.partition(".")[0].endswith("Connection")
+    }
+    assert bare == LISTS_THAT_ARE_NO_CONNECTION
+
+
+def test_every_connection_has_edges_nodes_a_count_and_relays_arguments() -> None:
+    connections = {found.name: set(found.fields) for found in objects() if found.name.endswith("Connection")}
+    assert len(connections) == 3
+    assert all(names == {"edges", "nodes", "pageInfo", "totalCount"} for names in connections.values())
+    paths = {path: field for path, field in fields() if named(field) in connections}
+    assert len(paths) == 3
+    for field in paths.values():
+        assert isinstance(field, GraphQLField)
+        assert set(field.args) == {"first", "after", "last", "before"}
+
+
+def test_times_end_in_at_and_dates_in_on_and_nothing_else_does() -> None:
+    for suffix, scalar in (("At", "DateTime"), ("On", "Date")):
+        typed = {path for path, field in fields() if named(field) == scalar}
+        assert typed
+        wrong = {path for path in typed if not path.endswith(suffix)} - NAMED_OTHERWISE
+        assert wrong == set()
+        assert {path for path, _ in fields() if path.endswith(suffix)} <= typed
+
+
+def test_booleans_ask_a_question() -> None:
+    names = {path.partition(".")[2] for path, field in fields() if named(field) == "Boolean"}
+    assert len(names) > 8
+    asked = {name for name in names if name.startswith(("is", "has", "can"))}
+    assert names - asked == VERBS
+
+
+def test_every_input_and_payload_belongs_to_its_mutation() -> None:
+    mutation = PUBLIC.mutation_type
+    assert mutation is not None
+    for name, field in mutation.fields.items():
+        title = name[0].upper() + name[1:]
+        assert set(field.args) == {"input"}
+        assert str(field.args["input"].type) == f"{title}Input!"
+        assert str(field.type) == f"{title}Payload"
+        payload = PUBLIC.type_map[f"{title}Payload"]
+        assert isinstance(payload, GraphQLObjectType)
+        assert str(payload.fields["userErrors"].type) == "[UserError!]!"
+        others = [stated for key, stated in payload.fields.items() if key != "userErrors"]
+        assert others
+        assert not any(isinstance(stated.type, GraphQLNonNull) for stated in others)
+
+
+def test_inputs_that_are_one_of_many_are_marked_so() -> None:
+    assert {found.name for found in inputs() if found.is_one_of} == {"KpiDefinitionInput", "MdeInput"}
+
+
+@pytest.mark.parametrize("word", ["user", "metric", "arm", "uplift", "treatmentGroup"])
+def test_names_keep_to_one_word_an_idea(word: str) -> None:
+    allowed = {"Srm.arms"}
+    found = {path for path, _ in fields() if path.partition(".")[2].lower().rstrip("s") == word.lower()}
+    assert found <= allowed
+
+
+def test_no_reference_is_a_bare_id_of_another_object() -> None:
+    assert [path for path, _ in fields() if path.endswith("Id") and not path.endswith(".eventId")] == []
+
+
+def test_no_number_list_holds_what_cannot_be_sent() -> None:
+    series = PUBLIC.type_map["Series"]
+    assert isinstance(series, GraphQLObjectType)
+    for name, field in series.fields.items():
+        inner = get_nullable_type(field.type)
+        assert isinstance(inner, GraphQLList)
+        assert isinstance(inner.of_type, GraphQLNonNull) is (name in {"on", "n"})
+
+
+def test_inputs_refer_to_inputs_only() -> None:
+    assert all(
+        is_input_object_type(get_named_type(field.type)) or not isinstance(get_named_type(field.type), GraphQLObjectType)
+        for found in inputs()
+        for field in found.fields.values()
+    )

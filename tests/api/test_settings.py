@@ -1,0 +1,66 @@
+"""Settings come from the environment; a wrong one is told in words before anything starts."""
+
+import pytest
+
+from api.settings import SettingsError, load
+
+SECRET = "x" * 32
+GIVEN = ("DATABASE_URL", "TRUELIFT_SECRET", "TRUELIFT_PORT", "TRUELIFT_POOL_SIZE", "TRUELIFT_DATA_DIR")
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take away what the surroundings of the tests may have set."""
+    for name in GIVEN:
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_nothing_set_means_the_embedded_database_on_this_machine_alone() -> None:
+    settings = load()
+    assert (settings.database_url, settings.host, settings.port) == (None, "127.0.0.1", 8000)
+
+
+@pytest.mark.parametrize(
+    ("given", "driven"),
+    [
+        ("postgres://u:p%40ss@h/d", "postgresql+asyncpg://u:p%40ss@h/d"),
+        ("postgresql://u@h:6543/d", "postgresql+asyncpg://u@h:6543/d"),
+        ("postgresql+asyncpg://u@/d?host=/run", "postgresql+asyncpg://u@/d?host=%2Frun"),
+        ("postgresql://u@h/d?sslmode=require", "postgresql+asyncpg://u@h/d?ssl=require"),
+    ],
+)
+def test_address_of_a_database_is_read_for_the_driver(
+    monkeypatch: pytest.MonkeyPatch, given: str, driven: str
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", given)
+    assert load().database_url == driven
+
+
+@pytest.mark.parametrize(
+    ("given", "word"),
+    [
+        ("mysql://u@h/d", "it must begin with postgresql://"),
+        ("h/d", "it must begin with postgresql://"),
+        ("postgresql://u@h:port/d", "it is not an address"),
+        ("postgresql://u@h/d?channel_binding=require", "channel_binding"),
+    ],
+)
+def test_address_that_is_none_is_told_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, given: str, word: str
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", given.replace("u@", "u:hunter2@"))
+    with pytest.raises(SettingsError, match=r"^DATABASE_URL is wrong: .+\.$") as refused:
+        load()
+    assert word in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_every_wrong_setting_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRUELIFT_PORT", "many")
+    monkeypatch.setenv("TRUELIFT_POOL_SIZE", "1")
+    monkeypatch.setenv("TRUELIFT_SECRET", SECRET[1:])
+    with pytest.raises(SettingsError) as refused:
+        load()
+    for name in ("TRUELIFT_PORT is wrong", "TRUELIFT_POOL_SIZE is wrong", "TRUELIFT_SECRET is wrong"):
+        assert name in str(refused.value)
+    assert SECRET[1:] not in str(refused.value)

@@ -1,0 +1,208 @@
+"""The calendar of looks, and the group-sequential test along it, held against `group_sequential` by hand."""
+
+from collections.abc import Sequence
+from datetime import date
+from math import sqrt
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import norm
+
+from experiments import looks
+from experiments.enums import Policy
+from experiments.looks import NEWS, Course, Look, Seen
+from stats.sequential import group_sequential
+from tests.experiments.planning import FIRST, day, plan
+
+ALPHA = 0.05
+PLANNED = 100.0
+many = settings(max_examples=150, deadline=None, database=None, derandomize=True)
+
+
+def seen(z: float, information: float) -> Seen:
+    return Seen(difference=z / sqrt(information), variance=1 / information)
+
+
+def four(is_final: Sequence[bool] = (False, False, False, True)) -> tuple[Look, ...]:
+    return tuple(
+        Look(number=number, planned_on=day(4 * number), is_final=final)
+        for number, final in enumerate(is_final, start=1)
+    )
+
+
+def walked(*what: Seen | None) -> Course:
+    return looks.course(four(), what, planned_information=PLANNED, alpha=ALPHA)
+
+
+# --- the calendar ----------------------------------------------------------------------------------------------------
+
+
+def calendar(stopped_on: date | None = None, until: int = 2, **changes: Any) -> list[tuple[int, date, bool]]:
+    made = looks.calendar(plan(**changes), FIRST, stopped_on, until)
+    return [(look.number, look.planned_on, look.is_final) for look in made]
+
+
+def test_calendar_has_a_look_at_every_planned_day_and_the_last_is_the_horizon() -> None:
+    assert calendar() == [(1, day(4), False), (2, day(8), False), (3, day(12), False), (4, day(16), True)]
+
+
+def test_calendar_of_a_fixed_plan_is_the_horizon_alone() -> None:
+    assert calendar(policy=Policy.FIXED) == [(1, day(16), True)]
+
+
+def test_calendar_of_a_stopped_experiment_ends_when_the_last_unit_is_final() -> None:
+    # A unit of day 9 is in a cohort that is whole at the midnight of day 10; its two days have passed at that of 12.
+    assert calendar(stopped_on=day(9)) == [(1, day(4), False), (2, day(8), False), (3, day(12), True)]
+    assert calendar(stopped_on=day(6)) == [(1, day(4), False), (2, day(8), False), (3, day(9), True)]
+
+
+def test_calendar_stopped_before_the_first_look_has_one() -> None:
+    assert calendar(stopped_on=day(0)) == [(1, day(3), True)]
+
+
+@pytest.mark.parametrize("stopped", [13, 14, 40])
+def test_calendar_stopped_too_late_to_matter_keeps_its_horizon(stopped: int) -> None:
+    assert calendar(stopped_on=day(stopped)) == calendar()
+
+
+@many
+@given(
+    st.integers(1, 20), st.integers(0, 60), st.none() | st.integers(0, 90), st.integers(1, 30), st.sampled_from(Policy)
+)
+def test_calendar_days_grow_and_only_the_last_is_final(
+    count: int, more: int, stopped: int | None, until: int, policy: Policy
+) -> None:
+    horizon = count + more
+    made = calendar(None if stopped is None else day(stopped), until, looks=count, horizon_days=horizon, policy=policy)
+    days = [on for _, on, _ in made]
+    assert days == sorted(set(days))
+    assert [number for number, _, _ in made] == list(range(1, len(made) + 1))
+    assert [final for _, _, final in made] == [False] * (len(made) - 1) + [True]
+    assert days[-1] == day(horizon if stopped is None else min(horizon, stopped + 1 + until))
+
+
+# --- the course ------------------------------------------------------------------------------------------------------
+
+
+def test_course_before_the_first_look_says_nothing() -> None:
+    assert walked(None, None, None, None) == Course(looks=four(), last=None, is_over=False, p_value=None)
+
+
+def test_course_boundaries_are_those_of_the_information_seen() -> None:
+    course = walked(seen(1, 25), seen(1, 45), seen(1, 80), seen(1, 97))
+    clock, information = [0.25, 0.45, 0.80, 1.0], [25.0, 45.0, 80.0, 97.0]
+    by_hand = group_sequential.boundaries(clock, alpha=ALPHA, information=information)
+    assert [look.boundary for look in course.looks] == pytest.approx(list(by_hand))
+    assert [look.information_fraction for look in course.looks] == pytest.approx([0.25, 0.45, 0.80, 0.97])
+    assert [look.lower for look in course.looks] == pytest.approx((1 - by_hand) / np.sqrt(information))
+    assert [look.upper for look in course.looks] == pytest.approx((1 + by_hand) / np.sqrt(information))
+
+
+def test_course_of_two_equal_looks_has_the_published_boundaries() -> None:
+    # Two-sided 0.05, O'Brien-Fleming-type spending, looks at 0.5 and 1: 2.9626 and 1.9686 (R package ldbounds 2.0).
+    pair = (Look(number=1, planned_on=day(4), is_final=False), Look(number=2, planned_on=day(8), is_final=True))
+    course = looks.course(pair, [seen(0, 50), seen(0, 100)], planned_information=PLANNED, alpha=ALPHA)
+    assert [look.boundary for look in course.looks] == pytest.approx([2.9626, 1.9686], abs=1e-4)
+
+
+def test_course_of_one_final_look_is_the_fixed_test() -> None:
+    only = (Look(number=1, planned_on=day(16), is_final=True),)
+    for z, crossed in ((1.95, False), (-1.97, True)):
+        course = looks.course(only, [seen(z, 60)], planned_information=PLANNED, alpha=ALPHA)
+        assert course.last is not None
+        assert course.last.boundary == pytest.approx(norm.isf(ALPHA / 2))
+        assert (course.is_over, course.has_crossed) == (True, crossed)
+        assert course.p_value == pytest.approx(2 * norm.sf(abs(z)))
+
+
+def test_course_goes_on_while_looks_are_left() -> None:
+    course = walked(seen(1, 25), seen(1, 50), None, None)
+    assert (course.is_over, course.has_crossed, course.p_value) == (False, False, None)
+    assert course.last == course.looks[1]
+    assert [look.is_taken for look in course.looks] == [True, True, False, False]
+
+
+def test_course_look_that_sees_nothing_new_is_not_taken() -> None:
+    course = walked(seen(1, 25), seen(1, 25 * NEWS), seen(1, 24), seen(1, 50))
+    assert [look.is_taken for look in course.looks] == [True, False, False, True]
+    by_hand = group_sequential.boundaries([0.25, 1.0], alpha=ALPHA, information=[25, 50])
+    assert [course.looks[0].boundary, course.looks[3].boundary] == pytest.approx(list(by_hand))
+
+
+@pytest.mark.parametrize("variance", [0.0, float("nan"), float("inf")])
+def test_course_look_without_information_is_not_taken(variance: float) -> None:
+    course = walked(Seen(difference=1.0, variance=variance), seen(1, 50), None, None)
+    assert [look.is_taken for look in course.looks] == [False, True, False, False]
+
+
+def test_course_final_look_spends_what_is_left_however_little_it_brings() -> None:
+    course = walked(seen(1, 10), seen(1, 20), seen(1, 30), seen(3, 40))
+    by_hand = group_sequential.boundaries([0.1, 0.2, 0.3, 1.0], alpha=ALPHA, information=[10, 20, 30, 40])
+    assert course.looks[-1].boundary == pytest.approx(by_hand[-1])
+    spent = group_sequential.crossing_probability(by_hand, [10, 20, 30, 40], 0.0).sum()
+    assert spent == pytest.approx(ALPHA)
+    assert (course.is_over, course.has_crossed) == (True, True)
+
+
+def test_course_overrun_of_the_planned_information_ends_the_test() -> None:
+    course = walked(seen(1, 25), seen(1, 130), seen(5, 150), seen(9, 200))
+    assert [look.is_taken for look in course.looks] == [True, True, False, False]
+    assert (course.is_over, course.has_crossed, course.last) == (True, False, course.looks[1])
+    assert course.looks[1].information_fraction == pytest.approx(1.3)
+    by_hand = group_sequential.boundaries([0.25, 1.0], alpha=ALPHA, information=[25, 130])
+    assert course.looks[1].boundary == pytest.approx(by_hand[1])
+
+
+def test_course_crossing_is_never_taken_back() -> None:
+    crossed = walked(seen(1, 25), seen(4, 50), None, None)
+    later = walked(seen(1, 25), seen(4, 50), seen(-6, 75), seen(0, 100))
+    assert crossed == later
+    assert (later.is_over, later.has_crossed, later.last) == (True, True, later.looks[1])
+    assert [look.is_taken for look in later.looks] == [True, True, False, False]
+
+
+def test_course_p_value_is_stage_wise_so_that_an_earlier_crossing_is_stronger() -> None:
+    early, late = walked(seen(1, 25), seen(3.5, 50), None, None), walked(seen(1, 25), seen(1, 50), seen(3.5, 75), None)
+    bars = group_sequential.boundaries([0.25, 0.5, 0.75], alpha=ALPHA)
+    for course, reached in ((early, [bars[0], 3.5]), (late, [bars[0], bars[1], 3.5])):
+        shares = [0.25, 0.5, 0.75][: len(reached)]
+        assert course.p_value == pytest.approx(group_sequential.crossing_probability(reached, shares, 0.0).sum())
+    assert early.p_value is not None
+    assert late.p_value is not None
+    assert early.p_value < late.p_value < ALPHA
+
+
+walks = st.lists(st.none() | st.tuples(st.floats(-6, 6), st.floats(1e-3, 300)), min_size=4, max_size=4)
+
+
+@many
+@given(walks)
+def test_course_p_value_is_at_most_alpha_exactly_where_a_boundary_is_crossed(
+    walk: list[tuple[float, float] | None],
+) -> None:
+    course = walked(*(None if one is None else seen(*one) for one in walk))
+    for look in course.looks:
+        if look.is_taken:
+            assert look.lower is not None
+            assert look.upper is not None
+            assert look.has_crossed == (not look.lower < 0 < look.upper)
+    assert (course.p_value is not None) == course.is_over
+    if course.p_value is not None:
+        assert 0 <= course.p_value <= 1
+        assert (course.p_value <= ALPHA + 1e-9) == course.has_crossed
+
+
+@many
+@given(walks, st.integers(0, 3))
+def test_course_of_an_earlier_day_is_what_it_was(walk: list[tuple[float, float] | None], cut: int) -> None:
+    all_of_it = [None if one is None else seen(*one) for one in walk]
+    earlier = walked(*all_of_it[:cut], *[None] * (4 - cut))
+    whole = walked(*all_of_it)
+    for then, now in zip(earlier.looks[:cut], whole.looks[:cut], strict=True):
+        assert (then.is_taken, then.has_crossed) == (now.is_taken, now.has_crossed)
+        assert then.boundary == pytest.approx(now.boundary)
+    if earlier.is_over:
+        assert whole == earlier
