@@ -1,5 +1,6 @@
 """What the tests share: one real Postgres for the session, and a workspace of its own for every test."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -17,6 +18,7 @@ from api.auth.tenants import ensure_workspace
 from api.database import Database
 from api.graphql.context import Context
 from api.graphql.schema import schema as graphql
+from api.settings import DRIVER
 from kpi.tables import Workspace
 
 SHARED = Path(__file__).parent.parent.parent / "shared" / "data"
@@ -36,7 +38,11 @@ def data_dir() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def database_url(data_dir: Path) -> Iterator[str]:
-    """The address of the session's Postgres."""
+    """The address of the session's Postgres: one of its own, or an empty one that TEST_DATABASE_URL names."""
+    given = os.environ.get("TEST_DATABASE_URL")
+    if given:
+        yield given.replace("postgresql://", DRIVER)
+        return
     with embedded.running(data_dir / "database") as database:
         yield database.url
 
