@@ -7,6 +7,9 @@ from kpi.kinds.time_to_value import SurvivalSample
 from stats.survival import kaplan_meier, logrank
 from stats.survival.counts import LifeTable
 
+LARGEST_LOG_RATIO = 20.0
+"""Beyond it the one-step ratio is an accident of a handful of units beside thousands, up to infinity."""
+
 
 def curves(sample: SurvivalSample, place: int, at: int, level: float) -> Curves:
     """Control's and a variant's curves; `place` is the variant's among those that are not control."""
@@ -19,7 +22,7 @@ def curves(sample: SurvivalSample, place: int, at: int, level: float) -> Curves:
         control=_curve(control, level),
         treatment=_curve(treatment, level),
         log_rank=None if statistic is None or p_value is None else LogRankTest(statistic=statistic, p_value=p_value),
-        hazard_ratio=None if log_ratio is None else float(np.exp(log_ratio)),
+        hazard_ratio=None if log_ratio is None or abs(log_ratio) > LARGEST_LOG_RATIO else float(np.exp(log_ratio)),
     )
 
 

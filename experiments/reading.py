@@ -155,7 +155,10 @@ class Reading:
         at = self._snapshot(on)
         if at is None or self.fixed.reason_at(place, at) is not None:
             return None
-        return Seen(difference=float(self.fixed.difference[place, at]), variance=float(self.fixed.variance[place, at]))
+        difference, statistic = float(self.fixed.difference[place, at]), float(self.fixed.statistic[place, at])
+        # The variance behind the statistic, pooled for shares: at early looks the unpooled one crosses far too often.
+        variance = (difference / statistic) ** 2 if statistic else float(self.fixed.variance[place, at])
+        return Seen(difference=difference, variance=variance)
 
     def _snapshot(self, on: date) -> int | None:
         """The place of a day; None before the first and for a day yet to come. After the last nothing changes."""

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from sysconfig import get_path
@@ -30,7 +30,7 @@ from tests.api.embedded.processes import comes, everything
 
 TRUELIFT = Path(sys.executable).parent / "truelift"
 ROOT = Path(__file__).parents[2]
-SECRET = "a secret of thirty-two characters"
+SECRET = "a secret of thirty-two characters"  # noqa: S105 - of databases that end with the tests
 PATIENCE = 60
 """Seconds after which a command that should have ended is a failure."""
 NOBODY = 65534
@@ -166,7 +166,6 @@ def readiness(port: int) -> tuple[int, dict[str, str]]:
     [
         ({"DATABASE_URL": "mysql://u:hunter2@h/d"}, "DATABASE_URL is wrong: it must begin with postgresql://."),
         ({"DATABASE_URL": "postgresql://u:hunter2@127.0.0.1:1/d"}, "The database cannot be used: "),
-        ({"DATABASE_URL": "postgresql://u:hunter2@nowhere.invalid/d"}, "The database cannot be used: "),
         ({"TRUELIFT_PORT": "many", "TRUELIFT_SECRET": "hunter2"}, "TRUELIFT_SECRET is wrong: "),
     ],
 )
@@ -257,7 +256,7 @@ def test_import_takes_what_is_right_reports_what_is_not_and_counts_nothing_twice
         "u1,activated,2026-06-02T08:00:00Z,\n"
     )
     maps = [f"--map={field}={column}" for field, column in COLUMNS.items()]
-    words = ("import", "outcomes", file, *maps, "--rejects", rejects)
+    words: list[str | Path] = ["import", "outcomes", file, *maps, "--rejects", rejects]
     once = truelift(*words, **given)
     assert once.returncode == 0, once.stderr
     assert "2 accepted, 1 duplicates, 3 rejected." in once.stderr
@@ -270,11 +269,14 @@ def test_import_takes_what_is_right_reports_what_is_not_and_counts_nothing_twice
     assert first(migrated, "SELECT sum(value) FROM outcomes") == 12.5
 
 
-def test_import_of_a_file_that_is_not_there_ends_with_a_sentence(folder: Path) -> None:
+def test_import_of_a_file_that_is_not_there_ends_with_a_sentence_that_names_it(migrated: str, folder: Path) -> None:
     missing = folder / "nothing.csv"
-    words = ("import", "outcomes", missing, "--map=unit=u", "--map=event=e", "--map=occurred_at=t")
-    said = refusal(truelift(*words, DATABASE_URL="postgresql://u@127.0.0.1:1/d", TRUELIFT_SECRET=SECRET))
-    assert said
+    maps = [f"--map={field}={column}" for field, column in COLUMNS.items()]
+    words: list[str | Path] = ["import", "outcomes", missing, *maps, "--rejects", folder / "rejects.csv"]
+    found = truelift(*words, DATABASE_URL=migrated, TRUELIFT_SECRET=SECRET)
+    assert found.returncode == 1
+    assert found.stderr.splitlines()[-1] == f"truelift: There is no file {missing}."
+    assert "Traceback" not in found.stderr
 
 
 def test_doctor_says_what_is_wrong_and_what_to_do(migrated: str) -> None:
@@ -345,10 +347,8 @@ def test_raw_bytes_that_are_no_request_do_not_stop_the_service(migrated: str, po
 def _answer(port: int, raw: str) -> str:
     """The status line of the answer to raw bytes, of which the server need not read all."""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-        try:
+        with suppress(BrokenPipeError, ConnectionResetError):
             connection.sendall(raw.encode())
-        except (BrokenPipeError, ConnectionResetError):
-            pass
         return connection.recv(4_096).decode().partition("\r\n")[0]
 
 
@@ -374,10 +374,3 @@ def test_demo_tells_the_true_effects_it_was_drawn_with() -> None:
 def test_demo_on_a_database_of_ones_own_is_refused_with_a_sentence(migrated: str) -> None:
     said = refusal(truelift("demo", DATABASE_URL=migrated, TRUELIFT_SECRET=SECRET, TRUELIFT_PORT="8999"))
     assert "unset DATABASE_URL" in said
-
-
-def test_command_alone_shows_what_it_can_do() -> None:
-    shown = truelift("--help")
-    assert shown.returncode == 0
-    for command in ("serve", "work", "migrate", "demo", "doctor", "key", "import"):
-        assert command in shown.stdout

@@ -87,7 +87,8 @@ async def test_body_that_is_no_request_is_refused_with_400_and_the_server_goes_o
 
 
 @pytest.mark.parametrize(
-    "media", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/graphql"]
+    "media",
+    ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/graphql"],
 )
 async def test_body_of_another_media_type_is_refused(reader: Client, media: str) -> None:
     answer = await reader.post("/graphql", content=json.dumps(VIEWER), headers={"content-type": media})

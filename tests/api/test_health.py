@@ -1,7 +1,8 @@
 """Alive, and ready: what is missing is said in words."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 
 import httpx
 import pytest
@@ -63,48 +64,53 @@ async def test_service_is_ready_while_its_worker_runs_and_not_after(checker: Cli
     status, found = await checks(checker)
     assert (status, found["migrations"]) == (503, "ok")
     assert found["worker"] == "No worker is running: start `truelift work`, or `truelift serve`."
-    worker = asyncio.create_task(work(empty, seconds=0.2))
-    try:
-        async with asyncio.timeout(10):
-            while (await checks(checker))[0] != 200:
-                await asyncio.sleep(0.02)
-        assert (await checks(checker))[1] == {
-            "status": "ready",
-            "database": "ok",
-            "migrations": "ok",
-            "worker": "ok",
-        }
-    finally:
-        worker.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await worker
+    async with working(empty):
+        await comes(lambda: _is_ready(checker))
+        assert (await checks(checker))[1] == {"status": "ready", "database": "ok", "migrations": "ok", "worker": "ok"}
     assert (await checks(checker))[0] == 503
 
 
-async def test_worker_refreshes_what_comes_in_without_being_asked(empty: Database) -> None:
+async def test_worker_hears_of_what_came_in_and_settles_it(empty: Database) -> None:
     await schema.upgrade(empty.engine)
-    worker = asyncio.create_task(work(empty, seconds=30))
+    async with working(empty, seconds=3_600):
+        async with empty.raw() as connection:
+            await connection.execute(CAME_IN)
+        await comes(lambda: _is_settled(empty))
+
+
+CAME_IN = """
+INSERT INTO workspaces (key, name, created_at) VALUES ('w', 'w', now());
+INSERT INTO ingests (workspace_id, noun, accepted, duplicates, rejected, touched, is_pending, received_at)
+SELECT id, 'outcomes', 1, 0, 0, '{1}', true, now() FROM workspaces;
+SELECT pg_notify('truelift_ingested', '1');
+"""
+
+
+@asynccontextmanager
+async def working(database: Database, seconds: float = 0.2) -> AsyncIterator[None]:
+    """A worker in this process, while the block runs."""
+    worker = asyncio.create_task(work(database, seconds=seconds))
     try:
-        await _pending(empty, is_pending=True)
-        async with asyncio.timeout(10):
-            while await _count(empty):
-                await asyncio.sleep(0.02)
+        yield
     finally:
         worker.cancel()
-        with pytest.raises(asyncio.CancelledError):
+        with suppress(asyncio.CancelledError):
             await worker
 
 
-async def _pending(database: Database, *, is_pending: bool) -> None:
-    async with database.raw() as connection:
-        await connection.execute(
-            "INSERT INTO workspaces (key, name, created_at) VALUES ('w', 'w', now());"
-            " INSERT INTO ingests (workspace_id, noun, accepted, duplicates, rejected, touched, is_pending, received_at)"
-            f" SELECT id, 'outcomes', 1, 0, 0, '{{1}}', {is_pending}, now() FROM workspaces"
-        )
-        await connection.execute("SELECT pg_notify('truelift_ingested', '1')")
+async def comes(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until something comes about, ten seconds at most."""
+    for _ in range(500):
+        if await condition():
+            return
+        await asyncio.sleep(0.02)
+    pytest.fail("it never came about")
 
 
-async def _count(database: Database) -> int:
+async def _is_ready(client: Client) -> bool:
+    return (await checks(client))[0] == 200
+
+
+async def _is_settled(database: Database) -> bool:
     async with database.raw() as connection:
-        return int(await connection.fetchval("SELECT count(*) FROM ingests WHERE is_pending"))
+        return bool(await connection.fetchval("SELECT NOT bool_or(is_pending) FROM ingests"))

@@ -117,12 +117,11 @@ async def test_batch_of_a_thousand_rows_is_taken_and_of_one_more_refused_whole(
     ask: Ask, started: str, noun: str
 ) -> None:
     assert started
-    take, row = (
-        (exposed, lambda unit: documents.exposure(unit, "tour", AT))
-        if noun == "exposures"
-        else (happened, lambda unit: documents.outcome(unit, "activated", AT))
-    )
-    rows = [row(f"u{number}") for number in range(1_001)]
+    units = [f"u{number}" for number in range(1_001)]
+    if noun == "exposures":
+        take, rows = exposed, [documents.exposure(unit, "tour", AT) for unit in units]
+    else:
+        take, rows = happened, [documents.outcome(unit, "activated", AT) for unit in units]
     refused = await take(ask, *rows)
     assert refused["report"] is None
     assert [(error["code"], error["path"]) for error in refused["userErrors"]] == [("BAD_USER_INPUT", [noun])]

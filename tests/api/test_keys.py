@@ -40,7 +40,7 @@ async def test_key_opens_with_the_servers_secret_and_with_no_other(
         caller = await keys.caller(session, key, SECRET)
         assert await keys.caller(session, key, OTHER_SECRET) is None
     assert caller is not None
-    assert (caller.workspace_id, caller.scopes) == (workspace.id, {Scope.READ, Scope.INGEST})
+    assert (caller.workspace_id, caller.scopes) == (workspace.id, frozenset({Scope.READ, Scope.INGEST}))
 
 
 async def test_keys_are_never_alike(make_key: MakeKey) -> None:

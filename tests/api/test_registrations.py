@@ -1,5 +1,6 @@
 """Registering KPIs, hypotheses and experiments; starting and stopping."""
 
+import asyncio
 import hashlib
 import json
 from datetime import UTC, datetime
@@ -348,3 +349,13 @@ async def test_nul_in_an_input_is_a_fault_of_the_input_and_nothing_is_stored(
     assert set(codes) <= {"BAD_USER_INPUT", "NOT_FOUND"}
     counts = await ask("{ kpis { totalCount } hypotheses { totalCount } experiments { totalCount } }")
     assert {found["totalCount"] for found in counts.values()} == {0}
+
+
+async def test_key_registered_by_many_at_once_is_taken_by_one(ask: Ask) -> None:
+    asked = [ask(documents.KPI_REGISTER, {"input": documents.kpi()}) for _ in range(8)]
+    payloads = [found["kpiRegister"] for found in await asyncio.gather(*asked)]
+    assert sum(payload["kpi"] is not None for payload in payloads) == 1
+    refused = [payload["userErrors"] for payload in payloads if payload["kpi"] is None]
+    assert [[(error["code"], error["path"]) for error in errors] for errors in refused] == [
+        [("KEY_TAKEN", ["key"])]
+    ] * 7

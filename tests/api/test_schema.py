@@ -189,7 +189,8 @@ def test_no_number_list_holds_what_cannot_be_sent() -> None:
 
 def test_inputs_refer_to_inputs_only() -> None:
     assert all(
-        is_input_object_type(get_named_type(field.type)) or not isinstance(get_named_type(field.type), GraphQLObjectType)
+        is_input_object_type(get_named_type(field.type))
+        or not isinstance(get_named_type(field.type), GraphQLObjectType)
         for found in inputs()
         for field in found.fields.values()
     )

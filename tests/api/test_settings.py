@@ -29,9 +29,7 @@ def test_nothing_set_means_the_embedded_database_on_this_machine_alone() -> None
         ("postgresql://u@h/d?sslmode=require", "postgresql+asyncpg://u@h/d?ssl=require"),
     ],
 )
-def test_address_of_a_database_is_read_for_the_driver(
-    monkeypatch: pytest.MonkeyPatch, given: str, driven: str
-) -> None:
+def test_address_of_a_database_is_read_for_the_driver(monkeypatch: pytest.MonkeyPatch, given: str, driven: str) -> None:
     monkeypatch.setenv("DATABASE_URL", given)
     assert load().database_url == driven
 

@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
-from tests.browser.service import Service
+from tests.service.running import Service
 
 EXPERIMENTS = ["guided-onboarding", "smart-templates", "weekly-digest", "new-editor", "checklist-nudge"]
 SIZES = {

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.browser.service import Service, start_demo, wait_until_ready
+from tests.service.running import Service, start_demo, wait_until_ready
 
 FLAGS = (
     "--no-sandbox",

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from api import sample
-from tests.browser.service import Service, start_demo, wait_until_ready
+from tests.service.running import Service, start_demo, wait_until_ready
 
 COUNTS = "{ experiments { nodes { key results { diagnostics { exposed crossovers } } } } }"
 

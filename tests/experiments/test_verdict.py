@@ -1,0 +1,230 @@
+"""The verdict's rules in their order, one example each, and what the sample ratio says."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from experiments.enums import Policy, Role
+from experiments.findings import Arm, Finding, Ratio, SampleRatio, Series
+from experiments.looks import Course, Look
+from experiments.verdict import SRM_ALARM, SRM_WARNING, Rule, SrmState, VerdictState, judge, srm_state
+from kpi.kinds.shape import Scale
+from stats.results import Interval
+from tests.experiments.planning import CONTROL, OTHER, TREATMENT, day
+
+KEPT = SampleRatio(
+    statistic=0.1,
+    p_value=0.75,
+    sequential_p_value=0.9,
+    arms=(
+        Ratio(variant=CONTROL, observed=1010, expected=1005.0),
+        Ratio(variant=TREATMENT, observed=1000, expected=1005.0),
+    ),
+)
+BROKEN = replace(KEPT, p_value=1e-6, sequential_p_value=0.001)
+NOTHING = Arm(n=0, open=0, value=None, standard_error=None)
+SERIES = Series(on=[], n=[], difference=[], lower=[], upper=[], always_valid_lower=[], always_valid_upper=[])
+
+
+def finding(**changes: Any) -> Finding:
+    """A primary KPI, higher is better, with looks left and nothing decided."""
+    fields: dict[str, Any] = {
+        "kpi": "activation",
+        "kpi_name": "Activation",
+        "role": Role.PRIMARY,
+        "variant": TREATMENT,
+        "segment": "",
+        "scale": Scale.FRACTION,
+        "sign": 1,
+        "policy": Policy.GROUP_SEQUENTIAL,
+        "method": "by hand",
+        "read_on": day(5),
+        "control": NOTHING,
+        "treatment": NOTHING,
+        "difference": 0.01,
+        "lift": None,
+        "interval": Interval(lower=-0.01, upper=0.03, level=0.95),
+        "lift_interval": None,
+        "p_value": 0.3,
+        "adjusted_p_value": 0.3,
+        "is_significant": False,
+        "is_over": False,
+        "margin": None,
+        "reason": None,
+        "fixed": None,
+        "always_valid": None,
+        "course": None,
+        "baseline": None,
+        "series": SERIES,
+        "curves": None,
+    }
+    return Finding(**(fields | changes))
+
+
+UNDECIDED = finding()
+BETTER = finding(is_significant=True, difference=0.04, is_over=True)
+WORSE = finding(is_significant=True, difference=-0.04, is_over=True, variant=OTHER)
+OVER = finding(is_over=True)
+HARMED = finding(
+    kpi="errors",
+    kpi_name="Errors",
+    role=Role.GUARDRAIL,
+    sign=-1,
+    margin=0.01,
+    interval=Interval(lower=0.011, upper=0.03, level=0.95),
+)
+UNHARMED = replace(HARMED, interval=Interval(lower=-0.01, upper=0.009, level=0.95))
+INFORMING = finding(kpi="return", role=Role.SECONDARY, is_significant=True, difference=-0.5)
+
+
+# --- the rules in their order ----------------------------------------------------------------------------------------
+
+
+def test_rule_1_units_that_are_not_split_as_promised_make_everything_invalid() -> None:
+    verdict = judge([BETTER, WORSE, HARMED], BROKEN)
+    assert (verdict.state, verdict.rule) == (VerdictState.INVALID, Rule.BROKEN_SPLIT)
+    assert "Control 1,010 (expected 1,005), Shorter form 1,000 (expected 1,005)" in verdict.sentence
+
+
+def test_rule_2_a_deciding_kpi_that_is_worse_rolls_back_whatever_another_gained() -> None:
+    verdict = judge([BETTER, WORSE, HARMED], KEPT)
+    assert (verdict.state, verdict.rule) == (VerdictState.ROLL_BACK, Rule.PRIMARY_WORSE)
+    assert OTHER.name in verdict.sentence
+    assert WORSE.kpi_name in verdict.sentence
+
+
+def test_rule_3_a_guardrail_harmed_beyond_its_margin_rolls_back_what_would_ship() -> None:
+    verdict = judge([BETTER, HARMED], KEPT)
+    assert (verdict.state, verdict.rule) == (VerdictState.ROLL_BACK, Rule.GUARDRAIL_HARMED)
+    assert HARMED.kpi_name in verdict.sentence
+
+
+def test_rule_3_holds_before_anything_is_decided() -> None:
+    assert judge([UNDECIDED, HARMED], KEPT).rule is Rule.GUARDRAIL_HARMED
+
+
+def test_rule_4_a_deciding_kpi_that_is_better_ships() -> None:
+    verdict = judge([UNDECIDED, BETTER, UNHARMED, INFORMING], KEPT)
+    assert (verdict.state, verdict.rule) == (VerdictState.SHIP, Rule.PRIMARY_BETTER)
+    assert BETTER.kpi_name in verdict.sentence
+    assert UNHARMED.kpi_name not in verdict.would_change
+
+
+def test_rule_4_names_the_variant_with_the_largest_difference() -> None:
+    best = replace(BETTER, variant=OTHER, difference=0.06)
+    assert OTHER.name in judge([BETTER, best], KEPT).sentence
+
+
+def test_rule_4_tells_of_guardrails_that_are_not_shown_to_be_safe() -> None:
+    unsure = replace(HARMED, interval=Interval(lower=-0.02, upper=0.02, level=0.95))
+    verdict = judge([BETTER, unsure], KEPT)
+    assert verdict.state is VerdictState.SHIP
+    assert unsure.kpi_name in verdict.would_change
+
+
+def test_rule_5_no_look_left_and_none_decided_is_inconclusive() -> None:
+    verdict = judge([OVER, replace(OVER, variant=OTHER), UNHARMED], KEPT)
+    assert (verdict.state, verdict.rule) == (VerdictState.INCONCLUSIVE, Rule.NO_LOOK_LEFT)
+
+
+def test_rule_6_one_deciding_test_that_is_not_over_keeps_running() -> None:
+    verdict = judge([OVER, UNDECIDED], KEPT)
+    assert (verdict.state, verdict.rule) == (VerdictState.KEEP_RUNNING, Rule.UNDECIDED)
+
+
+def test_rule_6_says_when_the_next_look_is() -> None:
+    taken = Look(number=1, planned_on=day(4), is_final=False, statistic=0.5)
+    skipped = Look(number=2, planned_on=day(5), is_final=False)  # its day has passed; it saw nothing new
+    coming = Look(number=3, planned_on=day(8), is_final=True)
+    course = Course(looks=(taken, skipped, coming), last=taken, is_over=False, p_value=None)
+    assert day(8).isoformat() in judge([finding(course=course, read_on=day(5))], KEPT).would_change
+
+
+def test_secondary_and_segment_findings_never_decide() -> None:
+    for role in (Role.SECONDARY, Role.GUARDRAIL):
+        other = replace(WORSE, role=role, kpi="return")
+        assert judge([UNDECIDED, other], KEPT).rule is Rule.UNDECIDED
+        assert judge([OVER, other], KEPT).rule is Rule.NO_LOOK_LEFT
+
+
+@pytest.mark.parametrize("warning", [replace(KEPT, p_value=0.001), replace(KEPT, sequential_p_value=None)])
+def test_suspect_split_alone_decides_nothing(warning: SampleRatio) -> None:
+    assert judge([BETTER], warning).state is VerdictState.SHIP
+
+
+def test_every_verdict_says_what_would_change_it() -> None:
+    for found in ([BETTER], [WORSE], [HARMED, OVER], [OVER], [UNDECIDED]):
+        verdict = judge(found, KEPT)
+        assert verdict.sentence.endswith(".")
+        assert verdict.would_change.endswith(".")
+
+
+# --- guardrails and directions ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("sign", "lower", "upper", "breaches", "keeps"),
+    [
+        (1, -0.05, -0.02, True, False),
+        (1, -0.05, -0.01, False, False),  # touching the margin is not beyond it
+        (1, -0.05, 0.02, False, False),
+        (1, -0.005, 0.02, False, True),
+        (-1, 0.02, 0.05, True, False),
+        (-1, 0.01, 0.05, False, False),
+        (-1, -0.02, 0.05, False, False),
+        (-1, -0.02, 0.005, False, True),
+    ],
+)
+def test_guardrail_is_harmed_or_kept_by_its_whole_interval(
+    sign: int, lower: float, upper: float, breaches: bool, keeps: bool
+) -> None:
+    guardrail = replace(HARMED, sign=sign, interval=Interval(lower=lower, upper=upper, level=0.95))
+    assert (guardrail.breaches_margin, guardrail.keeps_margin) == (breaches, keeps)
+
+
+def test_guardrail_without_an_interval_is_neither_harmed_nor_kept() -> None:
+    blind = replace(HARMED, interval=None)
+    assert (blind.breaches_margin, blind.keeps_margin) == (False, False)
+
+
+@settings(max_examples=100, deadline=None, database=None, derandomize=True)
+@given(st.sampled_from([1, -1]), st.none() | st.floats(-1, 1), st.booleans())
+def test_better_and_worse_need_significance_and_exclude_each_other(
+    sign: int, difference: float | None, is_significant: bool
+) -> None:
+    one = finding(sign=sign, difference=difference, is_significant=is_significant)
+    assert not (one.is_better and one.is_worse)
+    assert (one.is_better or one.is_worse) == (is_significant and bool(difference))
+    if difference:
+        turned = replace(one, difference=-difference)
+        assert (turned.is_better, turned.is_worse) == (one.is_worse, one.is_better)
+
+
+# --- the sample ratio ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("p_value", "sequential", "state"),
+    [
+        (0.5, 0.5, SrmState.OK),
+        (SRM_WARNING, SRM_ALARM, SrmState.OK),
+        (SRM_WARNING * 0.99, 0.5, SrmState.WARNING),
+        (SRM_WARNING * 0.99, SRM_ALARM * 0.99, SrmState.ALARM),
+        (0.5, SRM_ALARM * 0.99, SrmState.ALARM),  # it stays an alarm once it was one
+        (None, None, SrmState.OK),
+    ],
+)
+def test_srm_alarms_by_the_sequential_test_and_warns_by_chi_square(
+    p_value: float | None, sequential: float | None, state: SrmState
+) -> None:
+    assert srm_state(replace(KEPT, p_value=p_value, sequential_p_value=sequential)) is state
+
+
+def test_course_that_is_over_leaves_no_look_to_wait_for() -> None:
+    late = Look(number=1, planned_on=day(4) + timedelta(days=1), is_final=True, statistic=0.5)
+    course = Course(looks=(late,), last=late, is_over=True, p_value=0.6)
+    assert judge([finding(course=course, is_over=True)], KEPT).rule is Rule.NO_LOOK_LEFT

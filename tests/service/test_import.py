@@ -1,0 +1,96 @@
+"""`truelift import` killed in the middle: what was acknowledged stays, what was not is simply imported again."""
+
+import asyncio
+import csv
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from api import embedded
+from api.database import Database
+from tests.service.running import TRUELIFT, clean
+
+ROWS = 60_000
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table of outcomes, each with an id of its own."""
+    path = tmp_path_factory.mktemp("import") / "outcomes.csv"
+    with path.open("w", newline="") as handle:
+        writer = csv.writer(handle)
+        writer.writerow(["unit", "event", "occurred_at", "value", "event_id"])
+        for number in range(ROWS):
+            day = 1 + number % 28
+            writer.writerow([f"u{number % 997}", "played", f"2026-02-{day:02d}T10:00:00Z", number % 13, f"e{number}"])
+    return path
+
+
+def start_import(file: Path, data_dir: Path) -> subprocess.Popen[bytes]:
+    command = [str(TRUELIFT), "import", "outcomes", str(file), "--data-dir", str(data_dir)]
+    return subprocess.Popen(command, cwd=file.parent, env=clean(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+def stored(data_dir: Path) -> int:
+    """Rows in the database."""
+
+    async def count(url: str) -> int:
+        database = Database(url)
+        try:
+            async with database.engine.connect() as connection:
+                return int((await connection.execute(text("SELECT count(*) FROM outcomes"))).scalar_one())
+        finally:
+            await database.close()
+
+    with embedded.running(data_dir) as database:
+        return asyncio.run(count(database.url))
+
+
+def postmasters(data_dir: Path) -> list[int]:
+    """The numbers of the Postgres servers of a data folder."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and (folder / "cmdline").exists():
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+            if words[0].endswith(b"/postgres") and str(data_dir).encode() in b" ".join(words):
+                found.append(int(folder.name))
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds processes in /proc")
+@pytest.mark.parametrize("victim", ["importer", "postgres"])
+def test_killed_in_the_middle_a_second_import_completes_and_counts_nothing_twice(
+    data_dir: Path, file: Path, victim: str
+) -> None:
+    place = data_dir / f"import-{victim}"
+    first = start_import(file, place)
+    while not place.joinpath("pgdata").exists() or stored_or_none(place) in {None, 0}:
+        assert first.poll() is None, "the import was over before it could be killed"
+        time.sleep(0.05)
+    for number in [first.pid] if victim == "importer" else postmasters(place):
+        os.kill(number, signal.SIGKILL)
+    said = first.communicate(timeout=60)[0].decode()
+    assert first.returncode != 0
+    if victim == "postgres":
+        assert "Run the same import again" in said
+    between = stored(place)
+    assert 0 < between < ROWS
+    second = start_import(file, place)
+    said = second.communicate(timeout=120)[0].decode()
+    assert second.returncode == 0
+    assert f"{ROWS - between:,} accepted, {between:,} duplicates, 0 rejected." in said
+    assert stored(place) == ROWS
+
+
+def stored_or_none(data_dir: Path) -> int | None:
+    """Rows in the database, None before there is a table."""
+    try:
+        return stored(data_dir)
+    except SQLAlchemyError:
+        return None

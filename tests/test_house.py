@@ -1,0 +1,177 @@
+"""The rules of the house that a program can hold. Each names its exceptions, so that a new one is a decision."""
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("api", "experiments", "kpi", "stats", "web", "migrations")
+SOURCES = tuple(path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py")))
+EVERYTHING = (*SOURCES, *sorted((ROOT / "tests").rglob("*.py")), *sorted((ROOT / "benchmarks").rglob("*.py")))
+
+STATEMENT = re.compile(
+    r"\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|CREATE|ALTER|DROP|TRUNCATE|COPY|WITH|SET|SHOW|LOCK)\s"
+)
+BUILDERS = {"select", "insert", "update", "delete", "text"}
+WITH_STATEMENTS = {
+    "api/auth/keys.py": "keys are looked up before there is a caller to scope a query by",
+    "api/auth/tenants.py": "the workspace itself",
+    "api/commands/doctor.py": "questions to Postgres about itself",
+    "api/database.py": "the settings of a transaction",
+    "api/doors/health.py": "questions to Postgres about itself",
+    "api/embedded/cluster.py": "the database is made before anybody can connect to it",
+    "api/graphql/nodes.py": "one keyset page of any noun",
+    "api/schema.py": "the lock that migrations run under",
+    "experiments/aggregates.py": "the three tables that analysis reads, and what fills them",
+    "experiments/queries.py": "the statements of the package",
+    "kpi/queries.py": "the statements of the package",
+}
+"""Where statements may stand, beside `kpi/kinds/` (what a kind adds up) and `migrations/`, and why."""
+
+VAGUE = {"utils", "util", "helpers", "helper", "common", "core", "manager", "managers", "misc", "base"}
+ERRORS_ELSEWHERE = {
+    "api/doors/limits.py": {"BodyTooLarge"},  # raised and answered in this file
+    "api/settings.py": {"SettingsError"},  # settings are one file, not a package
+    "kpi/ingest.py": {"Refused"},  # a row's fault on its way to the report, never past it
+}
+COMMITS = {"api/database.py", "api/schema.py"}
+"""The one door to Postgres; and alembic, whose lock outlives its transactions."""
+RESOLVERS = ("api/graphql/types", "api/graphql/query.py", "api/graphql/mutations")
+
+
+def place(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def texts(module: ast.Module) -> Iterator[str]:
+    """Every text in a module that is no docstring and no comment on a constant."""
+    prose = {id(node.value) for node in ast.walk(module) if isinstance(node, ast.Expr)}
+    for node in ast.walk(module):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose:
+            yield node.value
+
+
+def calls(module: ast.Module) -> Iterator[str]:
+    """The name of everything a module calls: the last part of it."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.Call):
+            function = node.func
+            yield function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+
+
+def holds_statements(path: Path) -> bool:
+    module = tree(path)
+    imported = {
+        alias.asname or alias.name
+        for node in ast.walk(module)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(("sqlalchemy", "sqlmodel"))
+        for alias in node.names
+    }
+    builds = BUILDERS & imported & set(calls(module))
+    return bool(builds) or any(STATEMENT.match(text) for text in texts(module))
+
+
+def test_statements_stand_only_where_they_are_allowed() -> None:
+    free = ("kpi/kinds/", "migrations/")
+    found = {place(path) for path in SOURCES if holds_statements(path)}
+    assert {name for name in found if not name.startswith(free)} == set(WITH_STATEMENTS)
+
+
+def test_files_are_named_for_what_they_hold() -> None:
+    assert len(EVERYTHING) > 150
+    assert [place(path) for path in EVERYTHING if path.stem.lower() in VAGUE or path.parent.name in VAGUE] == []
+
+
+def test_errors_of_a_package_are_in_one_file() -> None:
+    found: dict[str, set[str]] = {}
+    for path in SOURCES:
+        classes = [node for node in ast.walk(tree(path)) if isinstance(node, ast.ClassDef)]
+        errors = {node.name for node in classes if {"Exception", "BaseException"} & set(_bases(node))}
+        if errors and path.name != "errors.py":
+            found[place(path)] = errors
+    assert found == ERRORS_ELSEWHERE
+
+
+def _bases(node: ast.ClassDef) -> Iterator[str]:
+    for base in node.bases:
+        yield getattr(base, "id", "")
+
+
+def test_resolvers_handle_no_error() -> None:
+    paths = [path for path in SOURCES if place(path).startswith(RESOLVERS)]
+    assert len(paths) > 8
+    assert [place(path) for path in paths if any(isinstance(node, ast.Try) for node in ast.walk(tree(path)))] == []
+
+
+def test_one_place_commits() -> None:
+    assert {place(path) for path in SOURCES if {"commit", "rollback"} & set(calls(tree(path)))} <= COMMITS
+
+
+def test_no_handler_takes_every_error() -> None:
+    everything = {"Exception", "BaseException"}
+    found = [
+        f"{place(path)}:{node.lineno}"
+        for path in EVERYTHING
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.ExceptHandler)
+        and (node.type is None or everything & {getattr(name, "id", "") for name in ast.walk(node.type)})
+    ]
+    assert found == []
+
+
+EXCEPTION = re.compile(r"#\s*(noqa|type:\s*ignore|pragma|nosec)", re.IGNORECASE)
+CODES = r"# (noqa: [A-Z]+\d+(, ?[A-Z]+\d+)*|type: ignore\[[\w-]+(, ?[\w-]+)*\])"
+REASONED = re.compile(rf"{CODES}( - |  # |  )\w.*")
+
+
+def test_exceptions_to_the_linters_say_why_on_their_line() -> None:
+    for path in EVERYTHING:
+        if path == Path(__file__):
+            continue
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+            if found := EXCEPTION.search(line):
+                assert REASONED.match(line[found.start() :]), f"{place(path)}:{number} gives no reason: {line.strip()}"
+
+
+def test_rules_that_are_switched_off_say_why_on_their_line() -> None:
+    lines = (ROOT / "pyproject.toml").read_text(encoding="utf-8").splitlines()
+    rules = [line for line in lines if re.fullmatch(r'\s+"[A-Z]+\d+",.*', line)]
+    assert len(rules) > 10
+    assert [line for line in rules if not re.search(r"# \w", line)] == []
+
+
+@pytest.mark.parametrize("lock", sorted((ROOT / "requirements").glob("*.lock")), ids=lambda path: path.name)
+def test_lock_pins_by_hash_and_names_no_address(lock: Path) -> None:
+    text = lock.read_text(encoding="utf-8")
+    pins = re.findall(
+        r"^[\w.\[\]-]+==\S+(?: ;[^\\\n]*)? \\\n(?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+", text, re.MULTILINE
+    )
+    lines = [line for line in text.splitlines() if line and not line.startswith((" ", "#"))]
+    assert len(pins) == len(lines) > 20
+    assert "://" not in text
+    assert not re.search(r"^\s*(--index|-i |--extra-index|--find-links|-f )", text, re.MULTILINE)
+
+
+def tracked() -> list[Path]:
+    """The files that are kept; those of a checkout without git are all that is not hidden."""
+    listed = subprocess.run(
+        ["/usr/bin/env", "git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if listed.returncode == 0:
+        return [ROOT / name for name in listed.stdout.split("\0") if name]
+    return [path for path in ROOT.rglob("*") if not any(part.startswith((".", "__")) for part in path.parts)]
+
+
+def test_no_file_names_a_path_of_the_machine_it_was_written_on() -> None:
+    homes = re.compile(rb"(?<![\w.])/(work|home/\w+|Users/\w+)/")
+    files = [path for path in tracked() if path.is_file()]
+    assert len(files) > 150
+    assert [place(path) for path in files if homes.search(path.read_bytes())] == []
