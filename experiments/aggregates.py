@@ -20,8 +20,8 @@ SEGMENT_VALUES = 20
 ENTRIES = """
 CREATE TEMP TABLE entries ON COMMIT DROP AS
 SELECT unit, variant_id, exposed_at AS entered_at, (exposed_at AT TIME ZONE 'UTC')::date AS entered_on, attributes
-FROM exposures
-WHERE experiment_id = $1 AND exposed_at < $2 AND (crossed_at IS NULL OR crossed_at >= $2)
+FROM exposures, (SELECT least($2::timestamptz, stopped_at) AS closes FROM experiments WHERE id = $1) enrolment
+WHERE experiment_id = $1 AND exposed_at < closes AND (crossed_at IS NULL OR crossed_at >= closes)
 """
 
 MEMBERSHIPS = f"""
@@ -106,6 +106,7 @@ async def refresh(
 ) -> None:
     """Recompute an experiment's aggregates from its rows, in the caller's transaction. Safe to run twice.
 
+    A stop in the past closes enrolment for rows that had come in already, as it does for those still to come.
     A lock lets one refresh of an experiment run at a time.
     """
     await connection.execute("SELECT pg_advisory_xact_lock(hashtext('refresh'), $1)", experiment_id)
@@ -135,7 +136,9 @@ async def _record(connection: asyncpg.Connection, experiment_id: int, now: datet
     await connection.execute(
         """
         INSERT INTO refreshes (experiment_id, data_through, computed_at, crossovers, version)
-        SELECT $1, $2, clock_timestamp(), count(*), $3 FROM exposures WHERE experiment_id = $1 AND crossed_at < $2
+        SELECT $1, $2, clock_timestamp(), count(x.unit), $3
+        FROM experiments e LEFT JOIN exposures x ON x.experiment_id = e.id AND x.crossed_at < least($2, e.stopped_at)
+        WHERE e.id = $1
         ON CONFLICT (experiment_id) DO UPDATE SET data_through = excluded.data_through,
             computed_at = excluded.computed_at, crossovers = excluded.crossovers, version = excluded.version
         """,

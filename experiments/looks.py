@@ -2,7 +2,7 @@
 
 Lan & DeMets (1983): the boundary at a look depends only on the information so far, so a look may come with more or
 less information than planned. The last look - the horizon, or the day the last unit of a stopped experiment is final -
-spends all the alpha that is left. A look that sees nothing new is not taken.
+spends all the alpha that is left. A look before it that sees nothing new is not taken.
 """
 
 from collections.abc import Sequence
@@ -83,7 +83,7 @@ def course(looks: Sequence[Look], seen: Sequence[Seen | None], *, planned_inform
     taken = _taken(looks, seen, planned_information)
     if not taken:
         return Course(looks=tuple(looks), last=None, is_over=False, p_value=None)
-    information = np.array([saw.information for _, saw in taken])
+    information = np.maximum.accumulate([saw.information for _, saw in taken])  # the final look may bring none
     fractions = np.array([_fraction(look, saw, planned_information) for look, saw in taken])
     boundaries = group_sequential.boundaries(fractions, alpha=alpha, information=information)
     filled = [
@@ -99,7 +99,7 @@ def _taken(looks: Sequence[Look], seen: Sequence[Seen | None], planned_informati
     taken: list[tuple[Look, Seen]] = []
     for look, saw in zip(looks, seen, strict=True):
         before = taken[-1][1].information if taken else 0.0
-        if saw is None or saw.information <= before * NEWS:
+        if saw is None or saw.information <= (0.0 if look.is_final else before * NEWS):
             continue
         taken.append((look, saw))
         if saw.information >= planned_information:

@@ -6,7 +6,6 @@ An input with faults raises `Invalid` with all of them, and stores nothing.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from math import isfinite
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -181,7 +180,7 @@ def variant_problems(variants: Sequence[VariantChoice]) -> list[Problem]:
         ]
         if keys.index(variant.key) != place:
             problems.append(_bad(f"The key “{variant.key}” is used twice.", *path, "key"))
-        if not (isfinite(variant.weight) and variant.weight > 0):
+        if not _is_size(variant.weight):
             problems.append(_bad("A weight is a positive number.", *path, "weight"))
     return problems
 
@@ -255,14 +254,14 @@ def _effect_problems(choice: KpiChoice, measure: _Measure | None, path: tuple[st
     if choice.role is Role.PRIMARY and not stated:
         sentence = "A primary KPI needs an mde: the smallest effect that would be worth having."
         problems.append(_bad(sentence, *path, "mde"))
-    if any(not (isfinite(size) and size > 0) for size in stated):
+    if not all(_is_size(size) for size in stated):
         problems.append(_bad("An mde is a positive size; the direction is the hypothesis's.", *path, "mde"))
     if choice.mde_lift is not None and measure is not None and (measure.baseline is None or not measure.baseline.value):
         sentence = f"An mde as a lift needs a baseline of “{choice.kpi}” other than zero; state a difference instead."
         problems.append(_bad(sentence, *path, "mde", "lift"))
     if (choice.role is Role.GUARDRAIL) != (choice.margin is not None):
         problems.append(_bad("A guardrail, and only a guardrail, has a margin.", *path, "margin"))
-    if choice.margin is not None and not (isfinite(choice.margin) and choice.margin > 0):
+    if choice.margin is not None and not _is_size(choice.margin):
         problems.append(_bad("A margin is a positive size in the KPI's own units.", *path, "margin"))
     return problems
 
@@ -371,6 +370,11 @@ def _time_problems(field: str, at: datetime, now: datetime) -> list[Problem]:
     if at < EARLIEST:
         return [_bad(f"{field} is before 1990.", field)]
     return []
+
+
+def _is_size(number: float) -> bool:
+    """Whether a number is positive, and neither so large nor so small that its square is none."""
+    return 1e-100 < number < 1e100
 
 
 def _bad(message: str, *path: str) -> Problem:

@@ -19,7 +19,7 @@ from experiments.tables import Experiment
 from kpi import events
 from kpi.tables import Workspace
 from tests.experiments.recomputation import DAY, KPIS, Did, Exposed, Tables, recompute
-from tests.experiments.registering import CONTROL, PRIMARY, TREATMENT, draft, plan_choice, start
+from tests.experiments.registering import CONTROL, PRIMARY, TREATMENT, draft, plan_choice, start, stop
 from tests.kpi.registering import register_kpi
 
 START = datetime.fromisoformat("2026-03-02T00:00:00Z")
@@ -270,3 +270,15 @@ async def test_refresh_outcomes_of_another_workspace_do_not_count(database: Data
     now = START + 9 * DAY
     assert_same(await refresh(database, here, now), recompute([unit], [], now))
     assert_same(await refresh(database, there, now), recompute([unit], [act], now))
+
+
+async def test_refresh_what_came_in_before_a_stop_in_the_past_counts_only_until_the_stop(database: Database) -> None:
+    to, ends, now = await running(database), START + 2 * DAY, START + 9 * DAY
+    inside = [
+        Exposed(unit="u1", variant=0, at=START, plan=None),
+        Exposed(unit="u2", variant=1, at=ends - MOMENT, plan=None),
+    ]
+    late = [Exposed(unit="u1", variant=1, at=ends, plan=None), Exposed(unit="u3", variant=1, at=ends, plan=None)]
+    await send(database, to, inside + late)
+    await stop(database, to.experiment, now=now, stopped_at=ends)
+    assert_same(await refresh(database, to, now), recompute(inside, [], now))

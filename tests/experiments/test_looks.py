@@ -132,6 +132,15 @@ def test_course_look_that_sees_nothing_new_is_not_taken() -> None:
     assert [course.looks[0].boundary, course.looks[3].boundary] == pytest.approx(list(by_hand))
 
 
+@pytest.mark.parametrize("information", [50.0, 49.0, 50.01])
+def test_course_final_look_is_taken_and_spends_the_rest_even_if_nobody_came_since(information: float) -> None:
+    course = walked(seen(2.5, 50), None, None, seen(2.5, information))
+    by_hand = group_sequential.boundaries([0.5, 1.0], alpha=ALPHA, information=[50, max(50, information)])
+    assert course.looks[-1].boundary == pytest.approx(by_hand[-1])
+    assert by_hand[-1] < 2.5 < by_hand[0]
+    assert (course.is_over, course.has_crossed) == (True, True)
+
+
 @pytest.mark.parametrize("variance", [0.0, float("nan"), float("inf")])
 def test_course_look_without_information_is_not_taken(variance: float) -> None:
     course = walked(Seen(difference=1.0, variance=variance), seen(1, 50), None, None)

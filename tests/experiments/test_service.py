@@ -167,6 +167,7 @@ async def test_register_everything_wrong_is_told_at_once_and_nothing_is_stored(
         ({"kpis": []}, "plan.kpis"),
         ({"kpis": [KpiChoice(kpi="activation", role=Role.PRIMARY)]}, "plan.kpis.0.mde"),
         ({"kpis": [replace(PRIMARY, mde_difference=nan)]}, "plan.kpis.0.mde"),
+        ({"kpis": [replace(PRIMARY, mde_difference=1e-200)]}, "plan.kpis.0.mde"),
         ({"kpis": [replace(PRIMARY, margin=0.1)]}, "plan.kpis.0.margin"),
         ({"kpis": [replace(PRIMARY, kpi="a\0")]}, "plan.kpis.0.kpi"),
     ],
@@ -186,8 +187,10 @@ async def test_register_plan_that_breaks_one_rule_is_refused_at_its_place(
         ([CONTROL, *(VariantChoice(key=f"v{n}", name="V", weight=1, is_control=False) for n in range(10))], "variants"),
         ([TREATMENT, replace(TREATMENT, key="other")], "variants"),
         ([CONTROL, replace(TREATMENT, weight=inf)], "variants.1.weight"),
+        ([CONTROL, replace(TREATMENT, weight=1e308)], "variants.1.weight"),
+        ([CONTROL, replace(TREATMENT, weight=-1)], "variants.1.weight"),
     ],
-    ids=["alone", "too-many", "without-control", "endless"],
+    ids=["alone", "too-many", "without-control", "endless", "huge", "negative"],
 )
 async def test_register_variants_that_break_a_rule_are_refused(
     database: Database, workspace: Workspace, variants: list[VariantChoice], path: str
