@@ -25,6 +25,7 @@ class Database:
             max_overflow=0,
             pool_timeout=10,
             pool_pre_ping=True,
+            hide_parameters=True,  # an error in the log must not carry people's data
             connect_args={"server_settings": settings, "timeout": 10},
         )
 

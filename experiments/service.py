@@ -18,7 +18,7 @@ from kpi import kinds
 from kpi.errors import Code, Invalid, NotFound, Problem
 from kpi.ingest import EARLIEST, SKEW, is_text
 from kpi.queries import hypotheses_by_key, kpis_by_key, latest_baselines, latest_definitions
-from kpi.service import absent, key_problems, taken, text_problems
+from kpi.service import LARGEST, SMALLEST, absent, is_size, key_problems, taken, text_problems
 from kpi.tables import Baseline, Definition, Hypothesis, Kpi
 
 MOST_VARIANTS = 10
@@ -27,6 +27,7 @@ MOST_LOOKS = 60
 MOST_SEGMENT_ATTRIBUTES = 5
 LONGEST_HORIZON = 730
 """Days."""
+SMALLEST_ALPHA, LARGEST_ALPHA, LARGEST_POWER = 0.0001, 0.5, 0.999
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +181,7 @@ def variant_problems(variants: Sequence[VariantChoice]) -> list[Problem]:
         ]
         if keys.index(variant.key) != place:
             problems.append(_bad(f"The key “{variant.key}” is used twice.", *path, "key"))
-        if not _is_size(variant.weight):
+        if not is_size(variant.weight):
             problems.append(_bad("A weight is a positive number.", *path, "weight"))
     return problems
 
@@ -188,10 +189,11 @@ def variant_problems(variants: Sequence[VariantChoice]) -> list[Problem]:
 def plan_problems(plan: PlanChoice) -> list[Problem]:
     """The rules a plan keeps whatever its KPIs are."""
     problems: list[Problem] = []
-    if not 0 < plan.alpha <= 0.5:
-        problems.append(_bad("Alpha is above 0 and at most 0.5; 0.05 is usual.", "plan", "alpha"))
-    if not 0 < plan.power < 1 or plan.power <= plan.alpha:
-        problems.append(_bad("Power is above alpha and below 1; 0.8 is usual.", "plan", "power"))
+    if not SMALLEST_ALPHA <= plan.alpha <= LARGEST_ALPHA:
+        sentence = f"Alpha is between {SMALLEST_ALPHA} and {LARGEST_ALPHA}; 0.05 is usual."
+        problems.append(_bad(sentence, "plan", "alpha"))
+    if not plan.alpha < plan.power <= LARGEST_POWER:
+        problems.append(_bad(f"Power is above alpha and at most {LARGEST_POWER}; 0.8 is usual.", "plan", "power"))
     if not 1 <= plan.looks <= MOST_LOOKS:
         problems.append(_bad(f"A plan has 1 to {MOST_LOOKS} looks.", "plan", "looks"))
     if not 1 <= plan.horizon_days <= LONGEST_HORIZON:
@@ -254,14 +256,15 @@ def _effect_problems(choice: KpiChoice, measure: _Measure | None, path: tuple[st
     if choice.role is Role.PRIMARY and not stated:
         sentence = "A primary KPI needs an mde: the smallest effect that would be worth having."
         problems.append(_bad(sentence, *path, "mde"))
-    if not all(_is_size(size) for size in stated):
-        problems.append(_bad("An mde is a positive size; the direction is the hypothesis's.", *path, "mde"))
-    if choice.mde_lift is not None and measure is not None and (measure.baseline is None or not measure.baseline.value):
+    if not all(is_size(size) for size in stated):
+        sentence = f"An mde is a positive size, {SMALLEST:g} to {LARGEST:g}; the direction is the hypothesis's."
+        problems.append(_bad(sentence, *path, "mde"))
+    elif choice.mde_lift is not None and measure is not None and not _is_lift(choice.mde_lift, measure):
         sentence = f"An mde as a lift needs a baseline of “{choice.kpi}” other than zero; state a difference instead."
         problems.append(_bad(sentence, *path, "mde", "lift"))
     if (choice.role is Role.GUARDRAIL) != (choice.margin is not None):
         problems.append(_bad("A guardrail, and only a guardrail, has a margin.", *path, "margin"))
-    if choice.margin is not None and not _is_size(choice.margin):
+    if choice.margin is not None and not is_size(choice.margin):
         problems.append(_bad("A margin is a positive size in the KPI's own units.", *path, "margin"))
     return problems
 
@@ -372,9 +375,9 @@ def _time_problems(field: str, at: datetime, now: datetime) -> list[Problem]:
     return []
 
 
-def _is_size(number: float) -> bool:
-    """Whether a number is positive, and neither so large nor so small that its square is none."""
-    return 1e-100 < number < 1e100
+def _is_lift(lift: float, measure: _Measure) -> bool:
+    """Whether a lift makes a size: there is a baseline, and it is neither zero nor absurd."""
+    return measure.baseline is not None and is_size(lift * abs(measure.baseline.value))
 
 
 def _bad(message: str, *path: str) -> Problem:

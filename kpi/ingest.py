@@ -120,6 +120,8 @@ def kept_text(row: object) -> str:
         text = msgspec.json.encode(row, enc_hook=str).decode()
     except UnicodeEncodeError:
         text = ascii(row)
+    except RecursionError:
+        text = "(nested too deep to be kept)"
     return text[:KEPT_ROW]
 
 

@@ -20,6 +20,8 @@ from kpi.tables import Baseline, Definition, Hypothesis, Kpi
 KEY = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 LONGEST_TEXT = 4_000
 """Characters of a free text field."""
+SMALLEST, LARGEST = 1e-12, 1e12
+"""Sizes of effects and errors beyond which arithmetic, not statistics, would answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +58,8 @@ async def register_kpi(
     """Register a KPI with the first version of its definition and, if known, its baseline."""
     texts = {"name": name, "description": description, "owner": owner, "dataSource": data_source, "action": action}
     problems = key_problems(key) + text_problems(texts, required={"name", "owner"})
-    problems += [_problem(text, "definition", field) for field, text in definition.problems()]
+    kind = _camel(kinds.encode(definition)[0])
+    problems += [_problem(text, "definition", kind, field) for field, text in definition.problems()]
     problems += _baseline_problems(baseline)
     if await queries.kpis_by_key(session, workspace_id, [key]):
         problems.append(taken("KPI", key))
@@ -153,12 +156,22 @@ def text_problems(texts: dict[str, str], *, required: set[str]) -> list[Problem]
 
 def taken(noun: str, key: str) -> Problem:
     """A key that another thing has."""
-    return Problem(code=Code.KEY_TAKEN, message=f"There is a {noun} “{key}” already.", path=("key",))
+    return Problem(code=Code.KEY_TAKEN, message=f"The key “{key}” is taken by another {noun}.", path=("key",))
 
 
 def absent(noun: str, key: str, *path: str) -> Problem:
     """A key that nothing has."""
     return Problem(code=Code.NOT_FOUND, message=f"There is no {noun} “{key}”.", path=path)
+
+
+def is_size(size: float) -> bool:
+    """Whether a number can be the size of an effect or an error: positive, and within reason."""
+    return SMALLEST <= size <= LARGEST
+
+
+def _camel(name: str) -> str:
+    head, *rest = name.split("_")
+    return head + "".join(part.title() for part in rest)
 
 
 def _problem(message: str, *path: str) -> Problem:
@@ -169,10 +182,10 @@ def _baseline_problems(baseline: BaselineValue | None) -> list[Problem]:
     if baseline is None:
         return []
     problems: list[Problem] = []
-    if not isfinite(baseline.value):
-        problems.append(_problem("A baseline's value is a finite number.", "baseline", "value"))
-    if not (isfinite(baseline.standard_error) and baseline.standard_error > 0):
-        sentence = "A baseline is an estimate: its standard error is a positive number."
+    if not abs(baseline.value) <= LARGEST:
+        problems.append(_problem(f"A baseline's value lies within {LARGEST:g} of zero.", "baseline", "value"))
+    if not is_size(baseline.standard_error):
+        sentence = f"A baseline is an estimate: its standard error is a positive number, {SMALLEST:g} to {LARGEST:g}."
         problems.append(_problem(sentence, "baseline", "standardError"))
     if baseline.n is not None and baseline.n < 2:
         problems.append(_problem("A baseline is measured on at least two units.", "baseline", "n"))

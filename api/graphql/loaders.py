@@ -10,7 +10,7 @@ from api.database import Database, driver
 from experiments import analysis
 from experiments import queries as experiment_queries
 from experiments.analysis import Results
-from experiments.tables import Experiment, Refresh, Variant
+from experiments.tables import Experiment
 from kpi import queries as kpi_queries
 from kpi.tables import Baseline, Definition, Hypothesis, Kpi
 
@@ -34,8 +34,6 @@ class Loaders:
         )
         self.definitions: DataLoader[int, Definition | None] = self._loader(kpi_queries.latest_definitions)
         self.baselines: DataLoader[int, Baseline | None] = self._loader(kpi_queries.latest_baselines)
-        self.variants: DataLoader[int, list[Variant] | None] = self._loader(experiment_queries.variants_of)
-        self.refreshes: DataLoader[int, Refresh | None] = self._loader(experiment_queries.refreshes_of)
         self.kpis_by_key: DataLoader[str, Kpi | None] = DataLoader(self._kpis_by_key(workspace_id))
 
     def _loader(self, fetch: Fetch[V]) -> DataLoader[int, V | None]:
@@ -55,11 +53,11 @@ class Loaders:
         return load
 
     async def results(self, experiment: Experiment) -> Results | None:
-        """An experiment's results; None before its first refresh."""
-        refresh = await self.refreshes.load(experiment.id)
-        variants = await self.variants.load(experiment.id) or []
-        if refresh is None:
-            return None
+        """An experiment's results; None before its first refresh. One read, so all of it is of one moment."""
         async with self._database.read() as session:
+            refresh = (await experiment_queries.refreshes_of(session, [experiment.id])).get(experiment.id)
+            variants = (await experiment_queries.variants_of(session, [experiment.id]))[experiment.id]
+            if refresh is None:
+                return None
             connection = await driver(session)
             return await analysis.results(connection, experiment, refresh, {row.key: row.id for row in variants})
