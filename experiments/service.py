@@ -4,64 +4,29 @@ An input with faults raises `Invalid` with all of them, and stores nothing.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from experiments import plan as plans
 from experiments import queries
-from experiments.enums import Kind, Policy, Role, State
-from experiments.plan import PinnedBaseline, PinnedDefinition, Plan, PlannedKpi, PlannedVariant, Rules
+from experiments.draft import (
+    Measure,
+    PlanChoice,
+    VariantChoice,
+    bad,
+    complete,
+    kpi_problems,
+    plan_problems,
+    variant_problems,
+)
+from experiments.enums import Kind, State
+from experiments.plan import Plan
 from experiments.tables import Experiment, Variant
-from kpi import kinds
 from kpi.errors import Code, Invalid, NotFound, Problem
-from kpi.ingest import EARLIEST, SKEW, is_text
+from kpi.ingest import EARLIEST, SKEW
 from kpi.queries import hypotheses_by_key, kpis_by_key, latest_baselines, latest_definitions
-from kpi.service import LARGEST, SMALLEST, absent, is_size, key_problems, taken, text_problems
-from kpi.tables import Baseline, Definition, Hypothesis, Kpi
-
-MOST_VARIANTS = 10
-MOST_KPIS = 20
-MOST_LOOKS = 60
-MOST_SEGMENT_ATTRIBUTES = 5
-LONGEST_HORIZON = 730
-"""Days."""
-SMALLEST_ALPHA, LARGEST_ALPHA, LARGEST_POWER = 0.0001, 0.5, 0.999
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KpiChoice:
-    """A KPI chosen for a plan. The planned effect is stated as a difference, or as a lift on the baseline."""
-
-    kpi: str
-    role: Role
-    mde_difference: float | None = None
-    mde_lift: float | None = None
-    margin: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VariantChoice:
-    """A variant as it is registered."""
-
-    key: str
-    name: str
-    weight: float
-    is_control: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanChoice:
-    """The plan as it is stated, before definitions and baselines are pinned."""
-
-    kpis: Sequence[KpiChoice]
-    alpha: float
-    power: float
-    policy: Policy
-    looks: int
-    horizon_days: int
-    segment_attributes: Sequence[str]
+from kpi.service import absent, key_problems, taken, text_problems
 
 
 async def register(
@@ -81,7 +46,7 @@ async def register(
     believed = (await hypotheses_by_key(session, workspace_id, [hypothesis])).get(hypothesis)
     measured = await _measures(session, workspace_id, [choice.kpi for choice in plan.kpis])
     problems = key_problems(key) + text_problems({"name": name, "owner": owner}, required={"name", "owner"})
-    problems += variant_problems(variants) + plan_problems(plan) + _kpi_problems(plan, measured)
+    problems += variant_problems(variants) + plan_problems(plan) + kpi_problems(plan, measured)
     if believed is None:
         problems.append(absent("hypothesis", hypothesis, "hypothesis"))
     if await queries.experiment_by_key(session, workspace_id, key):
@@ -89,7 +54,7 @@ async def register(
     if problems or believed is None:
         raise Invalid(problems)
     units = {measure.kpi.unit for measure in measured.values()}
-    complete = _complete(key, believed, kind, variants, plan, measured)
+    finished = complete(key, believed, kind, variants, plan, measured)
     experiment = Experiment(
         workspace_id=workspace_id,
         key=key,
@@ -99,7 +64,7 @@ async def register(
         unit=units.pop(),
         owner=owner,
         state=State.DRAFT,
-        plan=plans.to_document(complete),
+        plan=plans.to_document(finished),
         plan_json=None,
         plan_hash=None,
         sealed_at=None,
@@ -109,7 +74,7 @@ async def register(
     )
     session.add(experiment)
     await session.flush()
-    await _add_variants(session, experiment, complete)
+    await _add_variants(session, experiment, finished)
     return experiment
 
 
@@ -156,7 +121,7 @@ async def stop(
     if experiment.started_at is None:
         problems.append(_wrong_state(f"“{experiment.key}” has not started yet, so there is nothing to stop."))
     elif ends < experiment.started_at:
-        problems.append(_bad("An experiment stops after it has started.", "stoppedAt"))
+        problems.append(bad("An experiment stops after it has started.", "stoppedAt"))
     if problems:
         raise Invalid(problems)
     experiment.stopped_at = ends
@@ -164,193 +129,14 @@ async def stop(
     return experiment
 
 
-def variant_problems(variants: Sequence[VariantChoice]) -> list[Problem]:
-    """Two to ten variants with keys of their own and positive weights, exactly one of them the control."""
-    problems: list[Problem] = []
-    keys = [variant.key for variant in variants]
-    if not 2 <= len(variants) <= MOST_VARIANTS:
-        problems.append(_bad(f"An experiment has 2 to {MOST_VARIANTS} variants, control included.", "variants"))
-    if sum(variant.is_control for variant in variants) != 1:
-        problems.append(_bad("Exactly one variant is the control.", "variants"))
-    for place, variant in enumerate(variants):
-        path = ("variants", str(place))
-        problems += [_bad(fault.message, *path, "key") for fault in key_problems(variant.key)]
-        problems += [
-            _bad(fault.message, *path, *fault.path)
-            for fault in text_problems({"name": variant.name}, required={"name"})
-        ]
-        if keys.index(variant.key) != place:
-            problems.append(_bad(f"The key “{variant.key}” is used twice.", *path, "key"))
-        if not is_size(variant.weight):
-            problems.append(_bad("A weight is a positive number.", *path, "weight"))
-    return problems
-
-
-def plan_problems(plan: PlanChoice) -> list[Problem]:
-    """The rules a plan keeps whatever its KPIs are."""
-    problems: list[Problem] = []
-    if not SMALLEST_ALPHA <= plan.alpha <= LARGEST_ALPHA:
-        sentence = f"Alpha is between {SMALLEST_ALPHA} and {LARGEST_ALPHA}; 0.05 is usual."
-        problems.append(_bad(sentence, "plan", "alpha"))
-    if not plan.alpha < plan.power <= LARGEST_POWER:
-        problems.append(_bad(f"Power is above alpha and at most {LARGEST_POWER}; 0.8 is usual.", "plan", "power"))
-    if not 1 <= plan.looks <= MOST_LOOKS:
-        problems.append(_bad(f"A plan has 1 to {MOST_LOOKS} looks.", "plan", "looks"))
-    if not 1 <= plan.horizon_days <= LONGEST_HORIZON:
-        problems.append(_bad(f"A horizon is 1 to {LONGEST_HORIZON} days.", "plan", "horizonDays"))
-    if plan.looks > plan.horizon_days:
-        problems.append(_bad("There are more looks than days: a look is taken at most once a day.", "plan", "looks"))
-    if len(set(plan.segment_attributes)) != len(plan.segment_attributes):
-        problems.append(_bad("A segment attribute is named twice.", "plan", "segmentAttributes"))
-    if len(plan.segment_attributes) > MOST_SEGMENT_ATTRIBUTES:
-        problems.append(_bad(f"At most {MOST_SEGMENT_ATTRIBUTES} segment attributes.", "plan", "segmentAttributes"))
-    for place, attribute in enumerate(plan.segment_attributes):
-        if not 1 <= len(attribute) <= 100 or "=" in attribute or not is_text(attribute):
-            sentence = "An attribute's name has 1 to 100 characters of text and no equals sign."
-            problems.append(_bad(sentence, "plan", "segmentAttributes", str(place)))
-    return problems
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Measure:
-    """A KPI with the definition and baseline that a plan pins."""
-
-    kpi: Kpi
-    definition: Definition
-    baseline: Baseline | None
-
-
-async def _measures(session: AsyncSession, workspace_id: int, keys: Sequence[str]) -> dict[str, _Measure]:
+async def _measures(session: AsyncSession, workspace_id: int, keys: Sequence[str]) -> dict[str, Measure]:
     found = await kpis_by_key(session, workspace_id, keys)
     definitions = await latest_definitions(session, [kpi.id for kpi in found.values()])
     baselines = await latest_baselines(session, [definition.id for definition in definitions.values()])
     return {
-        key: _Measure(kpi=kpi, definition=definitions[kpi.id], baseline=baselines.get(definitions[kpi.id].id))
+        key: Measure(kpi=kpi, definition=definitions[kpi.id], baseline=baselines.get(definitions[kpi.id].id))
         for key, kpi in found.items()
     }
-
-
-def _kpi_problems(plan: PlanChoice, measured: dict[str, _Measure]) -> list[Problem]:
-    problems: list[Problem] = []
-    keys = [choice.kpi for choice in plan.kpis]
-    if not any(choice.role is Role.PRIMARY for choice in plan.kpis):
-        problems.append(_bad("A plan needs a primary KPI: it is what the experiment is decided on.", "plan", "kpis"))
-    if len(plan.kpis) > MOST_KPIS:
-        problems.append(_bad(f"A plan has at most {MOST_KPIS} KPIs.", "plan", "kpis"))
-    if len({measure.kpi.unit for measure in measured.values()}) > 1:
-        problems.append(_bad("All KPIs of a plan count the same unit, users or accounts.", "plan", "kpis"))
-    for place, choice in enumerate(plan.kpis):
-        path = ("plan", "kpis", str(place))
-        if choice.kpi not in measured:
-            problems.append(absent("KPI", choice.kpi, *path, "kpi"))
-        if keys.index(choice.kpi) != place:
-            problems.append(_bad(f"The KPI “{choice.kpi}” is in the plan twice.", *path, "kpi"))
-        problems += _effect_problems(choice, measured.get(choice.kpi), path)
-        problems += _horizon_problems(plan, measured.get(choice.kpi), path)
-    return problems
-
-
-def _effect_problems(choice: KpiChoice, measure: _Measure | None, path: tuple[str, ...]) -> list[Problem]:
-    problems: list[Problem] = []
-    stated = [size for size in (choice.mde_difference, choice.mde_lift) if size is not None]
-    if choice.role is Role.PRIMARY and not stated:
-        sentence = "A primary KPI needs an mde: the smallest effect that would be worth having."
-        problems.append(_bad(sentence, *path, "mde"))
-    if not all(is_size(size) for size in stated):
-        sentence = f"An mde is a positive size, {SMALLEST:g} to {LARGEST:g}; the direction is the hypothesis's."
-        problems.append(_bad(sentence, *path, "mde"))
-    elif choice.mde_lift is not None and measure is not None and not _is_lift(choice.mde_lift, measure):
-        sentence = f"An mde as a lift needs a baseline of “{choice.kpi}” other than zero; state a difference instead."
-        problems.append(_bad(sentence, *path, "mde", "lift"))
-    if (choice.role is Role.GUARDRAIL) != (choice.margin is not None):
-        problems.append(_bad("A guardrail, and only a guardrail, has a margin.", *path, "margin"))
-    if choice.margin is not None and not is_size(choice.margin):
-        problems.append(_bad("A margin is a positive size in the KPI's own units.", *path, "margin"))
-    return problems
-
-
-def _horizon_problems(plan: PlanChoice, measure: _Measure | None, path: tuple[str, ...]) -> list[Problem]:
-    if measure is None:
-        return []
-    window = kinds.decode(measure.definition.kind, measure.definition.parameters).window[1]
-    if plan.horizon_days > window:
-        return []
-    sentence = (
-        f"“{measure.kpi.key}” is final {window} days after exposure, so a horizon of {plan.horizon_days} days"
-        " ends before the first unit counts."
-    )
-    return [_bad(sentence, *path, "kpi")]
-
-
-def _complete(
-    key: str,
-    hypothesis: Hypothesis,
-    kind: Kind,
-    variants: Sequence[VariantChoice],
-    plan: PlanChoice,
-    measured: dict[str, _Measure],
-) -> Plan:
-    """The plan with everything pinned. The control comes first; the rest stay in the order they were given."""
-    primaries = sum(choice.role is Role.PRIMARY for choice in plan.kpis)
-    rules = Rules(
-        alpha=plan.alpha,
-        power=plan.power,
-        policy=plan.policy,
-        looks=plan.looks,
-        comparisons=primaries * (len(variants) - 1),
-    )
-    planned = [_planned(choice, measured[choice.kpi], rules) for choice in plan.kpis]
-    return Plan(
-        experiment=key,
-        hypothesis=hypothesis.key,
-        change=hypothesis.direction,
-        kind=kind,
-        unit=measured[plan.kpis[0].kpi].kpi.unit,
-        variants=[
-            PlannedVariant(key=variant.key, name=variant.name, weight=variant.weight, is_control=variant.is_control)
-            for variant in sorted(variants, key=lambda variant: not variant.is_control)
-        ],
-        kpis=planned,
-        alpha=plan.alpha,
-        power=plan.power,
-        policy=plan.policy,
-        looks=plan.looks,
-        horizon_days=plan.horizon_days,
-        segment_attributes=list(plan.segment_attributes),
-        events=sorted({event for kpi in planned for event in kpi.definition.events}),
-    )
-
-
-def _planned(choice: KpiChoice, measure: _Measure, rules: Rules) -> PlannedKpi:
-    kind = kinds.decode(measure.definition.kind, measure.definition.parameters)
-    mde = choice.mde_difference
-    if choice.mde_lift is not None and measure.baseline is not None:
-        mde = choice.mde_lift * abs(measure.baseline.value)
-    return PlannedKpi(
-        kpi=choice.kpi,
-        name=measure.kpi.name,
-        role=choice.role,
-        direction=measure.kpi.direction,
-        definition=PinnedDefinition(
-            id=measure.definition.id,
-            version=measure.definition.version,
-            kind=measure.definition.kind,
-            parameters=measure.definition.parameters,
-            events=list(kind.events),
-        ),
-        baseline=_pinned(measure.baseline),
-        mde=mde,
-        margin=choice.margin,
-        information=rules.information(choice.role, mde if mde is not None else choice.margin),
-    )
-
-
-def _pinned(baseline: Baseline | None) -> PinnedBaseline | None:
-    if baseline is None:
-        return None
-    return PinnedBaseline(
-        version=baseline.version, value=baseline.value, standard_error=baseline.standard_error, n=baseline.n
-    )
 
 
 async def _add_variants(session: AsyncSession, experiment: Experiment, plan: Plan) -> None:
@@ -369,19 +155,10 @@ async def _add_variants(session: AsyncSession, experiment: Experiment, plan: Pla
 
 def _time_problems(field: str, at: datetime, now: datetime) -> list[Problem]:
     if at > now + SKEW:
-        return [_bad(f"{field} is in the future.", field)]
+        return [bad(f"{field} is in the future.", field)]
     if at < EARLIEST:
-        return [_bad(f"{field} is before 1990.", field)]
+        return [bad(f"{field} is before 1990.", field)]
     return []
-
-
-def _is_lift(lift: float, measure: _Measure) -> bool:
-    """Whether a lift makes a size: there is a baseline, and it is neither zero nor absurd."""
-    return measure.baseline is not None and is_size(lift * abs(measure.baseline.value))
-
-
-def _bad(message: str, *path: str) -> Problem:
-    return Problem(code=Code.BAD_USER_INPUT, message=message, path=path)
 
 
 def _wrong_state(message: str) -> Problem:

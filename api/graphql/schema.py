@@ -16,8 +16,8 @@ from api.graphql.types.hypothesis import Hypothesis
 from api.graphql.types.kpi import Kpi
 
 SDL = Path(__file__).with_name("schema.graphql")
-MOST_TOKENS = 20_000
-"""Room for 1,000 rows written out in a document; the body's size is capped before."""
+MOST_TOKENS = 2_000
+"""A document names what is wanted; rows belong into its variables."""
 
 
 @strawberry.type(description="What can be done.")

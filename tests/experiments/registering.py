@@ -7,8 +7,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.database import Database
 from experiments import service
+from experiments.draft import KpiChoice, PlanChoice, VariantChoice
 from experiments.enums import Kind, Policy, Role
-from experiments.service import KpiChoice, PlanChoice, VariantChoice
 from experiments.tables import Experiment
 from kpi.tables import Workspace
 from tests.kpi.registering import register_hypothesis, register_kpi

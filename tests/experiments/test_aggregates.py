@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from api.database import Database
 from experiments import aggregates, exposures
 from experiments import plan as plans
+from experiments.draft import KpiChoice
 from experiments.enums import Role
-from experiments.service import KpiChoice
 from experiments.tables import Experiment
 from kpi import events
 from kpi.tables import Workspace

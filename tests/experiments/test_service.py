@@ -13,8 +13,8 @@ import rfc8785
 
 from api.database import Database
 from experiments import queries, service
+from experiments.draft import KpiChoice, VariantChoice
 from experiments.enums import Policy, Role, State
-from experiments.service import KpiChoice, VariantChoice
 from experiments.tables import Experiment
 from kpi import kinds
 from kpi.enums import Unit

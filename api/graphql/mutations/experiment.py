@@ -12,7 +12,7 @@ from api.graphql.context import Info
 from api.graphql.errors import UserError, answer
 from api.graphql.nodes import local_id
 from api.graphql.types.experiment import Experiment
-from experiments import enums, service
+from experiments import draft, enums, service
 from kpi.errors import Code, Invalid, NotFound, Problem
 
 FIRST_DAY, LAST_DAY = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
@@ -148,7 +148,7 @@ class ExperimentMutation:
         """Register an experiment."""
 
         async def action() -> dict[str, Any]:
-            variants = [service.VariantChoice(**vars(variant)) for variant in input.variants]
+            variants = [draft.VariantChoice(**vars(variant)) for variant in input.variants]
             fields = vars(input) | {"variants": variants, "plan": _plan(input.plan)}
             async with info.context.database.write() as session:
                 experiment = await service.register(
@@ -194,12 +194,12 @@ async def _move(info: Info, identity: str, step: Callable[..., Awaitable[Any]]) 
     return {"experiment": moved}
 
 
-def _plan(given: PlanInput) -> service.PlanChoice:
-    return service.PlanChoice(**(vars(given) | {"kpis": [_choice(kpi) for kpi in given.kpis]}))
+def _plan(given: PlanInput) -> draft.PlanChoice:
+    return draft.PlanChoice(**(vars(given) | {"kpis": [_choice(kpi) for kpi in given.kpis]}))
 
 
-def _choice(given: PlannedKpiInput) -> service.KpiChoice:
-    return service.KpiChoice(
+def _choice(given: PlannedKpiInput) -> draft.KpiChoice:
+    return draft.KpiChoice(
         kpi=given.kpi,
         role=given.role,
         mde_difference=(given.mde.difference or None) if given.mde else None,
