@@ -16,6 +16,11 @@ def normal_cdf(z: Numbers) -> Array:
     return np.asarray(special.ndtr(z))
 
 
+def log_normal_cdf(z: Numbers) -> Array:
+    """The logarithm of P(Z <= z), which keeps its digits where the probability itself vanishes."""
+    return np.asarray(special.log_ndtr(z))
+
+
 def normal_quantile(probability: Numbers) -> Array:
     """The z below which a standard normal falls with this probability."""
     return np.asarray(special.ndtri(probability))
@@ -44,6 +49,24 @@ def chi_square_tail(df: Numbers, statistic: Numbers) -> Array:
 def log_gamma(x: Numbers) -> Array:
     """The logarithm of the gamma function."""
     return np.asarray(special.gammaln(x))
+
+
+def log_beta(a: Numbers, b: Numbers) -> Array:
+    """The logarithm of the beta function."""
+    return np.asarray(special.betaln(a, b))
+
+
+def times_log(x: Numbers, y: Numbers) -> Array:
+    """The product of x and log y: 0 where x is 0, whatever y is."""
+    return np.asarray(special.xlogy(x, y))
+
+
+def binomial_quantile(probability: Numbers, n: Numbers, share: Numbers) -> Array:
+    """The smallest k for which P(K <= k) is at least this probability, K the successes among n with this share."""
+    near = np.ceil(np.clip(np.nan_to_num(special.bdtrik(probability, n, share)), 0, n))
+    fewer = np.maximum(near - 1, 0)  # the continuous inverse may end just above a whole number
+    enough = special.betainc(np.maximum(n - fewer, 1e-300), fewer + 1, 1 - np.asarray(share)) >= probability
+    return np.asarray(np.where(enough, fewer, near))
 
 
 def level_of(alpha: float) -> float:

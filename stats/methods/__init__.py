@@ -5,7 +5,7 @@ A new method is one file and one line here.
 
 from typing import Protocol
 
-from stats.methods import proportions, welch
+from stats.methods import agresti_caffo, fisher, miettinen_nurminen, proportions, welch
 from stats.moments import Moments
 from stats.results import Comparisons
 
@@ -19,6 +19,9 @@ class Method(Protocol):
 
 
 METHODS: dict[str, Method] = {
+    "agresti_caffo": agresti_caffo.compare,
+    "fisher": fisher.compare,
+    "miettinen_nurminen": miettinen_nurminen.compare,
     "proportions": proportions.compare,
     "welch": welch.compare,
 }

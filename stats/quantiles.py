@@ -1,0 +1,140 @@
+"""Quantiles of the values of units (median load time, 95th percentile of spending), and their difference.
+
+The interval of one quantile lies between two of the ordered values, whose ranks follow from n alone: David & Nagaraja
+(2003), "Order Statistics", section 7.1. Its width stands in for the standard error of the difference: Deng, Knoblich &
+Lu (2018), "Applying the delta method in metric analytics", KDD, section 4. So a first query counts the units, `ranks`
+says which three values a second query must fetch, and no others leave the database. For a fixed horizon only.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from stats import wald
+from stats.arrays import Array, Mask, Numbers, numbers
+from stats.comoments import CoMoments
+from stats.distributions import binomial_quantile, critical_z, level_of
+from stats.methods.ratio import as_mean
+from stats.results import Comparisons, Reason, reason_codes
+
+METHOD = "Difference of quantiles, order-statistic intervals (outer)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranks:
+    """Which of the ordered values, counted from 1, are the lower limit, the quantile and the upper limit.
+
+    A lower rank below 1 or an upper one above n means that there are too few units for that limit.
+    """
+
+    lower: Array
+    middle: Array
+    upper: Array
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantiles:
+    """One quantile of each arm with its limits, in the units of the values; NaN where there is none. All broadcast.
+
+    Raises ValueError unless lower <= value <= upper wherever they are known, and 0 < alpha < 1.
+    """
+
+    value: Array
+    lower: Array
+    upper: Array
+    alpha: float  # at which the limits were taken
+
+    def __post_init__(self) -> None:
+        level_of(self.alpha)
+        value, lower, upper = np.broadcast_arrays(numbers(self.value), numbers(self.lower), numbers(self.upper))
+        if np.any(lower > value) or np.any(value > upper):
+            raise ValueError("a quantile lies between its limits")
+        for name, values in (("value", value), ("lower", lower), ("upper", upper)):
+            object.__setattr__(self, name, values)
+
+    @classmethod
+    def from_values(cls, values: Numbers, share: float, *, alpha: float) -> Self:
+        """The quantile along the last axis of one value per unit; the limits hold for independent units.
+
+        >>> half = Quantiles.from_values(range(1, 101), 0.5, alpha=0.05)
+        >>> print(half.lower, half.value, half.upper)
+        40.0 50.0 61.0
+        """
+        ordered = np.sort(numbers(values), axis=-1)
+        at = ranks(ordered.shape[-1], share, alpha=alpha)
+        value, lower, upper = (_ranked(ordered, rank) for rank in (at.middle, at.lower, at.upper))
+        return cls(value=value, lower=lower, upper=upper, alpha=alpha)
+
+    @property
+    def variance(self) -> Array:
+        """That of a normal estimate whose interval has the same width."""
+        return np.square((self.upper - self.lower) / (2 * critical_z(self.alpha)))
+
+
+def ranks(n: Numbers, share: Numbers, *, alpha: float, share_variance: Numbers | None = None) -> Ranks:
+    """The ranks of the quantile below which this share of n units lies, and of its limits; all arrays broadcast.
+
+    Exact for independent units, by the binomial: covered at least as often as 1 - alpha says, for any distribution.
+    Where units come in clusters, `share_variance` is the variance of the share of units below the quantile (see
+    `clustered_share_variance`), and the ranks follow from the normal. Raises ValueError for a share outside (0, 1), a
+    negative n or variance, and an alpha outside (0, 1).
+
+    >>> at = ranks(100, 0.5, alpha=0.05)
+    >>> print(at.lower, at.middle, at.upper)
+    40.0 50.0 61.0
+    """
+    units, q = np.broadcast_arrays(numbers(n), numbers(share))
+    level_of(alpha)
+    if not np.all((q > 0) & (q < 1)) or np.any(units < 0):
+        raise ValueError("a share lies between 0 and 1, and a count is never negative")
+    middle = np.asarray(np.ceil(np.round(units * q, 9)))  # 0.07 * 100 is a little more than 7
+    if share_variance is None:
+        lower, upper = binomial_quantile(alpha / 2, units, q), binomial_quantile(1 - alpha / 2, units, q) + 1
+        return Ranks(lower=lower, middle=middle, upper=upper)
+    if np.any(numbers(share_variance) < 0):
+        raise ValueError("a variance is never negative")
+    away = critical_z(alpha) * np.sqrt(numbers(share_variance))
+    return Ranks(lower=np.floor(units * (q - away)), middle=middle, upper=np.ceil(units * (q + away)) + 1)
+
+
+def clustered_share_variance(below: CoMoments) -> Array:
+    """The variance of the share of units below a quantile, from moments over clusters of (units below, units).
+
+    Shape of the leading axes; NaN below two clusters. Deng, Knoblich & Lu (2018), section 4: for independent units it
+    is q (1 - q) / n. Raises ValueError unless there are two variables.
+
+    >>> clusters = CoMoments.from_values([[3.0, 4.0], [1.0, 5.0], [2.0, 4.0], [4.0, 7.0]])  # below, units
+    >>> print(clustered_share_variance(clusters).round(5))
+    0.01167
+    """
+    return as_mean(below).mean_variance
+
+
+def compare(control: Quantiles, treatment: Quantiles, *, alpha: float, null: float = 0.0) -> Comparisons:
+    """Treatment minus control of the same quantile, in the units of the values; the arrays broadcast.
+
+    Normal, with the widths of both intervals as standard errors. Undefined where an arm has too few units for its
+    limits, and where both intervals have no width (as in a heap of equal values). Raises ValueError unless
+    0 < alpha < 1.
+
+    >>> arms = [Quantiles.from_values(np.arange(200.0) + shift, 0.9, alpha=0.05) for shift in (0.0, 30.0)]
+    >>> found = compare(*arms, alpha=0.05).at()
+    >>> print(f"{found.difference:.0f} from {found.interval.lower:.1f} to {found.interval.upper:.1f}")
+    30 from 17.3 to 42.7
+    """
+    variance = control.variance + treatment.variance
+    difference = treatment.value - control.value
+    reason = reason_codes(
+        (np.isnan(variance) | np.isnan(difference), Reason.INSUFFICIENT_DATA),
+        (variance == 0, Reason.ZERO_VARIANCE),
+    )
+    return wald.compare(difference, variance, reason=reason, alpha=alpha, null=null, method=METHOD)
+
+
+def _ranked(ordered: Array, rank: Array) -> Array:
+    """The value of this rank along the last axis; NaN for a rank that there is not."""
+    n = ordered.shape[-1]
+    there: Mask = np.asarray((rank >= 1) & (rank <= n))
+    at = np.where(there, rank - 1, 0).astype(int)
+    return np.where(there, ordered[..., at] if n else np.nan, np.nan)
