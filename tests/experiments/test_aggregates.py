@@ -209,6 +209,28 @@ async def test_moments_over_all_days_count_every_unit_once(database: Database) -
         assert counted == min(20, max(0, 4 * (days - 2)))
 
 
+async def test_durations_end_with_the_first_event_or_loss_and_the_event_wins_within_a_day(database: Database) -> None:
+    to = await running(database)
+    days = {
+        "u1": [("did", 0.2), ("did", 2.2)],
+        "u2": [("deleted", 0.2), ("deleted", 2.2), ("did", 1.2)],
+        "u3": [("deleted", 1.2), ("did", 1.8)],
+        "u4": [("did", 3.0)],  # tau has passed
+    }
+    units = [Exposed(unit=unit, variant=0, at=START + DAY / 3, plan=None) for unit in days]
+    did = [
+        Did(unit=unit, event=event, at=START + DAY / 3 + number * DAY, value=None)
+        for unit, events_of in days.items()
+        for event, number in events_of
+    ]
+    await send(database, to, [*units, *did])
+    found = (await refresh(database, to, START + 9 * DAY)).durations
+    own = ("", 0, START.date())
+    assert {place[-1]: ends for place, ends in found.items() if place[:4] == ("ttv-3", *own)} == {0: (1, 0), 1: (2, 0)}
+    with_loss = {place[-1]: ends for place, ends in found.items() if place[:4] == ("ttv-3-loss", *own)}
+    assert with_loss == {0: (1, 1), 1: (1, 0)}
+
+
 async def test_crossover_counts_until_it_crosses_and_is_left_out_from_then_on(database: Database) -> None:
     to = await running(database)
     crossed = START + 2 * DAY

@@ -19,7 +19,7 @@ from experiments.enums import Policy, Role
 from experiments.evaluation import Evaluation
 from experiments.findings import Finding
 from experiments.looks import Look
-from experiments.plan import Plan
+from experiments.plan import PinnedBaseline, Plan
 from experiments.verdict import VerdictState, judge
 from kpi import kinds
 from kpi.enums import Direction
@@ -409,6 +409,33 @@ def test_sample_ratio_counts_everybody_against_the_weights() -> None:
     assert (ratio.statistic, ratio.p_value) == pytest.approx((theirs.statistic, theirs.pvalue))
     assert [arm.expected for arm in ratio.arms] == pytest.approx([sum(observed) / 4, 3 * sum(observed) / 4])
     assert sum(observed) == sum(row["n"] for row in rows.entries if row["segment"] == "")
+
+
+@pytest.mark.parametrize("planned_units", [None, 40_000])
+def test_sample_ratio_alarms_by_the_smallest_sequential_p_value_of_any_day(planned_units: float | None) -> None:
+    of = plan(planned(baseline=None), variants=[CONTROL, replace(TREATMENT, weight=3.0)])
+    if planned_units is not None:
+        spread = PinnedBaseline(version=1, value=0.5, standard_error=1.0, n=1)
+        # Units of variance 1 in a ratio of 1 to 3: the variance of the difference of all of them is 16 / 3 over n.
+        of = replace(of, kpis=[replace(of.kpis[0], baseline=spread, information=planned_units * 3 / 16)])
+    rows = rows_of(of, (Law(daily=40, rate=0.3), Law(daily=90, rate=0.3)), 8)
+    entered = np.array(
+        [
+            [sum(row["n"] for row in rows.entries if is_cell(row, variant, day(number))) for number in range(DAYS)]
+            for variant in ("control", "treatment")
+        ]
+    )
+    shares = np.array([0.25, 0.75])
+    concentration = 100 if planned_units is None else planned_units / 10
+    seen = entered.cumsum(axis=1).T
+    mixture = [scipy_stats.dirichlet_multinomial.logpmf(n, concentration * shares, n.sum()) for n in seen]
+    promise = [scipy_stats.multinomial.logpmf(n, n.sum(), shares) for n in seen]
+    smallest = min(1.0, float(np.exp(np.subtract(promise, mixture)).min()))
+    assert evaluated(of, rows, day(DAYS)).sample_ratio.sequential_p_value == pytest.approx(smallest, rel=1e-6)
+
+
+def is_cell(row: Any, variant: str, on: date) -> bool:
+    return (row["variant_id"], row["entered_on"], row["segment"]) == (IDS[variant], on, "")
 
 
 # --- curves ----------------------------------------------------------------------------------------------------------

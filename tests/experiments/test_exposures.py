@@ -12,8 +12,9 @@ import pytest
 import pytest_asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlmodel.ext.asyncio.session import AsyncSession
 
-from api.database import Database
+from api.database import Database, driver
 from experiments import exposures
 from experiments.exposures import Entry
 from experiments.tables import Experiment
@@ -246,7 +247,21 @@ async def test_entry_any_order_and_any_batching_equals_the_definition(
     assert await entries(database, experiment) == expected
 
 
-async def test_ingest_two_batches_that_share_units_agree_and_do_not_lock_up(
+@pytest.mark.usefixtures("experiment")
+async def test_ingest_two_batches_in_opposite_orders_do_not_lock_each_other_up(
+    database: Database, workspace: Workspace
+) -> None:
+    rows = [exposure(f"u{n}") for n in range(9)]
+    async with AsyncSession(database.engine) as held:  # both stop in the middle, half of their units taken
+        await exposures.ingest(await driver(held), workspace_id=workspace.id, rows=[rows[4]], now=LATER)
+        batches = asyncio.gather(take(database, workspace, *rows), take(database, workspace, *reversed(rows)))
+        await asyncio.sleep(0.3)
+        await held.rollback()
+    reports = await asyncio.wait_for(batches, PATIENCE)
+    assert sorted(len(report.accepted) for report in reports) == [0, 9]
+
+
+async def test_ingest_batches_that_share_units_agree_whoever_comes_first(
     database: Database, workspace: Workspace, experiment: Experiment
 ) -> None:
     draw = random.Random(2)  # noqa: S311 - a shuffle, no secret

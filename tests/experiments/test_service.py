@@ -284,12 +284,14 @@ async def test_start_after_stop_is_refused(database: Database, workspace: Worksp
 
 async def test_start_by_two_at_once_seals_once(database: Database, workspace: Workspace) -> None:
     made = await draft(database, workspace)
-    moments = [NOW + timedelta(seconds=second) for second in range(4)]
-    found = await asyncio.gather(*(start(database, made, now=moment) for moment in moments))
+    async with database.write() as session:
+        first = await service.start(session, workspace_id=workspace.id, experiment_id=made.id, now=NOW)
+        second = asyncio.create_task(start(database, made, now=LATER))
+        await asyncio.sleep(0.2)
+        assert not second.done()
     kept = await reread(database, made)
-    assert {(row.sealed_at, row.started_at, row.plan_hash) for row in found} == {
-        (kept.sealed_at, kept.started_at, kept.plan_hash)
-    }
+    assert await asyncio.wait_for(second, 30) == kept == first
+    assert (kept.sealed_at, kept.started_at) == (NOW, NOW)
 
 
 async def test_seal_a_later_baseline_or_definition_does_not_reach_it(database: Database, workspace: Workspace) -> None:

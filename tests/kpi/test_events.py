@@ -197,9 +197,22 @@ async def test_ingest_more_event_names_than_allowed_rejects_only_the_new_ones(
     assert report.refusals[0].path == "event"
 
 
-async def test_ingest_two_batches_that_share_rows_store_each_once_and_do_not_lock_up(
+async def test_ingest_two_batches_in_opposite_orders_do_not_lock_each_other_up(
     database: Database, workspace: Workspace
 ) -> None:
+    await take(database, workspace, outcome(eventId="the event's name is known"))
+    rows = [outcome(occurredAt=NOW - timedelta(hours=n)) for n in range(9)]
+    async with AsyncSession(database.engine) as held:  # both stop in the middle, half of their rows stored
+        await events.ingest(await driver(held), workspace_id=workspace.id, rows=[rows[4]], now=NOW)
+        batches = asyncio.gather(take(database, workspace, *rows), take(database, workspace, *reversed(rows)))
+        await asyncio.sleep(0.3)
+        await held.rollback()
+    reports = await asyncio.wait_for(batches, PATIENCE)
+    assert sorted(len(report.accepted) for report in reports) == [0, 9]
+    assert len(await kept(database, workspace)) == 10
+
+
+async def test_ingest_batches_that_share_rows_store_each_once(database: Database, workspace: Workspace) -> None:
     draw = random.Random(1)  # noqa: S311 - a shuffle, no secret
     rows = [outcome(f"u{n % 60}", f"event-{n % 7}", value=n) for n in range(300)]
     batches = [draw.sample(rows, 250) for _ in range(4)]
