@@ -12,7 +12,8 @@ from datetime import date, timedelta
 import numpy as np
 
 from experiments.plan import Plan
-from stats.sequential import group_sequential
+from stats.sequential import adjusted, group_sequential
+from stats.sequential.adjusted import Adjusted
 
 NEWS = 1.001
 """A look must bring at least a thousandth more information than the one before, or it has seen nothing new."""
@@ -54,12 +55,20 @@ class Look:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
-    """The whole test: its looks, the last one taken, and whether it is over."""
+    """The whole test: its looks, the last one taken, and whether it is over; then also what it says, adjusted for them.
+
+    The adjusted answer is in the stage-wise order: an earlier crossing is stronger evidence.
+    """
 
     looks: tuple[Look, ...]
     last: Look | None
     is_over: bool
-    p_value: float | None
+    adjusted: Adjusted | None
+
+    @property
+    def p_value(self) -> float | None:
+        """The stage-wise p-value, once the test is over."""
+        return None if self.adjusted is None else self.adjusted.p_value
 
     @property
     def has_crossed(self) -> bool:
@@ -82,7 +91,7 @@ def course(looks: Sequence[Look], seen: Sequence[Seen | None], *, planned_inform
     """Walk the calendar. `seen` holds for each look what the data said that day, None for a day yet to come."""
     taken = _taken(looks, seen, planned_information)
     if not taken:
-        return Course(looks=tuple(looks), last=None, is_over=False, p_value=None)
+        return Course(looks=tuple(looks), last=None, is_over=False, adjusted=None)
     information = np.maximum.accumulate([saw.information for _, saw in taken])  # the final look may bring none
     fractions = np.array([_fraction(look, saw, planned_information) for look, saw in taken])
     boundaries = group_sequential.boundaries(fractions, alpha=alpha, information=information)
@@ -92,7 +101,7 @@ def course(looks: Sequence[Look], seen: Sequence[Seen | None], *, planned_inform
             taken, (information / planned_information).tolist(), boundaries.tolist(), strict=True
         )
     ]
-    return _course(looks, filled, boundaries, information, is_spent=bool(fractions[-1] >= 1))
+    return _course(looks, filled, boundaries, information, alpha=alpha, is_spent=bool(fractions[-1] >= 1))
 
 
 def _taken(looks: Sequence[Look], seen: Sequence[Seen | None], planned_information: float) -> list[tuple[Look, Seen]]:
@@ -135,6 +144,7 @@ def _course(
     boundaries: np.ndarray[tuple[int], np.dtype[np.float64]],
     information: np.ndarray[tuple[int], np.dtype[np.float64]],
     *,
+    alpha: float,
     is_spent: bool,
 ) -> Course:
     crossed = next((place for place, look in enumerate(filled) if look.has_crossed), None)
@@ -146,16 +156,14 @@ def _course(
         looks=tuple(by_number.get(look.number, look) for look in looks),
         last=last,
         is_over=is_over,
-        p_value=_stage_wise(boundaries[:deciding], last, information[: deciding + 1]) if is_over else None,
+        adjusted=_adjusted(boundaries[: deciding + 1], information[: deciding + 1], last, alpha) if is_over else None,
     )
 
 
-def _stage_wise(
-    before: np.ndarray[tuple[int], np.dtype[np.float64]],
-    last: Look,
+def _adjusted(
+    boundaries: np.ndarray[tuple[int], np.dtype[np.float64]],
     information: np.ndarray[tuple[int], np.dtype[np.float64]],
-) -> float:
-    """The p-value in the stage-wise order (Tsiatis, Rosner & Mehta 1984): an earlier crossing is stronger evidence."""
-    statistic = abs(last.statistic or 0.0)
-    reached = np.append(before, statistic)
-    return float(np.sum(group_sequential.crossing_probability(reached, information, 0.0)))
+    last: Look,
+    alpha: float,
+) -> Adjusted:
+    return adjusted.after(boundaries, information, last.statistic or 0.0, alpha=alpha)

@@ -4,7 +4,10 @@ A batch stays pending in the ledger until every experiment it touches has been r
 steps only means that a refresh is done again.
 """
 
+import logging
 from datetime import UTC, datetime, timedelta
+
+import asyncpg
 
 from api.database import Database
 from api.version import VERSION
@@ -12,13 +15,17 @@ from experiments import aggregates, queries
 from experiments import plan as plans
 from kpi import queries as ledger
 
+log = logging.getLogger("truelift.refresh")
 BATCHES = 10_000
 """Ledger entries looked at in one pass."""
 REJECTIONS_KEPT = timedelta(days=30)
 
 
 async def refresh_due(database: Database) -> list[int]:
-    """Refresh every experiment that is behind; returns their ids. One transaction each."""
+    """Refresh every experiment that is behind; returns their ids. One transaction each.
+
+    An experiment whose rows Postgres cannot add up is logged and left for the next day; it holds up nobody else's.
+    """
     now = datetime.now(UTC)
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     async with database.raw() as connection:
@@ -27,7 +34,10 @@ async def refresh_due(database: Database) -> list[int]:
         events = sorted({number for row in pending if row["noun"] == "outcomes" for number in row["touched"]})
         due = await queries.due_experiments(connection, touched, events, midnight)
     for experiment_id in due:
-        await refresh(database, experiment_id)
+        try:
+            await refresh(database, experiment_id)
+        except asyncpg.DataError:
+            log.exception("Experiment %d could not be refreshed.", experiment_id)
     if pending:
         async with database.raw() as connection:
             await ledger.settle_ingests(connection, [row["id"] for row in pending])

@@ -88,7 +88,7 @@ def test_calendar_days_grow_and_only_the_last_is_final(
 
 
 def test_course_before_the_first_look_says_nothing() -> None:
-    assert walked(None, None, None, None) == Course(looks=four(), last=None, is_over=False, p_value=None)
+    assert walked(None, None, None, None) == Course(looks=four(), last=None, is_over=False, adjusted=None)
 
 
 def test_course_boundaries_are_those_of_the_information_seen() -> None:

@@ -66,7 +66,7 @@ def test_the_mid_p_value_has_a_mean_of_one_half_under_the_null(
     (won, n), (tried, m) = control, treatment
     both = won + tried
     tables = np.arange(max(0, both - m), min(n, both) + 1)
-    every = arms((tables, np.full_like(tables, n)), (both - tables, np.full_like(tables, m)))  # type: ignore[arg-type]
+    every = arms((tables, np.full_like(tables, n)), (both - tables, np.full_like(tables, m)))  # type: ignore[arg-type]  # arrays stand for counts
     mid = fisher.compare(*every, alpha=0.05, mid_p=True)
     chance = hypergeom.pmf(tables, n + m, both, n)
     assert_allclose((mid.p_value * chance).sum(), 0.5, rtol=1e-8)

@@ -43,7 +43,7 @@ class OutcomeInput:
     occurred_at: datetime = strawberry.field(description="The time, with its zone.")
     value: float | None = strawberry.field(description="The amount, if the event has one.", default=None)
     event_id: str | None = strawberry.field(
-        description="Your own id of the event, so that a retry is known even if its content is not the same.",
+        description="Your own id of the event: with its time it makes a retry known, whatever else has changed.",
         default=None,
     )
 

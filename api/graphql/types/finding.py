@@ -15,6 +15,7 @@ from experiments.looks import Course
 from experiments.looks import Look as PlannedLook
 from kpi import tables
 from kpi.kinds.shape import Scale
+from stats.results import Interval as StatsInterval
 from stats.results import Reason
 
 strawberry.enum(Role, name="KpiRole", description="What a KPI is for in a plan: it decides, informs, or guards.")
@@ -129,6 +130,18 @@ class GroupSequentialTest:
     has_crossed: bool = strawberry.field(description="Whether a boundary has been crossed.")
     p_value: float | None = strawberry.field(description="The stage-wise p-value, once the test is over.")
     looks: list[Look] = strawberry.field(description="The planned looks in order.")
+
+    @strawberry.field(description="The median-unbiased difference, once the test is over: not too large for stopping.")
+    def estimate(parent: Parent[Course]) -> float | None:
+        """The median-unbiased difference."""
+        return None if parent.adjusted is None else number(parent.adjusted.estimate)
+
+    @strawberry.field(
+        description="The stage-wise interval of the difference, once the test is over.", graphql_type=Interval | None
+    )
+    def interval(parent: Parent[Course]) -> StatsInterval | None:
+        """The stage-wise interval."""
+        return None if parent.adjusted is None else parent.adjusted.interval
 
     @strawberry.field(description="The number of the last look that counts.")
     def look(parent: Parent[Course]) -> int | None:
