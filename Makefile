@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check format schema bench lock clean
+.PHONY: demo test check format schema bench calibrate lock clean
 
 demo: $(VENV)/run.stamp  ## the sample company, served on http://127.0.0.1:$(PORT)
 	$(BIN)/truelift demo --port $(PORT)
@@ -30,6 +30,10 @@ schema: $(VENV)/dev.stamp  ## write the GraphQL schema to its file
 bench: $(VENV)/dev.stamp  ## measurements side by side, as ratios
 	$(BIN)/python -m benchmarks.ingest
 	$(BIN)/python -m benchmarks.analysis
+	$(BIN)/python -m benchmarks.statistics --environments $(VENV)/peers
+
+calibrate: $(VENV)/run.stamp  ## measure anew how often the methods err, and write docs/calibration.md
+	$(BIN)/truelift calibrate --replicates 10000
 
 lock:  ## pin every dependency anew
 	$(PYTHON) -m venv $(VENV)-lock

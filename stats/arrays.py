@@ -12,12 +12,20 @@ Numbers: TypeAlias = npt.ArrayLike
 
 
 def numbers(values: Numbers) -> Array:
-    """The values as an array of floats; a single number becomes an array without axes."""
+    """The values as an array of floats; a single number becomes an array without axes.
+
+    >>> numbers([1, 2]).tolist(), numbers(3).shape
+    ([1.0, 2.0], ())
+    """
     return np.asarray(values, dtype=np.float64)
 
 
 def divide(numerator: Numbers, denominator: Numbers) -> Array:
-    """The quotient, and NaN wherever the denominator is zero (without numpy's warning)."""
+    """The quotient, and NaN wherever the denominator is zero (without numpy's warning).
+
+    >>> divide([1, 0], [4, 0]).tolist()
+    [0.25, nan]
+    """
     top, bottom = np.broadcast_arrays(numbers(numerator), numbers(denominator))
     quotient = np.full(top.shape, np.nan)
     np.divide(top, bottom, out=quotient, where=bottom != 0)

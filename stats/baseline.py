@@ -29,6 +29,10 @@ def compare(
     With the units behind both, Student's t with Satterthwaite's degrees of freedom; otherwise normal. The baseline
     and the value must not share units, for their covariance is taken as zero. Raises ValueError for a negative
     variance or standard error.
+
+    >>> found = compare(0.32, 0.0004, baseline=0.25, baseline_standard_error=0.015, alpha=0.05).at()
+    >>> round(found.difference, 2), round(found.standard_error, 3), round(found.p_value, 4)
+    (0.07, 0.025, 0.0051)
     """
     own, before = numbers(variance), np.square(numbers(baseline_standard_error))
     if np.any(own < 0) or np.any(numbers(baseline_standard_error) < 0):

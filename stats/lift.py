@@ -18,7 +18,11 @@ LOG_BELOW = 0.05  # the g up to which the logarithm of a mean is close to normal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lift:
-    """One relative change; 0.1 is ten per cent up."""
+    """One relative change; 0.1 is ten per cent up.
+
+    >>> relative(10, 0.04, 11, 0.04, alpha=0.05).at().lift
+    0.1
+    """
 
     lift: float
     interval: Interval | Undefined
@@ -26,7 +30,12 @@ class Lift:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lifts:
-    """Many relative changes; arrays of one shape. Where there is a reason, lower and upper are NaN."""
+    """Many relative changes; arrays of one shape. Where there is a reason, lower and upper are NaN.
+
+    >>> found = relative([10, 0], 0.04, [11, 1], 0.04, alpha=0.05)
+    >>> found.lift.tolist(), found.reason_at(1)
+    ([0.1, nan], <Reason.ZERO_BASELINE: 'zero_baseline'>)
+    """
 
     lift: Array
     lower: Array
@@ -58,6 +67,10 @@ def relative(
     """Treatment over control minus one; the variances are those of the means. All arrays broadcast.
 
     A negative control is divided by its absolute value, so that up stays up. Raises ValueError for a negative variance.
+
+    >>> found = relative(10, 0.04, 11, 0.04, alpha=0.05)
+    >>> found.lift.item(), found.lower.round(4).item(), found.upper.round(4).item()
+    (0.1, 0.0432, 0.1598)
     """
     given = (control_mean, control_variance, treatment_mean, treatment_variance)
     a, va, b, vb = np.broadcast_arrays(*map(numbers, given))

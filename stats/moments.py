@@ -23,6 +23,13 @@ class Moments:
     """Units, their mean, and their sum of squared deviations from it; arrays of one shape.
 
     Inputs broadcast against each other. The mean of no units is NaN. Raises ValueError for a negative n or m2.
+
+    >>> monday, tuesday = Moments.from_values([1, 2, 3]), Moments.from_values([6])
+    >>> both = monday + tuesday
+    >>> both.n.item(), both.mean.item(), both.m2.item()
+    (4.0, 3.0, 14.0)
+    >>> Moments.of_proportion([3, 4], [10, 10]).total().mean.item()
+    0.35
     """
 
     n: Array

@@ -13,12 +13,20 @@ FEWEST = 2.0  # a variance needs two units
 
 
 def information(difference: Numbers, *, alpha: float, power: float) -> Array:
-    """The information (one over the variance of the estimated difference) that a fixed two-sided test needs."""
+    """The information (one over the variance of the estimated difference) that a fixed two-sided test needs.
+
+    >>> information(0.02, alpha=0.05, power=0.8).round().item()
+    19622.0
+    """
     return np.square((critical_z(alpha) + _power_z(power)) / _nonzero(difference))
 
 
 def units_per_arm_proportion(p0: Numbers, p1: Numbers, alpha: float, power: float) -> Array:
-    """Units per arm to tell the share p1 from the share p0 (Fleiss, Levin & Paik 2003, section 4.2)."""
+    """Units per arm to tell the share p1 from the share p0 (Fleiss, Levin & Paik 2003, section 4.2).
+
+    >>> units_per_arm_proportion(0.10, 0.12, 0.05, 0.8).round(1).item()
+    3840.8
+    """
     before, after = numbers(p0), numbers(p1)
     if np.any(np.minimum(before, after) < 0) or np.any(np.maximum(before, after) > 1):
         raise ValueError("a share lies between 0 and 1")
@@ -32,6 +40,9 @@ def units_per_arm_mean(sd: Numbers, difference: Numbers, alpha: float, power: fl
     """Units per arm to find a difference of means with Student's t, both arms having the standard deviation sd.
 
     Not below two. Raises ValueError for an sd that is not positive.
+
+    >>> units_per_arm_mean(1.0, 0.5, 0.05, 0.8).round(2).item()
+    63.77
     """
     spread = numbers(sd)
     if not np.all(spread > 0):

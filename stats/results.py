@@ -13,7 +13,11 @@ from stats.arrays import Array, Codes, Mask
 
 
 class Reason(StrEnum):
-    """Why a question has no answer."""
+    """Why a question has no answer.
+
+    >>> Reason.ZERO_VARIANCE.sentence
+    'Every unit has the same value so far, so chance cannot be judged.'
+    """
 
     INSUFFICIENT_DATA = "insufficient_data"
     ZERO_VARIANCE = "zero_variance"
@@ -40,27 +44,45 @@ _REASONS = tuple(Reason)
 
 
 def reason_codes(*rules: tuple[Mask, Reason]) -> Codes:
-    """For every cell the code of the first rule that holds, and 0 where none does and the question has an answer."""
+    """For every cell the code of the first rule that holds, and 0 where none does and the question has an answer.
+
+    >>> few, flat = np.array([True, True, False]), np.array([False, True, False])
+    >>> codes = reason_codes((flat, Reason.ZERO_VARIANCE), (few, Reason.INSUFFICIENT_DATA))
+    >>> [reason and reason.value for reason in map(reason_of, codes)]
+    ['insufficient_data', 'zero_variance', None]
+    """
     masks = [mask for mask, _ in rules]
     codes = [np.int8(_REASONS.index(reason) + 1) for _, reason in rules]
     return np.asarray(np.select(masks, codes, default=np.int8(0)))
 
 
 def reason_of(code: int) -> Reason | None:
-    """The reason behind one code, or None for a question that has an answer."""
+    """The reason behind one code, or None for a question that has an answer.
+
+    >>> reason_of(0), reason_of(2)
+    (None, <Reason.ZERO_VARIANCE: 'zero_variance'>)
+    """
     return _REASONS[code - 1] if code else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Undefined:
-    """A question without an answer."""
+    """A question without an answer.
+
+    >>> Undefined(reason=Reason.NOT_REACHED).reason.sentence
+    'Fewer than half of the units have got there within the time observed.'
+    """
 
     reason: Reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
-    """A confidence interval and the share of such intervals that cover the truth."""
+    """A confidence interval and the share of such intervals that cover the truth.
+
+    >>> Interval(lower=-0.1, upper=0.3, level=0.95)
+    Interval(lower=-0.1, upper=0.3, level=0.95)
+    """
 
     lower: float
     upper: float
@@ -69,7 +91,14 @@ class Interval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """One difference (treatment minus control, or value minus baseline) and how sure we are of it."""
+    """One difference (treatment minus control, or value minus baseline) and how sure we are of it.
+
+    >>> from stats.methods import welch
+    >>> from stats.moments import Moments
+    >>> found = welch.compare(Moments(n=50, mean=10, m2=196), Moments(n=50, mean=11, m2=196), alpha=0.05).at()
+    >>> found.difference, round(found.standard_error, 2), found.method
+    (1.0, 0.4, "Welch's t-test")
+    """
 
     difference: float
     standard_error: float
@@ -85,6 +114,14 @@ class Comparisons:
 
     Where there is a reason, statistic, p_value, lower and upper are NaN; difference and variance stay where they are
     known.
+
+    >>> from stats.methods import welch
+    >>> from stats.moments import Moments
+    >>> found = welch.compare(Moments(n=50, mean=10, m2=196), Moments(n=[50, 1], mean=11, m2=[196, 0]), alpha=0.05)
+    >>> found.p_value.round(4).tolist()
+    [0.0141, nan]
+    >>> found.at(1)
+    Undefined(reason=<Reason.INSUFFICIENT_DATA: 'insufficient_data'>)
     """
 
     difference: Array

@@ -17,6 +17,10 @@ def chi_square(observed: Numbers, weights: Numbers) -> tuple[Array, Array]:
     """Pearson's statistic and p-value over the last axis, one entry a variant; NaN while there are no units.
 
     Pearson (1900), Philosophical Magazine 50. Weights need not add to one. Raises ValueError unless all are positive.
+
+    >>> statistic, p = chi_square([5100, 4900], [1, 1])
+    >>> statistic.item(), p.round(4).item()
+    (4.0, 0.0455)
     """
     counts, shares = numbers(observed), _shares(weights)
     expected = counts.sum(axis=-1, keepdims=True) * shares
@@ -25,7 +29,11 @@ def chi_square(observed: Numbers, weights: Numbers) -> tuple[Array, Array]:
 
 
 def concentration_for(planned_n: float) -> float:
-    """The concentration for an experiment planned for this many units in all: sharper for small mismatches."""
+    """The concentration for an experiment planned for this many units in all: sharper for small mismatches.
+
+    >>> concentration_for(500), concentration_for(20_000)
+    (100.0, 2000.0)
+    """
     return max(CONCENTRATION, planned_n / PLANNED_UNITS_PER_CONCENTRATION)
 
 
@@ -34,6 +42,10 @@ def sequential(counts: Numbers, weights: Numbers, *, concentration: Numbers = CO
 
     Lindon & Malek (2022), "Anytime-valid inference for multinomial count data", NeurIPS. `counts` are the NEW units
     (..., days, variants), both results (..., days); `concentration` has the leading axes.
+
+    >>> log_e, p = sequential([[520, 480], [560, 440]], [1, 1])
+    >>> log_e.round(3).tolist(), p.round(4).tolist()
+    ([-0.473, 4.579], [1.0, 0.0103])
     """
     seen, shares = np.cumsum(numbers(counts), axis=-2), _shares(weights)
     total = numbers(concentration)[..., np.newaxis]

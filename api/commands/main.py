@@ -7,6 +7,7 @@ import typer
 from api.commands import demo as demonstration
 from api.commands import doctor as examination
 from api.commands import key, serving
+from api.commands.calibrate import calibrate
 from api.commands.importing import import_
 from api.commands.process import DataDir, check_port, console, run, surroundings
 from api.schema import newest, upgrade
@@ -19,6 +20,7 @@ app = typer.Typer(
 )
 app.add_typer(key.app, name="key")
 app.command("import")(import_)
+app.command()(calibrate)
 
 Host = Annotated[str | None, typer.Option(help="The address to listen on; 127.0.0.1 unless set.")]
 Port = Annotated[int | None, typer.Option(help="The port to listen on; 8000 unless set.", min=1, max=65535)]

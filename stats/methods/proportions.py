@@ -22,6 +22,13 @@ def compare(control: Moments, treatment: Moments, *, alpha: float, null: float =
 
     `variance` is the unpooled one, as the sequential kernel needs it. Undefined for an empty arm, and where all units
     of both arms agree. Raises ValueError for a mean outside [0, 1] and for a null other than 0.
+
+    >>> control, treatment = Moments.of_proportion(100, 1000), Moments.of_proportion(130, 1000)
+    >>> found = compare(control, treatment, alpha=0.05).at()
+    >>> round(found.difference, 2), round(found.p_value, 4)
+    (0.03, 0.0355)
+    >>> round(found.interval.lower, 4), round(found.interval.upper, 4)
+    (0.002, 0.0581)
     """
     if null:
         raise ValueError("two proportions are compared against a difference of zero only")

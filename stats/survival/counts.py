@@ -15,7 +15,12 @@ from stats.arrays import Array, Numbers, numbers
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LifeTable:
-    """For each duration day (last axis): units at risk at its start, events in it, and losses after those events."""
+    """For each duration day (last axis): units at risk at its start, events in it, and losses after those events.
+
+    >>> table = LifeTable(at_risk=numbers([10, 7]), events=numbers([2, 3]), losses=numbers([1, 0]))
+    >>> table[..., :1].events.tolist()
+    [2.0]
+    """
 
     at_risk: Array
     events: Array
@@ -32,6 +37,10 @@ def life_table(entered: Numbers, events: Numbers, losses: Numbers, observed: Num
     each cohort has been watched. Leading axes broadcast: `observed` (S, C) gives S snapshots. Result (..., D).
     A cohort counts in cell j if j < observed, with the units that had neither event nor loss before. Raises ValueError
     for more events and losses than units.
+
+    >>> table = life_table([10, 10], [[2, 3], [1, 0]], [[1, 0], [0, 0]], [2, 1])  # the second cohort is a day old
+    >>> table.at_risk.tolist(), table.events.tolist(), table.losses.tolist()
+    ([20.0, 7.0], [3.0, 3.0], [1.0, 0.0])
     """
     happened, lost = np.broadcast_arrays(numbers(events), numbers(losses))
     left = happened + lost

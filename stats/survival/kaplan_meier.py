@@ -23,6 +23,11 @@ class Survival:
 
     NaN from the first day on that nobody was at risk. The variance and limits are NaN also at S = 0, and the limits at
     S = 1, where the interval does not exist.
+
+    >>> from stats.survival.counts import life_table
+    >>> found = estimate(life_table([10], [[2, 4]], [[0, 0]], [2]), level=0.95)
+    >>> found.survival.round(3).tolist(), found.variance.round(3).tolist()
+    ([0.8, 0.4], [0.016, 0.024])
     """
 
     survival: Array
@@ -34,7 +39,12 @@ class Survival:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Medians:
-    """The day by which half of the units have had the event; NaN with a reason where that day is not known."""
+    """The day by which half of the units have had the event; NaN with a reason where that day is not known.
+
+    >>> from stats.survival.counts import life_table
+    >>> median(estimate(life_table([10], [[2, 1]], [[0, 0]], [2]), level=0.95)).at()
+    Undefined(reason=<Reason.NOT_REACHED: 'not_reached'>)
+    """
 
     day: Array
     reason: Codes
@@ -46,7 +56,13 @@ class Medians:
 
 
 def estimate(table: LifeTable, *, level: float) -> Survival:
-    """The curve with limits that cover the truth at each single day with probability `level`."""
+    """The curve with limits that cover the truth at each single day with probability `level`.
+
+    >>> from stats.survival.counts import life_table
+    >>> found = estimate(life_table([10], [[2, 4]], [[0, 0]], [2]), level=0.95)
+    >>> found.lower.round(3).tolist(), found.upper.round(3).tolist()
+    ([0.409, 0.123], [0.946, 0.67])
+    """
     survival, spread = curve(table), _greenwood(table)
     inside = np.where((survival > 0) & (survival < 1), survival, np.nan)
     log = np.log(inside)
@@ -61,19 +77,34 @@ def estimate(table: LifeTable, *, level: float) -> Survival:
 
 
 def curve(table: LifeTable) -> Array:
-    """S at times 1 to D: the product of the shares that stay, NaN once nobody is at risk while S > 0."""
+    """S at times 1 to D: the product of the shares that stay, NaN once nobody is at risk while S > 0.
+
+    >>> from stats.survival.counts import life_table
+    >>> curve(life_table([10], [[2, 3]], [[2, 0]], [2])).round(3).tolist()
+    [0.8, 0.4]
+    """
     staying = np.where(table.at_risk > 0, 1 - divide(table.events, table.at_risk), 1.0)
     survival = np.cumprod(staying, axis=-1)
     return np.where(unwatched(table) & (survival > 0), np.nan, survival)
 
 
 def unwatched(table: LifeTable) -> Mask:
-    """The duration days from the first one on at which nobody was at risk."""
+    """The duration days from the first one on at which nobody was at risk.
+
+    >>> from stats.survival.counts import life_table
+    >>> unwatched(life_table([10], [[2, 3]], [[0, 0]], [1])).tolist()
+    [False, True]
+    """
     return np.logical_or.accumulate(table.at_risk <= 0, axis=-1)
 
 
 def median(survival: Survival) -> Medians:
-    """The first day with S <= 0.5; where S is exactly 0.5 for a while, the middle of that while, as in R's survival."""
+    """The first day with S <= 0.5; where S is exactly 0.5 for a while, the middle of that while, as in R's survival.
+
+    >>> from stats.survival.counts import life_table
+    >>> median(estimate(life_table([10], [[2, 4]], [[0, 0]], [2]), level=0.95)).at()
+    2.0
+    """
     s = survival.survival
     days = np.arange(1.0, s.shape[-1] + 1)
     reached = s < HALF + TOLERANCE

@@ -22,6 +22,12 @@ class LogRank:
     """Events of the treatment beyond what the control's rate would give, and whether that is chance.
 
     Where there is a reason, statistic and p_value are NaN.
+
+    >>> from stats.survival.counts import life_table
+    >>> control, treatment = (life_table([50], [days], [[0, 0, 0]], [3]) for days in ([5, 5, 5], [15, 10, 5]))
+    >>> found = compare(control, treatment).log_hazard_ratio(alpha=0.05).at()
+    >>> round(found.difference, 3), round(found.standard_error, 3)
+    (1.053, 0.331)
     """
 
     score: Array  # observed minus expected events of the treatment
@@ -49,7 +55,14 @@ class LogRank:
 
 
 def compare(control: LifeTable, treatment: LifeTable) -> LogRank:
-    """Treatment against control over all duration days; leading axes broadcast. Undefined without a risk in common."""
+    """Treatment against control over all duration days; leading axes broadcast. Undefined without a risk in common.
+
+    >>> from stats.survival.counts import life_table
+    >>> control, treatment = (life_table([50], [days], [[0, 0, 0]], [3]) for days in ([5, 5, 5], [15, 10, 5]))
+    >>> found = compare(control, treatment)
+    >>> found.score.round(2).item(), found.statistic.round(3).item(), found.p_value.round(4).item()
+    (9.59, 3.177, 0.0015)
+    """
     d, y = control.events + treatment.events, control.at_risk + treatment.at_risk
     share = np.where(y > 0, divide(treatment.at_risk, y), 0.0)
     score = (treatment.events - d * share).sum(axis=-1)

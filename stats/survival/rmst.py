@@ -20,7 +20,12 @@ METHOD = "Difference of restricted mean times to the event"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestrictedMean:
-    """Mean days to the event within tau, and the variance of that mean; NaN with a reason where unknown."""
+    """Mean days to the event within tau, and the variance of that mean; NaN with a reason where unknown.
+
+    >>> from stats.survival.counts import life_table
+    >>> estimate(life_table([10], [[2, 4, 1]], [[0, 0, 0]], [1]), tau=3).at()
+    Undefined(reason=<Reason.INSUFFICIENT_DATA: 'insufficient_data'>)
+    """
 
     value: Array
     variance: Array
@@ -37,6 +42,11 @@ def estimate(table: LifeTable, tau: int) -> RestrictedMean:
 
     Undefined where on one of these days nobody was at risk although S > 0. Raises ValueError unless the table has tau
     duration days or more, and tau is at least 1.
+
+    >>> from stats.survival.counts import life_table
+    >>> found = estimate(life_table([10], [[2, 4, 1]], [[0, 0, 0]], [3]), tau=3)
+    >>> found.value.round(3).item(), found.variance.round(3).item()
+    (2.2, 0.056)
     """
     if not 1 <= tau <= table.at_risk.shape[-1]:
         raise ValueError(f"tau lies between 1 and the {table.at_risk.shape[-1]} days of the table, not at {tau}")
@@ -52,7 +62,14 @@ def estimate(table: LifeTable, tau: int) -> RestrictedMean:
 
 
 def compare(control_table: LifeTable, treatment_table: LifeTable, *, tau: int, alpha: float) -> Comparisons:
-    """Treatment minus control in days: below zero, the treatment gets there sooner. Normal z; the arrays broadcast."""
+    """Treatment minus control in days: below zero, the treatment gets there sooner. Normal z; the arrays broadcast.
+
+    >>> from stats.survival.counts import life_table
+    >>> control, treatment = (life_table([50], [days], [[0, 0, 0]], [3]) for days in ([5, 5, 5], [15, 10, 5]))
+    >>> found = compare(control, treatment, tau=3, alpha=0.05).at()
+    >>> round(found.difference, 3), round(found.p_value, 4)
+    (-0.5, 0.0011)
+    """
     control, treatment = estimate(control_table, tau), estimate(treatment_table, tau)
     variance = control.variance + treatment.variance
     reason = reason_codes(
