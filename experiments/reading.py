@@ -156,9 +156,11 @@ class Reading:
         if at is None or self.fixed.reason_at(place, at) is not None:
             return None
         difference, statistic = float(self.fixed.difference[place, at]), float(self.fixed.statistic[place, at])
-        # The variance behind the statistic, pooled for shares: at early looks the unpooled one crosses far too often.
-        variance = (difference / statistic) ** 2 if statistic else float(self.fixed.variance[place, at])
-        return Seen(difference=difference, variance=variance)
+        # Shares have two variances. The pooled one, behind the statistic, keeps early looks from crossing too often;
+        # the unpooled one is the larger under a very uneven split. The larger one decides and gives the interval.
+        unpooled = float(self.fixed.variance[place, at])
+        pooled = (difference / statistic) ** 2 if statistic else unpooled
+        return Seen(difference=difference, variance=max(pooled, unpooled))
 
     def _snapshot(self, on: date) -> int | None:
         """The place of a day; None before the first and for a day yet to come. After the last nothing changes."""
