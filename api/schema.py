@@ -1,6 +1,7 @@
 """Bringing a database to this version's schema, and telling whether it is there."""
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -34,6 +35,7 @@ async def current(engine: AsyncEngine) -> str | None:
         return await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
 
 
+@cache
 def newest() -> str:
     """The revision this version of the program needs."""
     head = ScriptDirectory.from_config(_config()).get_current_head()

@@ -24,7 +24,8 @@ REJECTIONS_KEPT = timedelta(days=30)
 async def refresh_due(database: Database) -> list[int]:
     """Refresh every experiment that is behind; returns their ids. One transaction each.
 
-    An experiment whose rows Postgres cannot add up is logged and left for the next day; it holds up nobody else's.
+    An experiment whose rows Postgres cannot add up is logged and stays as it was until something new comes in or a day
+    passes (one without any aggregates is tried again each time); it holds up nobody else's.
     """
     now = datetime.now(UTC)
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from api.sample.kpis import Input
 from api.sample.runs import RUNS, Run
 
-GROWTH, ONBOARDING = "Tomas Ferreira, Head of Growth", "Maya Okafor, Head of Onboarding"
+ONBOARDING = "Maya Okafor, Head of Onboarding"
 ACTIVATION, ENGAGEMENT = "Jonas Lindqvist, Product Manager Activation", "Priya Raman, Product Manager Engagement"
 EDITOR = "Wei Zhang, Engineering Lead Editor"
 
