@@ -4,9 +4,9 @@ Each exposure is folded into its unit's entry: the first one wins whatever the o
 variant makes the unit a crossover, which analysis excludes and counts.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from math import isfinite
 from typing import Annotated
 
@@ -14,8 +14,8 @@ import asyncpg
 import msgspec
 
 from experiments import queries
-from kpi.ingest import Fault, Refused, Report, Rows, check_text, check_time, parse_all
-from kpi.queries import record_ingest
+from kpi.ingest import Batch, Fault, Refused, Report, Rows, check_text, check_time, parse_all
+from kpi.queries import next_ingest, record_ingest
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Attribute = Annotated[str, msgspec.Meta(max_length=500)] | int | float | bool | None
@@ -86,8 +86,15 @@ async def ingest(
     changed = await _store(connection, entries.values())
     accepted, duplicates = _split(entries, changed)
     report = Report(accepted=accepted, duplicates=duplicates, refusals=tuple(sorted(refusals, key=lambda r: r.index)))
-    touched = sorted({experiment_id for experiment_id, _ in changed})
-    await record_ingest(connection, workspace_id, "exposures", report, rows, touched, now)
+    batch = Batch(
+        id=await next_ingest(connection),
+        workspace_id=workspace_id,
+        noun="exposures",
+        touched=frozenset(experiment_id for experiment_id, _ in changed),
+        days=frozenset[date]().union(*changed.values()),
+        received_at=now,
+    )
+    await record_ingest(connection, batch, report, rows)
     return report
 
 
@@ -142,7 +149,7 @@ def _check_enrolment(row: ExposureRow, enrolment: Enrolment) -> None:
         raise Refused(Fault.OUTSIDE_ENROLMENT, sentence, "exposedAt")
 
 
-async def _store(connection: asyncpg.Connection, entries: Iterable[Entry]) -> set[tuple[int, str]]:
+async def _store(connection: asyncpg.Connection, entries: Iterable[Entry]) -> dict[tuple[int, str], set[date]]:
     folded: dict[tuple[int, str], Entry] = {}
     for entry in entries:
         place = (entry.experiment_id, entry.unit)
@@ -162,7 +169,7 @@ def _columns(entries: list[Entry]) -> list[list[object]]:
     ]
 
 
-def _split(entries: dict[int, Entry], changed: set[tuple[int, str]]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def _split(entries: dict[int, Entry], changed: Collection[tuple[int, str]]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """A row is accepted when its unit's entry changed and it is the first of this batch to say what it says."""
     seen: set[tuple[int, str, int]] = set()
     accepted: list[int] = []

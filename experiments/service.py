@@ -126,6 +126,7 @@ async def stop(
         raise Invalid(problems)
     experiment.stopped_at = ends
     experiment.state = State.STOPPED
+    await queries.outdate(session, experiment, now)
     return experiment
 
 

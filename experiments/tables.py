@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Identity, UniqueConstraint
+from sqlalchemy import CheckConstraint, Identity, Index, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -59,15 +59,20 @@ class Variant(SQLModel, table=True):
 
 
 class Exposure(SQLModel, table=True):
-    """A unit's first meeting with an experiment, and the first with another variant, which makes it a crossover."""
+    """A unit's first meeting with an experiment, and the first with another variant, which makes it a crossover.
+
+    `moved_from` is the entry day before the last change, so that a change can say which days it touched.
+    """
 
     __tablename__ = "exposures"
+    __table_args__ = (Index("ix_exposures_experiment_id_exposed_at", "experiment_id", "exposed_at"),)
     experiment_id: int = Field(primary_key=True, foreign_key="experiments.id")
     unit: str = Field(primary_key=True)
     variant_id: int = Field(foreign_key="variants.id")
     exposed_at: datetime = Field(sa_type=AWARE)
     crossed_at: datetime | None = Field(sa_type=AWARE)
     attributes: dict[str, Any] | None = Field(sa_type=JSONB)
+    moved_from: date | None
 
 
 class Refresh(SQLModel, table=True):
@@ -81,8 +86,29 @@ class Refresh(SQLModel, table=True):
     version: str
 
 
+class RefreshFault(SQLModel, table=True):
+    """A refresh that failed: the next one, an hour later, derives everything anew."""
+
+    __tablename__ = "refresh_faults"
+    experiment_id: int = Field(primary_key=True, foreign_key="experiments.id")
+    failed_at: datetime = Field(sa_type=AWARE)
+    message: str
+
+
+class Segment(SQLModel, table=True):
+    """A value of an attribute that is a segment of its own; it stays one for the life of the experiment."""
+
+    __tablename__ = "segments"
+    experiment_id: int = Field(primary_key=True, foreign_key="experiments.id")
+    attribute: str = Field(primary_key=True)
+    value: str = Field(primary_key=True)
+
+
 class EntryCount(SQLModel, table=True):
-    """Table C: units that entered, a row per segment, variant and entry day. The segment '' is everybody."""
+    """Table C: units that entered, a row per segment, variant and entry day. The segment '' is everybody.
+
+    `crossovers` entered too and are left out of `n`; they are counted for everybody only.
+    """
 
     __tablename__ = "entry_counts"
     experiment_id: int = Field(primary_key=True, foreign_key="experiments.id")
@@ -90,6 +116,7 @@ class EntryCount(SQLModel, table=True):
     variant_id: int = Field(primary_key=True)
     entered_on: date = Field(primary_key=True)
     n: int
+    crossovers: int = Field(sa_column_kwargs={"server_default": "0"})
 
 
 class DayMoments(SQLModel, table=True):

@@ -13,7 +13,7 @@ import asyncpg
 import msgspec
 
 from kpi import queries
-from kpi.ingest import Fault, Refusal, Refused, Report, Rows, check_text, check_time, parse_all
+from kpi.ingest import Batch, Fault, Refusal, Refused, Report, Rows, check_text, check_time, parse_all
 
 EVENT_NAMES = 5_000
 """Distinct event names a workspace may have: names are a vocabulary; data belong into the value."""
@@ -34,8 +34,8 @@ class OutcomeRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename
     event_id: Name | None = None
 
 
-Record = tuple[UUID, int, int, str, datetime, float | None]
-"""A row of the outcomes table: id, workspace, event, unit, time, value."""
+Record = tuple[UUID, int, int, str, datetime, float | None, int]
+"""A row of the outcomes table: id, workspace, event, unit, time, value, batch."""
 
 
 async def ingest(
@@ -45,13 +45,25 @@ async def ingest(
     parsed, refusals = parse_all(rows, OutcomeRow, _check, now, lax=lax)
     numbers = await _event_numbers(connection, workspace_id, {row.event for row in parsed.values()})
     refusals += [_too_many(index) for index, row in parsed.items() if row.event not in numbers]
-    records = {i: _record(workspace_id, numbers[row.event], row) for i, row in parsed.items() if row.event in numbers}
+    batch = await queries.next_ingest(connection)
+    records = {
+        index: _record(workspace_id, numbers[row.event], row, batch)
+        for index, row in parsed.items()
+        if row.event in numbers
+    }
     first_of_each = {record[0]: record for record in reversed(records.values())}
     fresh = await _store(connection, list(first_of_each.values()))
     accepted, duplicates = _split(records, fresh)
     report = Report(accepted=accepted, duplicates=duplicates, refusals=tuple(sorted(refusals, key=lambda r: r.index)))
-    touched = sorted({records[index][2] for index in accepted})
-    await queries.record_ingest(connection, workspace_id, "outcomes", report, rows, touched, now)
+    ledger = Batch(
+        id=batch,
+        workspace_id=workspace_id,
+        noun="outcomes",
+        touched=frozenset(records[index][2] for index in accepted),
+        earliest_at=min((records[index][4] for index in accepted), default=None),
+        received_at=now,
+    )
+    await queries.record_ingest(connection, ledger, report, rows)
     return report
 
 
@@ -87,9 +99,9 @@ def _too_many(index: int) -> Refusal:
     return Refusal(index=index, code=Fault.TOO_MANY_EVENTS, message=sentence, path="event")
 
 
-def _record(workspace_id: int, event_number: int, row: OutcomeRow) -> Record:
+def _record(workspace_id: int, event_number: int, row: OutcomeRow, batch: int) -> Record:
     identity = outcome_id(workspace_id, event_number, row)
-    return identity, workspace_id, event_number, row.unit, row.occurred_at, row.value
+    return identity, workspace_id, event_number, row.unit, row.occurred_at, row.value, batch
 
 
 async def _store(connection: asyncpg.Connection, records: list[Record]) -> set[UUID]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -52,6 +52,23 @@ class Report:
     accepted: tuple[int, ...]
     duplicates: tuple[int, ...]
     refusals: tuple[Refusal, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What the ledger says of a batch beside its counts.
+
+    `touched` are experiments and `days` the entry days that changed in them; of outcomes, `touched` are the events and
+    `earliest_at` is when the first of them happened.
+    """
+
+    id: int
+    workspace_id: int
+    noun: str
+    touched: frozenset[int]
+    received_at: datetime
+    days: frozenset[date] = frozenset()
+    earliest_at: datetime | None = None
 
 
 class Refused(Exception):

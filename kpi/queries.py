@@ -9,7 +9,7 @@ import asyncpg
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from kpi.ingest import Report, Rows, is_text, kept_text
+from kpi.ingest import Batch, Report, Rows, is_text, kept_text
 from kpi.tables import Baseline, Definition, Hypothesis, Kpi
 
 # --- nouns -----------------------------------------------------------------------------------------------------------
@@ -84,7 +84,7 @@ async def add_events(connection: asyncpg.Connection, workspace_id: int, names: S
 
 async def copy_outcomes(connection: asyncpg.Connection, records: Sequence[tuple[Any, ...]]) -> None:
     """COPY outcomes straight into the keyed table; raises UniqueViolationError when one is there already."""
-    columns = ["id", "workspace_id", "event_id", "unit", "occurred_at", "value"]
+    columns = ["id", "workspace_id", "event_id", "unit", "occurred_at", "value", "ingest_id"]
     await connection.copy_records_to_table("outcomes", records=records, columns=columns)
 
 
@@ -94,42 +94,52 @@ async def known_outcomes(connection: asyncpg.Connection, ids: Sequence[UUID]) ->
     return {row["id"] for row in rows}
 
 
-async def record_ingest(
-    connection: asyncpg.Connection,
-    workspace_id: int,
-    noun: str,
-    report: Report,
-    rows: Rows,
-    touched: Sequence[int],
-    now: datetime,
-) -> None:
+async def next_ingest(connection: asyncpg.Connection) -> int:
+    """The number of a batch about to be taken in."""
+    return int(await connection.fetchval("SELECT nextval(pg_get_serial_sequence('ingests', 'id'))"))
+
+
+async def record_ingest(connection: asyncpg.Connection, batch: Batch, report: Report, rows: Rows) -> None:
     """Write a batch into the ledger, keep its rejected rows, and wake the worker when there is something new."""
     await connection.execute(
-        "INSERT INTO ingests (workspace_id, noun, accepted, duplicates, rejected, touched, is_pending, received_at)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $3 > 0, $7)",
-        workspace_id,
-        noun,
+        "INSERT INTO ingests (id, workspace_id, noun, accepted, duplicates, rejected, touched, days, earliest_at,"
+        " is_pending, received_at) OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $4 > 0, $10)",
+        batch.id,
+        batch.workspace_id,
+        batch.noun,
         len(report.accepted),
         len(report.duplicates),
         len(report.refusals),
-        list(touched),
-        now,
+        sorted(batch.touched),
+        sorted(batch.days),
+        batch.earliest_at,
+        batch.received_at,
     )
     kept = [
-        (workspace_id, noun, refusal.code, refusal.message, refusal.path, kept_text(rows[refusal.index]), now)
+        (
+            batch.workspace_id,
+            batch.noun,
+            refusal.code,
+            refusal.message,
+            refusal.path,
+            kept_text(rows[refusal.index]),
+            batch.received_at,
+        )
         for refusal in report.refusals
     ]
     columns = ["workspace_id", "noun", "code", "message", "path", "row", "received_at"]
     await connection.copy_records_to_table("rejections", records=kept, columns=columns)
     if report.accepted:
-        await connection.execute("SELECT pg_notify('truelift_ingested', $1)", str(workspace_id))
+        await connection.execute("SELECT pg_notify('truelift_ingested', $1)", str(batch.workspace_id))
 
 
 async def pending_ingests(connection: asyncpg.Connection, limit: int) -> list[asyncpg.Record]:
-    """Batches the aggregates do not know yet, oldest first: id, workspace_id, noun, touched."""
+    """Changes the aggregates do not know yet, oldest first."""
     return list(
         await connection.fetch(
-            "SELECT id, workspace_id, noun, touched FROM ingests WHERE is_pending ORDER BY id LIMIT $1", limit
+            "SELECT id, workspace_id, noun, touched, days, earliest_at FROM ingests"
+            " WHERE is_pending ORDER BY id LIMIT $1",
+            limit,
         )
     )
 

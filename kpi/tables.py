@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, DateTime, Enum, Identity, Index, UniqueConstraint
-from sqlalchemy.dialects.postgresql import ARRAY, INTEGER, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, DATE, INTEGER, JSONB
 from sqlmodel import Field, SQLModel
 
 from kpi.enums import Change, Direction, Driver, Frequency, Tier, Unit
@@ -128,6 +128,8 @@ class Outcome(SQLModel, table=True):
     __tablename__ = "outcomes"
     __table_args__ = (
         Index("ix_outcomes_analysis", "event_id", "unit", "occurred_at", postgresql_include=["value"]),
+        # Rows of a batch lie together, so a few pages say where any batch is.
+        Index("ix_outcomes_ingest_id", "ingest_id", postgresql_using="brin", postgresql_with={"pages_per_range": 32}),
         # Finite values only: a NaN would poison every mean it met.
         CheckConstraint("value = value AND abs(value) < 'infinity'", name="value"),
     )
@@ -137,10 +139,15 @@ class Outcome(SQLModel, table=True):
     unit: str
     occurred_at: datetime = Field(sa_type=AWARE)
     value: float | None
+    ingest_id: int = Field(sa_type=BigInteger, sa_column_kwargs={"server_default": "0"})
 
 
 class Ingest(SQLModel, table=True):
-    """The ledger of batches taken in: what each brought, and whether the aggregates know it yet."""
+    """The ledger of changes to raw rows: what each brought, and whether the aggregates know it yet.
+
+    `touched` are experiments, or event numbers for outcomes. `days` are the entry days that changed in them, null for
+    all; `earliest_at` is when the first of a batch of outcomes happened.
+    """
 
     __tablename__ = "ingests"
     __table_args__ = (Index("ix_ingests_pending", "workspace_id", postgresql_where="is_pending"),)
@@ -151,6 +158,8 @@ class Ingest(SQLModel, table=True):
     duplicates: int
     rejected: int
     touched: list[int] = Field(sa_type=ARRAY(INTEGER))
+    days: list[date] | None = Field(sa_type=ARRAY(DATE))
+    earliest_at: datetime | None = Field(sa_type=AWARE)
     is_pending: bool
     received_at: datetime = Field(sa_type=AWARE)
 

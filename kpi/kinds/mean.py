@@ -40,7 +40,8 @@ class Mean(Kind):
 
     def per_unit(self, numbers: Mapping[str, int]) -> str:
         """The unit's total, 0 when it did nothing."""
-        total = "coalesce(sum(o.value), 0)" if self.of == Of.VALUE else "count(o.id)::float8"
+        only = f"FILTER (WHERE {self.within(self.event, numbers)})"
+        total = f"coalesce(sum(o.value) {only}, 0)" if self.of == Of.VALUE else f"(count(*) {only})::float8"
         return total if self.cap is None else f"least({total}, {float(self.cap)!r}::float8)"
 
     def read(self, cohorts: Cohorts, ages: Ints) -> MomentSample:

@@ -20,7 +20,8 @@ class Share(Kind):
 
     def per_unit(self, numbers: Mapping[str, int]) -> str:
         """1 when the unit did it, else 0."""
-        return "(count(o.id) > 0)::int"
+        (event,) = self.events
+        return f"(count(*) FILTER (WHERE {self.within(event, numbers)}) > 0)::int::float8"
 
     def read(self, cohorts: Cohorts, ages: Ints) -> "MomentSample":
         """The share at each snapshot."""

@@ -60,9 +60,11 @@ class TimeToValue(Kind):
         return 0, self.tau_days
 
     def per_unit(self, numbers: Mapping[str, int]) -> str:
-        """The day of the first event and the day of the loss; null where there is none."""
-        return ", ".join(
-            _first_day(None if name is None else numbers.get(name)) for name in (self.event, self.loss_event)
+        """The day of the first event or of the loss before it; of two on one day the event counts."""
+        event = f"2 * {self._first_day(self.event, numbers)}"
+        # Postgres' least() passes over nulls.
+        return (
+            event if self.loss_event is None else f"least({event}, 2 * {self._first_day(self.loss_event, numbers)} + 1)"
         )
 
     def read(self, cohorts: Cohorts, ages: Ints) -> SurvivalSample:
@@ -83,9 +85,6 @@ class TimeToValue(Kind):
         # Whole days: everybody takes one day at least, so the mean within one day is the same in every variant.
         return found + window_problem("tauDays", self.tau_days, shortest=2)
 
-
-def _first_day(number: int | None) -> str:
-    if number is None:
-        return "NULL::int"
-    first = f"min(o.occurred_at) FILTER (WHERE o.event_id = {number:d})"
-    return f"floor(extract(epoch FROM {first} - e.entered_at) / 86400)::int"
+    def _first_day(self, event: str, numbers: Mapping[str, int]) -> str:
+        first = f"min(o.occurred_at) FILTER (WHERE {self.within(event, numbers)})"
+        return f"floor(extract(epoch FROM {first} - e.entered_at) / 86400)::int"

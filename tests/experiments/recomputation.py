@@ -1,7 +1,8 @@
 """The three tables again, from the rows in plain Python: another implementation, read off the written definitions.
 
-A unit enters with its first exposure and is left out from its first exposure to another variant on. Its window counts
-in periods of 24 hours from there. An entry day counts in the moments once its day, and then the window, have passed.
+A unit enters with its first exposure, and is left out once another variant has been seen. Its window counts in periods
+of 24 hours from there. An entry day counts in the moments once its day, and then the window, have passed; in the
+durations day by day, likewise.
 """
 
 from collections import Counter, defaultdict
@@ -40,7 +41,7 @@ class Did:
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """A unit that entered, and what it did before the refresh."""
+    """A unit that entered, and what it did."""
 
     entry: Exposed
     did: list[Did]
@@ -131,8 +132,7 @@ def recompute(exposed: Iterable[Exposed], did: Iterable[Did], now: datetime) -> 
     units, crossovers = _entered(exposed, now)
     acted = defaultdict(list)
     for one in set(did):
-        if one.at < now:
-            acted[one.unit].append(one)
+        acted[one.unit].append(one)
     placed = [
         (segment, Measured(entry=entry, did=acted[entry.unit]))
         for segment, entries in _segments(units).items()
@@ -150,7 +150,7 @@ def recompute(exposed: Iterable[Exposed], did: Iterable[Did], now: datetime) -> 
             place: found
             for kpi, measure in KPIS.items()
             if isinstance(measure, Duration)
-            for place, found in _durations(kpi, measure, placed).items()
+            for place, found in _durations(kpi, measure, placed, now).items()
         },
         crossovers=crossovers,
     )
@@ -164,9 +164,11 @@ def _entered(exposed: Iterable[Exposed], now: datetime) -> tuple[list[Exposed], 
     crossovers = 0
     for ones in by_unit.values():
         first = min(ones, key=lambda one: (one.at, one.variant))
-        if any(one.variant != first.variant and one.at < now for one in ones):
+        if first.at.date() > now.date():
+            continue
+        if any(one.variant != first.variant for one in ones):
             crossovers += 1
-        elif first.at < now:
+        else:
             kept.append(first)
     return kept, crossovers
 
@@ -191,13 +193,17 @@ def _day(unit: Measured) -> date:
     return unit.entry.at.astimezone(UTC).date()
 
 
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(tzinfo=UTC))
+
+
 def _moments(
     kpi: str, measure: Amount, placed: list[tuple[str, Measured]], now: datetime
 ) -> dict[tuple[str, str, int, date], tuple[float, float, float]]:
     values = defaultdict(list)
     for segment, unit in placed:
         day = _day(unit)
-        if datetime.combine(day, time(tzinfo=UTC)) + DAY + measure.days * DAY <= now:
+        if _midnight(day) + DAY + measure.days * DAY <= now:
             values[kpi, segment, unit.entry.variant, day].append(float(measure.value(unit)))
     return {place: _summary(found) for place, found in values.items()}
 
@@ -208,12 +214,14 @@ def _summary(values: list[float]) -> tuple[float, float, float]:
 
 
 def _durations(
-    kpi: str, measure: Duration, placed: list[tuple[str, Measured]]
+    kpi: str, measure: Duration, placed: list[tuple[str, Measured]], now: datetime
 ) -> dict[tuple[str, str, int, date, int], tuple[int, int]]:
     cells: dict[tuple[str, str, int, date, int], list[int]] = defaultdict(lambda: [0, 0])
     for segment, unit in placed:
         end = measure.end(unit)
-        if end is not None:
-            day, is_event = end
+        if end is None:
+            continue
+        day, is_event = end
+        if _midnight(_day(unit)) + DAY + (day + 1) * DAY <= now:
             cells[kpi, segment, unit.entry.variant, _day(unit), day][0 if is_event else 1] += 1
     return {place: (events, losses) for place, (events, losses) in cells.items()}

@@ -1,13 +1,16 @@
 """From stored rows to results, and which experiments a refresh is due for."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from api.database import Database
+from api.jobs.refresh import due_of
 from experiments import aggregates, analysis, exposures, queries
 from experiments import plan as plans
+from experiments.slices import EVERYTHING, Changes
 from experiments.tables import Experiment
 from experiments.verdict import Rule
 from kpi import events
@@ -27,6 +30,7 @@ async def refresh(database: Database, experiment: Experiment, now: datetime) -> 
             experiment_id=experiment.id,
             workspace_id=found.workspace_id,
             plan=plans.from_document(found.document),
+            changes=EVERYTHING,
             now=now,
             version="test",
         )
@@ -97,16 +101,23 @@ async def test_results_of_a_start_in_the_past_say_that_the_plan_came_after(
 # --- what is due -----------------------------------------------------------------------------------------------------
 
 
+def entry(noun: str, *touched: int, on: date | None = None, at: datetime | None = None) -> dict[str, Any]:
+    """An entry of the ledger."""
+    days = None if noun == "outcomes" else [on or MIDNIGHT.date()]
+    return {"id": 7, "noun": noun, "touched": list(touched), "days": days, "earliest_at": at}
+
+
 async def due(
-    database: Database,
-    experiment: Experiment,
-    *,
-    touched: Sequence[int] = (),
-    events: Sequence[int] = (),
-    day: datetime,
-) -> bool:
+    database: Database, experiment: Experiment, *pending: dict[str, Any], day: datetime = MIDNIGHT
+) -> Changes | None:
+    """What the refresh at the beginning of a day has to do; None if nothing."""
     async with database.raw() as connection:
-        return experiment.id in await queries.due_experiments(connection, touched, events, day)
+        found = await queries.behind(connection, [experiment.workspace_id], day)
+    for row in found:
+        if row["id"] == experiment.id:
+            told = [entry | {"workspace_id": experiment.workspace_id} for entry in pending]
+            return getattr(due_of(row, told, NOW, day), "changes", None)
+    return None
 
 
 async def event_number(database: Database, workspace: Workspace, name: str) -> int:
@@ -117,25 +128,29 @@ async def event_number(database: Database, workspace: Workspace, name: str) -> i
 
 async def test_due_draft_is_never_due(database: Database, workspace: Workspace) -> None:
     experiment = await draft(database, workspace)
-    assert not await due(database, experiment, touched=[experiment.id], day=MIDNIGHT)
+    assert await due(database, experiment, entry("exposures", experiment.id)) is None
 
 
 async def test_due_started_experiment_without_aggregates_is_due(database: Database, workspace: Workspace) -> None:
     experiment = await start(database, await draft(database, workspace))
-    assert await due(database, experiment, day=MIDNIGHT)
+    assert await due(database, experiment) == Changes()
 
 
-async def test_due_refreshed_experiment_is_due_again_for_its_exposures_events_and_a_new_day(
+async def test_due_refreshed_experiment_is_due_again_for_its_exposures_late_outcomes_and_a_new_day(
     database: Database, workspace: Workspace
 ) -> None:
     experiment = await start(database, await draft(database, workspace))
     activated, other = [await event_number(database, workspace, name) for name in ("activated", "other")]
     await refresh(database, experiment, MIDNIGHT)
-    assert not await due(database, experiment, day=MIDNIGHT)
-    assert not await due(database, experiment, touched=[experiment.id + 1], events=[other], day=MIDNIGHT)
-    assert await due(database, experiment, touched=[experiment.id], day=MIDNIGHT)
-    assert await due(database, experiment, events=[other, activated], day=MIDNIGHT)
-    assert await due(database, experiment, day=MIDNIGHT + DAY)
+    late, fresh = MIDNIGHT - timedelta(microseconds=1), MIDNIGHT
+    assert await due(database, experiment) is None
+    elsewhere = entry("exposures", experiment.id + 1), entry("outcomes", other, at=late)
+    assert await due(database, experiment, *elsewhere) is None
+    assert await due(database, experiment, entry("outcomes", activated, at=fresh)) is None
+    assert await due(database, experiment, entry("outcomes", other, activated, at=late)) == Changes(batches=(7,))
+    moved = entry("exposures", experiment.id, on=date(2026, 3, 1))
+    assert await due(database, experiment, moved) == Changes(days=frozenset([date(2026, 3, 1)]))
+    assert await due(database, experiment, day=MIDNIGHT + DAY) == Changes()
 
 
 async def test_due_another_workspaces_event_of_the_same_name_is_no_news(
@@ -147,7 +162,18 @@ async def test_due_another_workspaces_event_of_the_same_name_is_no_news(
         session.add(other)
     number = await event_number(database, other, "activated")
     await refresh(database, experiment, MIDNIGHT)
-    assert not await due(database, experiment, events=[number], day=MIDNIGHT)
+    assert await due(database, experiment, entry("outcomes", number, at=MIDNIGHT - DAY)) is None
+
+
+async def test_due_experiment_whose_refresh_failed_rests_an_hour_and_is_then_derived_anew(
+    database: Database, workspace: Workspace
+) -> None:
+    experiment = await start(database, await draft(database, workspace))
+    await refresh(database, experiment, MIDNIGHT)
+    for failed_at, expected in ((NOW, None), (NOW - timedelta(hours=1), EVERYTHING)):
+        async with database.raw() as connection:
+            await queries.note_fault(connection, experiment.id, "NumericValueOutOfRangeError", failed_at)
+        assert await due(database, experiment, entry("exposures", experiment.id)) == expected
 
 
 @pytest.mark.parametrize("key", ["none", "a\0", "\ud800"])
