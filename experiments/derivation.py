@@ -6,16 +6,18 @@ sums by variant and entry day, for everybody and for each segment.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time
 
 from experiments.cohorts import decode
 from experiments.plan import PlannedKpi
-from experiments.slices import Piece
+from experiments.slices import DAY, Piece
+from kpi.events import first_id
 from kpi.kinds import Aggregate
 
 Statement = tuple[str, tuple[object, ...]]
 """SQL and its arguments."""
 
+EVER = date(1, 1, 1)
 SEGMENT_VALUES = 20
 """Values of an attribute that become segments of their own; the rest are read together as “(other)”."""
 
@@ -23,15 +25,14 @@ ENROLLED = """
 SELECT x.unit, x.variant_id, x.exposed_at AS entered_at, (x.exposed_at AT TIME ZONE 'UTC')::date AS entered_on,
     coalesce(x.crossed_at < enrolment.closes, false) AS has_crossed, x.attributes
 FROM (SELECT coalesce(stopped_at, 'infinity') AS closes FROM experiments WHERE id = {experiment}) enrolment
-    CROSS JOIN {source}
-WHERE x.experiment_id = {experiment} AND x.exposed_at < enrolment.closes
-    AND (x.exposed_at AT TIME ZONE 'UTC')::date <= '{through}'
+    CROSS JOIN exposures x
+WHERE x.experiment_id = {experiment} AND x.exposed_at < enrolment.closes AND {days}{acted}
 """
 """The units that came in before enrolment closed. A crossing after that changes nothing any more."""
-ALL_DAYS = "exposures x"
-SOME_DAYS = """unnest('{days}'::date[]) AS slice (day) JOIN exposures x
-    ON x.exposed_at >= slice.day::timestamp AT TIME ZONE 'UTC'
-    AND x.exposed_at < (slice.day + 1)::timestamp AT TIME ZONE 'UTC'"""
+ACTED = """
+    AND x.unit IN (SELECT a.unit FROM outcomes a WHERE a.id >= '{first}' AND a.id < '{end}' AND a.event_id IN ({events}))
+"""
+"""Who did anything of interest in a span of time; ids begin with the time."""
 SAID = "coalesce(nullif(e.attributes ->> {attribute}, ''), '(none)')"
 
 NAME_SEGMENTS = """
@@ -56,12 +57,13 @@ WHERE place <= {most} - (
 
 UNITS = """
 CREATE TEMP TABLE units AS
-SELECT e.variant_id, e.entered_on{segments}, {numbers}
-FROM ({enrolled}) e{joins} LEFT JOIN outcomes o ON o.unit = e.unit AND o.event_id IN ({events})
+SELECT e.variant_id, e.entered_on{segments}{numbers} FROM ({enrolled}) e{joins}{outcomes}
+WHERE NOT e.has_crossed GROUP BY e.unit, e.variant_id, e.entered_on, e.entered_at{keys}
+"""
+"""A row a unit, with its number for each KPI."""
+OUTCOMES = """ LEFT JOIN outcomes o ON o.unit = e.unit AND o.event_id IN ({events})
     AND o.occurred_at >= e.entered_at + interval '{start} hours'
     AND o.occurred_at < e.entered_at + interval '{until} hours'
-WHERE NOT e.has_crossed
-GROUP BY e.unit, e.variant_id, e.entered_on, e.entered_at{keys}
 """
 SEGMENT_JOIN = """ LEFT JOIN segments s{place} ON s{place}.experiment_id = {experiment}
     AND s{place}.attribute = ($1::text[])[{place}] AND s{place}.value = {said}
@@ -90,7 +92,7 @@ INSERT INTO durations (experiment_id, definition_id, segment, variant_id, entere
 SELECT {experiment}, {definition}, {segment}, variant_id, entered_on, day, count(*) FILTER (WHERE is_event),
     count(*) FILTER (WHERE NOT is_event)
 FROM (SELECT *, k{definition} / 2 AS day, k{definition} % 2 = 0 AS is_event FROM units) ended
-WHERE entered_on + 2 + day <= '{through}'
+WHERE entered_on + 2 + day <= '{through}' AND entered_on + 2 + day > '{since}'
 GROUP BY day, GROUPING SETS ({sets})
 """
 
@@ -114,38 +116,42 @@ class Derivation:
         yield from self._entries()
         yield from self._moments()
         for planned in self._kpis(Aggregate.DURATIONS):
-            yield self._filled(DURATIONS, definition=planned.definition.id)
+            yield self._filled(DURATIONS, definition=planned.definition.id, since=self.piece.since or EVER)
         yield "DROP TABLE units", ()
 
     def _deletions(self) -> Iterator[Statement]:
         days = "" if self.piece.days is None else f" AND entered_on = ANY('{self._days}'::date[])"
         of = f" WHERE experiment_id = {self.experiment_id:d}{days}"
-        definitions = ", ".join(str(planned.definition.id) for planned in self.piece.kpis)
-        for table in ("moments", "durations"):
-            yield f"DELETE FROM {table}{of} AND definition_id IN ({definitions})", ()  # noqa: S608 - numbers of ours
+        definitions = ", ".join(str(planned.definition.id) for planned in self.piece.kpis) or "NULL"
+        yield f"DELETE FROM moments{of} AND definition_id IN ({definitions})", ()  # noqa: S608 - numbers of ours
+        cells = f"{of} AND definition_id IN ({definitions}) AND entered_on + 2 + day > '{self.piece.since or EVER}'"
+        yield f"DELETE FROM durations{cells}", ()  # noqa: S608 - as above
         if self.piece.with_entries:
             yield f"DELETE FROM entry_counts{of}", ()  # noqa: S608 - as above
 
     def _units(self) -> Statement:
         places = range(1, len(self.attributes) + 1)
         segments = [f"($1::text[])[{n}] || '=' || coalesce(s{n}.value, '(other)') AS segment_{n}" for n in places]
-        kinds = [decode(planned) for planned in self.piece.kpis]
         return self._with_attributes(
             UNITS,
             segments="".join(f", {segment}" for segment in segments),
             keys="".join(f", s{n}.value" for n in places),
-            joins="".join(
-                SEGMENT_JOIN.format(
-                    place=n, experiment=self.experiment_id, said=SAID.format(attribute=f"($1::text[])[{n}]")
-                )
-                for n in places
+            joins="".join(self._segment_join(n) for n in places),
+            numbers="".join(
+                f", {decode(planned).per_unit(self.numbers)} AS k{planned.definition.id:d}"
+                for planned in self.piece.kpis
             ),
-            numbers=", ".join(
-                f"{kind.per_unit(self.numbers)} AS k{planned.definition.id:d}"
-                for kind, planned in zip(kinds, self.piece.kpis, strict=True)
-            ),
-            # A number no event has: an event nobody has sent yet is one that has not happened.
-            events=", ".join(str(self.numbers.get(name, -1)) for kind in kinds for name in kind.events),
+            outcomes=self._outcomes() if self.piece.kpis else "",
+        )
+
+    def _segment_join(self, place: int) -> str:
+        said = SAID.format(attribute=f"($1::text[])[{place}]")
+        return SEGMENT_JOIN.format(place=place, experiment=self.experiment_id, said=said)
+
+    def _outcomes(self) -> str:
+        kinds = [decode(planned) for planned in self.piece.kpis]
+        return OUTCOMES.format(
+            events=self._events,
             start=24 * min(kind.window[0] for kind in kinds),
             until=24 * max(kind.window[1] for kind in kinds),
         )
@@ -176,8 +182,10 @@ class Derivation:
         return statement, (self.attributes,) if self.attributes else ()
 
     def _filled(self, template: str, **parts: object) -> Statement:
-        source = ALL_DAYS if self.piece.days is None else SOME_DAYS.format(days=self._days)
-        enrolled = ENROLLED.format(experiment=self.experiment_id, source=source, through=self.through)
+        days = [f"(x.exposed_at >= '{first}Z' AND x.exposed_at < '{end}Z')" for first, end in self._spans()]
+        enrolled = ENROLLED.format(
+            experiment=self.experiment_id, days=f"({' OR '.join(days)})", acted=self._acted(self.piece.since)
+        )
         segments = [f"segment_{n}" for n in range(1, len(self.attributes) + 1)]
         sets = ["(variant_id, entered_on)", *(f"(variant_id, entered_on, {segment})" for segment in segments)]
         return template.format(
@@ -189,6 +197,28 @@ class Derivation:
             sets=", ".join(sets),
             **parts,
         ), ()
+
+    def _spans(self) -> list[tuple[date, date]]:
+        """The days as few spans, each with the day after its last: what an index can go by."""
+        if self.piece.days is None:
+            return [(EVER, self.through + DAY)]
+        days = sorted(self.piece.days)
+        firsts = [day for day in days if day - DAY not in self.piece.days]
+        ends = [day + DAY for day in days if day + DAY not in self.piece.days]
+        return list(zip(firsts, ends, strict=True))
+
+    def _acted(self, since: date | None) -> str:
+        """A day of a unit's own that became final since then began a day before at most."""
+        if since is None:
+            return ""
+        first, end = (first_id(datetime.combine(day, time(tzinfo=UTC))) for day in (since - DAY, self.through))
+        return ACTED.format(first=first, end=end, events=self._events)
+
+    @property
+    def _events(self) -> str:
+        names = {name for planned in self.piece.kpis for name in decode(planned).events}
+        # A number no event has: an event nobody has sent yet is one that has not happened.
+        return ", ".join(sorted({str(self.numbers.get(name, -1)) for name in names}))
 
     @property
     def _days(self) -> str:

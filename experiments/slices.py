@@ -5,7 +5,7 @@ row that belongs to it comes in late. Everything else stays as it is, so a refre
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -34,27 +34,33 @@ EVERYTHING = Changes(days=ALL)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """Slices that are derived together: these KPIs over these days, and how many entered on them if asked."""
+    """Slices that are derived together: these KPIs over these days, and how many entered on them if asked.
+
+    With `since`, only what has become final since that midnight, for slices that are right as far as that.
+    """
 
     days: Days
     kpis: tuple[PlannedKpi, ...]
-    with_entries: bool
+    with_entries: bool = False
+    since: date | None = None
 
 
 def due(kpis: Sequence[PlannedKpi], stale: Days, *, before: date | None, through: date) -> list[Piece]:
     """What to derive, with the last midnight of the refresh before (None: there was none) and of this one.
 
-    Stale days are derived for all KPIs; the other days of a KPI where one more of its days has passed.
+    Slices of stale days, slices that have become final since, and of durations the days that have.
     """
     if stale is None or before is None or through < before:
         return [Piece(days=None, kpis=tuple(kpis), with_entries=True)]
     again = frozenset(day for day in stale if day <= through) | _range(before + DAY, through + DAY)
-    grouped: dict[frozenset[date], list[PlannedKpi]] = defaultdict(list)
+    grouped: dict[tuple[frozenset[date], date | None], list[PlannedKpi]] = defaultdict(list)
     for planned in kpis:
-        grouped[_matured(planned, before, through) - again].append(planned)
-    pieces = [Piece(days=again, kpis=tuple(kpis), with_entries=True)]
-    pieces += [Piece(days=days, kpis=tuple(some), with_entries=False) for days, some in grouped.items()]
-    return [piece for piece in pieces if piece.days]
+        for days, since in _slices(planned, again, before, through):
+            grouped[days, since].append(planned)
+    entries = Piece(days=again, kpis=tuple(grouped.pop((again, None), ())), with_entries=True)
+    others = [Piece(days=days, kpis=tuple(some), since=since) for (days, since), some in grouped.items()]
+    # Entries first: they give new segments their names.
+    return [piece for piece in (entries, *others) if piece.days]
 
 
 def changes(
@@ -87,16 +93,17 @@ def _is_late(earliest_at: datetime | None, data_through: datetime | None) -> boo
     return earliest_at < data_through.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def _matured(planned: PlannedKpi, before: date, through: date) -> frozenset[date]:
-    """The entry days of which something became final since the refresh before.
-
-    For one number a unit: the day and then the window have passed. For durations: one more day inside the window has.
-    """
+def _slices(
+    planned: PlannedKpi, again: frozenset[date], before: date, through: date
+) -> Iterator[tuple[frozenset[date], date | None]]:
+    """The entry days to derive for one KPI. One number a unit is final after its window; durations, day by day of it."""
     kind = kinds.decode(planned.definition.kind, planned.definition.parameters)
     until = timedelta(days=kind.window[1])
     if kind.aggregate is kinds.Aggregate.MOMENTS:
-        return _range(before - until, through - until)
-    return _range(before - until, through - DAY)
+        yield frozenset(day for day in again if day < through - until) | _range(before - until, through - until), None
+    else:
+        yield frozenset(day for day in again if day < through - DAY), None
+        yield _range(before - until, through - DAY) - again, before
 
 
 def _range(first: date, end: date) -> frozenset[date]:

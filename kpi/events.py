@@ -72,7 +72,16 @@ def outcome_id(workspace_id: int, event_number: int, row: OutcomeRow) -> UUID:
     content = row.event_id or f"{event_number}\0{row.unit}\0{row.occurred_at.timestamp()!r}\0{row.value!r}"
     mark = "id" if row.event_id else "content"
     digest = blake2b(f"{workspace_id}\0{mark}\0{content}".encode(), digest_size=10).digest()
-    return UUID(bytes=int(row.occurred_at.timestamp() * 1000).to_bytes(6, "big") + digest)
+    return UUID(bytes=_milliseconds(row.occurred_at) + digest)
+
+
+def first_id(at: datetime) -> UUID:
+    """The lowest id that an outcome of this time or later may have, at whole milliseconds."""
+    return UUID(bytes=_milliseconds(at) + bytes(10))
+
+
+def _milliseconds(at: datetime) -> bytes:
+    return int(at.timestamp() * 1000).to_bytes(6, "big")
 
 
 def _check(row: OutcomeRow, now: datetime) -> None:
