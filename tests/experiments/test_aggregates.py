@@ -1,141 +1,17 @@
 """The three tables after a refresh, against plain Python on the same rows (`recomputation`), for every kind of KPI."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Any
-from uuid import uuid4
+from datetime import timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.database import Database
-from experiments import aggregates, derivation, exposures, queries, slices
-from experiments import plan as plans
-from experiments.draft import KpiChoice
-from experiments.enums import Role
-from experiments.tables import Experiment
+from experiments import derivation
 from kpi import events
-from kpi import queries as ledger
-from kpi.tables import Workspace
-from tests.experiments.recomputation import DAY, KPIS, Did, Exposed, Tables, recompute
-from tests.experiments.registering import CONTROL, PRIMARY, TREATMENT, draft, plan_choice, start, stop
-from tests.kpi.registering import register_kpi
-
-START = datetime.fromisoformat("2026-03-02T00:00:00Z")
-LATER = START + timedelta(days=100)
-MOMENT = timedelta(microseconds=1)
-VARIANTS = [CONTROL, TREATMENT, replace(TREATMENT, key="third", name="Third")]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Running:
-    """An experiment with every kind of KPI."""
-
-    experiment: Experiment
-    workspace: Workspace
-
-    @property
-    def plan(self) -> plans.Plan:
-        """Its plan."""
-        return plans.from_document(self.experiment.plan)
-
-
-async def running(database: Database) -> Running:
-    async with database.write() as session:
-        place = Workspace(key=f"aggregates-{uuid4().hex}", name="aggregates", created_at=START)
-        session.add(place)
-        await session.flush()
-        for key, measure in KPIS.items():
-            await register_kpi(session, place, key=key, definition=measure.definition, baseline=None)
-    choices = [PRIMARY, *(KpiChoice(kpi=key, role=Role.SECONDARY) for key in KPIS)]
-    plan = plan_choice(kpis=choices, segment_attributes=["plan"])
-    made = await draft(database, place, variants=VARIANTS, plan=plan)
-    return Running(experiment=await start(database, made, now=START), workspace=place)
-
-
-async def send(database: Database, to: Running, rows: Sequence[Exposed | Did]) -> None:
-    """Take in a batch; every row of it is good."""
-    exposed = [exposure_row(row) for row in rows if isinstance(row, Exposed)]
-    did = [outcome_row(row) for row in rows if isinstance(row, Did)]
-    async with database.raw() as connection:
-        for ingest, batch in ((exposures.ingest, exposed), (events.ingest, did)):
-            report = await ingest(connection, workspace_id=to.workspace.id, rows=batch, now=LATER)
-            assert report.refusals == ()
-
-
-def exposure_row(row: Exposed) -> dict[str, Any]:
-    known = {} if row.plan is None else {"attributes": {"plan": row.plan}}
-    key = VARIANTS[row.variant].key
-    return {"experiment": "shorter-form", "unit": row.unit, "variant": key, "exposedAt": row.at} | known
-
-
-def outcome_row(row: Did) -> dict[str, Any]:
-    return {"unit": row.unit, "event": row.event, "occurredAt": row.at, "value": row.value}
-
-
-async def refresh(database: Database, to: Running, now: datetime, everything: bool = False) -> Tables:
-    """Refresh as the worker does, from what the ledger says has changed, and read the tables back."""
-    async with database.raw() as connection:
-        ours = [
-            row for row in await ledger.pending_ingests(connection, 10**6) if row["workspace_id"] == to.workspace.id
-        ]
-        (line,) = [
-            row for row in await queries.behind(connection, [to.workspace.id], now) if row["id"] == to.experiment.id
-        ]
-        found = slices.changes(
-            ours, experiment_id=to.experiment.id, events=line["events"], data_through=line["data_through"]
-        )
-        await aggregates.refresh(
-            connection,
-            experiment_id=to.experiment.id,
-            workspace_id=to.workspace.id,
-            plan=to.plan,
-            changes=slices.EVERYTHING if everything else found,
-            now=now,
-            version="test",
-        )
-        await ledger.settle_ingests(connection, [row["id"] for row in ours])
-    async with database.raw() as connection:
-        rows = await aggregates.read(connection, to.experiment.id)
-        variants = await connection.fetch(
-            "SELECT id FROM variants WHERE experiment_id = $1 ORDER BY id", to.experiment.id
-        )
-        (line,) = await connection.fetch("SELECT * FROM refreshes WHERE experiment_id = $1", to.experiment.id)
-    assert (line["data_through"], line["version"]) == (now, "test")
-    place = {row["id"]: number for number, row in enumerate(variants)}
-    kpi = {planned.definition.id: planned.kpi for planned in to.plan.kpis}
-    return Tables(
-        entries={(row["segment"], place[row["variant_id"]], row["entered_on"]): row["n"] for row in rows.entries},
-        moments={
-            (kpi[row["definition_id"]], row["segment"], place[row["variant_id"]], row["entered_on"]): (
-                row["n"],
-                row["mean"],
-                row["m2"],
-            )
-            for row in rows.moments
-            if kpi[row["definition_id"]] in KPIS
-        },
-        durations={
-            (kpi[row["definition_id"]], row["segment"], place[row["variant_id"]], row["entered_on"], row["day"]): (
-                row["events"],
-                row["losses"],
-            )
-            for row in rows.durations
-        },
-        crossovers=line["crossovers"],
-    )
-
-
-def assert_same(found: Tables, expected: Tables) -> None:
-    assert found.entries == expected.entries
-    assert found.moments == {
-        place: pytest.approx(summary, rel=1e-9, abs=1e-9) for place, summary in expected.moments.items()
-    }
-    assert found.durations == expected.durations
-    assert found.crossovers == expected.crossovers
-
+from tests.experiments.aggregating import MOMENT, START, assert_same, refresh, running, send
+from tests.experiments.recomputation import DAY, KPIS, Did, Exposed, recompute
+from tests.experiments.registering import stop
 
 # --- any rows, in any order ------------------------------------------------------------------------------------------
 
@@ -308,5 +184,6 @@ async def test_refresh_what_came_in_before_a_stop_in_the_past_counts_only_until_
     ]
     late = [Exposed(unit="u1", variant=1, at=ends, plan=None), Exposed(unit="u3", variant=1, at=ends, plan=None)]
     await send(database, to, inside + late)
+    assert_same(await refresh(database, to, now), recompute(inside + late, [], now))
     await stop(database, to.experiment, now=now, stopped_at=ends)
     assert_same(await refresh(database, to, now), recompute(inside, [], now))

@@ -1,0 +1,154 @@
+"""An experiment with every kind of KPI: rows sent to it, its aggregates refreshed as the worker does, and read back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from api.database import Database
+from experiments import aggregates, exposures, queries, slices
+from experiments import plan as plans
+from experiments.draft import KpiChoice
+from experiments.enums import Role
+from experiments.tables import Experiment
+from kpi import events
+from kpi import queries as ledger
+from kpi.tables import Workspace
+from tests.experiments.recomputation import KPIS, Did, Exposed, Tables
+from tests.experiments.registering import CONTROL, PRIMARY, TREATMENT, draft, plan_choice, start
+from tests.kpi.registering import register_kpi
+
+START = datetime.fromisoformat("2026-03-02T00:00:00Z")
+LATER = START + timedelta(days=100)
+MOMENT = timedelta(microseconds=1)
+VARIANTS = [CONTROL, TREATMENT, replace(TREATMENT, key="third", name="Third")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """An experiment with every kind of KPI."""
+
+    experiment: Experiment
+    workspace: Workspace
+
+    @property
+    def plan(self) -> plans.Plan:
+        """Its plan."""
+        return plans.from_document(self.experiment.plan)
+
+
+async def running(database: Database) -> Running:
+    async with database.write() as session:
+        place = Workspace(key=f"aggregates-{uuid4().hex}", name="aggregates", created_at=START)
+        session.add(place)
+        await session.flush()
+        for key, measure in KPIS.items():
+            await register_kpi(session, place, key=key, definition=measure.definition, baseline=None)
+    choices = [PRIMARY, *(KpiChoice(kpi=key, role=Role.SECONDARY) for key in KPIS)]
+    plan = plan_choice(kpis=choices, segment_attributes=["plan"])
+    made = await draft(database, place, variants=VARIANTS, plan=plan)
+    return Running(experiment=await start(database, made, now=START), workspace=place)
+
+
+async def send(database: Database, to: Running, rows: Sequence[Exposed | Did]) -> None:
+    """Take in a batch; every row of it is good."""
+    async with database.raw() as connection:
+        await take_in(connection, to, rows)
+
+
+async def take_in(connection: asyncpg.Connection, to: Running, rows: Sequence[Exposed | Did]) -> None:
+    """Take in a batch in the caller's transaction."""
+    exposed = [exposure_row(row) for row in rows if isinstance(row, Exposed)]
+    did = [outcome_row(row) for row in rows if isinstance(row, Did)]
+    for ingest, batch in ((exposures.ingest, exposed), (events.ingest, did)):
+        report = await ingest(connection, workspace_id=to.workspace.id, rows=batch, now=LATER)
+        assert report.refusals == ()
+
+
+def exposure_row(row: Exposed) -> dict[str, Any]:
+    known = {} if row.plan is None else {"attributes": {"plan": row.plan}}
+    key = VARIANTS[row.variant].key
+    return {"experiment": "shorter-form", "unit": row.unit, "variant": key, "exposedAt": row.at} | known
+
+
+def outcome_row(row: Did) -> dict[str, Any]:
+    return {"unit": row.unit, "event": row.event, "occurredAt": row.at, "value": row.value}
+
+
+async def refresh(database: Database, to: Running, now: datetime, *, everything: bool = False) -> Tables:
+    """Refresh and read the tables back."""
+    async with database.raw() as connection:
+        await bring_up(connection, to, now, everything=everything)
+    found = await tables(database, to)
+    async with database.raw() as connection:
+        (line,) = await connection.fetch("SELECT * FROM refreshes WHERE experiment_id = $1", to.experiment.id)
+    assert (line["data_through"], line["version"]) == (now, "test")
+    return found
+
+
+async def bring_up(connection: asyncpg.Connection, to: Running, now: datetime, *, everything: bool = False) -> None:
+    """Refresh in the caller's transaction, from what the ledger says has changed."""
+    pending = await ledger.pending_ingests(connection, 10**6)
+    ours = [row for row in pending if row["workspace_id"] == to.workspace.id]
+    lines = await queries.behind(connection, [to.workspace.id], now)
+    (line,) = (row for row in lines if row["id"] == to.experiment.id)
+    found = slices.changes(
+        ours, experiment_id=to.experiment.id, events=line["events"], data_through=line["data_through"]
+    )
+    await aggregates.refresh(
+        connection,
+        experiment_id=to.experiment.id,
+        workspace_id=to.workspace.id,
+        plan=to.plan,
+        changes=slices.EVERYTHING if everything else found,
+        now=now,
+        version="test",
+    )
+    await ledger.settle_ingests(connection, [row["id"] for row in ours])
+
+
+async def tables(database: Database, to: Running) -> Tables:
+    """The aggregates as they are stored, by words."""
+    async with database.raw() as connection:
+        rows = await aggregates.read(connection, to.experiment.id)
+        variants = await connection.fetch(
+            "SELECT id FROM variants WHERE experiment_id = $1 ORDER BY id", to.experiment.id
+        )
+        crossovers = await connection.fetchval(
+            "SELECT crossovers FROM refreshes WHERE experiment_id = $1", to.experiment.id
+        )
+    place = {row["id"]: number for number, row in enumerate(variants)}
+    kpi = {planned.definition.id: planned.kpi for planned in to.plan.kpis}
+    return Tables(
+        entries={(row["segment"], place[row["variant_id"]], row["entered_on"]): row["n"] for row in rows.entries},
+        moments={
+            (kpi[row["definition_id"]], row["segment"], place[row["variant_id"]], row["entered_on"]): (
+                row["n"],
+                row["mean"],
+                row["m2"],
+            )
+            for row in rows.moments
+            if kpi[row["definition_id"]] in KPIS
+        },
+        durations={
+            (kpi[row["definition_id"]], row["segment"], place[row["variant_id"]], row["entered_on"], row["day"]): (
+                row["events"],
+                row["losses"],
+            )
+            for row in rows.durations
+        },
+        crossovers=crossovers or 0,
+    )
+
+
+def assert_same(found: Tables, expected: Tables) -> None:
+    assert found.entries == expected.entries
+    assert found.moments == {
+        place: pytest.approx(summary, rel=1e-9, abs=1e-9) for place, summary in expected.moments.items()
+    }
+    assert found.durations == expected.durations
+    assert found.crossovers == expected.crossovers
