@@ -1,10 +1,11 @@
 """From raw rows to the three tables that analysis reads, and from those to arrays.
 
 The refresh writes, in one transaction, what the rows say at a moment: entries (C), moments (M) and durations (T) by
-segment, variant and entry day. Nothing below the grain of an entry day leaves the database.
+segment, variant and entry day. Nothing below the grain of an entry day leaves the database; what `values` adds is how
+many units of a day have which amount.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import asyncpg
@@ -83,6 +84,17 @@ SELECT $1, $3, m.segment, d.variant_id, d.entered_on, d.day, sum(d.is_event), su
 FROM ends d JOIN memberships m USING (unit) GROUP BY 3, 4, 5, 6
 """
 
+VALUES = """
+WITH units AS (
+    SELECT e.unit, e.entered_on, ({per_unit})::float8 AS y
+    {windowed}
+    WHERE e.unit IN (SELECT unit FROM entries WHERE variant_id = $1 ORDER BY entered_at, unit LIMIT $3)
+        AND e.entered_on + 1 + {until:d} <= ($2 AT TIME ZONE 'UTC')::date
+    GROUP BY e.unit, e.entered_on
+)
+SELECT entered_on, y, count(*) AS n FROM units GROUP BY 1, 2 ORDER BY 1, 2
+"""
+
 READ_ENTRIES = "SELECT segment, variant_id, entered_on, n FROM entry_counts WHERE experiment_id = $1"
 READ_MOMENTS = (
     "SELECT definition_id, segment, variant_id, entered_on, n, mean, m2 FROM moments WHERE experiment_id = $1"
@@ -99,6 +111,29 @@ async def read(connection: asyncpg.Connection, experiment_id: int) -> Rows:
         moments=await connection.fetch(READ_MOMENTS, experiment_id),
         durations=await connection.fetch(READ_DURATIONS, experiment_id),
     )
+
+
+async def values(
+    connection: asyncpg.Connection,
+    *,
+    experiment_id: int,
+    workspace_id: int,
+    variant_id: int,
+    kpis: Sequence[PlannedKpi],
+    through: datetime,
+    most: int,
+) -> dict[int, list[asyncpg.Record]]:
+    """Final values of a variant's first `most` units, by definition: how many of an entry day have which value.
+
+    In the caller's transaction, once in it. Only KPIs with one number a unit have values.
+    """
+    await connection.execute(ENTRIES, experiment_id, through)
+    await connection.execute("ANALYZE entries")
+    numbers = await event_numbers(connection, workspace_id, [event for kpi in kpis for event in kpi.definition.events])
+    return {
+        planned.definition.id: await connection.fetch(_filled(VALUES, planned, numbers), variant_id, through, most)
+        for planned in kpis
+    }
 
 
 async def refresh(
@@ -124,11 +159,15 @@ async def refresh(
 
 def _statement(planned: PlannedKpi, numbers: Mapping[str, int]) -> str:
     kind = kinds.decode(planned.definition.kind, planned.definition.parameters)
+    return _filled(MOMENTS if kind.aggregate is kinds.Aggregate.MOMENTS else DURATIONS, planned, numbers)
+
+
+def _filled(shape: str, planned: PlannedKpi, numbers: Mapping[str, int]) -> str:
+    kind = kinds.decode(planned.definition.kind, planned.definition.parameters)
     start, until = kind.window
     # A number no event has: an event nobody has sent yet is one that has not happened.
     events = ", ".join(str(numbers.get(name, -1)) for name in kind.events)
     windowed = WINDOWED.format(events=events, start=start, until=until)
-    shape = MOMENTS if kind.aggregate is kinds.Aggregate.MOMENTS else DURATIONS
     return shape.format(per_unit=kind.per_unit(numbers), windowed=windowed, until=until)
 
 
