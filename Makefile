@@ -5,13 +5,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check format schema bench calibrate lock clean
+.PHONY: demo test agreement check format schema bench calibrate lock clean
 
 demo: $(VENV)/run.stamp  ## the sample company, served on http://127.0.0.1:$(PORT)
 	$(BIN)/truelift demo --port $(PORT)
 
 test: check  ## every check and every test but the marked long ones
 	$(BIN)/python -m pytest
+
+agreement: $(VENV)/dev.stamp  ## the statistics beside R (Debian's packages) and the Python peers, asked anew
+	@$(BIN)/python -m tests.agreement.sources
+	$(BIN)/python -m benchmarks.peers $(VENV)/peers lifelines tea-tasting gbstats savvi
+	$(BIN)/python -m pytest tests/agreement -m agreement
 
 check: $(VENV)/dev.stamp  ## format, lint, types, imports, dead code
 	$(BIN)/ruff format --check .

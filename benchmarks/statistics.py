@@ -11,13 +11,13 @@ import subprocess
 import sys
 import tempfile
 import time
-import venv
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.peers import PINS, environment, show
 from stats.arrays import Array, Numbers, numbers
 from stats.methods import proportions, welch
 from stats.moments import Moments
@@ -31,13 +31,6 @@ REPLICATES, LOOKS, UNITS_A_LOOK, SHARE = 10_000, 100, 50, 0.1
 ALPHA = 0.05
 SAMPLE = 2_000  # comparisons of a peer from which its million is extrapolated
 
-# Exact versions of what decides the speed: left alone, an installer may settle for a release of years ago.
-PINS: Mapping[str, tuple[str, ...]] = {
-    "gbstats": ("gbstats==0.8.0", "numpy==1.26.4", "pandas==1.5.3", "scipy==1.17.1", "pydantic==2.14.3"),
-    "tea-tasting": ("tea-tasting==1.14.0", "numpy==2.4.6", "scipy==1.17.1", "pyarrow==26.0.1"),
-    "lifelines": ("lifelines==0.30.3", "numpy==2.4.6", "scipy==1.17.1", "pandas==2.3.3"),
-    "statsmodels": ("statsmodels==0.15.0", "numpy==2.4.6", "scipy==1.17.1", "pandas==2.3.3"),
-}
 IMPORTS = {
     "gbstats": "import gbstats.gbstats",
     "tea-tasting": "import tea_tasting",
@@ -259,22 +252,6 @@ def best(step: Callable[[], object], rounds: int) -> float:
     return min(found)
 
 
-def environment(peer: str, folder: Path) -> Path | None:
-    """The Python of a peer's own virtual environment, made if it is not there; None where it cannot be installed."""
-    home, pins = folder / peer, "\n".join((sys.version, *PINS[peer]))
-    python, stamp = home / "bin" / "python", home / "pins.txt"
-    if stamp.exists() and stamp.read_text() == pins:
-        return python
-    venv.create(home, clear=True, with_pip=True)
-    install = [str(python), "-m", "pip", "install", "--quiet", "--only-binary", ":all:", *PINS[peer]]
-    done = subprocess.run(install, capture_output=True, text=True, check=False)  # noqa: S603 - pinned above
-    if done.returncode:
-        show(f"{peer} cannot be installed here and is left out: {done.stderr.strip().splitlines()[-1]}")
-        return None
-    stamp.write_text(pins)
-    return python
-
-
 def answer(python: Path, source: str, *arguments: object) -> float:
     """The one number a piece of Python prints in a process of its own, away from this checkout's packages."""
     command = [str(python), "-I", "-W", "ignore", "-c", source, *map(str, arguments)]
@@ -286,11 +263,6 @@ def import_time(python: Path, statement: str, rounds: int) -> float:
     """The least milliseconds of an import in a fresh process, without the interpreter's own start."""
     source = f"import time; began = time.perf_counter()\n{statement}\nprint((time.perf_counter() - began) * 1000)"
     return min(answer(python, source) for _ in range(rounds + 1))  # the first may have to compile
-
-
-def show(line: str) -> None:
-    """Print at once: some rows take long."""
-    print(line, flush=True)  # noqa: T201 - a benchmark prints
 
 
 def row(work: str, ours: float, peer: str, theirs: float | None, aim: str) -> None:
@@ -314,7 +286,7 @@ def measure(task: Task, pythons: Mapping[str, Path], inputs_file: Path, rounds: 
 
 def compare(folder: Path, rounds: int) -> None:
     """Make what is missing of the environments, then print row after row."""
-    pythons = {peer: python for peer in PINS if (python := environment(peer, folder))}
+    pythons = {peer: python for peer in IMPORTS if (python := environment(peer, folder))}
     given = inputs()
     inputs_file = folder / "inputs.npz"
     np.savez(inputs_file, allow_pickle=False, **given)

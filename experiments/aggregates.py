@@ -1,18 +1,19 @@
 """From raw rows to the three tables that analysis reads: entries (C), moments (M) and durations (T).
 
 A refresh derives the slices that are due (`experiments.slices`, `experiments.derivation`). Nothing below the grain of
-an entry day leaves the database. The law: the tables are what deriving everything anew would give.
+an entry day leaves the database; what `values` adds is how many units of a day have which amount. The law: the tables
+are what deriving everything anew would give.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time
 
 import asyncpg
 
 from experiments.cohorts import Rows, decode
 from experiments.derivation import Derivation
-from experiments.plan import Plan
-from experiments.slices import NONE, Changes, Days, due, merged
+from experiments.plan import Plan, PlannedKpi
+from experiments.slices import NONE, Changes, Days, Piece, due, merged
 from kpi.queries import event_numbers
 
 MEMORY = "128MB"
@@ -26,6 +27,18 @@ WHERE o.ingest_id BETWEEN $2 AND $3 AND o.ingest_id = ANY($4::bigint[]) AND o.ev
     AND o.occurred_at < x.exposed_at + make_interval(hours => 24 * $7::int)
 """
 """The entry days of units that did something before the last midnight of which nobody knew then."""
+
+FIRST_DAYS = """
+SELECT entered_on FROM (
+    SELECT entered_on, sum(n) OVER (ORDER BY entered_on) AS so_far, n FROM entry_counts
+    WHERE experiment_id = $1 AND segment = '' AND variant_id = $2
+) days WHERE so_far <= $3 OR so_far = n
+"""
+"""The first entry days with so many units of a variant together, one day at least."""
+VALUES = """
+SELECT entered_on, k{definition} AS y, count(*) AS n FROM units
+WHERE variant_id = {variant} AND entered_on + 1 + {until} <= '{through}' GROUP BY 1, 2 ORDER BY 1, 2
+"""
 
 READ_ENTRIES = "SELECT segment, variant_id, entered_on, n FROM entry_counts WHERE experiment_id = $1 AND n > 0"
 READ_MOMENTS = (
@@ -49,6 +62,48 @@ async def read(connection: asyncpg.Connection, experiment_id: int) -> Rows:
         moments=await connection.fetch(READ_MOMENTS, experiment_id),
         durations=await connection.fetch(READ_DURATIONS, experiment_id),
     )
+
+
+async def values(
+    connection: asyncpg.Connection,
+    *,
+    experiment_id: int,
+    workspace_id: int,
+    variant_id: int,
+    kpis: Sequence[PlannedKpi],
+    through: datetime,
+    most: int,
+) -> dict[int, list[asyncpg.Record]]:
+    """Final values of a variant's units, by definition: how many of an entry day have which value.
+
+    Of the first entry days, up to `most` units. Only KPIs with one number a unit have values.
+    """
+    days = frozenset(row["entered_on"] for row in await connection.fetch(FIRST_DAYS, experiment_id, variant_id, most))
+    events = {event for planned in kpis for event in planned.definition.events}
+    derivation = Derivation(
+        experiment_id=experiment_id,
+        piece=Piece(days=days, kpis=tuple(kpis)),
+        through=_day(through),
+        attributes=[],
+        numbers=await event_numbers(connection, workspace_id, events),
+    )
+    if not days or not kpis:
+        return {planned.definition.id: [] for planned in kpis}
+    statement, arguments = derivation.units()
+    await connection.execute(statement, *arguments)
+    found = {
+        planned.definition.id: await connection.fetch(
+            VALUES.format(
+                definition=planned.definition.id,
+                variant=variant_id,
+                until=decode(planned).window[1],
+                through=_day(through),
+            )
+        )
+        for planned in kpis
+    }
+    await connection.execute("DROP TABLE units")
+    return found
 
 
 async def refresh(

@@ -30,7 +30,9 @@ WHERE x.experiment_id = {experiment} AND x.exposed_at < enrolment.closes AND {da
 """
 """The units that came in before enrolment closed. A crossing after that changes nothing any more."""
 ACTED = """
-    AND x.unit IN (SELECT a.unit FROM outcomes a WHERE a.id >= '{first}' AND a.id < '{end}' AND a.event_id IN ({events}))
+    AND x.unit IN (
+        SELECT a.unit FROM outcomes a WHERE a.id >= '{first}' AND a.id < '{end}' AND a.event_id IN ({events})
+    )
 """
 """Who did anything of interest in a span of time; ids begin with the time."""
 SAID = "coalesce(nullif(e.attributes ->> {attribute}, ''), '(none)')"
@@ -112,7 +114,7 @@ class Derivation:
         if self.attributes and self.piece.with_entries:
             yield self._with_attributes(NAME_SEGMENTS, most=SEGMENT_VALUES, said=SAID.format(attribute="a.attribute"))
         yield from self._deletions()
-        yield self._units()
+        yield self.units()
         yield from self._entries()
         yield from self._moments()
         for planned in self._kpis(Aggregate.DURATIONS):
@@ -129,7 +131,8 @@ class Derivation:
         if self.piece.with_entries:
             yield f"DELETE FROM entry_counts{of}", ()  # noqa: S608 - as above
 
-    def _units(self) -> Statement:
+    def units(self) -> Statement:
+        """Make the temporary table `units`: a row for each, with its number `k` of each definition."""
         places = range(1, len(self.attributes) + 1)
         segments = [f"($1::text[])[{n}] || '=' || coalesce(s{n}.value, '(other)') AS segment_{n}" for n in places]
         return self._with_attributes(

@@ -28,6 +28,12 @@ async def experiments_by_id(session: AsyncSession, workspace_id: int, ids: Colle
     return {row.id: row for row in await session.exec(found)}
 
 
+async def started_experiments(session: AsyncSession, workspace_id: int) -> list[Experiment]:
+    """The experiments of a workspace that have started, in order of key."""
+    found = select(Experiment).where(Experiment.workspace_id == workspace_id, col(Experiment.started_at).is_not(None))
+    return list(await session.exec(found.order_by(Experiment.key)))
+
+
 async def lock_experiment(session: AsyncSession, workspace_id: int, experiment_id: int) -> Experiment | None:
     """One experiment, locked until the transaction ends, so that two people cannot move it at once."""
     found = select(Experiment).where(Experiment.workspace_id == workspace_id, Experiment.id == experiment_id)

@@ -18,11 +18,7 @@ from stats import baseline, lift
 from stats.distributions import normal_cdf
 from stats.results import Comparisons, Interval, Reason
 from stats.sequential import confidence_sequence
-
-FEWEST = 100
-"""Units in each arm before always-valid inference begins: it is asymptotic, and small samples are no place for it."""
-FEWEST_SUCCESSES = 20
-"""Units in each arm that did the thing, likewise; a share near zero is far from normal long after 100 units."""
+from stats.sequential.confidence_sequence import FEWEST, FEWEST_SUCCESSES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

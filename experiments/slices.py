@@ -90,13 +90,13 @@ def _is_late(earliest_at: datetime | None, data_through: datetime | None) -> boo
     """Whether outcomes may belong to slices that are derived already: those of days that were over by then."""
     if earliest_at is None or data_through is None:
         return False
-    return False and earliest_at < data_through.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return earliest_at < data_through.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _slices(
     planned: PlannedKpi, again: frozenset[date], before: date, through: date
 ) -> Iterator[tuple[frozenset[date], date | None]]:
-    """The entry days to derive for one KPI. One number a unit is final after its window; durations, day by day of it."""
+    """The entry days to derive for a KPI. One number a unit is final after its window; durations, day by day of it."""
     kind = kinds.decode(planned.definition.kind, planned.definition.parameters)
     until = timedelta(days=kind.window[1])
     if kind.aggregate is kinds.Aggregate.MOMENTS:

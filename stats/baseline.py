@@ -42,7 +42,7 @@ def compare(
     known = n is not None and baseline_n is not None
     df = _degrees(own, n, before, baseline_n)
     reason = reason_codes(
-        (np.isnan(difference) | np.isnan(total) | few, Reason.INSUFFICIENT_DATA),
+        (~np.isfinite(difference) | ~np.isfinite(total) | few, Reason.INSUFFICIENT_DATA),
         (total == 0, Reason.ZERO_VARIANCE),
     )
     return wald.compare(difference, total, df=df, reason=reason, alpha=alpha, method=WELCH if known else NORMAL)

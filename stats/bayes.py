@@ -73,7 +73,7 @@ def read_out(difference: Numbers, variance: Numbers, *, prior: Prior, alpha: flo
     seen, spread, believed, doubt = np.broadcast_arrays(*map(numbers, given))
     if np.any(spread < 0):
         raise ValueError("a variance is never negative")
-    unknown = np.isnan(seen + spread + believed + doubt)
+    unknown = ~np.isfinite(seen + spread + believed) | np.isnan(doubt)
     reason = reason_codes((unknown, Reason.INSUFFICIENT_DATA), (spread == 0, Reason.ZERO_VARIANCE))
     trusted = np.where(reason == 0, spread, np.nan)
     pull = trusted / (trusted + doubt)  # 1: only the prior counts; 0: only the data

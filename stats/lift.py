@@ -78,9 +78,10 @@ def relative(
         raise ValueError("a variance is never negative")
     q = critical_z(alpha)
     near, treatment_near = _nearness(a, va, q), _nearness(b, vb, q)
+    lift = _change(a, b)
     reason = reason_codes(
-        (np.isnan(a + b + va + vb), Reason.INSUFFICIENT_DATA),
-        (a == 0, Reason.ZERO_BASELINE),
+        (~np.isfinite(np.stack((a, b, va, vb))).all(axis=0), Reason.INSUFFICIENT_DATA),
+        (np.isnan(lift), Reason.ZERO_BASELINE),
         (va + vb == 0, Reason.ZERO_VARIANCE),
         (near >= 1, Reason.UNBOUNDED),
     )
@@ -90,7 +91,15 @@ def relative(
         _log_limits(a, b, near + treatment_near, logarithmic),
         _fieller_limits(a, va, b, vb, near, q, reason == 0),
     )
-    return Lifts(lift=divide(b - a, np.abs(a)), lower=lower, upper=upper, level=level_of(alpha), reason=reason)
+    return Lifts(lift=lift, lower=lower, upper=upper, level=level_of(alpha), reason=reason)
+
+
+def _change(a: Array, b: Array) -> Array:
+    """The lift; NaN beside a control that is zero, or so near it that the quotient is beyond every float."""
+    known = np.isfinite(a) & np.isfinite(b)
+    with np.errstate(over="ignore"):
+        change = divide(np.where(known, b, 0.0) - np.where(known, a, 0.0), np.where(known, np.abs(a), 0.0))
+    return np.where(np.isfinite(change), change, np.nan)
 
 
 def _nearness(mean: Array, variance: Array, q: float) -> Array:
@@ -101,13 +110,14 @@ def _nearness(mean: Array, variance: Array, q: float) -> Array:
 
 def _log_limits(a: Array, b: Array, spread: Array, where: Mask) -> Array:
     """Limits below and above; `spread` is the squared half width on the scale of the logarithm."""
-    ratio, width = np.where(where, divide(b, a), np.nan), np.sqrt(np.where(where, spread, np.nan))
+    ratio, width = divide(b, np.where(where, a, np.nan)), np.sqrt(np.where(where, spread, np.nan))
     return np.stack((ratio * np.exp(-width) - 1, ratio * np.exp(width) - 1))
 
 
 def _fieller_limits(a: Array, va: Array, b: Array, vb: Array, near: Array, q: float, where: Mask) -> Array:
-    ratio, near = divide(b, a), np.where(where, near, np.nan)
-    half = divide(q, np.abs(a)) * np.sqrt(vb * (1 - near) + ratio**2 * va)
+    a, near = np.where(where, a, np.nan), np.where(where, near, np.nan)
+    ratio = divide(b, a)
+    half = divide(q, np.abs(a)) * np.sqrt(vb * (1 - near) + np.square(ratio * np.sqrt(va)))
     first, second = (ratio - half) / (1 - near), (ratio + half) / (1 - near)
     # Below a negative control the ratio runs the other way: a larger one is a fall.
     return np.stack((np.where(a > 0, first - 1, 1 - second), np.where(a > 0, second - 1, 1 - first)))

@@ -2,7 +2,8 @@
 
 Adjusted p-values compare with alpha as single ones do. `holm` and `hochberg` hold the chance of any false yes to
 alpha; `benjamini_hochberg` and `benjamini_yekutieli` hold the expected share of false ones among all yeses. All work
-along the last axis. NaN (a question without an answer) stays NaN and does not count as a question.
+along the last axis. NaN (a question without an answer) stays NaN and does not count as a question. A p-value outside
+[0, 1] is a ValueError.
 """
 
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from stats.arrays import Array, Numbers, numbers
 from stats.distributions import level_of, normal_cdf, normal_quantile
 
 Counts: TypeAlias = npt.NDArray[np.int64]
+ROUNDING = 1e-9  # of a p-value, which may end just above 1
 Factor: TypeAlias = Callable[
     [Array, Counts], Array
 ]  # of the rank of a p-value (1 the smallest) and the questions asked
@@ -107,6 +109,8 @@ def holm_lower_bounds(difference: Numbers, variance: Numbers, *, alpha: float, n
 def _adjusted(p_values: Numbers, factor: Factor, monotone: Callable[[Array], Array]) -> Array:
     """The ordered p-values times their factors, made monotone and capped at 1, back in the order they came."""
     p = numbers(p_values)
+    if np.any((p < 0) | (p > 1 + ROUNDING)):
+        raise ValueError("a p-value lies between 0 and 1")
     order = np.argsort(p, axis=-1)  # NaN sorts last
     rank = np.arange(1.0, p.shape[-1] + 1)
     raised = np.take_along_axis(p, order, axis=-1) * factor(rank, _asked(p))

@@ -58,7 +58,7 @@ def against(
     gain, variance, room, degrees = np.broadcast_arrays(
         sign * comparisons.difference, comparisons.variance, reach, numbers(df)
     )
-    reason = _reasons(comparisons, gain, variance)
+    reason = _reasons(comparisons, gain, variance, degrees)
     error = np.sqrt(np.where(reason == 0, variance, np.nan))
     statistic = (gain + room) / error
     worst = gain + t_quantile(degrees, alpha) * error
@@ -68,11 +68,11 @@ def against(
     )
 
 
-def _reasons(comparisons: Comparisons, gain: Array, variance: Array) -> Codes:
+def _reasons(comparisons: Comparisons, gain: Array, variance: Array, degrees: Array) -> Codes:
     """Those of the comparison, and where a comparison has an answer without a variance (a score test) its lack."""
     own = np.broadcast_to(comparisons.reason, gain.shape)
     missing = reason_codes(
-        (np.isnan(gain + variance), Reason.INSUFFICIENT_DATA),
+        (np.isnan(gain + variance) | ~(degrees > 0), Reason.INSUFFICIENT_DATA),
         (variance <= 0, Reason.ZERO_VARIANCE),
     )
     return np.where(own != 0, own, missing)

@@ -4,6 +4,9 @@ The interval of one quantile lies between two of the ordered values, whose ranks
 (2003), "Order Statistics", section 7.1. Its width stands in for the standard error of the difference: Deng, Knoblich &
 Lu (2018), "Applying the delta method in metric analytics", KDD, section 4. So a first query counts the units, `ranks`
 says which three values a second query must fetch, and no others leave the database. For a fixed horizon only.
+
+Counts in bins (`Histogram`) need no second query and add up by day. What is lost is known: a quantile lies somewhere
+in its bin, so it is off by half of the bin's width at most.
 """
 
 from dataclasses import dataclass
@@ -66,10 +69,114 @@ class Quantiles:
         value, lower, upper = (_ranked(ordered, rank) for rank in (at.middle, at.lower, at.upper))
         return cls(value=value, lower=lower, upper=upper, alpha=alpha)
 
+    @classmethod
+    def from_histogram(cls, histogram: "Histogram", share: float, *, alpha: float) -> Self:
+        """The quantile as the middle of its bin, and limits moved outwards to the ends of theirs.
+
+        `value` is off by `histogram.error(share)` at most, and the limits hold at least as often as those from values.
+        NaN where a bin without end (or no unit at all) is met.
+
+        >>> histogram = Histogram.from_values(range(1, 101), np.linspace(0.0, 100.0, 21))
+        >>> half = Quantiles.from_histogram(histogram, 0.5, alpha=0.05)
+        >>> print(half.lower, half.value, half.upper, histogram.error(0.5))
+        35.0 47.5 65.0 2.5
+        """
+        at = ranks(histogram.n, share, alpha=alpha)
+        lower, upper = histogram.bin_of(at.lower)[0], histogram.bin_of(at.upper)[1]
+        middle = np.asarray(sum(histogram.bin_of(at.middle)) / 2)
+        return cls(value=_known(middle), lower=_known(lower), upper=_known(upper), alpha=alpha)
+
     @property
     def variance(self) -> Array:
         """That of a normal estimate whose interval has the same width."""
         return np.square((self.upper - self.lower) / (2 * critical_z(self.alpha)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Histogram:
+    """How many units have a value in each bin, along the last axis.
+
+    `edges` are those between bins, so there is one bin more than edges. A bin holds the values above the edge on its
+    left up to the one on its right; the first and the last have no end. Raises ValueError unless the edges grow, the
+    counts match them and are never negative.
+    """
+
+    edges: Array
+    counts: Array
+
+    def __post_init__(self) -> None:
+        edges, counts = numbers(self.edges), numbers(self.counts)
+        if edges.ndim != 1 or not edges.size or not np.all(np.diff(edges) > 0) or not np.all(np.isfinite(edges)):
+            raise ValueError("edges are finite and grow")
+        if counts.shape[-1:] != (edges.size + 1,) or not np.all(counts >= 0):
+            raise ValueError("there is a count for each bin, one more than edges, and none is negative")
+        object.__setattr__(self, "edges", edges)
+        object.__setattr__(self, "counts", counts)
+
+    @classmethod
+    def from_values(cls, values: Numbers, edges: Numbers) -> Self:
+        """Counts of one value per unit, without leading axes.
+
+        >>> Histogram.from_values([0.5, 1.0, 1.5, 9.0], [1.0, 2.0]).counts.tolist()
+        [2.0, 1.0, 1.0]
+        """
+        bins = np.searchsorted(numbers(edges), numbers(values), side="left")
+        return cls(edges=numbers(edges), counts=np.bincount(bins, minlength=numbers(edges).size + 1).astype(float))
+
+    @property
+    def n(self) -> Array:
+        """The units in all bins."""
+        return np.asarray(self.counts.sum(axis=-1))
+
+    def merged(self, axis: int = 0) -> Self:
+        """The bins added up over a leading axis, as over days: exactly those of all units together.
+
+        >>> Histogram(edges=numbers([1.0]), counts=numbers([[1.0, 2.0], [3.0, 0.0]])).merged().counts.tolist()
+        [4.0, 2.0]
+        """
+        if not -self.counts.ndim < axis < self.counts.ndim - 1 or axis == -1:
+            raise ValueError("days are an axis before the bins")
+        return type(self)(edges=self.edges, counts=self.counts.sum(axis=axis))
+
+    def bin_of(self, rank: Numbers) -> tuple[Array, Array]:
+        """The ends of the bin that holds the value of this rank, counted from 1; infinite ends and NaN without one.
+
+        >>> low, high = Histogram(edges=numbers([1.0, 2.0]), counts=numbers([2.0, 1.0, 1.0])).bin_of(3)
+        >>> print(low, high)
+        1.0 2.0
+        """
+        wanted = numbers(rank)
+        there = (wanted >= 1) & (wanted <= self.n)
+        at = np.minimum((self.counts.cumsum(axis=-1) < wanted[..., np.newaxis]).sum(axis=-1), self.edges.size)
+        ends = np.concatenate(([-np.inf], self.edges, [np.inf]))
+        return np.where(there, ends[at], np.nan), np.where(there, ends[at + 1], np.nan)
+
+    def error(self, share: float) -> Array:
+        """How far off a quantile may be for being the middle of its bin: half the width; infinite without an end.
+
+        The difference of two quantiles is off by the sum of both errors at most. Raises ValueError for a share outside
+        (0, 1).
+
+        >>> Histogram(edges=numbers([1.0, 2.0, 4.0]), counts=numbers([0.0, 3.0, 5.0, 0.0])).error(0.9).item()
+        1.0
+        """
+        low, high = self.bin_of(ranks(self.n, share, alpha=0.5).middle)
+        return np.asarray((high - low) / 2)
+
+
+def log_edges(lowest: float, highest: float, *, bins: int = 1000) -> Array:
+    """Edges whose bins all have the same width in per cent; two more bins without an end lie around them.
+
+    A quantile between `lowest` and `highest` is then off by (growth - 1) / (growth + 1) of the middle of its bin at
+    most, with growth = (highest / lowest)^(1 / bins): 0.7 % for a thousand bins from 0.01 to 10,000. Raises ValueError
+    unless 0 < lowest < highest and there is a bin or more.
+
+    >>> log_edges(1.0, 1000.0, bins=3).round(6).tolist()
+    [1.0, 10.0, 100.0, 1000.0]
+    """
+    if not 0 < lowest < highest < np.inf or bins < 1:
+        raise ValueError("bins lie between a lowest value above zero and a higher one")
+    return np.asarray(np.geomspace(lowest, highest, bins + 1))
 
 
 def ranks(n: Numbers, share: Numbers, *, alpha: float, share_variance: Numbers | None = None) -> Ranks:
@@ -130,6 +237,11 @@ def compare(control: Quantiles, treatment: Quantiles, *, alpha: float, null: flo
         (variance == 0, Reason.ZERO_VARIANCE),
     )
     return wald.compare(difference, variance, reason=reason, alpha=alpha, null=null, method=METHOD)
+
+
+def _known(values: Array) -> Array:
+    """The values, and NaN for those at an end that a bin does not have."""
+    return np.where(np.isfinite(values), values, np.nan)
 
 
 def _ranked(ordered: Array, rank: Array) -> Array:

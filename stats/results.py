@@ -22,9 +22,10 @@ class Reason(StrEnum):
     INSUFFICIENT_DATA = "insufficient_data"
     ZERO_VARIANCE = "zero_variance"
     ZERO_BASELINE = "zero_baseline"
-    NEGATIVE_BASELINE = "negative_baseline"
     UNBOUNDED = "unbounded"
     NOT_REACHED = "not_reached"
+    TOO_FEW_EVENTS = "too_few_events"
+    UNPLANNED = "unplanned"
 
     @property
     def sentence(self) -> str:
@@ -36,9 +37,10 @@ _SENTENCES = {
     Reason.INSUFFICIENT_DATA: "There are too few units so far to answer this.",
     Reason.ZERO_VARIANCE: "Every unit has the same value so far, so chance cannot be judged.",
     Reason.ZERO_BASELINE: "The control's level is zero, so there is nothing to express a relative change against.",
-    Reason.NEGATIVE_BASELINE: "The control's level is negative, so a ratio to it has no meaning.",
     Reason.UNBOUNDED: "The control's level may be zero for all we know, so the relative change has no limits yet.",
-    Reason.NOT_REACHED: "Fewer than half of the units have got there within the time observed.",
+    Reason.NOT_REACHED: "Too few of the units have got there within the time observed.",
+    Reason.TOO_FEW_EVENTS: "There are too few events so far to compare how soon they happen.",
+    Reason.UNPLANNED: "No size was planned before the data, so there is nothing to tune the always-valid test to.",
 }
 _REASONS = tuple(Reason)
 
@@ -70,7 +72,7 @@ class Undefined:
     """A question without an answer.
 
     >>> Undefined(reason=Reason.NOT_REACHED).reason.sentence
-    'Fewer than half of the units have got there within the time observed.'
+    'Too few of the units have got there within the time observed.'
     """
 
     reason: Reason

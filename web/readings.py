@@ -9,9 +9,10 @@ REASONS = {
     "INSUFFICIENT_DATA": "too few units so far",
     "ZERO_VARIANCE": "every unit has the same value so far",
     "ZERO_BASELINE": "the control's level is zero",
-    "NEGATIVE_BASELINE": "the control's level is negative",
     "UNBOUNDED": "the control's level may be zero",
     "NOT_REACHED": "not reached by half of the units yet",
+    "TOO_FEW_EVENTS": "too few events so far",
+    "UNPLANNED": "no effect was planned to tune it to",
 }
 """The reasons a question has no answer; one unknown here is shown by its own name in words."""
 

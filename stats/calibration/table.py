@@ -1,33 +1,16 @@
 """What came out, counted: false positives, power, coverage, and how long it took, each beside what was promised."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
 
 import numpy as np
 
 from stats.arrays import Array
 from stats.calibration.families import FAMILIES, Family, Judged, Plan, Promise
-from stats.calibration.scenarios import LOG_RANK, Reading, Scenario, Start
+from stats.calibration.rates import BLOCK, ERRORS, Rate, beyond, blocks, short_of
+from stats.calibration.scenarios.reading import WITHOUT_INTERVAL, Reading, Scenario, Start
 
-BLOCK = 250
-"""Experiments drawn at once: enough to be quick, and few enough to stay in the processor's cache."""
-ERRORS = 3
-"""Standard errors of the simulation that a rate may lie beyond its promise."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rate:
-    """A share of the replicates, with the standard error that the simulation leaves it."""
-
-    value: float
-    standard_error: float
-
-    @classmethod
-    def of(cls, count: int, replicates: int) -> "Rate":
-        """So many of all replicates."""
-        share = count / replicates
-        return cls(value=share, standard_error=_standard_error(share, replicates))
+__all__ = ["BLOCK", "ERRORS", "Bounds", "Rate", "Row", "Tally", "rows"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,11 +24,10 @@ class Bounds:
     @classmethod
     def of(cls, promise: Promise, alpha: float, replicates: int) -> "Bounds":
         """The floor of power is a floor; the other two are rates that a sound method may be exactly at."""
-        least = promise.least_coverage
         return cls(
-            most_false_positives=alpha + ERRORS * _standard_error(alpha, replicates),
+            most_false_positives=beyond(alpha, replicates),
             least_power=promise.least_power,
-            least_coverage=least - ERRORS * _standard_error(least, replicates),
+            least_coverage=short_of(promise.least_coverage, replicates),
         )
 
 
@@ -88,7 +70,7 @@ class Tally:
 
     false_positives: int = 0
     found: int = 0
-    missed: int = 0
+    missed: int | None = 0  # None: there is no interval
     ends: float = 0.0
 
     @classmethod
@@ -99,7 +81,7 @@ class Tally:
         return cls(
             false_positives=int(without.rejects.any(axis=-1).sum()),
             found=int(found.sum()),
-            missed=int(with_effect.misses.any(axis=-1).sum()),
+            missed=None if with_effect.misses is None else int(with_effect.misses.any(axis=-1).sum()),
             ends=float(ends.sum()),
         )
 
@@ -107,7 +89,7 @@ class Tally:
         return Tally(
             false_positives=self.false_positives + other.false_positives,
             found=self.found + other.found,
-            missed=self.missed + other.missed,
+            missed=None if self.missed is None or other.missed is None else self.missed + other.missed,
             ends=self.ends + other.ends,
         )
 
@@ -126,32 +108,34 @@ def rows(
 
     Raises ValueError for fewer than one replicate.
     """
-    if replicates < 1:
-        raise ValueError("there is a replicate or more")
     null, truth = (scenario.expected(has_effect=effect, start=start, alpha=alpha) for effect in (False, True))
-    plans = {measure: Plan.of(reading, alpha) for measure, reading in null.items()}
-    cells = [(measure, family) for measure in plans for family in families]
-    tallies = [Tally() for _ in cells]
-    for size in _blocks(replicates):
+    plans = {name: Plan.of(reading, alpha, effect=_last(truth[name])) for name, reading in null.items()}
+    tallies: dict[tuple[str, int], Tally] = {}
+    for size in blocks(replicates, BLOCK):
         without, with_effect = (
             scenario.drawn(draw, size, has_effect=effect, start=start, alpha=alpha) for effect in (False, True)
         )
-        for place, (measure, family) in enumerate(cells):
-            nothing = family.judge(without[measure], plans[measure], 0.0)
-            something = family.judge(with_effect[measure], plans[measure], _last(truth[measure]))
-            tallies[place] += Tally.of(nothing, something, scenario.progress)
+        tallies = tallies or _empty(without, families)
+        for measure, place in tallies:
+            judge, plan = families[place].judge, plans[measure]
+            nothing = judge(without[measure], plan, 0.0)
+            something = judge(with_effect[measure], plan, plan.effect)
+            tallies[measure, place] += Tally.of(nothing, something, scenario.progress)
         advance(size)
     return tuple(
-        _counted(scenario, measure, family, tally, replicates=replicates, alpha=alpha)
-        for (measure, family), tally in zip(cells, tallies, strict=True)
+        _counted(scenario, measure, families[place], tally, replicates=replicates, alpha=alpha)
+        for (measure, place), tally in tallies.items()
     )
 
 
-def _blocks(replicates: int) -> Iterator[int]:
-    whole, rest = divmod(replicates, BLOCK)
-    yield from [BLOCK] * whole
-    if rest:
-        yield rest
+def _empty(readings: Mapping[str, Reading], families: Sequence[Family]) -> dict[tuple[str, int], Tally]:
+    """A tally for each measure and the place of each family that can judge it."""
+    return {
+        (measure, place): Tally()
+        for measure, reading in readings.items()
+        for place, family in enumerate(families)
+        if family.applies(reading)
+    }
 
 
 def _last(expected: Reading) -> float:
@@ -159,19 +143,16 @@ def _last(expected: Reading) -> float:
 
 
 def _counted(scenario: Scenario, measure: str, family: Family, tally: Tally, *, replicates: int, alpha: float) -> Row:
+    no_interval = measure in WITHOUT_INTERVAL or tally.missed is None
     return Row(
         scenario=scenario.name,
         measure=measure,
         family=family.name,
         false_positives=Rate.of(tally.false_positives, replicates),
         power=Rate.of(tally.found, replicates),
-        coverage=None if measure == LOG_RANK else Rate.of(replicates - tally.missed, replicates),
+        coverage=None if no_interval else Rate.of(replicates - (tally.missed or 0), replicates),
         mean_end=tally.ends / replicates,
         horizon=float(scenario.progress[-1]),
         unit=scenario.unit,
         bounds=None if family.promise is None else Bounds.of(family.promise, alpha, replicates),
     )
-
-
-def _standard_error(share: float, replicates: int) -> float:
-    return sqrt(share * (1 - share) / replicates)

@@ -95,6 +95,37 @@ def units(
     )
 
 
+def days(
+    events: Numbers,
+    curve: Numbers,
+    *,
+    per_day: float,
+    hazard_ratio: Numbers,
+    ratio: float = 1.0,
+    accrual: int | None = None,
+) -> Array:
+    """The first day at whose end there are so many events in both arms, when `per_day` units enter in all; NaN if none.
+
+    Units enter on every day, or on the first `accrual` ones. `curve` is the control's S at days 1, 2, ... and says how
+    far the search goes. Lachin & Foulkes (1986), Biometrics 42, summed by day. `events` and `hazard_ratio` broadcast.
+    Raises ValueError as `expected` does, and for a rate, ratio or number of events not above zero.
+
+    >>> days([20, 2000], [0.9, 0.8, 0.75, 0.7], per_day=100, hazard_ratio=0.8).tolist()
+    [2.0, nan]
+    """
+    survival, parts = numbers(curve), float(positive(ratio, "a ratio"))
+    entering = np.full(survival.shape[-1], float(positive(per_day, "a rate")) / (1 + parts))
+    entering[accrual if accrual is not None else entering.size :] = 0.0
+    wanted, hazards = np.broadcast_arrays(positive(events, "the number of events"), numbers(hazard_ratio))
+    had = [
+        expected(survival[:day], entering[:day])
+        + parts * expected(survival[:day], entering[:day], hazard_ratio=hazards)
+        for day in range(1, entering.size + 1)
+    ]
+    enough = np.stack(had, axis=-1) >= wanted[..., np.newaxis]
+    return np.where(enough.any(axis=-1), enough.argmax(axis=-1) + 1.0, np.nan)
+
+
 def _shares(curve: Numbers, days: int, hazard_ratio: Numbers) -> Array:
     """By entry day, the share of its units that has had the event at the end of the last of so many days."""
     survival = numbers(curve)

@@ -1,9 +1,10 @@
-"""What makes a unit tell more or less than one independent value: covariates, denominators, clusters."""
+"""What makes a unit tell more or less than one independent value: covariates, denominators, clusters, quantiles."""
 
 import numpy as np
 
 from stats.arrays import Array, Numbers, divide, numbers
 from stats.design.normal import positive
+from stats.quantiles import Quantiles
 
 
 def cuped(correlation: Numbers) -> Array:
@@ -55,3 +56,16 @@ def ratio_variance(
     ratio = divide(numerator_mean, below)
     straight = numbers(numerator_variance) - 2 * ratio * numbers(covariance) + ratio**2 * numbers(denominator_variance)
     return np.asarray(straight / below**2)
+
+
+def quantile_variance(baseline: Quantiles, *, n: Numbers) -> Array:
+    """The variance that one unit lends to a quantile, from its limits among n units of the past.
+
+    Deng, Knoblich & Lu (2018), section 4: with the density f at the quantile it is share (1 - share) / f^2. Raises
+    ValueError for an n that is not above zero; NaN where the limits are.
+
+    >>> past = Quantiles.from_values(np.arange(10_000.0), 0.5, alpha=0.05)
+    >>> print(f"{quantile_variance(past, n=10_000) / 10_000**2:.3f}")
+    0.253
+    """
+    return np.asarray(baseline.variance * positive(n, "n"))

@@ -14,6 +14,7 @@ from stats.design.normal import distance
 from stats.distributions import normal_quantile
 from stats.sequential import confidence_sequence
 from stats.sequential.group_sequential import Spending, boundaries, crossing_probability, inflation, obrien_fleming
+from stats.sequential.stopping import Design
 
 PRECISION = 1e-8  # of the z of the power
 MOST_STEPS = 60
@@ -80,6 +81,23 @@ def always_valid(looks: int, *, alpha: float, power: float, tuned_at: float = 1.
             break
         root += missing / drift
     return Inflation(horizon=float(shares[-1]), mean=_mean_end(crossed, shares))
+
+
+def always_valid_design(looks: int, *, alpha: float, tuned_at: float = 1.0) -> Design:
+    """The same as bars, for power and mde at a number of units that is given: see `plan`.
+
+    Information, and `tuned_at`, in shares of the horizon. Raises ValueError as `always_valid` does.
+
+    >>> design = always_valid_design(28, alpha=0.05)
+    >>> round(design.drift_for(0.8), 3), round(design.power(3.8), 3)
+    (3.678, 0.831)
+    """
+    _check(looks)
+    if tuned_at <= 0:
+        raise ValueError("the tuning is above zero")
+    shares = np.arange(1, looks + 1) / looks
+    bars = _bars(shares, alpha, tuned_at)
+    return Design(information=shares, upper=bars, lower=-bars)
 
 
 def _bars(shares: Array, alpha: float, tuned_at: float) -> Array:

@@ -8,7 +8,7 @@ the margin apart.
 
 import numpy as np
 
-from stats.arrays import Array, Numbers, divide, numbers
+from stats.arrays import Array, Mask, Numbers, divide, numbers
 from stats.design.normal import TWO_SIDED, bar, distance, positive
 from stats.distributions import normal_cdf, normal_quantile
 from stats.methods import miettinen_nurminen
@@ -109,6 +109,32 @@ def non_inferiority_power(
     before, after = _shares(p0, p1)
     null = _restricted(before, after, margin, ratio, sign)
     return _power(null, before, after, _room(before, after, margin, sign), ratio, n, bar(alpha, sides=1))
+
+
+def non_inferiority_mde(
+    p0: Numbers, p1: Numbers, *, n: Numbers, alpha: float, power: float, ratio: Numbers = 1.0, sign: int = 1
+) -> Array:
+    """The smallest margin that n control units can show with this power; NaN where there is none below 1.
+
+    Arguments and errors as for `non_inferiority_units`.
+
+    >>> non_inferiority_mde(0.85, 0.85, n=808.1, alpha=0.025, power=0.8).round(4).item()
+    0.05
+    """
+    distance(alpha, power, 1)
+    before, after, size, parts = np.broadcast_arrays(*_shares(p0, p1), numbers(n), numbers(ratio))
+
+    def shown(margin: Array) -> Mask:
+        found = non_inferiority_power(before, after, margin=margin, n=size, alpha=alpha, ratio=parts, sign=sign)
+        return np.asarray(found >= power)
+
+    low, widest = np.full(before.shape, ROUNDING), np.full(before.shape, 1 - ROUNDING)
+    high = widest
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        enough = shown(middle)
+        low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+    return np.where(shown(widest), high, np.nan)
 
 
 def _units(

@@ -8,6 +8,7 @@ Methodology 13; here in whole days). `stats.design.normal` turns the variances o
 import numpy as np
 
 from stats.arrays import Array, Numbers, divide, numbers
+from stats.design.normal import positive
 
 
 def watched(*, tau: int, accrual: int, follow_up: int = 0) -> Array:
@@ -52,6 +53,35 @@ def unit_variance(curve: Numbers, *, tau: int, watched: Numbers) -> Array:
     hazard = np.where(before > 0, 1 - divide(heights, before), 0.0)
     terms = np.where(rest > 0, rest**2 * divide(hazard, heights * present), 0.0)
     return np.asarray(terms.sum(axis=-1))
+
+
+def days(
+    control: Numbers,
+    treatment: Numbers,
+    *,
+    tau: int,
+    per_day: float,
+    needed: float,
+    ratio: float = 1.0,
+    longest: int = 365,
+) -> float:
+    """The first day from tau on at whose end the difference lies `needed` standard errors from zero; NaN if none.
+
+    `per_day` units enter in all, on every day; `needed` is `normal.distance`, or what `drift_for` says of planned
+    looks. From both curves (S at days 1, 2, ..., without leading axes). Raises ValueError as `unit_variance` does and
+    for a rate or ratio not above zero.
+
+    >>> days([0.9, 0.8, 0.7], [0.85, 0.7, 0.6], tau=4, per_day=100, needed=2.8)
+    7.0
+    """
+    gap = value(treatment, tau=tau) - value(control, tau=tau)
+    for day in range(tau, longest + 1):
+        seen = watched(tau=tau, accrual=day)
+        variances = [unit_variance(curve, tau=tau, watched=seen) for curve in (control, treatment)]
+        n = per_day * day / (1 + float(positive(ratio, "a ratio")))
+        if gap**2 * n >= needed**2 * (variances[0] + variances[1] / ratio):
+            return float(day)
+    return float("nan")
 
 
 def _heights(curve: Numbers, tau: int) -> Array:

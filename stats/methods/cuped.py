@@ -122,8 +122,8 @@ def _shared_variance(control: CoMoments, treatment: CoMoments, ratio: Array) -> 
     (spread, common), (own_spread, own_common) = (
         _with_covariate(control, treatment, arm) for arm in (control, treatment)
     )
-    middle = (control.n * spread + treatment.n * own_spread) / np.square(n)
-    return np.square(lean) * middle + 2 * lean * (own_common - ratio * common) / n
+    middle = divide(control.n * spread + treatment.n * own_spread, np.square(n))
+    return np.square(lean) * middle + divide(2 * lean * (own_common - ratio * common), n)
 
 
 def _with_covariate(control: CoMoments, treatment: CoMoments, arm: CoMoments) -> tuple[Array, Array]:

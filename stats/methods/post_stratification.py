@@ -22,7 +22,7 @@ def compare(
     A stratum weighs what it has of the units of both arms, and then the chance of that mix is part of the variance; or
     it weighs its known share of all, `weights` (..., strata), which need not add to one. Undefined where a stratum that
     weighs anything has fewer than two units in an arm (merge it with another), and where no stratum varies. Raises
-    ValueError for a negative weight.
+    ValueError for weights that are negative or all zero.
 
     >>> control = Moments(n=[40, 60], mean=[1.0, 5.0], m2=[39.0, 59.0])  # web, phone
     >>> treatment = Moments(n=[70, 30], mean=[1.5, 5.5], m2=[69.0, 29.0])
@@ -31,7 +31,7 @@ def compare(
     0.50, standard error 0.148
     """
     n = control.n + treatment.n
-    share = _shares(n if weights is None else np.broadcast_arrays(numbers(weights), n)[0])
+    share = _shares(n) if weights is None else _shares(np.broadcast_arrays(_known(weights), n)[0])
     parts = [np.where(share > 0, share**2 * arm.mean_variance, 0.0) for arm in (control, treatment)]
     apart = np.where(share > 0, treatment.mean - control.mean, 0.0)
     difference = (share * apart).sum(axis=-1)
@@ -46,9 +46,14 @@ def compare(
     return wald.compare(difference, variance, df=df, reason=reason, alpha=alpha, null=null, method=METHOD)
 
 
+def _known(weights: Numbers) -> Array:
+    given = numbers(weights)
+    if not (np.all(given >= 0) and np.all(given.sum(axis=-1) > 0)):
+        raise ValueError("no stratum has a negative weight, and some have a positive one")
+    return given
+
+
 def _shares(weights: Array) -> Array:
-    if np.any(weights < 0):
-        raise ValueError("a stratum has no negative weight")
     return divide(weights, weights.sum(axis=-1, keepdims=True))
 
 

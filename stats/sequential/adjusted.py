@@ -4,7 +4,12 @@ A test that stops because the difference looks large reports a difference that i
 (1984), Biometrics 40, order the outcomes by stage: crossing upwards counts for more the earlier it happens, and
 crossing downwards for less. p-value, median-unbiased estimate and interval follow from that order (Jennison & Turnbull
 2000, chapter 8), and the interval leaves out the null exactly when the test crosses. While the test still runs, the
-repeated intervals of Jennison & Turnbull (1989), JRSS B 51, hold at all looks at once.
+repeated intervals of Jennison & Turnbull (1989), JRSS B 51, hold at all looks at once, and so do the repeated p-values
+dual to them.
+
+Data that still come in after a bar was crossed (overrun) take the place of the look that crossed, as if it had never
+been taken: `after` with all the information and the z of all the data as its last entries (the deletion method of
+Whitehead 1992, Controlled Clinical Trials 13). The answer then may differ from that of the look.
 """
 
 from dataclasses import dataclass
@@ -12,12 +17,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from stats.arrays import Array, Numbers, numbers
-from stats.distributions import level_of, normal_quantile
+from stats.distributions import level_of, normal_cdf, normal_quantile
 from stats.results import Interval
-from stats.sequential.group_sequential import growing
+from stats.sequential.group_sequential import Spending, boundaries, clocks, growing, obrien_fleming
 from stats.sequential.recursion import first_crossings
 from stats.sequential.roots import root_of
 
+LEAST_BAR, MOST_BAR = 1e-6, 37.0  # the z of p-values that are nearly 1 and 0
+NO_BAR = 100.0  # a bar or a z beyond this counts as this
 SMALLEST = 1e-300  # a probability counts as at least this, so that its z stays finite
 
 
@@ -76,6 +83,50 @@ def repeated_interval(difference: Numbers, variance: Numbers, boundaries: Number
     middle, spread = numbers(difference), numbers(variance)
     half = numbers(boundaries) * np.sqrt(np.where(spread > 0, spread, np.nan))
     return middle - half, middle + half
+
+
+def repeated_p_values(
+    statistics: Numbers,
+    fractions: Numbers,
+    *,
+    information: Numbers | None = None,
+    spending: Spending = obrien_fleming,
+) -> Array:
+    """At each look the smallest alpha whose bar its z reaches, two-sided; NaN where z is.
+
+    Dual to `repeated_interval`: at or below alpha just where that interval, with the bars for alpha, leaves out the
+    null. Posch, Wassmer & Brannath (2008), Biometrika 95. At most a share alpha of tests without a difference ever
+    shows a value of alpha or less, so the smallest so far may be reported too. 1 where nothing can be spent. Clocks,
+    and errors, as in `group_sequential.boundaries`; ValueError too unless there is one z for each look.
+
+    >>> repeated_p_values([2.0, 2.5], [0.5, 1.0]).round(4).tolist()
+    [0.2146, 0.0125]
+    """
+    clock, amounts = clocks(fractions, information)
+    seen = np.abs(numbers(statistics))
+    if seen.shape != clock.shape:
+        raise ValueError("there is one z for each look")
+    taken = range(1, clock.size + 1)
+    return np.array([_smallest_alpha(seen[k - 1], clock[:k], amounts[:k], spending) for k in taken])
+
+
+def _smallest_alpha(statistic: float, clock: Array, information: Array, spending: Spending) -> float:
+    """The alpha at which the last of these looks has its bar at |z|, searched on the scale of z."""
+
+    def missing(z: float) -> float:
+        within = min(max(z, LEAST_BAR), MOST_BAR)
+        bars = boundaries(clock, alpha=_two_sided(within), information=information, spending=spending)
+        return float(min(bars[-1], NO_BAR)) - min(statistic, NO_BAR) + z - within
+
+    if np.isnan(statistic):
+        return np.nan
+    if missing(LEAST_BAR) >= 0:
+        return 1.0
+    return _two_sided(min(root_of(missing, min(statistic, MOST_BAR), 0.2), MOST_BAR))
+
+
+def _two_sided(z: float) -> float:
+    return float(2 * normal_cdf(-z))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,8 @@ A normal mixture in information time, for any estimator whose estimates have ind
 means, proportions, ratios, log-rank, RMST, baselines. Johari, Koomen, Pekelis & Walsh (2022), Operations Research
 (mixture sequential probability ratio test); Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas (2024), Annals of
 Statistics (asymptotic confidence sequences). tau2, the variance of the mixture of effects, must be fixed before the
-data are seen. Where a variance is NaN or not positive, the answer is NaN.
+data are seen. Where a variance or tau2 is NaN, infinite or not positive, the answer is NaN. A day on which the variance
+has grown, as one huge value can make it, is judged by itself like any other: what was shown before stays shown.
 
 Which tau2 is a matter of tuning, and each has a name: `mixture_variance` (narrowest at a planned look), `mixture_sprt`
 (the effects one is used to seeing) and `asymptotic` (narrowest at a planned number of units).
@@ -15,6 +16,10 @@ import numpy as np
 from stats.arrays import Array, Numbers, divide, numbers
 from stats.distributions import level_of, log_normal_cdf
 
+FEWEST = 100
+"""Units in each arm before always-valid inference begins: it is asymptotic, and small samples are no place for it."""
+FEWEST_SUCCESSES = 20
+"""Units in each arm that did the thing, likewise; a share near zero is far from normal long after 100 units."""
 NEWTON_STEPS = 8  # the start is within a few per cent and every step doubles the digits
 
 
@@ -34,10 +39,12 @@ def tuning(alpha: float) -> float:
 def mixture_variance(planned_variance: Numbers, alpha: float) -> Array:
     """tau2 from the variance the difference is planned to have at the look that matters most.
 
+    NaN for a variance that is NaN: nothing was planned. Raises ValueError for one of zero or below.
+
     >>> mixture_variance(0.01, 0.05).round(4).item()
     0.0794
     """
-    return tuning(alpha) * numbers(planned_variance)
+    return tuning(alpha) * _above_zero(planned_variance, "a planned variance")
 
 
 def mixture_sprt(effect_spread: Numbers) -> Array:
@@ -60,12 +67,12 @@ def asymptotic(variance: Numbers, n: Numbers, *, planned_n: Numbers, alpha: floa
 
     Waudby-Smith et al. (2024), equation 9 of arXiv 2103.06476v7, with rho^2 = tuning(alpha) / planned_n, so that
     tau2 / variance = rho^2 n at n units. It follows the data through the variance of a unit, which is estimated; that
-    is harmless once there are many units. All arrays broadcast.
+    is harmless once there are many units. All arrays broadcast. Raises ValueError unless planned_n is positive.
 
     >>> asymptotic(0.04, 2500, planned_n=5000, alpha=0.05).round(4).item()
     0.1587
     """
-    return np.asarray(tuning(alpha) * numbers(variance) * numbers(n) / numbers(planned_n))
+    return np.asarray(tuning(alpha) * numbers(variance) * numbers(n) / _above_zero(planned_n, "a planned size"))
 
 
 def log_e_value(difference: Numbers, variance: Numbers, *, tau2: Numbers, null: Numbers = 0.0) -> Array:
@@ -75,7 +82,7 @@ def log_e_value(difference: Numbers, variance: Numbers, *, tau2: Numbers, null: 
     6.012
     """
     z2 = divide(np.square(numbers(difference) - numbers(null)), _positive(variance))
-    ratio = divide(tau2, _positive(variance))
+    ratio = divide(_positive(tau2), _positive(variance))
     return np.asarray(z2 * ratio / (2 * (1 + ratio)) - np.log1p(ratio) / 2)
 
 
@@ -87,7 +94,7 @@ def half_width(variance: Numbers, *, tau2: Numbers, alpha: float) -> Array:
     """
     level_of(alpha)
     known = _positive(variance)
-    ratio = divide(tau2, known)
+    ratio = divide(_positive(tau2), known)
     return np.asarray(np.sqrt(known * divide(1 + ratio, ratio) * (np.log1p(ratio) - 2 * np.log(alpha))))
 
 
@@ -101,7 +108,7 @@ def one_sided_log_e_value(difference: Numbers, variance: Numbers, *, tau2: Numbe
     6.706
     """
     known = _positive(variance)
-    ratio = divide(tau2, known)
+    ratio = divide(_positive(tau2), known)
     x = (numbers(difference) - numbers(null)) * np.sqrt(divide(ratio, known * (1 + ratio)))
     return np.asarray(_half_mixture(x) - np.log1p(ratio) / 2)
 
@@ -118,7 +125,7 @@ def one_sided_width(variance: Numbers, *, tau2: Numbers, alpha: float) -> Array:
     """
     level_of(alpha)
     known = _positive(variance)
-    ratio = divide(tau2, known)
+    ratio = divide(_positive(tau2), known)
     wanted = np.log1p(ratio) / 2 - np.log(alpha)
     x = np.sqrt(2 * np.log1p(np.exp(wanted) / 2))
     for _ in range(NEWTON_STEPS):  # convex and increasing: from above it comes down without overshooting
@@ -149,9 +156,16 @@ def running_p_value(log_e: Numbers) -> Array:
     return np.asarray(np.fmin.accumulate(np.exp(-np.maximum(numbers(log_e), 0.0)), axis=-1))
 
 
-def _positive(variance: Numbers) -> Array:
-    given = numbers(variance)
-    return np.where(given > 0, given, np.nan)
+def _above_zero(values: Numbers, name: str) -> Array:
+    given = numbers(values)
+    if np.any(given <= 0):
+        raise ValueError(f"{name} is above zero")
+    return given
+
+
+def _positive(values: Numbers) -> Array:
+    given = numbers(values)
+    return np.where((given > 0) & np.isfinite(given), given, np.nan)
 
 
 def _half_mixture(x: Array) -> Array:

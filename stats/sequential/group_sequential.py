@@ -89,25 +89,28 @@ def crossing_probability(boundaries: Numbers, information: Numbers, drift: float
     Upwards in all is the power to find a positive drift; both in all is the probability of stopping.
 
     `drift` is the true difference: z has the mean drift * sqrt(information). With information counted in shares of
-    the planned, it is the mean of z at the planned end.
+    the planned, it is the mean of z at the planned end. Raises ValueError unless each look has a bar and information.
 
     >>> crossing_probability([2.963, 1.969], [0.5, 1.0], 0.0).sum().round(3).item()
     0.05
     """
-    bars = numbers(boundaries)
-    return first_crossings(-bars, bars, growing(information, "information"), drift)
+    bars, amounts = numbers(boundaries), growing(information, "information")
+    if bars.shape != amounts.shape:
+        raise ValueError("there is a bar for each look")
+    return first_crossings(-bars, bars, amounts, drift)
 
 
-def inflation(looks: int, *, alpha: float, power: float, spending: Spending = obrien_fleming) -> float:
-    """How many times the units of a test with one look, for the same power with equally spaced looks.
+def inflation(looks: Numbers, *, alpha: float, power: float, spending: Spending = obrien_fleming) -> float:
+    """How many times the units of a test with one look, for the same power with so many equally spaced looks.
 
+    Or with looks at the given fractions of the experiment, the last of which is 1; ValueError otherwise.
     For the boundaries of the spending function; the classical ones of Pocock and O'Brien & Fleming differ slightly
     (Jennison & Turnbull 2000, tables 2.2 and 2.4).
 
-    >>> round(inflation(3, alpha=0.05, power=0.8), 4)
-    1.0128
+    >>> round(inflation(3, alpha=0.05, power=0.8), 4), round(inflation([0.3, 0.5, 1.0], alpha=0.05, power=0.8), 4)
+    (1.0128, 1.0038)
     """
-    information = np.arange(1, looks + 1) / looks
+    information = _planned(numbers(looks))
     bars = boundaries(information, alpha=alpha, spending=spending)
     target = float(normal_quantile(power))
     fixed = critical_z(alpha) + target
@@ -118,6 +121,14 @@ def inflation(looks: int, *, alpha: float, power: float, spending: Spending = ob
         if abs(missing) < 1e-10:
             break
     return (drift / fixed) ** 2
+
+
+def _planned(looks: Array) -> Array:
+    """The fractions of planned looks, from their number or as they are."""
+    fractions = growing(np.arange(1, float(looks) + 1) / looks if looks.ndim == 0 else looks, "fractions")
+    if fractions[-1] != 1:
+        raise ValueError("planned looks end at a fraction of 1")
+    return fractions
 
 
 def clocks(fractions: Numbers, information: Numbers | None) -> tuple[Array, Array]:
@@ -142,7 +153,7 @@ def growing(values: Numbers, name: str) -> Array:
     given = numbers(values)
     grows = given.ndim == 1 and given.size > 0 and given[0] > 0 and bool(np.all(np.diff(given) >= 0))
     if not (grows and np.isfinite(given[-1])):
-        raise ValueError(f"{name} start above zero and grow from look to look")
+        raise ValueError(f"the {name} must start above zero and grow from look to look")
     return given
 
 

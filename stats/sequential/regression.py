@@ -34,7 +34,8 @@ def log_e_value(
     """The logarithm of the evidence against the null; all arrays broadcast.
 
     `difference` and `variance` are the coefficient and its squared standard error, with the residual variance on `df`
-    degrees of freedom (n units less the coefficients). NaN where the variance or df is not positive.
+    degrees of freedom (n units less the coefficients). NaN where the variance or df is not positive. Raises ValueError
+    unless g is positive.
 
     >>> log_e_value(0.4, 0.01, df=198, n=200, g=25).round(3).item()
     5.744
@@ -63,6 +64,8 @@ def half_width(variance: Numbers, *, df: Numbers, n: Numbers, g: Numbers, alpha:
 
 def _kept(n: Numbers, g: Numbers) -> Array:
     """The r of the paper: g / (g + n)."""
+    if np.any(numbers(g) <= 0):
+        raise ValueError("g is above zero")
     return divide(g, numbers(g) + numbers(n))
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from stats.arrays import Array, Mask, Numbers, divide, numbers
 from stats.distributions import normal_cdf
-from stats.results import Comparisons, Reason, reason_codes
+from stats.results import Comparisons
 from stats.sequential import confidence_sequence as kernel
 from stats.survival import logrank, rmst
 from stats.survival.counts import LifeTable
@@ -85,7 +85,8 @@ def log_rank_by_day(control: Cohorts, treatment: Cohorts, *, days: int, strata: 
     edges = _edges(control, treatment, strata)
     single = len(edges) > control.events.shape[-2]
     score, variance = _by_cell(control, treatment, days) if single else _by_stratum(control, treatment, days, edges)
-    reason = reason_codes((variance <= 0, Reason.INSUFFICIENT_DATA))
+    seen = (along_calendar(arm.at_risk[..., :1], days) for arm in (control, treatment))
+    reason = logrank.reasons(variance, *seen)
     statistic = divide(score, np.sqrt(variance))
     p_value = 2 * normal_cdf(-np.abs(statistic))
     return LogRank(score=score, variance=variance, statistic=statistic, p_value=p_value, reason=reason)

@@ -46,7 +46,7 @@ def life_table(entered: Numbers, events: Numbers, losses: Numbers, observed: Num
     left = happened + lost
     gone = np.cumsum(left, axis=-1)
     remaining = numbers(entered)[..., np.newaxis] - gone
-    if np.any(left < 0) or np.any(remaining < 0):
+    if not (np.all(left >= 0) and np.all(remaining >= 0)):
         raise ValueError("events and losses are counts, together no more than the units entered")
     seen = (np.arange(happened.shape[-1]) < numbers(observed)[..., np.newaxis]).astype(np.float64)
     return LifeTable(

@@ -22,7 +22,7 @@ def stratified(control: LifeTable, treatment: LifeTable) -> LogRank:
 
     Units are only compared with units of their own stratum, so strata that differ in level, such as cohorts of a
     holiday, do not blur the comparison. Mantel (1966). With one stratum a cohort, the score of one calendar day adds
-    to that of the days before without changing it. Undefined where no stratum has a risk in common.
+    to that of the days before without changing it. Undefined where no stratum has an event at common risk.
 
     >>> from stats.survival.counts import life_table
     >>> strata = [[[5, 3]], [[2, 2]]], [[[9, 4]], [[5, 2]]]  # two cohorts, each a table of its own, of both arms
@@ -39,7 +39,7 @@ def stratified(control: LifeTable, treatment: LifeTable) -> LogRank:
         variance=variance,
         statistic=statistic,
         p_value=2 * normal_cdf(-np.abs(statistic)),
-        reason=reason_codes((variance <= 0, Reason.INSUFFICIENT_DATA)),
+        reason=logrank.reasons(variance, *(table.at_risk[..., 0].sum(axis=-1) for table in (control, treatment))),
     )
 
 
@@ -62,7 +62,10 @@ def fit(
     _check(days, happened, arm, groups)
     bounded = _bounded(days, happened, arm, groups)
     estimate, variance = _maximum(days, happened, arm, groups) if bounded else (np.nan, np.nan)
-    reason = reason_codes((np.asarray(not bounded), Reason.INSUFFICIENT_DATA))
+    reason = reason_codes(
+        (np.asarray(np.unique(arm).size < 2), Reason.INSUFFICIENT_DATA),
+        (np.asarray(not bounded), Reason.TOO_FEW_EVENTS),
+    )
     return wald.compare(numbers(estimate), numbers(variance), reason=reason, alpha=alpha, method=METHOD)
 
 

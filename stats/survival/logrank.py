@@ -55,7 +55,9 @@ class LogRank:
 
 
 def compare(control: LifeTable, treatment: LifeTable) -> LogRank:
-    """Treatment against control over all duration days; leading axes broadcast. Undefined without a risk in common.
+    """Treatment against control over all duration days; leading axes broadcast.
+
+    Undefined without an event at common risk: `insufficient_data` for an empty arm, otherwise `too_few_events`.
 
     >>> from stats.survival.counts import life_table
     >>> control, treatment = (life_table([50], [days], [[0, 0, 0]], [3]) for days in ([5, 5, 5], [15, 10, 5]))
@@ -68,7 +70,7 @@ def compare(control: LifeTable, treatment: LifeTable) -> LogRank:
     score = (treatment.events - d * share).sum(axis=-1)
     tied = np.where(y > 1, divide(y - d, y - 1), 0.0)  # events of one day share it: hypergeometric variance
     variance = (d * share * (1 - share) * tied).sum(axis=-1)
-    reason = reason_codes((variance <= 0, Reason.INSUFFICIENT_DATA))
+    reason = reasons(variance, control.at_risk[..., 0], treatment.at_risk[..., 0])
     statistic = divide(score, np.sqrt(variance))
     return LogRank(
         score=score,
@@ -77,3 +79,13 @@ def compare(control: LifeTable, treatment: LifeTable) -> LogRank:
         p_value=2 * normal_cdf(-np.abs(statistic)),
         reason=reason,
     )
+
+
+def reasons(variance: Array, n: Array, m: Array) -> Codes:
+    """Why a score with this variance, of n and m units at the start, says nothing: an arm is empty, or events are few.
+
+    >>> [reason_of(code) for code in reasons(np.zeros(2), np.array([0, 9]), np.array([9, 9]))]
+    [<Reason.INSUFFICIENT_DATA: 'insufficient_data'>, <Reason.TOO_FEW_EVENTS: 'too_few_events'>]
+    """
+    nothing = variance <= 0
+    return reason_codes((nothing & (np.minimum(n, m) <= 0), Reason.INSUFFICIENT_DATA), (nothing, Reason.TOO_FEW_EVENTS))

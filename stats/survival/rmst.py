@@ -16,6 +16,7 @@ from stats.survival.counts import LifeTable
 from stats.survival.kaplan_meier import curve
 
 METHOD = "Difference of restricted mean times to the event"
+FEWEST = 2  # units of an arm: the curve of one unit is a step, and seems to be without chance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +65,9 @@ def estimate(table: LifeTable, tau: int) -> RestrictedMean:
 def compare(control_table: LifeTable, treatment_table: LifeTable, *, tau: int, alpha: float) -> Comparisons:
     """Treatment minus control in days: below zero, the treatment gets there sooner. Normal z; the arrays broadcast.
 
+    Undefined below two units in an arm, where an arm has no restricted mean, and where neither curve varies. Raises
+    ValueError as `estimate` does and unless 0 < alpha < 1.
+
     >>> from stats.survival.counts import life_table
     >>> control, treatment = (life_table([50], [days], [[0, 0, 0]], [3]) for days in ([5, 5, 5], [15, 10, 5]))
     >>> found = compare(control, treatment, tau=3, alpha=0.05).at()
@@ -72,8 +76,9 @@ def compare(control_table: LifeTable, treatment_table: LifeTable, *, tau: int, a
     """
     control, treatment = estimate(control_table, tau), estimate(treatment_table, tau)
     variance = control.variance + treatment.variance
+    few = np.minimum(control_table.at_risk[..., 0], treatment_table.at_risk[..., 0]) < FEWEST
     reason = reason_codes(
-        (np.isnan(variance), Reason.INSUFFICIENT_DATA),
+        (np.isnan(variance) | few, Reason.INSUFFICIENT_DATA),
         (variance == 0, Reason.ZERO_VARIANCE),
     )
     return wald.compare(treatment.value - control.value, variance, reason=reason, alpha=alpha, method=METHOD)

@@ -1,84 +1,56 @@
 """The calibration that the product writes: it passes the shipped methods, and it catches broken ones."""
 
-import subprocess
-import sys
-import tempfile
-from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime
-from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.stats import lognorm, norm
-from statsmodels.stats.proportion import power_proportions_2indep
+from scipy.stats import binom
+from statsmodels.stats.proportion import confint_proportions_2indep, power_proportions_2indep
 
-from api.commands.calibrate import document, measure
-from api.version import VERSION
 from stats.calibration import scenarios
-from stats.calibration.families import FAMILIES, Family
-from stats.calibration.scenarios import LIMITS, SCENARIOS, Amounts, Reading, Scenario, Shares, Start, Times
-from stats.calibration.table import Row, rows
-from stats.results import Comparisons
+from stats.calibration.families import FAMILIES, VARIANTS, Promise
+from stats.calibration.scenarios import LIMITS, SCENARIOS, VARIED, Scenario, Shares
+from tests.stats.calibrating import ALPHA, FIRST_VALUE, SMALL, SPENT, START, broken, measured, mute, overconfident
 
-ALPHA = 0.05
-START = Start(units=100, successes=20)
-TRUELIFT = Path(sys.executable).parent / "truelift"
-UNLUCKY = 0
-"""A seed with which a hundred replicates break a promise by chance."""
-
-SMALL = Shares(name="small", share=0.3, effect=0.1, n=(20, 20), looks=20)
-SPENT = Amounts(name="spent", payers=0.3, spread=1.2, lift=0.2, n=(30, 20), looks=10)
-FIRST_VALUE = Times(name="first value", share=0.5, half_life=3.0, hazard_ratio=1.3, daily=(30, 15), tau=7)
-
-
-def measured(scenario: Scenario, replicates: int, families: Sequence[Family] = FAMILIES, seed: int = 11) -> list[Row]:
-    draw = np.random.default_rng(seed)
-    return list(rows(scenario, draw, replicates=replicates, start=START, alpha=ALPHA, families=families))
-
-
-def broken(spoil: Callable[[Comparisons], Comparisons]) -> list[Family]:
-    """The families that promise something, each judging spoilt numbers."""
-
-    def spoilt(family: Family) -> Family:
-        return replace(
-            family, judge=lambda reading, *rest: family.judge(replace(reading, found=spoil(reading.found)), *rest)
-        )
-
-    return [spoilt(family) for family in FAMILIES if family.promise]
-
-
-def overconfident(found: Comparisons) -> Comparisons:
-    """Standard errors of half the size: the same as bars at half their height."""
-    return replace(
-        found,
-        variance=found.variance / 4,
-        statistic=found.statistic * 2,
-        p_value=2 * norm.sf(2 * np.abs(found.statistic)),
-        lower=(found.difference + found.lower) / 2,
-        upper=(found.difference + found.upper) / 2,
-    )
-
-
-def mute(found: Comparisons) -> Comparisons:
-    """Standard errors so large that nothing is ever found."""
-    return replace(
-        found,
-        variance=found.variance * 100,
-        statistic=found.statistic / 10,
-        p_value=2 * norm.sf(np.abs(found.statistic) / 10),
-    )
-
-
-def truth(scenario: Scenario, measure: str) -> Comparisons:
-    return scenario.expected(has_effect=True, start=START, alpha=ALPHA)[measure].found
+VARIED_SCENARIOS = [scenario for scenario in SCENARIOS if scenario.name in VARIED]
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_shipped_families_keep_their_promises_and_peeking_would_not(scenario: Scenario) -> None:
-    found = measured(scenario, 400)
+    found = measured(scenario, 200)
     assert [(row.measure, row.family, row.failures) for row in found if row.failures] == []
     assert all(row.false_positives.value > 2 * ALPHA for row in found if row.family == "Peeking")
+
+
+@pytest.mark.parametrize("scenario", VARIED_SCENARIOS, ids=lambda scenario: scenario.name)
+def test_variants_of_the_families_keep_their_promises(scenario: Scenario) -> None:
+    found = measured(scenario, 200, VARIANTS)
+    assert [row.family for row in found] == [family.name for family in VARIANTS]
+    assert [(row.family, row.failures) for row in found if row.failures] == []
+
+
+def test_every_family_judges_something_and_every_measure_is_judged_at_the_horizon_and_mostly_while_it_runs() -> None:
+    found = [row for scenario in SCENARIOS for row in measured(scenario, 1)]
+    assert {row.family for row in found} == {family.name for family in FAMILIES}
+    measures = {row.measure for row in found}
+    assert len(measures) == 18
+    assert {row.measure for row in found if row.family == "Fixed"} == measures
+    at_horizon_only = {"Mean, post-stratified", "Mean, clusters assigned (CR2)", "Quantile"}
+    assert {row.measure for row in found if row.family == "Group sequential"} == measures - at_horizon_only
+
+
+def test_peeking_that_promised_to_keep_alpha_is_caught() -> None:
+    peeking = next(family for family in FAMILIES if family.name == "Peeking")
+    promising = replace(peeking, promise=Promise(least_power=0.0, least_coverage=0.95))
+    for scenario in (SMALL, SPENT, FIRST_VALUE):
+        for row in measured(scenario, 300, [promising]):
+            assert "false positives" in row.failures
+
+
+def test_a_family_that_never_rejects_is_caught_in_every_scenario() -> None:
+    for scenario in SCENARIOS:
+        for row in measured(scenario, 25, broken(mute)):
+            assert row.failures == ("power",)
 
 
 @pytest.mark.parametrize("scenario", [SMALL, SPENT, FIRST_VALUE], ids=lambda scenario: scenario.name)
@@ -89,11 +61,12 @@ def test_bars_at_half_their_height_fail_every_family(scenario: Scenario) -> None
     assert all("coverage" in row.failures for row in found if row.coverage)
 
 
-@pytest.mark.parametrize("scenario", [SMALL, SPENT, FIRST_VALUE], ids=lambda scenario: scenario.name)
-def test_families_that_never_reject_fail_on_power(scenario: Scenario) -> None:
-    found = measured(scenario, 200, broken(mute))
-    assert len(found) >= 3
-    assert all(row.failures == ("power",) for row in found)
+def test_the_limits_are_where_promises_break_and_treatment_against_control_survives_a_drifted_baseline() -> None:
+    by_name = {scenario.name: measured(scenario, 1000) for scenario in LIMITS if isinstance(scenario, scenarios.Levels)}
+    drifted, exact = by_name["Drifted baseline"], by_name["Baseline taken as exact"]
+    promised = [row for row in (*drifted, *exact) if row.bounds]
+    assert all("false positives" in row.failures for row in promised if row.measure != scenarios.SHARE)
+    assert [row.failures for row in promised if row.measure == scenarios.SHARE] == [()] * 3
 
 
 def test_power_and_false_positives_of_one_look_are_those_of_statsmodels() -> None:
@@ -104,42 +77,38 @@ def test_power_and_false_positives_of_one_look_are_those_of_statsmodels() -> Non
     assert fixed.false_positives.value == pytest.approx(ALPHA, abs=4 * fixed.false_positives.standard_error)
 
 
+def test_coverage_of_newcombes_interval_of_few_units_is_the_sum_over_all_tables() -> None:
+    few = next(scenario for scenario in LIMITS if scenario.name == "Very few units")
+    assert isinstance(few, Shares)
+    n = few.n[0] * few.looks
+    won, tried = (each.ravel() for each in np.meshgrid(np.arange(n + 1), np.arange(n + 1), indexing="ij"))
+    limits = [
+        confint_proportions_2indep(y, n, x, n, compare="diff", method="newcomb")
+        for x, y in zip(won.tolist(), tried.tolist(), strict=True)
+    ]
+    lower, upper = np.transpose(limits)
+    chance = binom.pmf(won, n, few.share) * binom.pmf(tried, n, few.share + few.effect)
+    expected = chance[(lower <= few.effect) & (few.effect <= upper)].sum()
+    coverage = measured(few, 10_000)[0].coverage
+    assert coverage is not None
+    assert coverage.value == pytest.approx(expected, abs=4 * coverage.standard_error)
+
+
 def test_one_look_only_makes_group_sequential_the_fixed_test() -> None:
     fixed, planned, *_ = measured(replace(SMALL, looks=1, n=(300, 300)), 2000)
     assert (fixed.power, fixed.false_positives) == (planned.power, planned.false_positives)
     assert fixed.mean_end == planned.mean_end == fixed.horizon == 600
 
 
-def test_true_difference_of_amounts_is_that_of_the_lognormal() -> None:
-    found = truth(SPENT, scenarios.MEAN)
-    mean, second = (SPENT.payers * lognorm.moment(order, SPENT.spread) for order in (1, 2))
-    assert found.difference[-1] == pytest.approx(SPENT.lift * mean)
-    expected = (second - mean**2) * (1 / 300 + (1 + SPENT.lift) ** 2 / 200)
-    assert found.variance[-1] == pytest.approx(expected, rel=0.01)  # n - 1 for n
-
-
-def test_true_difference_of_times_is_the_area_between_the_curves() -> None:
-    found = truth(FIRST_VALUE, scenarios.RESTRICTED_MEAN)
-    staying = np.array([1 - 0.5 * (1 - 0.5 ** (day / 3)) for day in range(7)])
-    np.testing.assert_allclose(found.difference, (staying**1.3 - staying).sum(), rtol=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("scenario", "name"),
-    [(SMALL, scenarios.SHARE), (SPENT, scenarios.MEAN), (FIRST_VALUE, scenarios.RESTRICTED_MEAN)],
-)
-def test_drawn_experiments_scatter_around_the_expected_one(scenario: Scenario, name: str) -> None:
-    draw = np.random.default_rng(12)
-    drawn: Reading = scenario.drawn(draw, 2000, has_effect=True, start=START, alpha=ALPHA)[name]
-    last, expected = drawn.found.difference[:, -1], truth(scenario, name)
-    assert last.mean() == pytest.approx(expected.difference[-1], abs=4 * last.std() / np.sqrt(2000))
-    assert last.var() == pytest.approx(expected.variance[-1], rel=0.2)
-
-
 def test_always_valid_waits_for_units_and_successes_in_both_arms() -> None:
     rare = Shares(name="rare", share=0.1, effect=0.0, n=(50, 50), looks=6)
     reading = rare.expected(has_effect=False, start=START, alpha=ALPHA)[scenarios.SHARE]
     assert reading.has_begun.tolist() == [False, False, False, True, True, True]  # 20 successes after 200 units
+
+
+def test_always_valid_does_not_judge_where_it_never_begins() -> None:
+    few = Shares(name="few", share=0.3, effect=0.3, n=(10, 10), looks=4)
+    assert "Always valid" not in {row.family for row in measured(few, 1)}
 
 
 def test_a_rate_passes_up_to_three_standard_errors_beyond_its_promise() -> None:
@@ -152,47 +121,3 @@ def test_a_rate_passes_up_to_three_standard_errors_beyond_its_promise() -> None:
 def test_measuring_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="a replicate or more"):
         measured(SMALL, 0)
-
-
-def calibrate(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [TRUELIFT, "calibrate", *words],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        cwd=tempfile.gettempdir(),
-    )
-
-
-def test_the_command_writes_the_document_of_its_seed(tmp_path: Path) -> None:
-    before = datetime.now(UTC).date()
-    finished = calibrate("--replicates", "300", "--seed", "5", "--out", tmp_path / "calibration.md")
-    assert finished.returncode == 0, finished.stderr
-    written = (tmp_path / "calibration.md").read_text(encoding="utf-8")
-    again = measure(replicates=300, seed=5)
-    assert written in {document(again, on=day) for day in (before, datetime.now(UTC).date())}
-    assert f"Truelift {VERSION}" in written
-    assert "truelift calibrate --replicates 300 --seed 5" in written
-    assert all(f"**{scenario.name}**" in written for scenario in (*SCENARIOS, *LIMITS))
-    assert document(measure(replicates=300, seed=6), on=before) != document(again, on=before)
-
-
-def test_the_command_ends_with_1_and_still_writes_when_a_promise_is_broken(tmp_path: Path) -> None:
-    finished = calibrate("--replicates", "100", "--seed", str(UNLUCKY), "--out", tmp_path / "calibration.md")
-    assert finished.returncode == 1
-    assert "broken " in finished.stderr
-    assert "**fail**" in (tmp_path / "calibration.md").read_text(encoding="utf-8")
-
-
-def test_the_command_says_when_there_is_no_folder_to_write_to(tmp_path: Path) -> None:
-    finished = calibrate("--out", tmp_path / "nowhere" / "calibration.md")
-    assert finished.returncode == 1
-    assert "There is no folder" in finished.stderr
-
-
-def test_a_measurement_by_broken_families_lists_each_broken_promise() -> None:
-    spoilt = measure(replicates=100, seed=1, families=broken(mute))
-    assert len(spoilt.failures) == 36
-    assert "Fast, Log-rank, Always valid: power" in spoilt.failures
-    assert "36 broken promises" in document(spoilt, on=date(2026, 11, 22))

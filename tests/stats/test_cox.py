@@ -153,19 +153,19 @@ def test_cox_within_strata_compares_only_within_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("times", "status", "treated"),
+    ("times", "status", "treated", "reason"),
     [
-        ([1, 2, 3, 4], [1, 1, 0, 0], [0, 0, 1, 1]),
-        ([1, 2, 3, 4], [1, 1, 1, 1], [0, 0, 1, 1]),
-        ([1, 2, 3], [1, 1, 1], [1, 1, 1]),
-        ([1, 2], [0, 0], [0, 1]),
-        ([], [], []),
+        ([1, 2, 3, 4], [1, 1, 0, 0], [0, 0, 1, 1], Reason.TOO_FEW_EVENTS),
+        ([1, 2, 3, 4], [1, 1, 1, 1], [0, 0, 1, 1], Reason.TOO_FEW_EVENTS),
+        ([1, 2, 3], [1, 1, 1], [1, 1, 1], Reason.INSUFFICIENT_DATA),
+        ([1, 2], [0, 0], [0, 1], Reason.TOO_FEW_EVENTS),
+        ([], [], [], Reason.INSUFFICIENT_DATA),
     ],
 )
 def test_ratios_that_would_be_zero_or_infinite_are_undefined(
-    times: list[int], status: list[int], treated: list[int]
+    times: list[int], status: list[int], treated: list[int], reason: Reason
 ) -> None:
-    assert cox.fit(times, status, treated, alpha=0.05).at() == Undefined(reason=Reason.INSUFFICIENT_DATA)
+    assert cox.fit(times, status, treated, alpha=0.05).at() == Undefined(reason=reason)
 
 
 def test_statsmodels_is_only_loaded_when_asked() -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from statsmodels.duration.hazard_regression import PHReg
@@ -55,24 +55,20 @@ def test_one_step_hazard_ratio_has_the_same_test_and_the_right_side() -> None:
     assert ratio.interval.upper < 0
 
 
-@few
-@given(st.integers(0, 10_000))
-def test_swapping_the_arms_flips_the_sign(seed: int) -> None:
-    one, other = draw_cohorts(seed).table, draw_cohorts(seed + 7).table
-    assume(one.events.sum() + other.events.sum() > 0)
-    there, back = logrank.compare(one, other), logrank.compare(other, one)
-    assert_allclose(there.statistic, -back.statistic, rtol=1e-9, atol=1e-9)
-
-
 @pytest.mark.parametrize(
-    ("control", "treatment"),
+    ("control", "treatment", "reason"),
     [
-        (table_of([3, 3], [0, 0], 3), table_of([3, 3], [0, 0], 3)),
-        (life_table([0], np.zeros((1, 3)), np.zeros((1, 3)), [3]), table_of([1, 2, 3], [1, 1, 1], 3)),
+        (table_of([3, 3], [0, 0], 3), table_of([3, 3], [0, 0], 3), Reason.TOO_FEW_EVENTS),
+        (table_of([1, 1], [0, 0], 3), table_of([2, 3], [1, 1], 3), Reason.TOO_FEW_EVENTS),
+        (
+            life_table([0], np.zeros((1, 3)), np.zeros((1, 3)), [3]),
+            table_of([1, 2, 3], [1, 1, 1], 3),
+            Reason.INSUFFICIENT_DATA,
+        ),
     ],
 )
-def test_arms_without_an_event_at_common_risk_say_why(control: LifeTable, treatment: LifeTable) -> None:
+def test_arms_without_an_event_at_common_risk_say_why(control: LifeTable, treatment: LifeTable, reason: Reason) -> None:
     ours = logrank.compare(control, treatment)
-    assert ours.reason_at() is Reason.INSUFFICIENT_DATA
+    assert ours.reason_at() is reason
     assert np.isnan([ours.statistic, ours.p_value]).all()
-    assert ours.log_hazard_ratio(alpha=0.05).at() == Undefined(reason=Reason.INSUFFICIENT_DATA)
+    assert ours.log_hazard_ratio(alpha=0.05).at() == Undefined(reason=reason)
