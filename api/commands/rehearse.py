@@ -34,8 +34,8 @@ power where the horizon brings the planned information.
 HISTORY_INTRODUCTION = f"""\
 Each experiment's control units are split at random into two arms, with their own final values on their own days, and \
 judged along the plan's days: nothing distinguishes the arms, so every difference found is a false positive. Amounts \
-are those of the first entry days, up to {MOST_UNITS:,} control units. Splits of the same units are not independent experiments, so the \
-standard error is that of the splitting only and says nothing of other units.
+are those of the first entry days, up to {MOST_UNITS:,} control units. Splits of the same units are not independent \
+experiments, so the standard error is that of the splitting only and says nothing of other units.
 """
 Part: TypeAlias = Scene | Trial
 
