@@ -1,30 +1,27 @@
 """A plan tried out before it is believed: whole experiments drawn by its baselines, effects, weights, looks and alpha.
 
-Pure. Each KPI becomes a world of `stats.calibration`, and each family judges it on the days on which the service would:
-planned looks on theirs, the fixed test at the horizon, always-valid inference and peeking every day.
+Pure. Each KPI becomes a world, and each family judges it on the days on which the service would: planned looks on
+theirs, the fixed test at the horizon, always-valid inference and peeking every day.
 """
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
-from scipy.optimize import brentq
 
+from experiments import worlds
 from experiments.cohorts import decode
 from experiments.enums import Policy, Role
 from experiments.looks import NEWS
 from experiments.plan import Plan, PlannedKpi, PlannedVariant
+from experiments.worlds import AnyWorld
 from kpi.kinds.shape import Floats, Ints, Scale
 from stats.calibration import families, splits, table
 from stats.calibration.families import Family
-from stats.calibration.scenarios import MEAN, RESTRICTED_MEAN, SHARE, Reading, Start
+from stats.calibration.scenarios import Reading, Start
 from stats.calibration.table import Row
-from stats.moments import Moments
 from stats.sequential import confidence_sequence, group_sequential
 from stats.sequential.confidence_sequence import FEWEST, FEWEST_SUCCESSES
-from stats.sequential.staggered import Cohorts
 
 START = Start(units=FEWEST, successes=FEWEST_SUCCESSES)
 PLANNED = "Group sequential"
@@ -35,12 +32,6 @@ USUAL_ALPHA, USUAL_POWER = 0.05, 0.8
 """What the promises of the families are stated for."""
 ENOUGH = 0.95
 """The part of the planned information from which on the power is held against the plan's."""
-SHARES_TRIED = 60
-"""Shares that ever get there, of which the one that spreads most like the baseline is taken."""
-WIDE = 12.0
-"""Logarithms of half-lives and hazard ratios are sought within this distance from zero."""
-
-Arm = TypeVar("Arm")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,221 +42,23 @@ class Missing:
     sentence: str
 
 
-# --- worlds ----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class World(ABC, Generic[Arm]):
-    """Experiments drawn from a baseline, as a `Scenario`.
-
-    `n` (2, C) units of control and treatment by entry day, final `until` days after it; `days` (L,) are looked at.
-    `level` is control's, `effect` the treatment's difference to it.
-    """
-
-    name: str
-    about: str
-    n: Ints
-    until: int
-    level: float
-    effect: float
-    days: Ints
-    unit: ClassVar[str] = "days"
-
-    @property
-    def progress(self) -> Floats:
-        """The day of each look, counted from the start."""
-        return self.days.astype(np.float64)
-
-    def drawn(
-        self, draw: np.random.Generator, replicates: int, *, has_effect: bool, start: Start, alpha: float
-    ) -> Mapping[str, Reading]:
-        """So many experiments (replicates, L)."""
-        effects = (0.0, self.effect if has_effect else 0.0)
-        arms = [self._arm(draw, replicates, n, effect) for n, effect in zip(self.n, effects, strict=True)]
-        return self._read(arms, start, alpha)
-
-    def expected(self, *, has_effect: bool, start: Start, alpha: float) -> Mapping[str, Reading]:
-        """The experiment without chance (L,)."""
-        effects = (0.0, self.effect if has_effect else 0.0)
-        return self._read([self._mean_arm(n, effect) for n, effect in zip(self.n, effects, strict=True)], start, alpha)
-
-    @abstractmethod
-    def _arm(self, draw: np.random.Generator, replicates: int, n: Ints, effect: float) -> Arm:
-        """What so many drawn experiments have in an arm."""
-
-    @abstractmethod
-    def _mean_arm(self, n: Ints, effect: float) -> Arm:
-        """What an arm has on average."""
-
-    @abstractmethod
-    def _read(self, arms: list[Arm], start: Start, alpha: float) -> Mapping[str, Reading]:
-        """The arms compared on the days looked at."""
-
-
-class Values(World[Moments]):
-    """Each unit has one number, which counts once it is final."""
-
-    __slots__ = ()
-    measure: ClassVar[str]
-
-    def _read(self, arms: list[Moments], start: Start, alpha: float) -> Mapping[str, Reading]:
-        control, treatment = arms
-        found = splits.of_values(control, treatment, measure=self.measure, start=start, alpha=alpha)
-        return {self.measure: splits.at(found, self.days - self.until - 1)}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shares(Values):
-    """Each unit does it or not."""
-
-    measure: ClassVar[str] = SHARE
-
-    def _arm(self, draw: np.random.Generator, replicates: int, n: Ints, effect: float) -> Moments:
-        return Moments.of_proportion(draw.binomial(n, self.level + effect, (replicates, n.size)), n)
-
-    def _mean_arm(self, n: Ints, effect: float) -> Moments:
-        return Moments.of_proportion(n * (self.level + effect), n)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Amounts(Values):
-    """Each unit has a lognormal amount with the baseline's mean and standard deviation; the effect multiplies it."""
-
-    spread: float  # the standard deviation of control's units
-    measure: ClassVar[str] = MEAN
-
-    def _arm(self, draw: np.random.Generator, replicates: int, n: Ints, effect: float) -> Moments:
-        variance = np.log1p((self.spread / self.level) ** 2)
-        centre = np.log(self.level + effect) - variance / 2
-        # An entry day at a time: all units of all experiments at once would not fit.
-        days = [Moments.from_values(draw.lognormal(centre, np.sqrt(variance), (replicates, size))) for size in n]
-        return Moments(
-            **{name: np.stack([getattr(day, name) for day in days], axis=-1) for name in ("n", "mean", "m2")}
-        )
-
-    def _mean_arm(self, n: Ints, effect: float) -> Moments:
-        mean = np.full(n.shape, self.level + effect)
-        return Moments(n=n.astype(np.float64), mean=mean, m2=n * (self.spread * mean / self.level) ** 2)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Times(World[Cohorts]):
-    """Each unit gets there on a day of its own, or never; the effect is one ratio of hazards on every day."""
-
-    survival: Floats  # (tau + 1,) the share of control's units that are not there yet after so many days
-
-    def _arm(self, draw: np.random.Generator, replicates: int, n: Ints, effect: float) -> Cohorts:
-        curve = self._curve(effect)
-        events = np.zeros((replicates, n.size, self.until))
-        still = np.tile(n, (replicates, 1))
-        for day, chance in enumerate((1 - curve[1:] / curve[:-1]).tolist()):
-            events[..., day] = happened = draw.binomial(still, chance)
-            still = still - happened
-        return Cohorts(entered=np.tile(n, (replicates, 1)).astype(np.float64), events=events, losses=np.zeros(1))
-
-    def _mean_arm(self, n: Ints, effect: float) -> Cohorts:
-        entered = n.astype(np.float64)
-        events = entered[:, np.newaxis] * -np.diff(self._curve(effect))
-        return Cohorts(entered=entered, events=events, losses=np.zeros(1))
-
-    def _curve(self, effect: float) -> Floats:
-        return self.survival ** _hazard_ratio(self.survival, self.level + effect) if effect else self.survival
-
-    def _read(self, arms: list[Cohorts], start: Start, alpha: float) -> Mapping[str, Reading]:
-        # A day of a cohort counts once all of its units have been observed for it: one day after its first unit has.
-        days = self.days - 1
-        found = splits.of_times(arms[0], arms[1], tau=self.until, days=days, start=start, alpha=alpha)
-        return {RESTRICTED_MEAN: found}
-
-
-def _restricted_mean(survival: Floats) -> float:
-    """Mean days within tau of a curve S(0) ... S(tau)."""
-    return float(survival[:-1].sum())
-
-
-def _hazard_ratio(survival: Floats, level: float) -> float:
-    """The ratio of hazards under which units take this many days."""
-    return float(np.exp(brentq(lambda log: _restricted_mean(survival ** np.exp(log)) - level, -WIDE, WIDE)))
-
-
-def _curve_of(share: float, level: float, tau: int) -> Floats:
-    """S(0) ... S(tau) where so many get there at all, at a constant rate, and the restricted mean is the level."""
-
-    def of(log_half_life: float) -> Floats:
-        return np.asarray(1 - share * (1 - 0.5 ** (np.arange(tau + 1) / np.exp(log_half_life))))
-
-    return of(brentq(lambda log: _restricted_mean(of(log)) - level, -WIDE, WIDE))
-
-
-def _curve_like(level: float, tau: int, variance: float | None) -> tuple[float, Floats]:
-    """A share that ever gets there and the curve, of this level and the nearest spread; all get there without one.
-
-    Only shares that can bring the level about are tried: with fewer, too many would wait for all of tau.
-    """
-    if variance is None:
-        return 1.0, _curve_of(1.0, level, tau)
-    least = (tau - level) / (tau - 1)
-    shares = np.linspace(least, 1.0, SHARES_TRIED + 1)[1:].tolist()
-    curves = [(share, _curve_of(share, level, tau)) for share in shares]
-    return min(curves, key=lambda tried: abs(_variance(tried[1]) - variance))
-
-
-def _variance(survival: Floats) -> float:
-    """The variance of the days within tau."""
-    second = float(((2 * np.arange(survival.size - 1) + 1) * survival[:-1]).sum())
-    return second - _restricted_mean(survival) ** 2
-
-
 # --- from the plan to its worlds -------------------------------------------------------------------------------------
 
 
-def world(planned: PlannedKpi, n: Ints) -> Shares | Amounts | Times | Missing:
-    """The world of a planned KPI, looked at every day on which somebody is final, or what the plan lacks for it."""
+def world(planned: PlannedKpi, n: Ints) -> AnyWorld | Missing:
+    """The world of a planned KPI and units (2, C) of both arms, or what the plan lacks for it."""
     kind, baseline, effect = decode(planned), planned.baseline, effect_of(planned)
-    if baseline is None or effect is None:
-        lack = (
-            "baseline, so there is no level to draw from" if baseline is None else "mde, so there is no effect to find"
-        )
-        return _missing(planned, f"the plan has no {lack}.")
-    if not _is_possible(kind.scale, baseline.value, baseline.value + effect, kind.window[1]):
-        return _missing(
-            planned, f"a baseline of {baseline.value:g} and an mde of {effect:+g} are no levels it can have."
-        )
+    if baseline is None:
+        return _missing(planned, "the plan has no baseline, so there is no level to draw from.")
+    if effect is None:
+        return _missing(planned, "the plan has no mde, so there is no effect to find.")
+    level, until = baseline.value, kind.window[1]
+    if not worlds.is_possible(kind.scale, level, level + effect, until):
+        return _missing(planned, f"a baseline of {level:g} and an mde of {effect:+g} are no levels it can have.")
     if kind.scale is Scale.AMOUNT and baseline.n is None:
         return _missing(planned, "the plan's baseline has no n, so the spread of a unit is unknown.")
-    until = kind.window[1]
-    common: dict[str, Any] = {"name": planned.kpi, "n": n, "until": until, "level": baseline.value, "effect": effect}
-    common["days"] = until + 1 + np.arange(max(0, n.shape[-1] - until))
-    return _WORLDS[kind.scale](unit_variance(planned), common)
-
-
-def _shares(_variance: float | None, common: dict[str, Any]) -> Shares:
-    return Shares(about="{level:.3g} of units, effect {effect:+.3g}".format(**common), **common)
-
-
-def _amounts(variance: float | None, common: dict[str, Any]) -> Amounts:
-    spread = float(np.sqrt(variance or 0.0))
-    about = f"lognormal amounts of mean {common['level']:.3g} and standard deviation {spread:.3g}"
-    return Amounts(about=f"{about}, effect {common['effect']:+.3g}", spread=spread, **common)
-
-
-def _times(variance: float | None, common: dict[str, Any]) -> Times:
-    share, survival = _curve_like(common["level"], common["until"], variance)
-    about = f"{common['level']:.3g} days of {common['until']}, {share:.0%} ever get there"
-    return Times(about=f"{about}, effect {common['effect']:+.3g} days", survival=survival, **common)
-
-
-_WORLDS: dict[Scale, Callable[[float | None, dict[str, Any]], Shares | Amounts | Times]] = {
-    Scale.FRACTION: _shares,
-    Scale.AMOUNT: _amounts,
-    Scale.DAYS: _times,
-}
-
-
-def _is_possible(scale: Scale, level: float, treated: float, until: int) -> bool:
-    """Whether a KPI can have these levels: shares, positive amounts, or means of whole days within tau."""
-    least, most = {Scale.FRACTION: (0, 1), Scale.AMOUNT: (0, np.inf), Scale.DAYS: (1, until)}[scale]
-    return bool(least < level < most and least < treated < most)
+    variance = unit_variance(planned)
+    return worlds.build(kind.scale, variance=variance, name=planned.kpi, n=n, until=until, level=level, effect=effect)
 
 
 def _missing(planned: PlannedKpi, sentence: str) -> Missing:
@@ -393,7 +186,7 @@ class Scene:
     alpha: float
     units: int
     information: float
-    world: Shares | Amounts | Times
+    world: AnyWorld
     families: tuple[Family, ...]
 
     def rows(

@@ -121,13 +121,20 @@ def calibrate(
         REPLICATES
     ),
     seed: Annotated[int, typer.Option(help="Where the random numbers start.", min=0)] = SEED,
-    out: Annotated[Path | None, typer.Option(help=f"The document to write; without a plan {OUT}.")] = None,
-    plan: Annotated[str | None, typer.Option(help="The experiment whose plan to try out instead.")] = None,
-    history: Annotated[bool, typer.Option("--history", help="Split your own control units at random instead.")] = False,
+    out: Annotated[Path | None, typer.Option(help=f"The document to write. Of the methods: {OUT} unless set.")] = None,
+    plan: Annotated[
+        str | None, typer.Option(metavar="KEY", help="Draw experiments as the plan of this one says.")
+    ] = None,
+    history: Annotated[
+        bool, typer.Option("--history", help="Split the control units of your experiments (or of --plan) at random.")
+    ] = False,
     workspace: WorkspaceKey = DEFAULT,
     data_dir: DataDir = None,
 ) -> None:
-    """Measure false positives, power and coverage of the shipped methods, and write them down."""
+    """Measure how often the shipped methods err, and write it down; or how often one plan does, or on your own data.
+
+    Ends with 1 when a promise is broken.
+    """
     if plan is not None or history:
         rehearse(
             plan=plan,

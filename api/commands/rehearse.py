@@ -1,6 +1,6 @@
 """`truelift calibrate --plan` and `--history`: how often one plan errs, and how often splits of one's own data do."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,23 +29,25 @@ by the code that the service runs. Units enter as they have so far and then at t
 them, as the plan needs them. Planned looks fall on the plan's days, the fixed test on the horizon; always-valid \
 inference and peeking look every day. An undecided experiment counts as decided at the horizon. The plan's own family \
 is held against its promise, up to {ERRORS} standard errors of the simulation: false positives and coverage always, \
-power where the horizon brings the planned information.
+power where the horizon brings the planned information. The other families stand beside it.
 """
 HISTORY_INTRODUCTION = f"""\
 Each experiment's control units are split at random into two arms, with their own final values on their own days, and \
 judged along the plan's days: nothing distinguishes the arms, so every difference found is a false positive. Amounts \
 are those of the first entry days, up to {MOST_UNITS:,} control units. Splits of the same units are not independent \
-experiments, so the standard error is that of the splitting only and says nothing of other units.
+experiments, so the standard error is that of the splitting only and says nothing of other units. The plan's own \
+family is held against alpha; the others stand beside it.
 """
 Part: TypeAlias = Scene | Trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """One KPI's table with what it is about, and each broken promise."""
+    """One KPI's table with what it is about, its answer in a sentence, and whether a promise is broken."""
 
     heading: str
     about: str
+    answer: str
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     is_broken: bool
@@ -168,6 +170,7 @@ def _plan_block(scene: Scene, rows: Sequence[Row]) -> Block:
     return Block(
         heading=f"{scene.kpi}, {scene.variant} against control",
         about=about,
+        answer=_plan_answer(scene.own, {row.family: row for row in rows}),
         header=PLAN_HEADER,
         rows=tuple(cells(row) for row in rows),
         is_broken=any(row.failures for row in rows),
@@ -189,9 +192,27 @@ def _history_block(trial: Trial, rows: Sequence[Replayed]) -> Block:
     return Block(
         heading=f"{trial.experiment}: {trial.kpi}, as for {trial.variant}",
         about=about,
+        answer=_history_answer(trial.own, {row.family: row for row in rows}),
         header=HISTORY_HEADER,
         rows=tuple(cells(row) for row in rows),
         is_broken=any(row.is_broken for row in rows if row.family == trial.own),
+    )
+
+
+def _plan_answer(own: str, rows: Mapping[str, Row]) -> str:
+    row, peeking = rows[own], rows["Peeking"]
+    return (
+        f"With the effect, the plan's own rule finds it in {row.power.value:.1%} of experiments and ends after"
+        f" {row.mean_end:.0f} days on average; without it, it claims one in {row.false_positives.value:.1%}"
+        f" (peeking: {peeking.false_positives.value:.1%})."
+    )
+
+
+def _history_answer(own: str, rows: Mapping[str, Replayed]) -> str:
+    row, peeking = rows[own], rows["Peeking"]
+    return (
+        f"Between arms that nothing distinguishes, the plan's own rule claims a difference in"
+        f" {row.false_positives.value:.1%} of splits (peeking: {peeking.false_positives.value:.1%})."
     )
 
 
@@ -219,6 +240,7 @@ def _show(report: Report) -> None:
         for row in block.rows:
             table.add_row(*row)
         console.print(table)
+        console.print(f"{block.answer}\n", soft_wrap=True)
     for sentence in report.missing:
         console.print(f"[bold]missing[/] {sentence}", soft_wrap=True)
 
@@ -239,7 +261,7 @@ def lines(report: Report) -> Iterator[str]:
     yield f"    {report.command}\n"
     yield report.introduction
     for block in report.blocks:
-        yield f"## {block.heading}\n\n{block.about}\n"
+        yield f"## {block.heading}\n\n{block.about}\n\n{block.answer}\n"
         yield f"| {' | '.join(block.header)} |\n{'|---' * len(block.header)}|"
         yield from (f"| {' | '.join(row)} |" for row in block.rows)
         yield ""

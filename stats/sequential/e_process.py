@@ -89,8 +89,8 @@ def difference_interval(
     level_of(alpha)
     if not 0 < step < 1:
         raise ValueError("a step lies between 0 and 1")
-    given = (control_successes, control_n, treatment_successes, treatment_n)
-    won, n, gained, m = (numbers(days)[..., np.newaxis, :] for days in given)
+    given = _days(control_successes, control_n, treatment_successes, treatment_n)[:4]
+    won, n, gained, m = (days[..., np.newaxis, :] for days in given)
     ends = round(1 / step)
     nulls = np.arange(1 - ends, ends) / ends
     kept = difference(won, n, gained, m, null=nulls) < -np.log(alpha)

@@ -66,12 +66,12 @@ def estimate(table: LifeTable, *, level: float) -> Survival:
     survival, spread = curve(table), _greenwood(table)
     inside = np.where((survival > 0) & (survival < 1), survival, np.nan)
     log = np.log(inside)
-    width = critical_z(1 - level) * np.sqrt(spread) / log  # negative, as the logarithm is
+    stretch = np.exp(critical_z(1 - level) * np.sqrt(spread) / log)  # 1 at most, for the logarithm is negative
     return Survival(
         survival=survival,
         variance=np.square(np.where(survival > 0, survival, np.nan)) * spread,
-        lower=np.exp(log * np.exp(-width)),
-        upper=np.exp(log * np.exp(width)),
+        lower=np.exp(log / stretch),
+        upper=np.exp(log * stretch),
         level=level,
     )
 

@@ -5,13 +5,11 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from api import schema
 from api.auth.tenants import DEFAULT, ensure_workspace
-from api.commands import rehearse as command
 from api.commands.rehearse import PLAN_HEADER, Report, lines, measure, read
 from api.database import Database
 from experiments.draft import KpiChoice
@@ -23,12 +21,14 @@ from stats.calibration.families import Family, Judged, Plan
 from stats.calibration.scenarios import Reading
 from tests.api.databases import made as empty
 from tests.api.databases import url_of
+from tests.api.test_commands import Finished, refusal, truelift
 from tests.experiments.registering import NOW, draft, plan_choice
 from tests.experiments.test_history import KINDS, company, ingested, made, refreshed
 
 SECRET = "a secret of thirty-two characters"  # noqa: S105 - of a database that ends with the tests
 GIVEN = {"replicates": 100, "seed": 7}
 Build = Callable[[Database, Workspace], Awaitable[object]]
+Prepared = Callable[..., Finished]
 
 
 async def seen(database: Database, workspace: Workspace) -> None:
@@ -43,6 +43,10 @@ async def report(database: Database, workspace: Workspace, key: str | None, *, i
     return measure(parts, is_history=is_history, command="truelift calibrate", **GIVEN)
 
 
+def percent(cell: str) -> str:
+    return f"{float(cell.split(maxsplit=1)[0]):.1%}"
+
+
 async def test_plan_is_told_by_kpi_with_what_is_missing(database: Database, workspace: Workspace) -> None:
     await seen(database, workspace)
     found = await report(database, workspace, "shorter-form", is_history=False)
@@ -52,6 +56,9 @@ async def test_plan_is_told_by_kpi_with_what_is_missing(database: Database, work
     assert "alpha 0.05" in block.about
     assert [row[0] for row in block.rows] == ["Fixed", "Group sequential (the plan's)", "Always valid", "Peeking"]
     assert [row[-1] for row in block.rows] == ["beside", "pass", "beside", "beside"]
+    own, peeking = block.rows[1], block.rows[3]
+    assert f"finds it in {percent(own[2])} of experiments" in block.answer
+    assert f"claims one in {percent(own[1])} (peeking: {percent(peeking[1])})." in block.answer
     assert found.missing == tuple(
         f"“{kpi}”: the plan has no baseline, so there is no level to draw from." for kpi in KINDS
     )
@@ -141,13 +148,11 @@ async def test_draft_has_a_plan_and_no_history(database: Database, workspace: Wo
 
 
 @pytest.fixture
-def prepare(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[Build], None]:
-    """Fill a database of one's own, which commands then find in their environment."""
+def prepare(database_url: str) -> Callable[[Build], Prepared]:
+    """Fill a database of one's own, and run the real program on it."""
 
-    def fill(build: Build) -> None:
+    def fill(build: Build) -> Prepared:
         url = url_of(database_url, asyncio.run(empty(database_url)))
-        monkeypatch.setenv("DATABASE_URL", url.replace("+asyncpg", ""))
-        monkeypatch.setenv("TRUELIFT_SECRET", SECRET)
 
         async def run() -> None:
             database = Database(url)
@@ -158,63 +163,75 @@ def prepare(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[Bui
             await database.close()
 
         asyncio.run(run())
+        given = {"DATABASE_URL": url.replace("+asyncpg", ""), "TRUELIFT_SECRET": SECRET}
+        return lambda *words: truelift("calibrate", "--replicates=100", "--seed=7", *words, **given)
 
     return fill
 
 
-def rehearsed(plan: str | None, *, is_history: bool = False, out: Path | None = None, **changes: Any) -> None:
-    common: dict[str, Any] = {"workspace": DEFAULT, "data_dir": None, **GIVEN, **changes}
-    command.rehearse(plan=plan, is_history=is_history, out=out, **common)
-
-
-def refusal(capsys: pytest.CaptureFixture[str], *words: Any, **given: Any) -> str:
-    """The sentence with which it ends: exit code 1, and nothing on standard output."""
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as end:
-        rehearsed(*words, **given)
-    said = capsys.readouterr()
-    assert (end.value.code, said.out) == (1, "")
-    return said.err.strip().splitlines()[-1].removeprefix("truelift: ")
+def sentence(finished: Finished) -> str:
+    """The last one of a command that ends with 1."""
+    assert finished.returncode == 1, finished.stderr
+    assert "Traceback" not in finished.stderr
+    return finished.stderr.strip().splitlines()[-1].removeprefix("truelift: ")
 
 
 def test_command_ends_with_a_sentence_where_there_is_nothing_to_try(
-    prepare: Callable[[Build], None], capsys: pytest.CaptureFixture[str], tmp_path: Path
+    prepare: Callable[[Build], Prepared], tmp_path: Path
 ) -> None:
-    prepare(draft)
-    assert refusal(capsys, "nothing") == "There is no experiment “nothing” in the workspace “default”."
-    assert refusal(capsys, "shorter-form", workspace="elsewhere") == "There is no workspace “elsewhere”."
-    assert refusal(capsys, "shorter-form", is_history=True) == "“shorter-form” has no data yet."
-    sentence = "No experiment in the workspace “default” has started, so there is nothing to split."
-    assert refusal(capsys, None, is_history=True) == sentence
+    calibrate = prepare(draft)
+    assert refusal(calibrate("--plan=nothing")) == "There is no experiment “nothing” in the workspace “default”."
+    elsewhere = calibrate("--plan=shorter-form", "--workspace=elsewhere")
+    assert refusal(elsewhere) == "There is no workspace “elsewhere”."
+    assert refusal(calibrate("--plan=shorter-form", "--history")) == "“shorter-form” has no data yet."
+    nobody = "No experiment in the workspace “default” has started, so there is nothing to split."
+    assert refusal(calibrate("--history")) == nobody
     nowhere = tmp_path / "nowhere" / "plan.md"
-    assert refusal(capsys, "shorter-form", out=nowhere) == f"There is no folder {nowhere.parent} to write to."
+    missing = calibrate("--plan=shorter-form", f"--out={nowhere}")
+    assert refusal(missing) == f"There is no folder {nowhere.parent} to write to."
 
 
-def test_command_shows_the_table_and_writes_it(
-    prepare: Callable[[Build], None], capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    prepare(seen)
-    out = tmp_path / "plan.md"
-    rehearsed("shorter-form", out=out)
-    said = capsys.readouterr().err
-    assert "activation, treatment against control" in said
-    assert "beside" in said
-    assert "missing “spent”: the plan has no baseline" in said
-    assert "    truelift calibrate --plan shorter-form --replicates 100 --seed 7\n" in out.read_text(encoding="utf-8")
-    rehearsed(None, is_history=True, out=out)
-    assert "    truelift calibrate --history --replicates 100 --seed 7\n" in out.read_text(encoding="utf-8")
+def test_command_shows_the_tables_and_writes_them(prepare: Callable[[Build], Prepared], tmp_path: Path) -> None:
+    calibrate, out = prepare(seen), tmp_path / "plan.md"
+    for words, tables in (("--plan shorter-form", 1), ("--plan shorter-form --history", 4), ("--history", 4)):
+        finished = calibrate(*words.split(), f"--out={out}")
+        assert (finished.returncode, finished.stdout) == (0, ""), finished.stderr
+        assert finished.stderr.count(" beside ") >= 3 * tables
+        assert finished.stderr.count("the plan's own rule") == tables
+        assert finished.stderr.splitlines()[-1] == f"{tables} tables: {out}"
+        written = out.read_text(encoding="utf-8")
+        assert f"    truelift calibrate {words} --replicates 100 --seed 7\n" in written
+        assert written.count("\n## ") == tables
+        assert ("missing “spent”: the plan has no baseline" in finished.stderr) == ("--history" not in words)
+
+
+def test_command_without_a_file_to_write_only_shows(prepare: Callable[[Build], Prepared]) -> None:
+    finished = prepare(draft)("--plan", "shorter-form")
+    assert finished.returncode == 0, finished.stderr
+    assert "activation, treatment against control" in finished.stderr
+    assert "tables: " not in finished.stderr
 
 
 def test_command_ends_with_1_and_still_writes_when_a_promise_is_broken(
-    prepare: Callable[[Build], None], capsys: pytest.CaptureFixture[str], tmp_path: Path
+    prepare: Callable[[Build], Prepared], tmp_path: Path
 ) -> None:
     async def small(database: Database, workspace: Workspace) -> None:
         """So large an effect is found with fewer units than always-valid inference begins with."""
         large = KpiChoice(kpi="activation", role=Role.PRIMARY, mde_difference=0.3)
         await draft(database, workspace, plan=plan_choice(kpis=[large], policy=Policy.ALWAYS_VALID))
 
-    prepare(small)
     out = tmp_path / "plan.md"
-    assert refusal(capsys, "shorter-form", out=out) == "A promise was broken: see the rows marked so."
+    finished = prepare(small)("--plan=shorter-form", f"--out={out}")
+    assert sentence(finished) == "A promise was broken: see the rows marked so."
     row = next(line for line in out.read_text(encoding="utf-8").splitlines() if "(the plan's)" in line)
     assert row.endswith("| fail: power |")
+
+
+def test_help_tells_the_three_forms_apart() -> None:
+    finished = truelift("calibrate", "--help")
+    assert finished.returncode == 0
+    said = " ".join(re.sub(r"[│╭╮╰╯─]", " ", finished.stdout).split())
+    assert "how often one plan does, or on your own data" in said
+    assert "--plan KEY Draw experiments as the plan of this one says." in said
+    assert "--history Split the control units of your experiments (or of --plan) at random." in said
+    assert "Of the methods: docs/calibration.md unless set." in said

@@ -11,7 +11,8 @@ from statsmodels.stats.proportion import power_proportions_2indep
 from experiments.cohorts import decode
 from experiments.enums import Policy, Role
 from experiments.plan import PinnedBaseline, PlannedKpi
-from experiments.rehearsal import START, Amounts, Missing, Scene, Shares, Times, arrivals, judges, scenes
+from experiments.rehearsal import START, Missing, Scene, arrivals, judges, scenes
+from experiments.worlds import Amounts, AnyWorld, Times
 from kpi.enums import Direction
 from kpi.kinds import Mean, Retention, TimeToValue
 from kpi.kinds.shape import Cohorts
@@ -79,7 +80,7 @@ def test_drawn_experiments_scatter_around_the_expected_one(kpi: PlannedKpi) -> N
     assert last.var() == pytest.approx(whole.variance[-1], rel=0.15)
 
 
-def cohorts_of(world: Shares | Amounts | Times) -> Cohorts:
+def cohorts_of(world: AnyWorld) -> Cohorts:
     """The aggregates that the service would have of the expected experiment without an effect."""
     n: Any = world.n
     if isinstance(world, Times):

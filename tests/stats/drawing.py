@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from stats.moments import Moments
 
 few = settings(max_examples=60, deadline=None, database=None, derandomize=True)
+fewer = settings(few, max_examples=25)
+"""For what takes a root or an integral for each example."""
 
 values = st.floats(-1e6, 1e6, allow_subnormal=False).map(lambda x: round(x, 3))
 samples = st.lists(values, min_size=2, max_size=30)

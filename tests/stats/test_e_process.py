@@ -11,8 +11,8 @@ from numpy.testing import assert_allclose
 from scipy.optimize import brentq
 from scipy.stats import betabinom, binom
 
-from stats.arrays import Array, Mask
-from stats.sequential.e_process import share, share_interval, two_shares
+from stats.arrays import Array, Mask, Numbers
+from stats.sequential.e_process import difference, difference_interval, share, share_interval, two_shares
 from tests.stats.drawing import few
 
 ALPHA, LOOKS, EXPERIMENTS = 0.05, 100, 10_000
@@ -69,7 +69,7 @@ def test_share_is_scipys_beta_binomial_over_the_binomial(
 ) -> None:
     won, n = np.cumsum(days, axis=0).T
     theirs = betabinom.logpmf(won, n, prior, prior) - binom.logpmf(won, n, null)
-    assert_allclose(share(*np.transpose(days), null=null, prior=prior), theirs, rtol=1e-8, atol=1e-9)
+    assert_allclose(share(*np.transpose(days), null=null, prior=prior), theirs, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize(("won", "n"), [(30, 100), (1, 3), (399, 400)])
@@ -79,7 +79,7 @@ def test_limits_are_where_the_evidence_suffices(won: int, n: int) -> None:
 
     lower, upper = share_interval([won], [n], alpha=ALPHA)
     theirs = [brentq(missing, 1e-12, won / n, xtol=1e-14), brentq(missing, won / n, 1 - 1e-12, xtol=1e-14)]
-    assert_allclose((lower[0], upper[0]), theirs, rtol=1e-8)
+    assert_allclose((lower[0], upper[0]), theirs, rtol=1e-9)
 
 
 def test_limits_of_none_and_all_reach_the_end_and_of_no_units_say_nothing() -> None:
@@ -97,6 +97,22 @@ def test_days_without_units_add_nothing() -> None:
     assert_allclose(log_e[:3], 0, atol=1e-15)
     assert log_e[3] != 0
     assert_allclose(share([2, 0], [9, 0], null=0.5), [float(share([2], [9], null=0.5)[0])] * 2)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda n: two_shares([3, 4], n, [14, 13], n),
+        lambda n: difference([3, 4], n, [14, 13], n, null=[-0.2, 0.1]),
+        lambda n: difference_interval([[3, 4], [0, 1]], n, [14, 13], n, alpha=0.05, step=0.1),
+        lambda n: share([3, 4], n, null=0.5),
+        lambda n: share_interval([3, 4], n, alpha=0.05),
+    ],
+)
+def test_one_number_of_units_stands_for_that_of_every_day(
+    ask: Callable[[Numbers], Array | tuple[Array, Array]],
+) -> None:
+    assert_allclose(ask(40), ask([40, 40]), rtol=0)
 
 
 def test_overwhelming_evidence_stays_finite() -> None:

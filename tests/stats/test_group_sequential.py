@@ -182,6 +182,8 @@ def test_sixty_thousand_paths_cross_as_often_as_promised() -> None:
         lambda: boundaries([0.5, np.inf], alpha=0.05),
         lambda: boundaries([0.5, 1.0], alpha=0.05, information=[1.0]),
         lambda: boundaries([0.5, 1.0], alpha=1.5),
+        lambda: crossing_probability([2.0], [0.5, 1.0], 0.0),  # would be taken for the same bar at every look
+        lambda: crossing_probability([2.9, 2.0, 2.0], [0.5, 1.0], 0.0),
     ],
 )
 def test_looks_out_of_order_are_refused(ask: Callable[[], object]) -> None:

@@ -13,7 +13,7 @@ from statsmodels.stats.meta_analysis import combine_effects
 from stats import meta
 from stats.arrays import Array
 from stats.results import Comparison, Reason, Undefined
-from tests.stats.drawing import few
+from tests.stats.drawing import fewer
 
 EFFECTS, VARIANCES = np.array([0.2, 0.5, -0.1, 0.8]), np.array([0.01, 0.02, 0.01, 0.04])
 experiments = st.lists(st.tuples(st.floats(-3, 3), st.floats(0.01, 2)), min_size=2, max_size=12)
@@ -146,7 +146,7 @@ def test_rows_of_different_length_are_pooled_in_one_call_and_gaps_do_not_count()
     assert ours.answer.at(2) == Undefined(reason=Reason.INSUFFICIENT_DATA)
 
 
-@few
+@fewer
 @given(experiments, st.floats(0.001, 1000))
 def test_spread_follows_the_unit_of_measurement(rows: list[tuple[float, float]], unit: float) -> None:
     estimates, variances = np.array(rows).T

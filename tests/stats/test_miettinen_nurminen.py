@@ -13,7 +13,7 @@ from statsmodels.stats.proportion import proportions_ztest
 from stats.methods import miettinen_nurminen
 from stats.moments import Moments
 from stats.results import Comparison, Reason, Undefined
-from tests.stats.drawing import counts, few
+from tests.stats.drawing import counts, fewer
 
 nulls = st.floats(-0.95, 0.95).map(lambda x: round(x, 4))
 NEWCOMBE_TABLE = [  # Newcombe (1998), Statistics in Medicine 17, table II, Miettinen-Nurminen; first minus second
@@ -36,7 +36,7 @@ def likelihood(control: tuple[int, int], treatment: tuple[int, int], share: floa
     )
 
 
-@few
+@fewer
 @given(counts, counts, nulls)
 def test_the_restricted_shares_are_those_a_search_finds(
     control: tuple[int, int], treatment: tuple[int, int], null: float
@@ -62,7 +62,7 @@ def test_rare_successes_among_very_many_units_keep_their_digits(null: float) -> 
     assert abs(slope) < 1e-6 * 10**8
 
 
-@few
+@fewer
 @given(counts, counts)
 def test_at_a_null_of_0_it_is_the_pooled_z_with_their_factor(
     control: tuple[int, int], treatment: tuple[int, int]
@@ -82,7 +82,7 @@ def test_intervals_equal_the_published_ones(
     assert_allclose((ours.lower, ours.upper), (lower, upper), atol=5.1e-5)
 
 
-@few
+@fewer
 @given(counts, counts, nulls, st.sampled_from([0.01, 0.05, 0.2]))
 def test_the_interval_holds_the_nulls_that_the_test_keeps(
     control: tuple[int, int], treatment: tuple[int, int], null: float, alpha: float
@@ -93,7 +93,7 @@ def test_the_interval_holds_the_nulls_that_the_test_keeps(
     assert (lower < null < upper) == (p_value > alpha)
 
 
-@few
+@fewer
 @given(counts, counts)
 def test_at_its_limits_the_test_is_just_at_alpha(control: tuple[int, int], treatment: tuple[int, int]) -> None:
     for limit in miettinen_nurminen.limits(*arms(control, treatment), alpha=0.1):
@@ -102,7 +102,7 @@ def test_at_its_limits_the_test_is_just_at_alpha(control: tuple[int, int], treat
             assert abs(z) == pytest.approx(norm.isf(0.05), abs=1e-6)
 
 
-@few
+@fewer
 @given(counts, counts, nulls)
 def test_counting_failures_or_swapping_arms_flips_the_signs(
     control: tuple[int, int], treatment: tuple[int, int], null: float
@@ -117,7 +117,7 @@ def test_counting_failures_or_swapping_arms_flips_the_signs(
     assert_allclose((lower[0], upper[0]), (-upper[2], -lower[2]), atol=1e-9)
 
 
-@few
+@fewer
 @given(counts, counts, st.floats(0.01, 0.5))
 def test_non_inferiority_is_shown_where_the_lower_limit_is_above_the_margin(
     control: tuple[int, int], treatment: tuple[int, int], margin: float

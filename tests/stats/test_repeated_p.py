@@ -12,13 +12,13 @@ from scipy.stats import multivariate_normal, norm
 
 from stats.sequential.adjusted import repeated_interval, repeated_p_values
 from stats.sequential.group_sequential import Spending, boundaries, hwang_shih_decani, obrien_fleming, pocock
-from tests.stats.drawing import few
+from tests.stats.drawing import fewer
 
 LOOKS = np.array([0.4, 0.7, 1.0])
 SPENDINGS = [obrien_fleming, pocock, hwang_shih_decani(-2)]
 
 
-@few
+@fewer
 @given(st.lists(st.floats(-5, 5), min_size=3, max_size=3), st.floats(0.001, 0.3), st.sampled_from(SPENDINGS))
 def test_repeated_p_is_below_alpha_just_where_the_repeated_interval_leaves_out_the_null(
     z: list[float], alpha: float, spending: Spending

@@ -44,7 +44,7 @@ def test_log_e_value_equals_scipys_mixture_over_the_promise(counts: list[tuple[i
     mixture = [scipy_stats.dirichlet_multinomial.logpmf(day, 100 * shares, day.sum()) for day in seen]
     promise = [scipy_stats.multinomial.logpmf(day, day.sum(), shares) for day in seen]
     log_e, _ = srm.sequential(counts, [5, 3, 2])
-    assert_allclose(log_e, np.subtract(mixture, promise), rtol=1e-8, atol=1e-8)
+    assert_allclose(log_e, np.subtract(mixture, promise), rtol=1e-9, atol=1e-9)
 
 
 @few
@@ -63,7 +63,7 @@ def test_kohavis_bing_split_is_a_mismatch_sooner_with_a_larger_concentration() -
         mixture = scipy_stats.dirichlet_multinomial.logpmf(split, concentration * halves, split.sum())
         promise = scipy_stats.multinomial.logpmf(split, split.sum(), halves)
         _, p_value = srm.sequential([split], halves, concentration=concentration)
-        assert p_value[0] == pytest.approx(np.exp(promise - mixture), rel=1e-6)
+        assert p_value[0] == pytest.approx(np.exp(promise - mixture), rel=1e-9)
         assert p_value[0] == pytest.approx(rounded, rel=0.05)
 
 

@@ -1,14 +1,23 @@
 """Every public function of the statistics shows a worked example in its docstring, and every example is run."""
 
+import contextlib
 import doctest
 import importlib
 import inspect
+import io
 import pkgutil
+import re
+from pathlib import Path
 
 import pytest
 
 import stats
 
+EXAMPLES = re.findall(
+    r"```python\n(.*?)```",
+    Path(__file__).parents[2].joinpath("docs/statistics.md").read_text(encoding="utf-8"),
+    re.DOTALL,
+)
 MODULES = sorted(module.name for module in pkgutil.walk_packages(stats.__path__, "stats."))
 WITHOUT_EXAMPLES = {
     "stats.calibration": "whole simulations by the thousand: what they print is the table of docs/calibration.md",
@@ -45,3 +54,18 @@ def test_every_public_function_has_a_worked_example(module_name: str) -> None:
 def test_an_exception_names_something_that_is_there(without: str) -> None:
     inside = [name for module_name in MODULES for name in public_functions(module_name)]
     assert any(name == without or name.startswith(f"{without}.") for name in inside)
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_an_example_of_the_document_prints_what_it_says(example: str) -> None:
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        exec(example, {})  # noqa: S102 - of our own document
+    assert said.getvalue().splitlines() == re.findall(r"^# (.*)$", example, re.MULTILINE)
+
+
+def test_the_document_has_an_example_for_either_face() -> None:
+    assert [example.partition("\n")[0] for example in EXAMPLES] == [
+        "from stats import multiplicity",
+        "from stats import single",
+    ]

@@ -26,6 +26,8 @@ answers$rmst <- list(
   placebo = unname(means[3, ]), placebo_variance = unname(means[4, ]^2)
 )
 
+answers$rmst_difference <- list(difference = unname(means[1, 2] - means[3, 2]), variance = sum(means[c(2, 4), 2]^2))
+
 rank <- survdiff(Surv(time, status) ~ arm, both)
 answers$log_rank <- list(score = rank$obs[2] - rank$exp[2], variance = rank$var[2, 2], chi_square = rank$chisq, p_value = rank$pvalue)
 cox <- summary(coxph(Surv(time, status) ~ arm, both, ties = "efron", control = precisely))
