@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test agreement check format schema bench calibrate lock clean
+.PHONY: demo test agreement check format schema bench faults calibrate lock clean
 
 demo: $(VENV)/run.stamp  ## the sample company, served on http://127.0.0.1:$(PORT)
 	$(BIN)/truelift demo --port $(PORT)
@@ -35,7 +35,12 @@ schema: $(VENV)/dev.stamp  ## write the GraphQL schema to its file
 bench: $(VENV)/dev.stamp  ## measurements side by side, as ratios
 	$(BIN)/python -m benchmarks.ingest
 	$(BIN)/python -m benchmarks.analysis
+	$(BIN)/python -m benchmarks.refresh
+	$(BIN)/python -m benchmarks.recompute --environments $(VENV)/peers
 	$(BIN)/python -m benchmarks.statistics --environments $(VENV)/peers
+
+faults: $(VENV)/dev.stamp  ## kill, cut off, pause and starve the service 200 times under load, and check that nothing is lost
+	$(BIN)/python -m benchmarks.faults --points 200
 
 calibrate: $(VENV)/run.stamp  ## measure anew how often the methods err, and write docs/calibration.md
 	$(BIN)/truelift calibrate --replicates 10000

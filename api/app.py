@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -11,7 +12,7 @@ from starlette.staticfiles import StaticFiles
 
 import web
 from api.database import Database
-from api.doors import faults, health, pages
+from api.doors import export, faults, health, ingest, pages, uploads
 from api.doors.limits import Limits
 from api.graphql.endpoint import Endpoint
 from api.jobs.worker import FAULTS, work
@@ -34,11 +35,20 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
     app = Starlette(
         lifespan=lifespan,
         exception_handlers=dict.fromkeys(FAULTS, faults.away) | {Exception: faults.unexpected},
-        middleware=[Middleware(Limits, max_body_bytes=settings.max_body_bytes)],
+        middleware=[
+            Middleware(
+                Limits,
+                max_body_bytes=settings.max_body_bytes,
+                caps=ingest.CAPS | {uploads.PATH: settings.max_upload_bytes},
+            )
+        ],
         routes=[
             Route("/healthz", health.healthz),
             Route("/readyz", health.readyz),
             Route("/graphql", Endpoint(database=database, secret=secret), methods=["POST"]),
+            *(Route(path, partial(ingest.take_in, noun=noun), methods=["POST"]) for path, noun in ingest.PATHS.items()),
+            Route(uploads.PATH, uploads.upload, methods=["POST"]),
+            Route(export.PATH, export.export, methods=["GET"]),
             Route("/", pages.experiments),
             Route("/experiments/{key}", pages.experiment),
             Route("/sign-in", pages.sign_in_form, methods=["GET"]),
@@ -47,5 +57,6 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
             Mount("/static", StaticFiles(directory=web.static_dir)),
         ],
     )
-    app.state.database, app.state.secret = database, secret
+    app.state.database, app.state.secret, app.state.max_uploads = database, secret, settings.max_uploads
+    app.state.places = ingest.Places(connections=max(settings.pool_size // 2, 1))
     return app

@@ -76,6 +76,12 @@ class News:
     def __init__(self, connection: asyncpg.Connection) -> None:
         self._connection, self._heard = connection, asyncio.Event()
 
+    async def also(self, channel: str) -> "News":
+        """What is heard on another channel, of its own, on the same connection."""
+        news = News(self._connection)
+        await self._connection.add_listener(channel, news.heard)
+        return news
+
     def heard(self, *_message: object) -> None:
         """Note that something was said."""
         self._heard.set()

@@ -1,5 +1,6 @@
 """Bringing a database to this version's schema, and telling whether it is there."""
 
+import asyncio
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -9,10 +10,12 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 import migrations
 
+TURN = 0.2
+"""Seconds between two looks at whether somebody else's migration is done."""
 Step = Callable[[Config], object]
 FOLDER = Path(migrations.__file__).parent
 LOCK = 7_220_911
@@ -46,11 +49,18 @@ def newest() -> str:
 
 async def _run(engine: AsyncEngine, step: Step) -> None:
     async with engine.connect() as connection:
-        await connection.exec_driver_sql(f"SELECT pg_advisory_lock({LOCK})")
-        await connection.commit()
+        await _lock(connection)
         await connection.run_sync(_on, step)
         await connection.exec_driver_sql(f"SELECT pg_advisory_unlock({LOCK})")
         await connection.commit()
+
+
+async def _lock(connection: AsyncConnection) -> None:
+    """Wait for one's turn without a transaction: an index built concurrently waits for all that are open."""
+    while not (await connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({LOCK})")).scalar_one():
+        await connection.commit()
+        await asyncio.sleep(TURN)
+    await connection.commit()
 
 
 def _on(connection: Connection, step: Step) -> None:

@@ -28,8 +28,10 @@ class Settings(BaseSettings):
     secret: Annotated[str, Field(min_length=32)] | None = None
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
-    pool_size: Annotated[int, Field(ge=2, le=100)] = 10
+    pool_size: Annotated[int, Field(ge=4, le=100)] = 10
     max_body_bytes: Annotated[int, Field(ge=1_000, le=100_000_000)] = 2_000_000
+    max_upload_bytes: Annotated[int, Field(ge=1_000, le=2_000_000_000)] = 200_000_000
+    max_uploads: Annotated[int, Field(ge=1, le=1_000)] = 5
     refresh_seconds: Annotated[float, Field(ge=0.1, le=3_600)] = 2.0
 
     @field_validator("database_url")

@@ -10,15 +10,17 @@ from datetime import UTC, date, datetime, time
 
 import asyncpg
 
+from experiments import queries
 from experiments.cohorts import Rows, decode
 from experiments.derivation import Derivation
 from experiments.plan import Plan, PlannedKpi
 from experiments.slices import NONE, Changes, Days, Piece, due, merged
-from kpi.queries import event_numbers
+from kpi.queries import event_numbers, frozen_before
 
 MEMORY = "128MB"
 """What one sort or hash table of a refresh may take before it goes to disk."""
 
+CLOSES = "SELECT stopped_at FROM experiments WHERE id = $1"
 LATE_DAYS = """
 SELECT DISTINCT (x.exposed_at AT TIME ZONE 'UTC')::date AS day
 FROM outcomes o JOIN exposures x ON x.experiment_id = $1 AND x.unit = o.unit
@@ -31,10 +33,10 @@ WHERE o.ingest_id BETWEEN $2 AND $3 AND o.ingest_id = ANY($4::bigint[]) AND o.ev
 FIRST_DAYS = """
 SELECT entered_on FROM (
     SELECT entered_on, sum(n) OVER (ORDER BY entered_on) AS so_far, n FROM entry_counts
-    WHERE experiment_id = $1 AND segment = '' AND variant_id = $2
+    WHERE experiment_id = $1 AND segment = '' AND variant_id = $2 AND entered_on >= coalesce($4, '-infinity'::date)
 ) days WHERE so_far <= $3 OR so_far = n
 """
-"""The first entry days with so many units of a variant together, one day at least."""
+"""The first entry days whose rows are there with so many units of a variant together, one day at least."""
 VALUES = """
 SELECT entered_on, k{definition} AS y, count(*) AS n FROM units
 WHERE variant_id = {variant} AND entered_on + 1 + {until} <= '{through}' GROUP BY 1, 2 ORDER BY 1, 2
@@ -78,10 +80,13 @@ async def values(
 
     Of the first entry days, up to `most` units. Only KPIs with one number a unit have values.
     """
-    days = frozenset(row["entered_on"] for row in await connection.fetch(FIRST_DAYS, experiment_id, variant_id, most))
+    floor = await frozen_before(connection, workspace_id)
+    first = await connection.fetch(FIRST_DAYS, experiment_id, variant_id, most, floor)
+    days = frozenset(row["entered_on"] for row in first)
     events = {event for planned in kpis for event in planned.definition.events}
     derivation = Derivation(
         experiment_id=experiment_id,
+        closes=await connection.fetchval(CLOSES, experiment_id),
         piece=Piece(days=days, kpis=tuple(kpis)),
         through=_day(through),
         attributes=[],
@@ -125,12 +130,31 @@ async def refresh(
     await connection.execute(f"SET LOCAL work_mem = '{MEMORY}'")
     last = await connection.fetchval("SELECT data_through FROM refreshes WHERE experiment_id = $1", experiment_id)
     now = now if last is None else max(now, last)  # of two workers' clocks, the one ahead counts
-    through, before = _day(now), last and _day(last)
+    given_at = await queries.given_at(connection, experiment_id)
+    if given_at is None:
+        await _derive(connection, experiment_id, workspace_id, plan, changes, last and _day(last), _day(now))
+    # What was handed in is left as it is, and reaches as far as the last time somebody sent some.
+    await connection.execute(RECORD, experiment_id, given_at or now, version)
+    await connection.execute("SELECT pg_notify('truelift_refreshed', $1)", str(experiment_id))
+
+
+async def _derive(
+    connection: asyncpg.Connection,
+    experiment_id: int,
+    workspace_id: int,
+    plan: Plan,
+    changes: Changes,
+    before: date | None,
+    through: date,
+) -> None:
+    closes = await connection.fetchval(CLOSES, experiment_id)
     numbers = await event_numbers(connection, workspace_id, plan.events)
     late = await _late_days(connection, experiment_id, plan, numbers, changes, before)
-    for piece in due(plan.kpis, merged([changes.days, late]), before=before, through=through):
+    floor = await frozen_before(connection, workspace_id)
+    for piece in due(plan.kpis, merged([changes.days, late]), before=before, through=through, floor=floor):
         derivation = Derivation(
             experiment_id=experiment_id,
+            closes=closes,
             piece=piece,
             through=through,
             attributes=plan.segment_attributes,
@@ -138,8 +162,6 @@ async def refresh(
         )
         for statement, arguments in derivation.statements():
             await connection.execute(statement, *arguments)
-    await connection.execute(RECORD, experiment_id, now, version)
-    await connection.execute("SELECT pg_notify('truelift_refreshed', $1)", str(experiment_id))
 
 
 async def _late_days(

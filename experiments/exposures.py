@@ -14,8 +14,8 @@ import asyncpg
 import msgspec
 
 from experiments import queries
-from kpi.ingest import Batch, Fault, Refused, Report, Rows, check_text, check_time, parse_all
-from kpi.queries import next_ingest, record_ingest
+from kpi import queries as ledger
+from kpi.ingest import Batch, Fault, Refusal, Refused, Report, Rows, check_text, check_time, parse_all
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Attribute = Annotated[str, msgspec.Meta(max_length=500)] | int | float | bool | None
@@ -41,6 +41,7 @@ class Enrolment:
     experiment_id: int
     started_at: datetime | None
     stopped_at: datetime | None
+    given_at: datetime | None
     variants: dict[str, int]
 
 
@@ -72,10 +73,18 @@ class Entry:
 
 
 async def ingest(
-    connection: asyncpg.Connection, *, workspace_id: int, rows: Rows, now: datetime, lax: bool = False
+    connection: asyncpg.Connection,
+    *,
+    workspace_id: int,
+    rows: Rows,
+    now: datetime,
+    lax: bool = False,
+    is_replay: bool = False,
 ) -> Report:
     """Take in exposures. Runs in the caller's transaction; one bad row never fails its neighbours."""
     parsed, refusals = parse_all(rows, ExposureRow, _check, now, lax=lax)
+    gate = await ledger.gate(connection, workspace_id, "exposures")
+    parsed = gate.admit(parsed, refusals)
     enrolments = await _enrolments(connection, workspace_id, {row.experiment for row in parsed.values()})
     entries: dict[int, Entry] = {}
     for index, row in parsed.items():
@@ -83,18 +92,22 @@ async def ingest(
             entries[index] = _entry(row, enrolments.get(row.experiment))
         except Refused as refused:
             refusals.append(refused.at(index))
+    refusals += await _late_crossings(connection, entries, gate.before)
     changed = await _store(connection, entries.values())
     accepted, duplicates = _split(entries, changed)
     report = Report(accepted=accepted, duplicates=duplicates, refusals=tuple(sorted(refusals, key=lambda r: r.index)))
     batch = Batch(
-        id=await next_ingest(connection),
+        id=await ledger.next_ingest(connection),
         workspace_id=workspace_id,
         noun="exposures",
         touched=frozenset(experiment_id for experiment_id, _ in changed),
         days=frozenset[date]().union(*changed.values()),
         received_at=now,
+        is_lax=lax,
+        is_hidden=gate.secret is not None,
+        is_replay=is_replay,
     )
-    await record_ingest(connection, batch, report, rows)
+    await ledger.record_ingest(connection, batch, report, gate.keepable(rows, report))
     return report
 
 
@@ -114,7 +127,11 @@ async def _enrolments(connection: asyncpg.Connection, workspace_id: int, keys: s
     found: dict[str, Enrolment] = {}
     for row in await queries.enrolments(connection, workspace_id, keys):
         enrolment = Enrolment(
-            experiment_id=row["id"], started_at=row["started_at"], stopped_at=row["stopped_at"], variants={}
+            experiment_id=row["id"],
+            started_at=row["started_at"],
+            stopped_at=row["stopped_at"],
+            given_at=row["given_at"],
+            variants={},
         )
         found.setdefault(row["key"], enrolment).variants[row["variant"]] = row["variant_id"]
     return found
@@ -141,12 +158,34 @@ def _entry(row: ExposureRow, enrolment: Enrolment | None) -> Entry:
 def _check_enrolment(row: ExposureRow, enrolment: Enrolment) -> None:
     if enrolment.started_at is None:
         raise Refused(Fault.NOT_STARTED, f"Experiment “{row.experiment}” has not started.", "experiment")
+    if enrolment.given_at is not None:
+        sentence = f"Experiment “{row.experiment}” takes aggregates, which came first; exposures have no place beside."
+        raise Refused(Fault.OTHER_SOURCE, sentence, "experiment")
     if row.exposed_at < enrolment.started_at:
         sentence = f"exposedAt is before the start of “{row.experiment}” ({enrolment.started_at.isoformat()})."
         raise Refused(Fault.OUTSIDE_ENROLMENT, sentence, "exposedAt")
     if enrolment.stopped_at is not None and row.exposed_at >= enrolment.stopped_at:
         sentence = f"exposedAt is after the stop of “{row.experiment}” ({enrolment.stopped_at.isoformat()})."
         raise Refused(Fault.OUTSIDE_ENROLMENT, sentence, "exposedAt")
+
+
+async def _late_crossings(
+    connection: asyncpg.Connection, entries: dict[int, Entry], before: datetime | None
+) -> list[Refusal]:
+    """Take out the rows that would make crossovers of units whose entry day is frozen, and say so."""
+    if before is None:
+        return []
+    places = {(entry.experiment_id, entry.unit) for entry in entries.values()}
+    closed = await queries.closed_units(connection, places, before)
+    late = [
+        index
+        for index, entry in entries.items()
+        if closed.get((entry.experiment_id, entry.unit), entry.variant_id) != entry.variant_id
+    ]
+    for index in late:
+        del entries[index]
+    sentence = f"The unit entered before {before.date()}, in another variant; what was counted then is final."
+    return [Refusal(index=index, code=Fault.TOO_OLD, message=sentence, path="variant") for index in late]
 
 
 async def _store(connection: asyncpg.Connection, entries: Iterable[Entry]) -> dict[tuple[int, str], set[date]]:

@@ -1,6 +1,6 @@
 """Every statement of the experiments package but the aggregates' own. Each names the workspace it reads."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -9,6 +9,7 @@ import asyncpg
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from experiments.cells import Cohort, Place, Value
 from experiments.tables import Experiment, Refresh, Variant
 from kpi.ingest import is_text
 from kpi.tables import Ingest
@@ -82,9 +83,10 @@ async def enrolments(connection: asyncpg.Connection, workspace_id: int, keys: Co
     """What an exposure must fit: a row per variant of the named experiments, with the experiment's enrolment time."""
     return list(
         await connection.fetch(
-            "SELECT e.key, e.id, e.started_at, e.stopped_at, v.key AS variant, v.id AS variant_id"
+            "SELECT e.key, e.id, e.started_at, e.stopped_at, e.given_at, v.key AS variant, v.id AS variant_id"
             " FROM experiments e JOIN variants v ON v.experiment_id = e.id"
-            " WHERE e.workspace_id = $1 AND e.key = ANY($2::text[])",
+            # Locked, so that exposures and aggregates cannot both be the first.
+            " WHERE e.workspace_id = $1 AND e.key = ANY($2::text[]) ORDER BY e.id FOR KEY SHARE OF e",
             workspace_id,
             list(keys),
         )
@@ -142,27 +144,34 @@ async def sealed_plan(connection: asyncpg.Connection, experiment_id: int) -> Sea
 
 
 async def behind(connection: asyncpg.Connection, workspaces: Collection[int], day: datetime) -> list[asyncpg.Record]:
-    """Started experiments of workspaces with changes, and those that no refresh has taken to this midnight.
+    """Started experiments of workspaces with changes, those that failed, and those not refreshed since a midnight.
 
     Each with its last refresh, the last failure since, and the numbers of its events.
     """
     return list(
         await connection.fetch(
             """
-            SELECT e.id, e.workspace_id, r.data_through, f.failed_at, ARRAY(
+            SELECT e.id, e.workspace_id, r.data_through, r.computed_at, f.failed_at, e.given_at, ARRAY(
                 SELECT v.id FROM events v
                 WHERE v.workspace_id = e.workspace_id AND e.plan -> 'events' @> to_jsonb(v.name)
             ) AS events
             FROM experiments e LEFT JOIN refreshes r ON r.experiment_id = e.id
                 LEFT JOIN refresh_faults f ON f.experiment_id = e.id
             WHERE e.started_at IS NOT NULL
-                AND (e.workspace_id = ANY($1::int[]) OR r.data_through IS NULL OR r.data_through < $2)
+                AND (e.workspace_id = ANY($1::int[]) OR f.failed_at IS NOT NULL
+                    OR r.data_through IS NULL OR r.data_through < least($2, e.given_at))
             ORDER BY e.id
             """,
             list(workspaces),
             day,
         )
     )
+
+
+async def clock(connection: asyncpg.Connection) -> datetime:
+    """The database's clock, which all workers share."""
+    at: datetime = await connection.fetchval("SELECT clock_timestamp()")
+    return at
 
 
 async def note_fault(connection: asyncpg.Connection, experiment_id: int, message: str, now: datetime) -> None:
@@ -179,3 +188,318 @@ async def note_fault(connection: asyncpg.Connection, experiment_id: int, message
 async def clear_fault(connection: asyncpg.Connection, experiment_id: int) -> None:
     """A refresh succeeded."""
     await connection.execute("DELETE FROM refresh_faults WHERE experiment_id = $1", experiment_id)
+
+
+# --- aggregates handed in --------------------------------------------------------------------------------------------
+
+
+async def given_at(connection: asyncpg.Connection, experiment_id: int) -> datetime | None:
+    """When aggregates of an experiment were last handed in; None where they are derived from rows."""
+    found: datetime | None = await connection.fetchval("SELECT given_at FROM experiments WHERE id = $1", experiment_id)
+    return found
+
+
+KEEP_OUT = """
+SELECT pg_advisory_xact_lock(hashtext('refresh'), id)
+FROM (SELECT id FROM experiments WHERE workspace_id = $1 AND key = ANY($2::text[]) ORDER BY id) found
+"""
+LOCK_TAKERS = """
+SELECT id, key, started_at, stopped_at, plan, given_at IS NULL AND (
+    EXISTS (SELECT FROM exposures x WHERE x.experiment_id = experiments.id)
+    OR EXISTS (SELECT FROM entry_counts c WHERE c.experiment_id = experiments.id)
+) AS has_rows
+FROM experiments WHERE workspace_id = $1 AND key = ANY($2::text[]) ORDER BY id FOR UPDATE
+"""
+
+
+async def lock_takers(connection: asyncpg.Connection, workspace_id: int, keys: Collection[str]) -> list[asyncpg.Record]:
+    """The named experiments, and whether they have rows; locked against a refresh, other aggregates, first rows.
+
+    Asked twice: who waited for first rows to be committed does not see them in the statement that waited.
+    """
+    await connection.execute(KEEP_OUT, workspace_id, list(keys))
+    await connection.execute(LOCK_TAKERS, workspace_id, list(keys))
+    return list(await connection.fetch(LOCK_TAKERS, workspace_id, list(keys)))
+
+
+async def variant_numbers(connection: asyncpg.Connection, experiment_ids: Collection[int]) -> dict[int, dict[str, int]]:
+    """The variants of experiments by key."""
+    found: dict[int, dict[str, int]] = {identity: {} for identity in experiment_ids}
+    statement = "SELECT experiment_id, key, id FROM variants WHERE experiment_id = ANY($1::int[])"
+    for row in await connection.fetch(statement, list(experiment_ids)):
+        found[row["experiment_id"]][row["key"]] = row["id"]
+    return found
+
+
+async def segment_names(
+    connection: asyncpg.Connection, experiment_ids: Collection[int]
+) -> dict[int, dict[str, set[str]]]:
+    """The values of attributes that are segments of experiments."""
+    found: dict[int, dict[str, set[str]]] = {identity: {} for identity in experiment_ids}
+    statement = "SELECT experiment_id, attribute, value FROM segments WHERE experiment_id = ANY($1::int[])"
+    for row in await connection.fetch(statement, list(experiment_ids)):
+        found[row["experiment_id"]].setdefault(row["attribute"], set()).add(row["value"])
+    return found
+
+
+async def name_segments(connection: asyncpg.Connection, segments: Collection[tuple[int, str]]) -> None:
+    """Remember which segments experiments have; what is read together is none of its own."""
+    await connection.execute(
+        """
+        INSERT INTO segments (experiment_id, attribute, value)
+        SELECT experiment_id, split_part(segment, '=', 1), substr(segment, strpos(segment, '=') + 1)
+        FROM unnest($1::int[], $2::text[]) AS s (experiment_id, segment) WHERE segment NOT LIKE '%=(other)'
+        ON CONFLICT DO NOTHING
+        """,
+        [experiment_id for experiment_id, _ in segments],
+        [segment for _, segment in segments],
+    )
+
+
+async def note_given(connection: asyncpg.Connection, experiment_ids: Collection[int], now: datetime) -> None:
+    """Remember when aggregates of experiments were last handed in."""
+    await connection.execute(
+        "UPDATE experiments SET given_at = greatest(given_at, $2) WHERE id = ANY($1::int[])", list(experiment_ids), now
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellTable:
+    """One of the three tables: what a cell's key has beside its cohort, and its numbers with their types."""
+
+    name: str
+    keys: tuple[str, ...]
+    numbers: dict[str, str]
+
+
+CELL_TABLES = (
+    CellTable(name="entry_counts", keys=(), numbers={"n": "int", "crossovers": "int"}),
+    CellTable(name="moments", keys=("definition_id",), numbers={"n": "int", "mean": "float8", "m2": "float8"}),
+    CellTable(name="durations", keys=("definition_id", "day"), numbers={"events": "int", "losses": "int"}),
+)
+COHORT = ("experiment_id", "segment", "variant_id", "entered_on")
+READ_CELLS = """
+SELECT {columns} FROM {table} JOIN unnest($1::int[], $2::text[], $3::int[], $4::date[]) AS c ({cohort}) USING ({cohort})
+"""
+WRITE_CELLS = """
+INSERT INTO {table} ({columns}) SELECT * FROM unnest({arrays})
+ON CONFLICT ({keys}) DO UPDATE SET {numbers}
+"""
+
+
+async def cells(connection: asyncpg.Connection, cohorts: Collection[Cohort]) -> dict[Place, Value]:
+    """Every cell of these cohorts as it is stored."""
+    found: dict[Place, Value] = {}
+    columns = [list(column) for column in zip(*cohorts, strict=True)] or [[]] * len(COHORT)
+    for table in CELL_TABLES:
+        names = (*COHORT, *table.keys, *table.numbers)
+        statement = READ_CELLS.format(columns=", ".join(names), table=table.name, cohort=", ".join(COHORT))
+        for row in await connection.fetch(statement, *columns):
+            place = tuple(row[: len(COHORT)]), row.get("definition_id"), row.get("day")
+            found[place] = tuple(row[name] for name in table.numbers)
+    return found
+
+
+async def write_cells(connection: asyncpg.Connection, changed: Mapping[Place, Value]) -> None:
+    """Let cells say this, whatever they said before."""
+    for table in CELL_TABLES:
+        rows = [
+            (*place[0], *place[1:][: len(table.keys)], *value)
+            for place, value in changed.items()
+            if sum(key is not None for key in place[1:]) == len(table.keys)
+        ]
+        if rows:
+            await connection.execute(_write(table), *(list(column) for column in zip(*rows, strict=True)))
+
+
+def _write(table: CellTable) -> str:
+    types = ("int", "text", "int", "date", *("int" for _ in table.keys), *table.numbers.values())
+    return WRITE_CELLS.format(
+        table=table.name,
+        columns=", ".join((*COHORT, *table.keys, *table.numbers)),
+        arrays=", ".join(f"${place}::{kind}[]" for place, kind in enumerate(types, start=1)),
+        keys=", ".join((*COHORT, *table.keys)),
+        numbers=", ".join(f"{name} = excluded.{name}" for name in table.numbers),
+    )
+
+
+# --- what is kept, and for how long ----------------------------------------------------------------------------------
+
+
+async def started_in(connection: asyncpg.Connection, workspace_id: int) -> list[asyncpg.Record]:
+    """A workspace's started experiments that are derived from rows, each with its last refresh."""
+    return list(
+        await connection.fetch(
+            "SELECT e.id, e.plan, e.stopped_at, r.data_through"
+            " FROM experiments e LEFT JOIN refreshes r ON r.experiment_id = e.id"
+            " WHERE e.workspace_id = $1 AND e.started_at IS NOT NULL AND e.given_at IS NULL ORDER BY e.id",
+            workspace_id,
+        )
+    )
+
+
+async def lock_refreshes(connection: asyncpg.Connection, workspace_id: int) -> bool:
+    """Keep a workspace's experiments from being refreshed until the transaction ends; False when one is just now."""
+    locked = (
+        "SELECT coalesce(bool_and(pg_try_advisory_xact_lock(hashtext('refresh'), id)), true)"
+        " FROM experiments WHERE workspace_id = $1 AND started_at IS NOT NULL"
+    )
+    return bool(await connection.fetchval(locked, workspace_id))
+
+
+UNSETTLED = """
+SELECT EXISTS (
+    SELECT FROM ingests WHERE workspace_id = $1 AND is_pending AND CASE
+        WHEN noun = 'outcomes' THEN earliest_at < $3
+        ELSE days IS NULL OR EXISTS (SELECT FROM unnest(days) AS day WHERE day < $2)
+    END
+) OR EXISTS (
+    SELECT FROM refresh_faults f JOIN experiments e ON e.id = f.experiment_id WHERE e.workspace_id = $1
+)
+"""
+
+
+async def is_unsettled(connection: asyncpg.Connection, workspace_id: int, day: date, moment: datetime | None) -> bool:
+    """Whether the aggregates lack changes to entry days before a day, or outcomes before a moment."""
+    return bool(await connection.fetchval(UNSETTLED, workspace_id, day, moment))
+
+
+async def drop_exposures(connection: asyncpg.Connection, workspace_id: int, before: datetime, limit: int) -> int:
+    """Drop exposures before a moment of experiments that had stopped by then; returns how many there were."""
+    status = await connection.execute(
+        """
+        DELETE FROM exposures WHERE (experiment_id, unit) IN (
+            SELECT x.experiment_id, x.unit FROM experiments e JOIN exposures x ON x.experiment_id = e.id
+            WHERE e.workspace_id = $1 AND e.stopped_at <= $2 AND x.exposed_at < $2 LIMIT $3
+        )
+        """,
+        workspace_id,
+        before,
+        limit,
+    )
+    return int(status.split()[-1])
+
+
+async def closed_units(
+    connection: asyncpg.Connection, places: Collection[tuple[int, str]], before: datetime
+) -> dict[tuple[int, str], int]:
+    """Of these units in experiments, those that entered before a moment and have not crossed, with their variant."""
+    rows = await connection.fetch(
+        "SELECT x.experiment_id, x.unit, x.variant_id FROM exposures x JOIN unnest($1::int[], $2::text[])"
+        " AS p (experiment_id, unit) USING (experiment_id, unit) WHERE x.exposed_at < $3 AND x.crossed_at IS NULL",
+        [experiment_id for experiment_id, _ in places],
+        [unit for _, unit in places],
+        before,
+    )
+    return {(row["experiment_id"], row["unit"]): row["variant_id"] for row in rows}
+
+
+async def forget_exposures(
+    connection: asyncpg.Connection, workspace_id: int, units: Sequence[str]
+) -> list[tuple[int, date]]:
+    """Remove the exposures of units; returns the experiment and the entry day of each."""
+    rows = await connection.fetch(
+        "DELETE FROM exposures WHERE unit = ANY($2::text[])"
+        " AND experiment_id IN (SELECT id FROM experiments WHERE workspace_id = $1)"
+        " RETURNING experiment_id, (exposed_at AT TIME ZONE 'UTC')::date AS entered_on",
+        workspace_id,
+        units,
+    )
+    return [(row["experiment_id"], row["entered_on"]) for row in rows]
+
+
+async def note_forgotten(
+    connection: asyncpg.Connection, workspace_id: int, days: Collection[tuple[int, date]], now: datetime
+) -> None:
+    """Have entry days of experiments derived anew: a unit that was part of them is not there any more."""
+    await connection.execute(
+        "INSERT INTO ingests (workspace_id, noun, accepted, duplicates, rejected, touched, days, is_pending,"
+        " received_at) VALUES ($1, 'units', 0, 0, 0, $2, $3, true, $4)",
+        workspace_id,
+        sorted({experiment_id for experiment_id, _ in days}),
+        sorted({day for _, day in days}),
+        now,
+    )
+    await connection.execute("SELECT pg_notify('truelift_ingested', $1)", str(workspace_id))
+
+
+# --- exports ---------------------------------------------------------------------------------------------------------
+
+EXPORT_OUTCOMES = """
+SELECT o.unit, v.name, o.occurred_at, o.value, o.id::text
+FROM outcomes o JOIN events v ON v.id = o.event_id
+WHERE o.workspace_id = $1 AND o.id >= $6 AND o.id < $7 AND o.occurred_at >= $4 AND o.occurred_at < $5
+    AND ($3::text[] IS NULL OR o.unit = ANY($3))
+    AND ($2::int IS NULL OR EXISTS (
+        SELECT FROM exposures x JOIN experiments e ON e.id = x.experiment_id
+        WHERE x.experiment_id = $2 AND x.unit = o.unit AND x.exposed_at <= o.occurred_at
+            AND e.plan -> 'events' @> to_jsonb(v.name)
+    ))
+ORDER BY o.id
+"""
+"""In the order of time. Of an experiment: what its units did that it reads, from their exposure on."""
+EXPORT_EXPOSURES = """
+SELECT e.key, x.unit, said.variant, said.at, said.is_crossing{attributes}
+FROM experiments e JOIN exposures x ON x.experiment_id = e.id JOIN variants v ON v.id = x.variant_id
+    CROSS JOIN LATERAL (VALUES (v.key, x.exposed_at, false), (
+        (SELECT w.key FROM variants w WHERE w.experiment_id = e.id AND w.id <> x.variant_id ORDER BY w.id DESC LIMIT 1),
+        x.crossed_at,
+        true
+    )) AS said (variant, at, is_crossing)
+WHERE e.workspace_id = $1 AND ($2::int IS NULL OR e.id = $2) AND ($3::text[] IS NULL OR x.unit = ANY($3))
+    AND x.exposed_at >= $4 AND x.exposed_at < $5 AND said.at IS NOT NULL
+"""
+"""A crossing is a row of its own. Which variant it was to is not kept: any other makes the same crossover, and of equal
+times the lowest number enters, so the highest crosses."""
+EXPORT_AGGREGATES = """
+WITH cells AS (
+    SELECT experiment_id, segment, variant_id, entered_on, NULL::int AS definition_id, n, crossovers,
+        NULL::float8 AS mean, NULL::float8 AS m2, NULL::int AS day, NULL::int AS events, NULL::int AS losses
+    FROM entry_counts
+    UNION ALL SELECT experiment_id, segment, variant_id, entered_on, definition_id, n, NULL, mean, m2, NULL, NULL, NULL
+    FROM moments
+    UNION ALL SELECT experiment_id, segment, variant_id, entered_on, definition_id, NULL, NULL, NULL, NULL, day, events,
+        losses
+    FROM durations
+)
+SELECT e.key, v.key, c.entered_on::text, k.key, nullif(c.segment, ''), c.n,
+    CASE WHEN c.segment = '' THEN c.crossovers END, c.mean, c.m2, c.day, c.events, c.losses
+FROM experiments e JOIN refreshes r ON r.experiment_id = e.id JOIN cells c ON c.experiment_id = e.id
+    JOIN variants v ON v.id = c.variant_id
+    LEFT JOIN definitions d ON d.id = c.definition_id LEFT JOIN kpis k ON k.id = d.kpi_id
+WHERE e.workspace_id = $1 AND ($2::int IS NULL OR e.id = $2) AND c.entered_on >= $3 AND c.entered_on < $4
+    AND c.entered_on < (r.data_through AT TIME ZONE 'UTC')::date
+ORDER BY e.key, k.key NULLS FIRST, c.entered_on, c.segment, c.variant_id, c.day
+"""
+"""The three tables in one, as far as days are over; a row without a KPI says how many entered."""
+
+
+def export_exposures(attributes: int) -> str:
+    """The statement that exports exposures with so many attributes, whose names follow its other arguments."""
+    return EXPORT_EXPOSURES.format(
+        attributes="".join(
+            f", CASE WHEN NOT said.is_crossing THEN x.attributes ->> ${6 + n} END" for n in range(attributes)
+        )
+    )
+
+
+async def attribute_names(connection: asyncpg.Connection, workspace_id: int, experiment_id: int | None) -> list[str]:
+    """The names of all attributes that exposures of a workspace, or of one experiment, have."""
+    rows = await connection.fetch(
+        "SELECT DISTINCT said.name FROM experiments e JOIN exposures x ON x.experiment_id = e.id"
+        " CROSS JOIN LATERAL jsonb_object_keys(x.attributes) AS said (name)"
+        " WHERE e.workspace_id = $1 AND ($2::int IS NULL OR e.id = $2) ORDER BY said.name",
+        workspace_id,
+        experiment_id,
+    )
+    return [row["name"] for row in rows]
+
+
+async def experiment_number(connection: asyncpg.Connection, workspace_id: int, key: str) -> int | None:
+    """The number of one experiment of a workspace."""
+    if not is_text(key):
+        return None
+    found: int | None = await connection.fetchval(
+        "SELECT id FROM experiments WHERE workspace_id = $1 AND key = $2", workspace_id, key
+    )
+    return found

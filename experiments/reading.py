@@ -38,9 +38,13 @@ class Reading:
     planned: PlannedKpi
     kind: Kind
     sample: Sample
+    n: Floats
+    value: Floats
+    variance: Floats
     fixed: Comparisons
     snapshots: list[date]
     calendar: Calendar
+    planned_looks: tuple[looks.Look, ...]
     alpha: float
     information: float | None
     running_p: Floats
@@ -55,7 +59,8 @@ class Reading:
         alpha = plan.alpha_each if planned.role is Role.PRIMARY else plan.alpha
         fixed = sample.compare(alpha=alpha)
         information = planned.information
-        enough = (sample.n >= FEWEST) & (sample.successes >= FEWEST_SUCCESSES)
+        n = sample.n
+        enough = (n >= FEWEST) & (sample.successes >= FEWEST_SUCCESSES)
         variance = np.where(enough[:1] & enough[1:] & (fixed.reason == 0), fixed.variance, np.nan)
         # Without a planned effect there is nothing to tune the mixture to, and tuning it to the data would be cheating.
         tau2 = confidence_sequence.mixture_variance(1 / information, alpha) if information else np.nan
@@ -65,9 +70,13 @@ class Reading:
             planned=planned,
             kind=kind,
             sample=sample,
+            n=n,
+            value=sample.value,
+            variance=sample.variance,
             fixed=fixed,
             snapshots=snapshots,
             calendar=calendar,
+            planned_looks=looks.calendar(plan, calendar.started_on, calendar.stopped_on, kind.window[1]),
             alpha=alpha,
             information=information,
             running_p=confidence_sequence.running_p_value(log_e),
@@ -136,16 +145,12 @@ class Reading:
 
     # --- when to read ---------------------------------------------------------------------------------------------
 
-    def _calendar(self) -> tuple[looks.Look, ...]:
-        return looks.calendar(self.plan, self.calendar.started_on, self.calendar.stopped_on, self.kind.window[1])
-
     def _course(self, place: int) -> Course | None:
         """The group-sequential test of a deciding KPI."""
         if self.plan.policy is not Policy.GROUP_SEQUENTIAL or self.planned.role is not Role.PRIMARY:
             return None
-        planned = self._calendar()
-        seen = [self._seen(place, look.planned_on) for look in planned]
-        return looks.course(planned, seen, planned_information=self.information or 0.0, alpha=self.alpha)
+        seen = [self._seen(place, look.planned_on) for look in self.planned_looks]
+        return looks.course(self.planned_looks, seen, planned_information=self.information or 0.0, alpha=self.alpha)
 
     def _seen(self, place: int, on: date) -> Seen | None:
         at = self._snapshot(on)
@@ -173,17 +178,17 @@ class Reading:
         """Whether the plan has no look left."""
         if course is not None and course.is_over:
             return True
-        return self._calendar()[-1].planned_on <= self.calendar.through
+        return self.planned_looks[-1].planned_on <= self.calendar.through
 
     # --- what to read ---------------------------------------------------------------------------------------------
 
     def _arm(self, variant: int, at: int, entered: Ints) -> Arm:
-        n = int(self.sample.n[variant, at])
+        n = int(self.n[variant, at])
         return Arm(
             n=n,
             open=int(entered[variant]) - n,
-            value=number(self.sample.value[variant, at]),
-            standard_error=number(np.sqrt(self.sample.variance[variant, at])),
+            value=number(self.value[variant, at]),
+            standard_error=number(np.sqrt(self.variance[variant, at])),
         )
 
     def _fixed(self, place: int, at: int) -> FixedTest | None:
@@ -222,7 +227,7 @@ class Reading:
 
     def _lift(self, place: int, at: int) -> float | None:
         """The difference relative to control's level."""
-        level = abs(float(self.sample.value[0, at]))
+        level = abs(float(self.value[0, at]))
         return number(self.fixed.difference[place, at] / level) if level > 0 else None
 
     def _lift_interval(self, place: int, at: int, interval: Interval | None) -> Interval | None:
@@ -234,8 +239,8 @@ class Reading:
         if not 0 < alpha < 1:
             return None
         (control, treatment), (own, other) = (
-            self.sample.value[[0, place + 1], at],
-            self.sample.variance[[0, place + 1], at],
+            self.value[[0, place + 1], at],
+            self.variance[[0, place + 1], at],
         )
         lifts = lift.relative(control, own, treatment, other, alpha=alpha)
         return _limits(lifts.lower, lifts.upper, interval.level)
@@ -246,8 +251,8 @@ class Reading:
             return None
         rows = [place + 1, 0]
         tests = baseline.compare(
-            self.sample.value[rows, at],
-            self.sample.variance[rows, at],
+            self.value[rows, at],
+            self.variance[rows, at],
             baseline=pinned.value,
             baseline_standard_error=pinned.standard_error,
             alpha=self.plan.alpha,
@@ -270,15 +275,14 @@ class Reading:
 
     def _series(self, place: int) -> Series:
         difference, half = self.fixed.difference[place], self.half_width[place]
-        n = self.sample.n[0] + self.sample.n[place + 1]
         return Series(
             on=self.snapshots,
-            n=[int(units) for units in n],
-            difference=[number(value) for value in difference],
-            lower=[number(value) for value in self.fixed.lower[place]],
-            upper=[number(value) for value in self.fixed.upper[place]],
-            always_valid_lower=[number(value) for value in difference - half],
-            always_valid_upper=[number(value) for value in difference + half],
+            n=(self.n[0] + self.n[place + 1]).astype(np.int64).tolist(),
+            difference=_numbers(difference),
+            lower=_numbers(self.fixed.lower[place]),
+            upper=_numbers(self.fixed.upper[place]),
+            always_valid_lower=_numbers(difference - half),
+            always_valid_upper=_numbers(difference + half),
         )
 
 
@@ -287,6 +291,14 @@ def _repeated(look: looks.Look, level: float) -> Interval | None:
     if look.lower is None or look.upper is None:
         return None
     return Interval(lower=look.lower, upper=look.upper, level=level)
+
+
+def _numbers(values: Floats) -> list[float | None]:
+    """What `number` gives for each."""
+    found = values.astype(object)
+    found[~np.isfinite(values)] = None
+    numbers: list[float | None] = found.tolist()
+    return numbers
 
 
 def _interval(tests: Comparisons, row: int) -> Interval | None:

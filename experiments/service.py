@@ -24,8 +24,9 @@ from experiments.enums import Kind, State
 from experiments.plan import Plan
 from experiments.tables import Experiment, Variant
 from kpi.errors import Code, Invalid, NotFound, Problem
+from kpi.gate import midnight
 from kpi.ingest import EARLIEST, SKEW
-from kpi.queries import hypotheses_by_key, kpis_by_key, latest_baselines, latest_definitions
+from kpi.queries import hold_floor, hypotheses_by_key, kpis_by_key, latest_baselines, latest_definitions
 from kpi.service import absent, key_problems, taken, text_problems
 
 
@@ -111,6 +112,7 @@ async def stop(
     session: AsyncSession, *, workspace_id: int, experiment_id: int, now: datetime, stopped_at: datetime | None = None
 ) -> Experiment:
     """Stop taking units in; those inside are measured until their windows close. Stopping twice changes nothing."""
+    frozen = midnight(await hold_floor(session, workspace_id))  # first, as an ingest does: else they could lock up
     experiment = await queries.lock_experiment(session, workspace_id, experiment_id)
     if experiment is None:
         raise NotFound
@@ -118,7 +120,9 @@ async def stop(
         return experiment
     ends = stopped_at or now
     problems = _time_problems("stoppedAt", ends, now)
-    if experiment.started_at is None:
+    if frozen is not None and ends < frozen:
+        problems.append(bad(f"What happened before {frozen.date()} is final: rows may have been dropped.", "stoppedAt"))
+    elif experiment.started_at is None:
         problems.append(_wrong_state(f"“{experiment.key}” has not started yet, so there is nothing to stop."))
     elif ends < experiment.started_at:
         problems.append(bad("An experiment stops after it has started.", "stoppedAt"))

@@ -18,6 +18,8 @@ Days = frozenset[date] | None
 NONE: Days = frozenset()
 ALL: Days = None
 DAY = timedelta(days=1)
+EVER = date(1, 1, 1)
+"""Before any row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,27 +38,33 @@ EVERYTHING = Changes(days=ALL)
 class Piece:
     """Slices that are derived together: these KPIs over these days, and how many entered on them if asked.
 
-    With `since`, only what has become final since that midnight, for slices that are right as far as that.
+    With `since`, only what has become final since that midnight, for slices that are right as far as that. Where
+    `days` are all, they are all from `first` on: what came in before is frozen.
     """
 
     days: Days
+    first: date = EVER
     kpis: tuple[PlannedKpi, ...]
     with_entries: bool = False
     since: date | None = None
 
 
-def due(kpis: Sequence[PlannedKpi], stale: Days, *, before: date | None, through: date) -> list[Piece]:
+def due(
+    kpis: Sequence[PlannedKpi], stale: Days, *, before: date | None, through: date, floor: date | None = None
+) -> list[Piece]:
     """What to derive, with the last midnight of the refresh before (None: there was none) and of this one.
 
-    Slices of stale days, slices that have become final since, and of durations the days that have.
+    Slices of stale days, slices that have become final since, and of durations the days that have. Never those of
+    entry days before the floor: they are final, and the rows they came from may be gone.
     """
+    first = floor or EVER
     if stale is None or before is None or through < before:
-        return [Piece(days=None, kpis=tuple(kpis), with_entries=True)]
-    again = frozenset(day for day in stale if day <= through) | _range(before + DAY, through + DAY)
+        return [Piece(days=None, first=first, kpis=tuple(kpis), with_entries=True)]
+    again = frozenset(day for day in stale if first <= day <= through) | _range(max(before + DAY, first), through + DAY)
     grouped: dict[tuple[frozenset[date], date | None], list[PlannedKpi]] = defaultdict(list)
     for planned in kpis:
         for days, since in _slices(planned, again, before, through):
-            grouped[days, since].append(planned)
+            grouped[frozenset(day for day in days if day >= first), since].append(planned)
     entries = Piece(days=again, kpis=tuple(grouped.pop((again, None), ())), with_entries=True)
     others = [Piece(days=days, kpis=tuple(some), since=since) for (days, since), some in grouped.items()]
     # Entries first: they give new segments their names.
@@ -103,7 +111,8 @@ def _slices(
         yield frozenset(day for day in again if day < through - until) | _range(before - until, through - until), None
     else:
         yield frozenset(day for day in again if day < through - DAY), None
-        yield _range(before - until, through - DAY) - again, before
+        if through > before:
+            yield _range(before - until, through - DAY) - again, before
 
 
 def _range(first: date, end: date) -> frozenset[date]:

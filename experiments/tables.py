@@ -13,7 +13,10 @@ from kpi.tables import AWARE, words
 
 
 class Experiment(SQLModel, table=True):
-    """One experiment; its plan is sealed at the start and kept verbatim with its SHA-256."""
+    """One experiment; its plan is sealed at the start and kept verbatim with its SHA-256.
+
+    `given_at` is when somebody last handed in aggregates, of an experiment that takes them instead of rows.
+    """
 
     __tablename__ = "experiments"
     __table_args__ = (
@@ -40,6 +43,7 @@ class Experiment(SQLModel, table=True):
     started_at: datetime | None = Field(sa_type=AWARE)
     stopped_at: datetime | None = Field(sa_type=AWARE)
     created_at: datetime = Field(sa_type=AWARE)
+    given_at: datetime | None = Field(default=None, sa_type=AWARE)
 
 
 class Variant(SQLModel, table=True):

@@ -1,10 +1,12 @@
 """The contract of every ingested row: accepted, a duplicate, or rejected with a code, a sentence and the path."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
-from typing import Any, TypeVar
+from functools import cache
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -14,10 +16,14 @@ EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 """An older time is a broken clock or a unit mistake (seconds read as milliseconds), not history."""
 KEPT_ROW = 2_000
 """Characters of a rejected row that are kept."""
+MOST_MESSAGE, MOST_PATH = 500, 200
+"""Characters of a rejection's sentence and of its path: both may quote what a stranger sent."""
+NOT_TEXT = re.compile("[\0\ud800-\udfff]")
+"""What Postgres cannot store: NUL and halves of surrogate pairs."""
 
 T = TypeVar("T")
 Rows = Sequence[Any]
-"""Wire rows as a door hands them over."""
+"""Wire rows as a door hands them over: mappings, or the bytes of a JSON object each."""
 
 
 class Fault(StrEnum):
@@ -25,14 +31,23 @@ class Fault(StrEnum):
 
     MALFORMED = "MALFORMED"
     BAD_TEXT = "BAD_TEXT"
+    TOO_LONG = "TOO_LONG"
+    CUT_SHORT = "CUT_SHORT"
     TIME_IN_FUTURE = "TIME_IN_FUTURE"
     TIME_TOO_EARLY = "TIME_TOO_EARLY"
+    TOO_OLD = "TOO_OLD"
     NOT_FINITE = "NOT_FINITE"
     UNKNOWN_EXPERIMENT = "UNKNOWN_EXPERIMENT"
     UNKNOWN_VARIANT = "UNKNOWN_VARIANT"
     NOT_STARTED = "NOT_STARTED"
     OUTSIDE_ENROLMENT = "OUTSIDE_ENROLMENT"
     TOO_MANY_EVENTS = "TOO_MANY_EVENTS"
+    UNKNOWN_KPI = "UNKNOWN_KPI"
+    UNKNOWN_SEGMENT = "UNKNOWN_SEGMENT"
+    NOT_FINAL = "NOT_FINAL"
+    INCONSISTENT = "INCONSISTENT"
+    OTHER_SOURCE = "OTHER_SOURCE"
+    UNREADABLE = "UNREADABLE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +74,8 @@ class Batch:
     """What the ledger says of a batch beside its counts.
 
     `touched` are experiments and `days` the entry days that changed in them; of outcomes, `touched` are the events and
-    `earliest_at` is when the first of them happened.
+    `earliest_at` is when the first of them happened. Rejected rows are kept with whether they were read leniently and
+    whether their units are hidden, which cannot be taken in again; a replay's are not kept, they are there already.
     """
 
     id: int
@@ -69,6 +85,9 @@ class Batch:
     received_at: datetime
     days: frozenset[date] = frozenset()
     earliest_at: datetime | None = None
+    is_lax: bool = False
+    is_hidden: bool = False
+    is_replay: bool = False
 
 
 class Refused(Exception):
@@ -76,21 +95,46 @@ class Refused(Exception):
 
     def __init__(self, code: Fault, message: str, path: str) -> None:
         super().__init__(message)
-        self.code, self.message, self.path = code, message, path
+        self.code, self.message, self.path = code, _cut(message, MOST_MESSAGE), _cut(path, MOST_PATH)
 
     def at(self, index: int) -> Refusal:
         """The refusal of the row at an index."""
         return Refusal(index=index, code=self.code, message=self.message, path=self.path)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broken:
+    """What a door keeps of a row that it could not read to its end: the beginning, and why."""
+
+    beginning: bytes
+    code: Fault
+    message: str
+
+
 def parse(row: object, shape: type[T], *, lax: bool) -> T:
     """One wire row as its shape; `lax` reads numbers and booleans out of text, as cells of a file need."""
     try:
+        if isinstance(row, bytes):
+            read: T = _decoder(cast("Any", shape), lax).decode(row)
+            return read
+        if isinstance(row, Broken):
+            raise Refused(row.code, row.message, "row")
         return msgspec.convert(row, shape, strict=not lax)
     except msgspec.ValidationError as error:
         raise _malformed(str(error)) from None
+    except msgspec.DecodeError as error:
+        raise Refused(Fault.MALFORMED, f"The row is not a JSON object: {error}.", "row") from None
+    except RecursionError:
+        raise Refused(Fault.MALFORMED, "The row is nested too deep.", "row") from None
+    except UnicodeDecodeError:
+        raise Refused(Fault.BAD_TEXT, "The row is not UTF-8.", "row") from None
     except UnicodeEncodeError:  # a name that cannot be written cannot be named in a complaint either
         raise Refused(Fault.BAD_TEXT, "A field's name holds half a surrogate pair.", "row") from None
+
+
+@cache
+def _decoder(shape: Any, lax: bool) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(shape, strict=not lax)
 
 
 def parse_all(
@@ -120,7 +164,7 @@ def check_text(path: str, text: str | None) -> None:
 
 def is_text(text: str) -> bool:
     """Whether Postgres can store it: no NUL and no half of a surrogate pair."""
-    return "\0" not in text and (text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text))
+    return NOT_TEXT.search(text) is None
 
 
 def check_time(path: str, at: datetime, now: datetime) -> None:
@@ -133,13 +177,39 @@ def check_time(path: str, at: datetime, now: datetime) -> None:
 
 def kept_text(row: object) -> str:
     """A rejected row as JSON that can be stored and read again, cut at a stated length; as Python if it is no text."""
+    return _text(row)[0][:KEPT_ROW]
+
+
+def is_kept_whole(row: object) -> bool:
+    """Whether what is kept of a rejected row says all that the row said, so that it can be taken in again."""
+    text, is_faithful = _text(row)
+    return is_faithful and len(text) <= KEPT_ROW
+
+
+def _text(row: object) -> tuple[str, bool]:
+    """A row as text that can be stored, and whether it reads back as the same row."""
+    if isinstance(row, Broken):
+        return _storable(row.beginning)[0], False
+    if isinstance(row, bytes):
+        return _storable(row)
     try:
-        text = msgspec.json.encode(row, enc_hook=str).decode()
+        encoded = msgspec.json.encode(row, enc_hook=str)
+        # NaN is written as null, and is then not what it was.
+        return encoded.decode(), msgspec.json.decode(encoded) == msgspec.to_builtins(row, enc_hook=str)
     except UnicodeEncodeError:
-        text = ascii(row)
+        return ascii(row), False
     except RecursionError:
-        text = "(nested too deep to be kept)"
-    return text[:KEPT_ROW]
+        return "(nested too deep to be kept)", False
+
+
+def _storable(row: bytes) -> tuple[str, bool]:
+    beginning = row[: 4 * KEPT_ROW]
+    text = beginning.decode("utf-8", "replace").replace("\0", "\ufffd")
+    return text, text.encode() == row
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _malformed(message: str) -> Refused:

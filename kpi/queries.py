@@ -1,16 +1,17 @@
 """Every statement of the kpi package. Each names the workspace it reads: authorisation is part of the query."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime
+from typing import Any, cast
 from uuid import UUID
 
 import asyncpg
-from sqlmodel import col, select
+from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from kpi.ingest import Batch, Report, Rows, is_text, kept_text
-from kpi.tables import Baseline, Definition, Hypothesis, Kpi
+from kpi.gate import Gate, Noun, midnight
+from kpi.ingest import Batch, Refusal, Report, Rows, is_kept_whole, is_text, kept_text
+from kpi.tables import Baseline, Definition, Hypothesis, Ingest, Kpi, Rejection, Workspace
 
 # --- nouns -----------------------------------------------------------------------------------------------------------
 
@@ -115,6 +116,13 @@ async def record_ingest(connection: asyncpg.Connection, batch: Batch, report: Re
         batch.earliest_at,
         batch.received_at,
     )
+    if report.refusals and not batch.is_replay:
+        await _keep_refused(connection, batch, report, rows)
+    if report.accepted:
+        await connection.execute("SELECT pg_notify('truelift_ingested', $1)", str(batch.workspace_id))
+
+
+async def _keep_refused(connection: asyncpg.Connection, batch: Batch, report: Report, rows: Rows) -> None:
     kept = [
         (
             batch.workspace_id,
@@ -124,13 +132,80 @@ async def record_ingest(connection: asyncpg.Connection, batch: Batch, report: Re
             refusal.path,
             kept_text(rows[refusal.index]),
             batch.received_at,
+            not batch.is_hidden and is_kept_whole(rows[refusal.index]),
+            batch.is_lax,
         )
         for refusal in report.refusals
     ]
-    columns = ["workspace_id", "noun", "code", "message", "path", "row", "received_at"]
+    columns = ["workspace_id", "noun", "code", "message", "path", "row", "received_at", "is_whole", "is_lax"]
     await connection.copy_records_to_table("rejections", records=kept, columns=columns)
-    if report.accepted:
-        await connection.execute("SELECT pg_notify('truelift_ingested', $1)", str(batch.workspace_id))
+    await connection.execute(DROP_OLDEST, batch.workspace_id, KEPT_REJECTIONS)
+
+
+KEPT_REJECTIONS = 10_000
+"""Rejected rows that a workspace keeps at most."""
+DROP_OLDEST = """
+DELETE FROM rejections WHERE id IN (
+    SELECT id FROM rejections WHERE workspace_id = $1 AND id <= (
+        SELECT id FROM rejections WHERE workspace_id = $1 ORDER BY id DESC OFFSET $2 LIMIT 1
+    ) FOR UPDATE SKIP LOCKED
+)
+"""
+"""The oldest go first. Those that another batch is just dropping are left to it."""
+
+
+async def rejection_counts(session: AsyncSession, workspace_id: int) -> list[tuple[str, str, int]]:
+    """How many rejected rows a workspace keeps by noun and code."""
+    found = select(Rejection.noun, Rejection.code, func.count()).where(Rejection.workspace_id == workspace_id)
+    grouped = found.group_by(Rejection.noun, Rejection.code).order_by(Rejection.noun, Rejection.code)
+    return [(noun, code, n) for noun, code, n in await session.exec(grouped)]
+
+
+async def rejections_by_id(session: AsyncSession, workspace_id: int, ids: Collection[int]) -> dict[int, Rejection]:
+    """Rejected rows of a workspace by id; those of others are absent."""
+    found = select(Rejection).where(Rejection.workspace_id == workspace_id, col(Rejection.id).in_(ids))
+    return {row.id: row for row in await session.exec(found)}
+
+
+async def lock_rejections(
+    connection: asyncpg.Connection,
+    workspace_id: int,
+    *,
+    ids: Collection[int] | None,
+    noun: str | None,
+    code: str | None,
+    after: int,
+    limit: int,
+) -> list[asyncpg.Record]:
+    """Rejected rows of a workspace, oldest first, locked until the transaction ends; not those locked already.
+
+    None for `ids`, `noun` or `code` means any. By a filter, only rows that were kept whole.
+    """
+    return list(
+        await connection.fetch(
+            "SELECT id, noun, row, is_whole, is_lax FROM rejections WHERE workspace_id = $1"
+            " AND ($2::bigint[] IS NULL AND is_whole OR id = ANY($2))"
+            " AND ($3::text IS NULL OR noun = $3) AND ($4::text IS NULL OR code = $4) AND id > $5"
+            " ORDER BY id LIMIT $6 FOR UPDATE SKIP LOCKED",
+            workspace_id,
+            None if ids is None else list(ids),
+            noun,
+            code,
+            after,
+            limit,
+        )
+    )
+
+
+async def settle_rejections(
+    connection: asyncpg.Connection, *, taken: Sequence[int], refused: Sequence[tuple[int, Refusal]]
+) -> None:
+    """Remove rejected rows that are in now, and give the others their new reason."""
+    await connection.execute("DELETE FROM rejections WHERE id = ANY($1::bigint[])", taken)
+    await connection.executemany(
+        "UPDATE rejections SET code = $2, message = $3, path = $4 WHERE id = $1",
+        [(identity, refusal.code, refusal.message, refusal.path) for identity, refusal in refused],
+    )
 
 
 async def pending_ingests(connection: asyncpg.Connection, limit: int) -> list[asyncpg.Record]:
@@ -147,6 +222,135 @@ async def pending_ingests(connection: asyncpg.Connection, limit: int) -> list[as
 async def settle_ingests(connection: asyncpg.Connection, ids: Sequence[int]) -> None:
     """Mark batches as known to the aggregates."""
     await connection.execute("UPDATE ingests SET is_pending = false WHERE id = ANY($1::bigint[])", ids)
+
+
+# --- what is kept, and for how long -----------------------------------------------------------------------------------
+
+LOCK = "SELECT pg_advisory_xact_lock{shared}(hashtext('floor'), $1)"
+"""Shared by all who change raw rows, alone for who raises the floor below which they are final."""
+
+
+async def gate(connection: asyncpg.Connection, workspace_id: int, noun: Noun) -> Gate:
+    """What the workspace asks of rows; it asks nothing else before the transaction ends."""
+    await connection.execute(LOCK.format(shared="_shared"), workspace_id)
+    # A second statement: it sees what was written while the first one waited.
+    row = await connection.fetchrow(
+        "SELECT frozen_before, refused_before, unit_secret FROM workspaces WHERE id = $1", workspace_id
+    )
+    day = row["frozen_before" if noun == "exposures" else "refused_before"]
+    return Gate(noun=noun, before=midnight(day), secret=row["unit_secret"])
+
+
+async def frozen_before(connection: asyncpg.Connection, workspace_id: int) -> date | None:
+    """The first entry day that is not frozen; None where all may be derived anew."""
+    return cast(
+        "date | None", await connection.fetchval("SELECT frozen_before FROM workspaces WHERE id = $1", workspace_id)
+    )
+
+
+async def unit_secret(connection: asyncpg.Connection, workspace_id: int) -> bytes | None:
+    """The key that a workspace's units are hidden under; None where they are not."""
+    found = await connection.fetchval("SELECT unit_secret FROM workspaces WHERE id = $1", workspace_id)
+    return cast("bytes | None", found)
+
+
+async def hold_floor(session: AsyncSession, workspace_id: int) -> date | None:
+    """The first entry day that is not frozen, and stays it until the transaction ends."""
+    await session.exec(select(func.pg_advisory_xact_lock_shared(func.hashtext("floor"), workspace_id)))
+    return (await session.exec(select(col(Workspace.frozen_before)).where(Workspace.id == workspace_id))).one()
+
+
+async def lock_rows(connection: asyncpg.Connection, workspace_id: int, *, seconds: int) -> None:
+    """Let nobody change the workspace's raw rows until the transaction ends. Raises LockNotAvailableError."""
+    await connection.execute(f"SET LOCAL lock_timeout = '{seconds:d}s'")
+    await connection.execute(LOCK.format(shared=""), workspace_id)
+
+
+async def workspaces_to_clear(connection: asyncpg.Connection, today: date) -> list[asyncpg.Record]:
+    """Workspaces with a retention whose floor may rise, or that hold rows below it."""
+    return list(
+        await connection.fetch(
+            "SELECT id, retention_days FROM workspaces WHERE retention_days IS NOT NULL AND ("
+            " frozen_before IS NULL OR frozen_before < $1::date - retention_days"
+            " OR dropped_before IS NULL OR dropped_before < frozen_before) ORDER BY id",
+            today,
+        )
+    )
+
+
+async def raise_floor(connection: asyncpg.Connection, workspace_id: int, frozen: date, refused: date) -> None:
+    """Freeze the entry days before a day, and refuse outcomes before another; neither ever goes back."""
+    await connection.execute(
+        "UPDATE workspaces SET frozen_before = greatest(frozen_before, $2),"
+        " refused_before = greatest(refused_before, $3) WHERE id = $1",
+        workspace_id,
+        frozen,
+        refused,
+    )
+
+
+async def lock_clearing(connection: asyncpg.Connection, workspace_id: int) -> asyncpg.Record | None:
+    """What is to be dropped of a workspace, for one worker at a time; None while another one is at it."""
+    if not await connection.fetchval("SELECT pg_try_advisory_xact_lock(hashtext('clearing'), $1)", workspace_id):
+        return None
+    return await connection.fetchrow("SELECT frozen_before, dropped_before FROM workspaces WHERE id = $1", workspace_id)
+
+
+async def nth_outcome(connection: asyncpg.Connection, workspace_id: int, first: UUID, end: UUID, n: int) -> UUID | None:
+    """The id of a workspace's outcome that so many of its others come before, from one id up to another."""
+    found = "SELECT id FROM outcomes WHERE workspace_id = $1 AND id >= $2 AND id < $3 ORDER BY id OFFSET $4 LIMIT 1"
+    return cast("UUID | None", await connection.fetchval(found, workspace_id, first, end, n))
+
+
+async def drop_outcomes(connection: asyncpg.Connection, workspace_id: int, first: UUID, end: UUID) -> int:
+    """Drop a workspace's outcomes from one id up to another; returns how many there were."""
+    status = await connection.execute(
+        "DELETE FROM outcomes WHERE workspace_id = $1 AND id >= $2 AND id < $3", workspace_id, first, end
+    )
+    return int(status.split()[-1])
+
+
+async def note_dropped(connection: asyncpg.Connection, workspace_id: int, before: datetime) -> None:
+    """Remember how far a workspace's rows are dropped."""
+    await connection.execute("UPDATE workspaces SET dropped_before = $2 WHERE id = $1", workspace_id, before)
+
+
+async def forget_outcomes(connection: asyncpg.Connection, workspace_id: int, units: Sequence[str]) -> int:
+    """Remove the outcomes of units; returns how many there were."""
+    status = await connection.execute(
+        "DELETE FROM outcomes WHERE workspace_id = $1 AND unit = ANY($2::text[])"
+        " AND event_id IN (SELECT id FROM events WHERE workspace_id = $1)",
+        workspace_id,
+        units,
+    )
+    return int(status.split()[-1])
+
+
+async def forget_rejections(connection: asyncpg.Connection, workspace_id: int, patterns: Sequence[str]) -> int:
+    """Remove kept rejections whose row or reason matches one of some patterns; returns how many there were."""
+    status = await connection.execute(
+        "DELETE FROM rejections WHERE workspace_id = $1 AND (row ~ ANY($2::text[]) OR message ~ ANY($2::text[]))",
+        workspace_id,
+        patterns,
+    )
+    return int(status.split()[-1])
+
+
+async def workspace_by_id(session: AsyncSession, workspace_id: int) -> Workspace:
+    """A workspace."""
+    return (await session.exec(select(Workspace).where(Workspace.id == workspace_id))).one()
+
+
+async def lock_workspace(session: AsyncSession, workspace_id: int) -> Workspace:
+    """A workspace, locked until the transaction ends, with nobody taking in rows meanwhile."""
+    await session.exec(select(func.pg_advisory_xact_lock(func.hashtext("floor"), workspace_id)))
+    return (await session.exec(select(Workspace).where(Workspace.id == workspace_id).with_for_update())).one()
+
+
+async def has_batches(session: AsyncSession, workspace_id: int) -> bool:
+    """Whether any row was ever sent to a workspace, even one that was rejected."""
+    sent = select(Ingest.id).where(Ingest.workspace_id == workspace_id, col(Ingest.noun).in_(["exposures", "outcomes"]))
+    return (await session.exec(sent.limit(1))).first() is not None
 
 
 async def drop_rejections(connection: asyncpg.Connection, before: datetime) -> None:

@@ -28,13 +28,28 @@ def words(enum: type[StrEnum]) -> Enum:
 
 
 class Workspace(SQLModel, table=True):
-    """One company's data; nothing crosses its border."""
+    """One company's data; nothing crosses its border.
+
+    Entry days before `frozen_before` are never derived again, and raw rows before it go; they are gone as far as
+    `dropped_before`. Outcomes before `refused_before` are not taken any more. Units are hidden under `unit_secret`.
+    """
 
     __tablename__ = "workspaces"
+    __table_args__ = (CheckConstraint("retention_days > 0", name="retention_days"),)
     id: int = Field(default=None, primary_key=True, sa_column_args=[Identity(always=True)])
     key: str = Field(unique=True)
     name: str
     created_at: datetime = Field(sa_type=AWARE)
+    retention_days: int | None = Field(default=None)
+    frozen_before: date | None = Field(default=None)
+    refused_before: date | None = Field(default=None)
+    dropped_before: datetime | None = Field(default=None, sa_type=AWARE)
+    unit_secret: bytes | None = Field(default=None)
+
+    @property
+    def hashes_units(self) -> bool:
+        """Whether unit ids are stored as keyed hashes."""
+        return self.unit_secret is not None
 
 
 class Kpi(SQLModel, table=True):
@@ -165,10 +180,13 @@ class Ingest(SQLModel, table=True):
 
 
 class Rejection(SQLModel, table=True):
-    """A row that was refused, with its reason, kept so that it can be mended."""
+    """A row that was refused, with its reason, kept so that it can be taken in again after the cause is mended.
+
+    `is_whole` when `row` is all of it; `is_lax` when numbers were read out of its text, as in a file.
+    """
 
     __tablename__ = "rejections"
-    __table_args__ = (Index("ix_rejections_workspace_id_received_at", "workspace_id", "received_at"),)
+    __table_args__ = (Index("ix_rejections_workspace_id", "workspace_id", "id"),)
     id: int = Field(default=None, primary_key=True, sa_type=BigInteger, sa_column_args=[Identity(always=True)])
     workspace_id: int = Field(foreign_key="workspaces.id")
     noun: str
@@ -177,3 +195,5 @@ class Rejection(SQLModel, table=True):
     path: str
     row: str
     received_at: datetime = Field(sa_type=AWARE)
+    is_whole: bool = Field(sa_column_kwargs={"server_default": "false"})
+    is_lax: bool = Field(sa_column_kwargs={"server_default": "false"})

@@ -30,3 +30,4 @@ def _needing(scope: Scope) -> type[Needs]:
 MayRead = _needing(Scope.READ)
 MayEdit = _needing(Scope.EDIT)
 MayIngest = _needing(Scope.INGEST)
+MayAdmin = _needing(Scope.ADMIN)

@@ -1,20 +1,50 @@
-"""`truelift doctor`: what a person would look at first when something is wrong."""
+"""`truelift doctor`: what a person would look at first when something is wrong.
+
+With `--recompute`, also whether the aggregates are what the rows say: each experiment's are derived anew beside those
+that are stored, in a transaction that is rolled back.
+"""
 
 import shutil
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from math import sqrt
 
+import asyncpg
 from sqlalchemy import text
 
 from api.commands.process import Surroundings
 from api.database import Database
 from api.doors.health import readiness
+from api.jobs.refresh import Due, news, refresh
+from api.version import VERSION
+from experiments import aggregates, queries
+from experiments import plan as plans
+from experiments.plan import Plan
+from experiments.slices import EVERYTHING
+from kpi.queries import pending_ingests
 
 OLDEST_POSTGRES = 15
 LARGEST_DRIFT = 5.0
 """Seconds the clocks of this machine and of the database may differ before times become doubtful."""
 LEAST_DISK = 1_000_000_000
 """Bytes free below which the next import may fail."""
+TOLERANCE = 1e-9
+"""By how much of a sum of squares two orders of adding it up may differ."""
+NAMED = 10
+"""Slices that differ are named up to here."""
+PENDING = 1_000_000
+"""Changes that are looked through at most."""
+FOREVER = datetime.max.replace(tzinfo=UTC)
+CROSSOVERS = (
+    "SELECT segment, variant_id, entered_on, crossovers FROM entry_counts WHERE experiment_id = $1 AND crossovers > 0"
+)
+
+Slice = tuple[str, date]
+"""A KPI's key, or what is counted on entry, and the entry day."""
+Cells = Mapping[tuple[str, date, str, int, int], tuple[float, ...]]
+"""The numbers of every cell: by slice, segment, variant and day."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,3 +90,99 @@ def _disk(around: Surroundings) -> Check:
         return Check(name="disk", is_ok=True, sentence="the database's own, which cannot be seen from here")
     free = shutil.disk_usage(around.folder).free
     return Check(name="disk", is_ok=free >= LEAST_DISK, sentence=f"{free / 1e9:.1f} GB free where {around.folder} is")
+
+
+# --- recomputing -----------------------------------------------------------------------------------------------------
+
+
+async def recompute(database: Database, *, is_mending: bool) -> list[Check]:
+    """Derive the aggregates of every started experiment anew and compare; mend those that differ if asked to."""
+    async with database.raw() as connection:
+        started = await queries.behind(connection, [], FOREVER)
+    return [await _recomputed(database, row["id"], is_mending=is_mending) for row in started]
+
+
+async def _recomputed(database: Database, experiment_id: int, *, is_mending: bool) -> Check:
+    check = await _compared(database, experiment_id)
+    if check.is_ok or not is_mending:
+        return check
+    await refresh(database, Due(experiment_id=experiment_id, changes=EVERYTHING))
+    return Check(name=check.name, is_ok=True, sentence=f"{check.sentence}; derived anew")
+
+
+async def _compared(database: Database, experiment_id: int) -> Check:
+    async with _alone(database, experiment_id) as connection:
+        (row,) = (row for row in await queries.behind(connection, [], FOREVER) if row["id"] == experiment_id)
+        found = await queries.sealed_plan(connection, experiment_id)
+        plan = plans.from_document(found.document)
+        name = f"aggregates of {plan.experiment}"
+        if row["data_through"] is None or row["failed_at"] is not None:
+            return Check(name=name, is_ok=False, sentence="behind: the worker has not derived them, or could not")
+        # What is pending is no difference: it is refreshed first, as the worker would.
+        pending = news(row, await pending_ingests(connection, PENDING), row["data_through"])
+        seen = []
+        for changes in (pending, EVERYTHING):
+            await aggregates.refresh(
+                connection,
+                experiment_id=experiment_id,
+                workspace_id=found.workspace_id,
+                plan=plan,
+                changes=changes,
+                now=row["data_through"],
+                version=VERSION,
+            )
+            seen.append(await _cells(connection, experiment_id, plan))
+    return _verdict(name, *seen)
+
+
+@asynccontextmanager
+async def _alone(database: Database, experiment_id: int) -> AsyncIterator[asyncpg.Connection]:
+    """One moment of the data, with no other refresh of this experiment. Nothing that is done in it stays."""
+    async with database.engine.connect() as connection:
+        await connection.execution_options(isolation_level="REPEATABLE READ")
+        raw: asyncpg.Connection = (await connection.get_raw_connection()).driver_connection
+        try:
+            await raw.execute("SET statement_timeout = 0")
+            # Of the session: whoever held it must have committed before the transaction looks.
+            await raw.execute("SELECT pg_advisory_lock(hashtext('refresh'), $1)", experiment_id)
+            await connection.exec_driver_sql("SELECT 1")  # begins the transaction
+            yield raw
+        finally:
+            await connection.invalidate()  # the end of a session ends its locks and its transaction
+
+
+async def _cells(connection: asyncpg.Connection, experiment_id: int, plan: Plan) -> Cells:
+    rows = await aggregates.read(connection, experiment_id)
+    kpi = {planned.definition.id: planned.kpi for planned in plan.kpis}
+    crossovers = await connection.fetch(CROSSOVERS, experiment_id)
+    found: dict[tuple[str, date, str, int, int], tuple[float, ...]] = {}
+    for what, number, counted in (("units", "n", rows.entries), ("crossovers", "crossovers", crossovers)):
+        found |= {(what, row["entered_on"], row["segment"], row["variant_id"], 0): (row[number],) for row in counted}
+    for row in rows.moments:
+        place = (kpi.get(row["definition_id"], "?"), row["entered_on"], row["segment"], row["variant_id"], 0)
+        found[place] = (row["n"], row["mean"], row["m2"])
+    for row in rows.durations:
+        place = (kpi.get(row["definition_id"], "?"), row["entered_on"], row["segment"], row["variant_id"], row["day"])
+        found[place] = (row["events"], row["losses"])
+    return found
+
+
+def _verdict(name: str, stored: Cells, anew: Cells) -> Check:
+    slices = {place[:2] for place in {*stored, *anew}}
+    wrong = {place[:2] for place in {*stored, *anew} if not _agree(stored.get(place), anew.get(place))}
+    if not wrong:
+        return Check(name=name, is_ok=True, sentence=f"{len(slices)} slices, as derived anew")
+    named = [f"{what} of {day}" for what, day in sorted(wrong)]
+    more = f" and {len(wrong) - NAMED} more" if len(wrong) > NAMED else ""
+    sentence = f"{len(wrong)} of {len(slices)} slices differ when derived anew: {', '.join(named[:NAMED])}{more}"
+    return Check(name=name, is_ok=False, sentence=sentence)
+
+
+def _agree(stored: tuple[float, ...] | None, anew: tuple[float, ...] | None) -> bool:
+    """Whether a cell is the same. Counts are equal; moments as far as the order of adding up allows."""
+    if stored is None or anew is None or len(stored) < 3:
+        return stored == anew
+    (n, mean, m2), (n_anew, mean_anew, m2_anew) = stored, anew
+    squares = max(m2, m2_anew) + n * max(mean**2, mean_anew**2)
+    is_mean = abs(mean - mean_anew) <= TOLERANCE * sqrt(squares / n)
+    return n == n_anew and is_mean and abs(m2 - m2_anew) <= TOLERANCE * squares

@@ -1,9 +1,7 @@
 """`truelift import`: a file's rows through the same functions as every other door, with a report of every reject."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,31 +12,20 @@ from api.auth.tenants import DEFAULT, ensure_workspace
 from api.commands.process import DataDir, WorkspaceKey, console, fail, run, surroundings
 from api.database import Database
 from api.files.errors import FilesError
+from api.files.intake import refused, take_in
 from api.files.mapping import Mapping
 from api.files.reading import Batch, read
-from api.files.rejects import Reject, RejectFile
-from experiments import exposures
-from kpi import events
-from kpi.ingest import Report, kept_text
+from api.files.rejects import RejectFile
+from api.jobs.tables import Noun
+from kpi.ingest import Report
 
 Place = Path | Literal["-"]
 AGAIN = "Run the same import again: what is in already does not count twice."
 
 
-class Noun(StrEnum):
-    """What the rows of a file are."""
-
-    EXPOSURES = "exposures"
-    OUTCOMES = "outcomes"
-
-
-INGEST: dict[Noun, Callable[..., Awaitable[Report]]] = {
-    Noun.EXPOSURES: exposures.ingest,
-    Noun.OUTCOMES: events.ingest,
-}
-
-
-File = Annotated[str, typer.Argument(help="A .csv, .csv.gz or .parquet file, or - for CSV on standard input.")]
+File = Annotated[
+    str, typer.Argument(help="A .csv, .ndjson (both also .gz) or .parquet file, or - for CSV on standard input.")
+]
 MappingFile = Annotated[Path | None, typer.Option("--mapping", help="A TOML file that says what the columns mean.")]
 Maps = Annotated[list[str] | None, typer.Option("--map", help="field=column, once for each.")]
 Sets = Annotated[list[str] | None, typer.Option("--set", help="field=value for a constant, once for each.")]
@@ -81,7 +68,10 @@ def import_(
     workspace: WorkspaceKey = DEFAULT,
     data_dir: DataDir = None,
 ) -> None:
-    """Take in a file: exposures (which unit met which variant, when) or outcomes (which unit did what, when)."""
+    """Take in a file: exposures (which unit met which variant, when), outcomes (which unit did what, when), aggregates.
+
+    Aggregates are what a warehouse has summed by variant and day; docs/api.md says how.
+    """
     place: Place = "-" if file == "-" else Path(file)
     report = rejects or Path(f"{'stdin' if place == '-' else place.name}.{noun}.rejects.csv")
     try:
@@ -121,26 +111,12 @@ async def import_file(
         for batch in read(place, mapping):
             report = await _take_in(database, workspace_id, noun, batch)
             tally.add(report, len(batch.rejects))
-            file.write(sorted([*batch.rejects, *_refused(batch, report)], key=lambda reject: reject.line))
+            file.write(sorted([*batch.rejects, *refused(batch, report)], key=lambda reject: reject.line))
             rows = tally.accepted + tally.duplicates + tally.rejected
             progress.update(task, completed=batch.bytes_read, total=batch.total_bytes, rows=rows)
     return tally
 
 
 async def _take_in(database: Database, workspace_id: int, noun: Noun, batch: Batch) -> Report:
-    rows = [row for _, row in batch.rows]
     async with database.raw() as connection:
-        return await INGEST[noun](connection, workspace_id=workspace_id, rows=rows, now=datetime.now(UTC), lax=True)
-
-
-def _refused(batch: Batch, report: Report) -> list[Reject]:
-    return [
-        Reject(
-            line=batch.rows[refusal.index][0],
-            code=refusal.code,
-            message=refusal.message,
-            path=refusal.path,
-            raw=kept_text(batch.rows[refusal.index][1]),
-        )
-        for refusal in report.refusals
-    ]
+        return await take_in(connection, workspace_id=workspace_id, noun=noun, batch=batch, now=datetime.now(UTC))

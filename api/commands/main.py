@@ -8,6 +8,8 @@ from api.commands import demo as demonstration
 from api.commands import doctor as examination
 from api.commands import key, serving
 from api.commands.calibrate import calibrate
+from api.commands.export import export
+from api.commands.forgetting import forget
 from api.commands.importing import import_
 from api.commands.process import DataDir, check_port, console, run, surroundings
 from api.schema import newest, upgrade
@@ -20,6 +22,8 @@ app = typer.Typer(
 )
 app.add_typer(key.app, name="key")
 app.command("import")(import_)
+app.command()(export)
+app.command()(forget)
 app.command()(calibrate)
 
 Host = Annotated[str | None, typer.Option(help="The address to listen on; 127.0.0.1 unless set.")]
@@ -79,10 +83,18 @@ def demo(
 
 
 @app.command()
-def doctor(data_dir: DataDir = None) -> None:
+def doctor(
+    data_dir: DataDir = None,
+    recompute: Annotated[
+        bool, typer.Option("--recompute", help="Derive all aggregates anew and compare; changes nothing.")
+    ] = False,
+    mend: Annotated[bool, typer.Option("--mend", help="With --recompute: keep what was derived anew.")] = False,
+) -> None:
     """Look at Postgres, migrations, clock, worker and disk, and say in words what is wrong."""
     with surroundings(data_dir) as around:
         checks = run(around, lambda database: examination.examine(around, database), is_migration=True)
+        if recompute or mend:
+            checks += run(around, lambda database: examination.recompute(database, is_mending=mend))
     for check in checks:
         console.print(f"{'[green]ok[/]   ' if check.is_ok else '[bold red]wrong[/]'} {check.name}: {check.sentence}")
     if not all(check.is_ok for check in checks):

@@ -1,6 +1,7 @@
 """What every request passes first: a cap on its body, and headers that keep a browser safe."""
 
 import re
+from collections.abc import Mapping
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
@@ -27,40 +28,44 @@ class BodyTooLarge(Exception):
 
 
 class Limits:
-    """Refuses bodies over the cap, whether they say their size or not, and sets the headers on every answer."""
+    """Refuses bodies over the cap, whether they say their size or not, and sets the headers on every answer.
 
-    def __init__(self, app: ASGIApp, *, max_body_bytes: int) -> None:
-        self.app, self.max_body_bytes = app, max_body_bytes
+    A path in `caps` has a cap of its own.
+    """
+
+    def __init__(self, app: ASGIApp, *, max_body_bytes: int, caps: Mapping[str, int] | None = None) -> None:
+        self.app, self.max_body_bytes, self.caps = app, max_body_bytes, caps or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or refuse it."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        most = self.caps.get(scope["path"], self.max_body_bytes)
         declared = Headers(scope=scope).get("content-length", "0")
-        if not NUMBER.fullmatch(declared) or int(declared) > self.max_body_bytes:
-            await self._refusal()(scope, receive, _safe(send))
+        if not NUMBER.fullmatch(declared) or int(declared) > most:
+            await self._refusal(most)(scope, receive, _safe(send))
             return
         try:
-            await self.app(scope, self._counted(receive), _safe(send))
+            await self.app(scope, self._counted(receive, most), _safe(send))
         except BodyTooLarge:
-            await self._refusal()(scope, receive, _safe(send))
+            await self._refusal(most)(scope, receive, _safe(send))
 
-    def _counted(self, receive: Receive) -> Receive:
+    def _counted(self, receive: Receive, most: int) -> Receive:
         seen = 0
 
         async def counted() -> Message:
             nonlocal seen
             message = await receive()
             seen += len(message.get("body", b""))
-            if seen > self.max_body_bytes:
+            if seen > most:
                 raise BodyTooLarge
             return message
 
         return counted
 
-    def _refusal(self) -> JSONResponse:
-        sentence = f"A body has at most {self.max_body_bytes:,} bytes."
+    def _refusal(self, most: int) -> JSONResponse:
+        sentence = f"A body has at most {most:,} bytes."
         return JSONResponse({"errors": [{"message": sentence, "extensions": {"code": "PAYLOAD_TOO_LARGE"}}]}, 413)
 
 

@@ -1,13 +1,15 @@
 """One cell of a file as text, a number or a flag. Text comes from CSV; Parquet brings typed values."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from math import isfinite
+from typing import TypeVar
 from uuid import UUID
 
 from api.files.errors import CellError, Code
 
+T = TypeVar("T")
 TRUE = frozenset({"true", "t", "yes", "y", "1", "1.0"})
 FALSE = frozenset({"false", "f", "no", "n", "0", "0.0", ""})
 SHOWN = 60
@@ -41,6 +43,19 @@ def number(cell: object, path: str) -> float:
     if not isfinite(value):
         raise _no_number(cell, path)
     return value
+
+
+def count(cell: object, path: str) -> int:
+    """A whole number; pandas writes those of a column with gaps as 116.0. Raises CellError for anything else."""
+    value = number(cell, path)
+    if value != int(value):
+        raise CellError(Code.BAD_NUMBER, path, f"{shown(cell)} is not a whole number.")
+    return int(value)
+
+
+def if_any(read: Callable[[object, str], T], path: str) -> Callable[[object], T | None]:
+    """A reader of cells that may be empty; NaN is pandas' way to leave one so."""
+    return lambda cell: None if is_empty(cell) or cell != cell else read(cell, path)  # noqa: PLR0124 - NaN is no NaN
 
 
 def flag(cell: object, path: str) -> bool:

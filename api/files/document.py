@@ -59,12 +59,18 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 def load(path: Path) -> Document:
     """The mapping file at a path. Raises MappingError when it is absent, no TOML, or holds what no mapping has."""
     try:
-        return msgspec.convert(tomllib.loads(path.read_text("utf-8")), Document)
+        return parse(path.read_text("utf-8"), f"The mapping file {path}")
     except OSError as error:
         raise MappingError(f"The mapping file {path} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError:
         raise MappingError(f"The mapping file {path} is not UTF-8.") from None
+
+
+def parse(text: str, name: str = "The mapping") -> Document:
+    """A mapping as it is written. Raises MappingError when it is no TOML, or holds what no mapping has."""
+    try:
+        return msgspec.convert(tomllib.loads(text), Document)
     except tomllib.TOMLDecodeError as error:
-        raise MappingError(f"The mapping file {path} is not TOML: {error}.") from None
+        raise MappingError(f"{name} is not TOML: {error}.") from None
     except msgspec.ValidationError as error:
-        raise MappingError(f"The mapping file {path} does not fit: {error}.") from None
+        raise MappingError(f"{name} does not fit: {error}.") from None

@@ -23,6 +23,7 @@ class Code(StrEnum):
     BAD_NUMBER = "BAD_NUMBER"
     BAD_FLAG = "BAD_FLAG"
     BAD_CELL = "BAD_CELL"
+    BAD_JSON = "BAD_JSON"
 
 
 class FilesError(Exception):

@@ -11,24 +11,36 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from api.files import document, times
-from api.files.cells import number, text
+from api.files.cells import count, number, text
 from api.files.document import AttributeEntry, Document, EventEntry, ValueType
 from api.files.errors import CellError, MappingError
 from api.files.suggestions import did_you_mean, listed
 from api.files.times import Clock
 
-Kind = Literal["exposures", "outcomes"]
+Kind = Literal["exposures", "outcomes", "aggregates"]
 
 LINE = "#line"
 """As the column of the unit: the number of the row's line, for a table that has no column of units."""
 FIELDS: ReadOnly[Kind, tuple[str, ...]] = {
     "exposures": ("experiment", "unit", "variant", "exposedAt"),
     "outcomes": ("unit", "event", "occurredAt", "value", "eventId"),
+    "aggregates": (
+        *("experiment", "variant", "enteredOn", "kpi", "segment", "n", "crossovers", "mean", "m2"),
+        *("standardDeviation", "successes", "day", "events", "losses"),
+    ),
 }
 WIDE = ("unit", "exposedAt")
 """What a wide table needs to become outcomes; the rest is in its events."""
 TIMES = frozenset({"exposedAt", "occurredAt"})
-SNAKE = {"exposedAt": "exposed_at", "occurredAt": "occurred_at", "eventId": "event_id"}
+NUMBERS = frozenset({"value", "mean", "m2", "standardDeviation"})
+COUNTS = frozenset({"n", "crossovers", "successes", "day", "events", "losses"})
+SNAKE = {
+    "exposedAt": "exposed_at",
+    "occurredAt": "occurred_at",
+    "eventId": "event_id",
+    "enteredOn": "entered_on",
+    "standardDeviation": "standard_deviation",
+}
 """Fields may be written either way, on the command line, in a mapping file and in a header."""
 
 _WIRE = {name: name for names in FIELDS.values() for name in names} | {snake: camel for camel, snake in SNAKE.items()}
@@ -97,6 +109,7 @@ class Mapping:
         *,
         kind: Kind,
         path: Path | None = None,
+        text: str | None = None,
         maps: Sequence[str] = (),
         sets: Sequence[str] = (),
         attributes: Sequence[str] = (),
@@ -104,11 +117,11 @@ class Mapping:
         time_format: str | None = None,
         delimiter: str | None = None,
     ) -> Self:
-        """A mapping from a file and from `field=column`, `field=value`, `attribute=column[:type]`.
+        """A mapping from a file (or its text) and from `field=column`, `field=value`, `attribute=column[:type]`.
 
-        The same file and options serve both kinds: what a kind does not need is left aside. Raises MappingError.
+        The same file and options serve all kinds: what a kind does not need is left aside. Raises MappingError.
         """
-        written = document.load(path) if path else Document()
+        written = document.load(path) if path else document.parse(text) if text else Document()
         zone, form = timezone or written.timezone, time_format or written.time_format
         clock = Clock(timezone=times.zone(zone), format=times.time_format(form))
         said = _attributes(written.attributes) | _attributes(_pairs(attributes, "--attribute"))
@@ -167,7 +180,11 @@ def _constant(field: str, value: Any, clock: Clock) -> Any:
     try:
         if field in TIMES:
             return replace(clock, format=times.TimeFormat.ISO).read(value, field)
-        return number(value, field) if field == "value" else _word(field, value)
+        if field == "enteredOn":
+            return times.day(value, field)
+        if field in COUNTS:
+            return count(value, field)
+        return number(value, field) if field in NUMBERS else _word(field, value)
     except CellError as error:
         raise MappingError(f"The value set for {error}") from None
 

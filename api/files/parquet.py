@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from api.files.blocks import Block
 from api.files.errors import Code, SourceError
 from api.files.rejects import Reject
+from api.files.sources import Spooled
 from api.files.times import in_zone
 
 ROWS = 5_000
@@ -19,15 +20,16 @@ ROWS = 5_000
 class ParquetTable:
     """The rows of a Parquet file, numbered from 1. Raises SourceError for a file that is no Parquet."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, place: Path | Spooled) -> None:
+        path, file = (place.name, place.file) if isinstance(place, Spooled) else (place, place)
         try:
-            self._file = pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20)
+            self._file = pq.ParquetFile(file, pre_buffer=False, buffer_size=1 << 20)
         except FileNotFoundError:
             raise SourceError(f"There is no file {path}.") from None
         except (pa.ArrowException, OSError) as error:
             raise SourceError(f"{path} cannot be read as Parquet: {error}") from None
         self.columns = tuple(self._file.schema_arrow.names)
-        self.size: int | None = path.stat().st_size
+        self.size: int | None = place.size if isinstance(place, Spooled) else place.stat().st_size
         self._done = 0
 
     def __enter__(self) -> Self:

@@ -9,12 +9,12 @@ from operator import itemgetter
 from typing import Any
 
 from api.files.blocks import Block
-from api.files.cells import filled, flag, is_empty, number, plain, text
+from api.files.cells import count, filled, flag, if_any, is_empty, number, plain, text
 from api.files.errors import CellError, MappingError
-from api.files.mapping import LINE, SNAKE, Attribute, Column, Constant, Event, Mapping
+from api.files.mapping import COUNTS, FIELDS, LINE, NUMBERS, SNAKE, Attribute, Column, Constant, Event, Mapping
 from api.files.rejects import Reject
 from api.files.suggestions import did_you_mean, listed
-from api.files.times import NO_TIME
+from api.files.times import NO_TIME, day
 
 Row = dict[str, Any]
 Faults = dict[int, CellError]
@@ -24,7 +24,7 @@ Reader = Callable[[Block, Faults], Sequence[Any]]
 Maker = Callable[[Block, Faults], list[Row | None]]
 """Wire rows, one a row of the block; None where the cells tell of none."""
 
-OPTIONAL = frozenset({"value", "eventId"})
+OPTIONAL = frozenset({"value", "eventId", *FIELDS["aggregates"][3:]})
 USUAL = {
     "experiment": ("experiment_id", "experiment_key", "test", "flag"),
     "unit": ("user_id", "userid", "customer_id", "visitor_id", "account_id", "device_id", "id"),
@@ -32,6 +32,7 @@ USUAL = {
     "exposedAt": ("exposure_time", "timestamp", "assigned_at", "ts", "time", "date"),
     "event": ("event_name", "name", "action"),
     "occurredAt": ("event_time", "timestamp", "created_at", "ts", "time", "date"),
+    "enteredOn": ("entry_date", "exposure_date", "exposed_on", "cohort", "date", "ds"),
 }
 """What tables often call a field; only ever a suggestion."""
 
@@ -62,7 +63,7 @@ def shape(mapping: Mapping, columns: Sequence[str]) -> Shape:
     if mapping.is_wide:
         makers = tuple(_wide_outcomes(binding, event) for event in mapping.events)
     else:
-        makers = (_exposures(binding) if mapping.kind == "exposures" else _outcomes(binding),)
+        makers = (LONG[mapping.kind](binding),)
     return Shape(makers=makers, used=frozenset(binding.used))
 
 
@@ -85,7 +86,7 @@ class _Binding:
         """A field that holds a name."""
         if self._origin(field) == Column(name=LINE):
             return lambda block, _: list(map(str, block.lines))
-        return self._reader(field, text)
+        return self.reader(field, text)
 
     def variants(self) -> Reader:
         """Variants by their keys, where the mapping translates what the file calls them."""
@@ -96,11 +97,13 @@ class _Binding:
 
     def times(self, field: str, offset: timedelta = NO_TIME) -> Reader:
         """A field that holds a moment, aware and in UTC, moved by an offset."""
-        return self._reader(field, partial(self.mapping.clock.read, path=field, offset=offset))
+        return self.reader(field, partial(self.mapping.clock.read, path=field, offset=offset))
 
     def options(self, field: str) -> Reader:
         """A field that may be missing: None where the file has no such column, or the cell is empty."""
-        read = self._reader(field, text if field == "eventId" else _same)
+        if field in COUNTS or (field in NUMBERS and self.mapping.kind == "aggregates"):
+            return self.reader(field, if_any(count if field in COUNTS else number, field))
+        read = self.reader(field, _same if field == "value" else text)
         return lambda block, faults: filled(read(block, faults))
 
     def cells(self, name: str, asker: str, convert: Callable[[Any], Any]) -> Reader:
@@ -134,7 +137,8 @@ class _Binding:
         own = (Column(name=name) for name in (field, SNAKE.get(field, "")) if name in self.columns)
         return self.mapping.fields.get(field) or next(own, None)
 
-    def _reader(self, field: str, convert: Callable[[Any], Any]) -> Reader:
+    def reader(self, field: str, convert: Callable[[Any], Any]) -> Reader:
+        """A field, its cells converted."""
         origin = self._origin(field)
         if isinstance(origin, Column):
             return self.cells(origin.name, SNAKE.get(field, field), convert)
@@ -159,6 +163,24 @@ def _outcomes(binding: _Binding) -> Maker:
         {"unit": unit, "event": event, "occurredAt": at, "value": value, "eventId": identity}
         for unit, event, at, value, identity in zip(*(read(block, faults) for read in readers), strict=True)
     ]
+
+
+def _aggregates(binding: _Binding) -> Maker:
+    experiments, variants = binding.words("experiment"), binding.variants()
+    days = binding.reader("enteredOn", partial(day, path="entered_on"))
+    options = FIELDS["aggregates"][3:]
+    readers = (experiments, variants, days, *(binding.options(name) for name in options))
+    return lambda block, faults: [
+        {"experiment": experiment, "variant": variant, "enteredOn": on} | dict(zip(options, said, strict=True))
+        for experiment, variant, on, *said in zip(*(read(block, faults) for read in readers), strict=True)
+    ]
+
+
+LONG: dict[str, Callable[[_Binding], Maker]] = {
+    "exposures": _exposures,
+    "outcomes": _outcomes,
+    "aggregates": _aggregates,
+}
 
 
 def _wide_outcomes(binding: _Binding, event: Event) -> Maker:

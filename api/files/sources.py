@@ -16,7 +16,17 @@ CHUNK = 131_072
 """Bytes of text that are read and split at a time."""
 GZIP = b"\x1f\x8b"
 
-Place = Path | Literal["-"]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spooled:
+    """A file that has no path: its bytes, which can be sought in, and the name its kind is known by."""
+
+    name: str
+    file: BinaryIO
+    size: int
+
+
+Place = Path | Spooled | Literal["-"]
 
 
 class Counted(RawIOBase):
@@ -65,6 +75,9 @@ def opened(place: Place) -> Iterator[Source]:
     """A file or `-` for standard input, gzip recognised by its first bytes. Raises SourceError when there is none."""
     if place == "-":
         yield _source(sys.stdin.buffer, None)
+        return
+    if isinstance(place, Spooled):
+        yield _source(place.file, place.size)
         return
     with _open(place) as file:
         yield _source(file, place.stat().st_size)

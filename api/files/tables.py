@@ -16,6 +16,7 @@ from api.files.sources import Place, Source, opened
 
 TEXT = (".csv", ".tsv", ".txt")
 PARQUET = (".parquet", ".pq")
+JSON = (".ndjson", ".jsonl")
 PACKED = ".gz"
 
 
@@ -97,7 +98,7 @@ class CsvTable:
 @contextmanager
 def opened_table(place: Place, delimiter: str | None) -> Iterator[Table]:
     """The table in a file or, as CSV, on standard input. Raises SourceError with a sentence when there is none."""
-    if place != "-" and _ending(place) in PARQUET:
+    if place != "-" and ending(place.name) in PARQUET:
         with ParquetTable(place) as table:
             yield table
     else:
@@ -105,14 +106,15 @@ def opened_table(place: Place, delimiter: str | None) -> Iterator[Table]:
             yield CsvTable(source, delimiter)
 
 
-def _ending(path: Path) -> str:
-    ending = path.suffix.lower()
-    inner = Path(path.stem).suffix.lower() if ending == PACKED else ending
-    if inner in TEXT or ending in PARQUET:
+def ending(name: str) -> str:
+    """The ending that says what a file is, without that of its packing. Raises SourceError for an unknown one."""
+    last = Path(name).suffix.lower()
+    inner = Path(Path(name).stem).suffix.lower() if last == PACKED else last
+    if inner in (*TEXT, *JSON) or last in PARQUET:
         return inner
     raise SourceError(
-        f"{path.name} ends in {ending or 'nothing'!r}: a file to import is CSV ({', '.join(TEXT)}, "
-        f"also with {PACKED}) or Parquet ({', '.join(PARQUET)})."
+        f"{Path(name).name} ends in {last or 'nothing'!r}: a file to import is CSV ({', '.join(TEXT)}), NDJSON "
+        f"({', '.join(JSON)}), both also with {PACKED}, or Parquet ({', '.join(PARQUET)})."
     )
 
 

@@ -72,6 +72,20 @@ class Clock:
         return f"{shown(cell)} is not {EXPECTED[self.format]}.{hint if is_number else ''}"
 
 
+def day(cell: object, path: str) -> date:
+    """The UTC day a cell stands for: 2026-06-01, or its midnight as databases write it. Raises CellError."""
+    try:
+        moment = _from_iso(cell) if isinstance(cell, str) else cell
+        if isinstance(moment, datetime):
+            aware = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+            moment = aware.date() if aware.time() == time() else None
+    except (ValueError, OverflowError):
+        moment = None
+    if isinstance(moment, date):
+        return moment
+    raise CellError(Code.BAD_TIME, path, f"{shown(cell)} is not a day like 2026-06-01.")
+
+
 def _from_iso(text: str) -> datetime:
     """ISO 8601, strictly.
 

@@ -7,12 +7,14 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from strawberry.dataloader import DataLoader
 
 from api.database import Database, driver
+from api.jobs import spool
+from api.jobs.tables import Job
 from experiments import analysis
 from experiments import queries as experiment_queries
 from experiments.analysis import Results
 from experiments.tables import Experiment
 from kpi import queries as kpi_queries
-from kpi.tables import Baseline, Definition, Hypothesis, Kpi
+from kpi.tables import Baseline, Definition, Hypothesis, Kpi, Rejection
 
 V = TypeVar("V")
 Fetch = Callable[[AsyncSession, list[int]], Awaitable[dict[int, V]]]
@@ -31,6 +33,12 @@ class Loaders:
         )
         self.experiments: DataLoader[int, Experiment | None] = self._loader(
             lambda session, ids: experiment_queries.experiments_by_id(session, workspace_id, ids)
+        )
+        self.jobs: DataLoader[int, Job | None] = self._loader(
+            lambda session, ids: spool.jobs_by_id(session, workspace_id, ids)
+        )
+        self.rejections: DataLoader[int, Rejection | None] = self._loader(
+            lambda session, ids: kpi_queries.rejections_by_id(session, workspace_id, ids)
         )
         self.definitions: DataLoader[int, Definition | None] = self._loader(kpi_queries.latest_definitions)
         self.baselines: DataLoader[int, Baseline | None] = self._loader(kpi_queries.latest_baselines)

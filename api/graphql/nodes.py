@@ -82,10 +82,14 @@ async def page(
     after: str | None,
     last: int | None,
     before: str | None,
+    where: Sequence[Any] = (),
 ) -> Page[Any]:
-    """One page of a workspace's rows, newest first, by keyset: the cost does not grow with the page's number."""
+    """One page of a workspace's rows, newest first, by keyset: the cost does not grow with the page's number.
+
+    `where` are conditions that the rows meet as well.
+    """
     size, backwards = _size(first, last)
-    found = select(table).where(table.workspace_id == workspace_id)
+    found = select(table).where(table.workspace_id == workspace_id, *where)
     total = (await session.exec(select(func.count()).select_from(found.subquery()))).one()
     if after is not None:
         found = found.where(col(table.id) < _cursor(after, "after"))

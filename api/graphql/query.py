@@ -1,25 +1,44 @@
 """What can be asked."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import strawberry
 
 from api.auth.permissions import MayRead
 from api.graphql.context import Info
-from api.graphql.nodes import After, Before, First, Last, Node, Page, bad_input, cursor, page, page_info, parts
+from api.graphql.nodes import (
+    After,
+    Before,
+    First,
+    Last,
+    Node,
+    Page,
+    bad_input,
+    cursor,
+    local_id,
+    page,
+    page_info,
+    parts,
+)
 from api.graphql.types.experiment import Experiment, ExperimentConnection, ExperimentEdge
 from api.graphql.types.hypothesis import Hypothesis, HypothesisConnection, HypothesisEdge
+from api.graphql.types.job import Job, JobConnection, JobEdge
 from api.graphql.types.kpi import Kpi, KpiConnection, KpiEdge
+from api.graphql.types.rejection import RejectionConnection, RejectionEdge, RejectionFilter
 from api.graphql.types.viewer import Viewer
+from api.graphql.types.workspace import Workspace
+from api.jobs import tables as job_tables
 from experiments import tables as experiment_tables
 from experiments.queries import experiment_by_key
 from kpi import tables as kpi_tables
-from kpi.queries import hypotheses_by_key, kpis_by_key
+from kpi.queries import hypotheses_by_key, kpis_by_key, workspace_by_id
 
 MOST_NODES = 100
 Key = Annotated[str, strawberry.argument(description="The key of the object.")]
 Identity = Annotated[strawberry.ID, strawberry.argument(description="The global id of the object.")]
+Rejected = Annotated[RejectionFilter | None, strawberry.argument(description="Which rows; all of them if not said.")]
 Identities = Annotated[list[strawberry.ID], strawberry.argument(description="The global ids, 100 at most.")]
 
 
@@ -31,6 +50,14 @@ class Query:
     def viewer(self, info: Info) -> Viewer:
         """Who is asking."""
         return Viewer.of(info.context.caller)
+
+    @strawberry.field(
+        description="The workspace the caller sees.", permission_classes=[MayRead], graphql_type=Workspace
+    )
+    async def workspace(self, info: Info) -> kpi_tables.Workspace:
+        """The workspace the caller sees."""
+        async with info.context.database.read() as session:
+            return await workspace_by_id(session, info.context.caller.workspace_id)
 
     @strawberry.field(
         description="Any object by its global id; null when there is none in this workspace.",
@@ -97,12 +124,48 @@ class Query:
         found = await _page(info, experiment_tables.Experiment, first, after, last, before)
         return _connection(ExperimentConnection, ExperimentEdge, found)
 
+    @strawberry.field(description="A job by its global id.", permission_classes=[MayRead], graphql_type=Job | None)
+    async def job(self, info: Info, id: Identity) -> job_tables.Job | None:  # noqa: A002 - Relay's name
+        """A job by its global id."""
+        identity = local_id("Job", id)
+        return None if identity is None else await info.context.loaders.jobs.load(identity)
+
+    @strawberry.field(description="The jobs of the workspace, newest first.", permission_classes=[MayRead])
+    async def jobs(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> JobConnection:
+        """The jobs of the workspace."""
+        return _connection(JobConnection, JobEdge, await _page(info, job_tables.Job, first, after, last, before))
+
+    @strawberry.field(description="The rejected rows of the workspace, newest first.", permission_classes=[MayRead])
+    async def rejections(
+        self,
+        info: Info,
+        filter: Rejected = None,  # noqa: A002 - the API's word
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> RejectionConnection:
+        """The rejected rows of the workspace."""
+        table, wanted = kpi_tables.Rejection, filter or RejectionFilter()
+        where = [table.noun == wanted.noun.value] if wanted.noun else []
+        where += [table.code == wanted.code.value] if wanted.code else []
+        found = await _page(info, table, first, after, last, before, where)
+        return _connection(RejectionConnection, RejectionEdge, found)
+
 
 async def _page(
-    info: Info, table: Any, first: int | None, after: str | None, last: int | None, before: str | None
+    info: Info,
+    table: Any,
+    first: int | None,
+    after: str | None,
+    last: int | None,
+    before: str | None,
+    where: Sequence[Any] = (),
 ) -> Page[Any]:
     async with info.context.database.read() as session:
-        return await page(session, table, info.context.caller.workspace_id, first, after, last, before)
+        return await page(session, table, info.context.caller.workspace_id, first, after, last, before, where)
 
 
 def _connection(connection: Any, edge: Any, found: Page[Any]) -> Any:
@@ -121,6 +184,8 @@ async def _node(info: Info, identity: str) -> Any:
         "Kpi": loaders.kpis,
         "Hypothesis": loaders.hypotheses,
         "Experiment": loaders.experiments,
+        "Job": loaders.jobs,
+        "Rejection": loaders.rejections,
     }
     loader = by_noun.get(found[0]) if found else None
     return None if loader is None or found is None else await loader.load(found[1])

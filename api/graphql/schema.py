@@ -10,10 +10,16 @@ from api.graphql.errors import Masked
 from api.graphql.mutations.experiment import ExperimentMutation
 from api.graphql.mutations.ingest import IngestMutation
 from api.graphql.mutations.kpi import KpiMutation
+from api.graphql.mutations.rejections import RejectionMutation
+from api.graphql.mutations.units import UnitMutation
+from api.graphql.mutations.uploads import UploadMutation
+from api.graphql.mutations.workspace import WorkspaceMutation
 from api.graphql.query import Query
 from api.graphql.types.experiment import Experiment
 from api.graphql.types.hypothesis import Hypothesis
+from api.graphql.types.job import Job
 from api.graphql.types.kpi import Kpi
+from api.graphql.types.rejection import Rejection
 
 SDL = Path(__file__).with_name("schema.graphql")
 MOST_TOKENS = 2_000
@@ -21,14 +27,16 @@ MOST_TOKENS = 2_000
 
 
 @strawberry.type(description="What can be done.")
-class Mutation(KpiMutation, ExperimentMutation, IngestMutation):
+class Mutation(
+    KpiMutation, ExperimentMutation, IngestMutation, RejectionMutation, UploadMutation, UnitMutation, WorkspaceMutation
+):
     """What can be done."""
 
 
 schema = strawberry.Schema(
     query=Query,
     mutation=Mutation,
-    types=[Kpi, Hypothesis, Experiment],
+    types=[Kpi, Hypothesis, Experiment, Job, Rejection],
     extensions=[Masked, lambda: MaxTokensLimiter(max_token_count=MOST_TOKENS)],
     config=StrawberryConfig(auto_camel_case=True),
 )

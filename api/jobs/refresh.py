@@ -1,7 +1,8 @@
 """Bringing aggregates up to the data: which experiments are behind, and one refresh of each.
 
 A change stays pending in the ledger until every experiment it touches has been refreshed, so a crash between any two
-steps only means that a refresh is done again.
+steps only means that a refresh is done again. Times are those of the database's clock: several workers must agree on
+which midnight has passed.
 """
 
 import asyncio
@@ -27,6 +28,10 @@ AT_ONCE = 2
 """Experiments refreshed at the same time."""
 PAUSE = timedelta(hours=1)
 """How long an experiment is left alone after a refresh of it failed."""
+WORTH_A_REST = timedelta(seconds=1)
+LONGEST_REST = timedelta(minutes=5)
+"""An experiment rests after a refresh as long as that took: every batch of a backfill touches the days all others do,
+and each would have them derived again. What takes less than a second does not rest, so a small change shows at once."""
 REJECTIONS_KEPT = timedelta(days=30)
 
 
@@ -42,21 +47,24 @@ async def refresh_due(database: Database) -> list[int]:
     """Refresh every experiment that is behind; returns their ids. One transaction each.
 
     An experiment whose rows Postgres cannot add up is logged, left as it was for an hour, and then derived anew; it
-    holds up nobody else's.
+    holds up nobody else's. What is news to one that rests stays pending.
     """
-    now = datetime.now(UTC)
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     async with database.raw() as connection:
         pending = await ledger.pending_ingests(connection, BATCHES)
+        now = await queries.clock(connection)  # after the changes: none of them is of a day that was not over by then
+        midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         found = await queries.behind(connection, {row["workspace_id"] for row in pending}, midnight)
-    due = [one for row in found if (one := due_of(row, pending, now, midnight)) is not None]
+    resting = [row for row in found if is_resting(row, now)]
+    awake = [row for row in found if row not in resting]
+    due = [one for row in awake if (one := due_of(row, pending, now, midnight)) is not None]
     permits = asyncio.Semaphore(AT_ONCE)
     for outcome in await asyncio.gather(*(_attempt(database, one, permits) for one in due), return_exceptions=True):
         if outcome is not None:
             raise outcome
-    if pending:
+    kept = {entry["id"] for row in resting for entry in pending if news(row, [entry], midnight) != Changes()}
+    if settled := [entry["id"] for entry in pending if entry["id"] not in kept]:
         async with database.raw() as connection:
-            await ledger.settle_ingests(connection, [row["id"] for row in pending])
+            await ledger.settle_ingests(connection, settled)
     return [one.experiment_id for one in due]
 
 
@@ -70,7 +78,7 @@ async def refresh(database: Database, due: Due) -> None:
             workspace_id=found.workspace_id,
             plan=plans.from_document(found.document),
             changes=due.changes,
-            now=datetime.now(UTC),
+            now=await queries.clock(connection),
             version=VERSION,
         )
         await queries.clear_fault(connection, due.experiment_id)
@@ -89,7 +97,8 @@ async def _attempt(database: Database, due: Due, permits: asyncio.Semaphore) -> 
         except asyncpg.DataError as error:
             log.exception("Experiment %d could not be refreshed.", due.experiment_id)
             async with database.raw() as connection:
-                await queries.note_fault(connection, due.experiment_id, type(error).__name__, datetime.now(UTC))
+                now = await queries.clock(connection)
+                await queries.note_fault(connection, due.experiment_id, type(error).__name__, now)
 
 
 def due_of(
@@ -97,13 +106,32 @@ def due_of(
 ) -> Due | None:
     """What an experiment's refresh has to do, if anything."""
     if row["failed_at"] is not None:
-        is_over = row["failed_at"] + PAUSE <= now
-        return Due(experiment_id=row["id"], changes=EVERYTHING) if is_over else None
-    found = changes(
+        is_pausing = row["failed_at"] <= now < row["failed_at"] + PAUSE  # a clock that was set back ends the pause
+        return None if is_pausing else Due(experiment_id=row["id"], changes=EVERYTHING)
+    found = news(row, pending, midnight)
+    reach = midnight if row["given_at"] is None else min(midnight, row["given_at"])
+    is_behind = row["data_through"] is None or row["data_through"] < reach
+    return Due(experiment_id=row["id"], changes=found) if is_behind or found != Changes() else None
+
+
+def is_resting(row: Mapping[str, Any], now: datetime) -> bool:
+    """Whether an experiment rests after a refresh that took long; handed-in aggregates take none."""
+    if row["computed_at"] is None or row["given_at"] is not None:
+        return False
+    ended: datetime = row["computed_at"]
+    took: timedelta = ended - row["data_through"]
+    return took >= WORTH_A_REST and ended <= now < ended + min(took, LONGEST_REST)
+
+
+def news(row: Mapping[str, Any], pending: Iterable[Mapping[str, Any]], midnight: datetime) -> Changes:
+    """What pending entries mean for an experiment.
+
+    Another worker may be refreshing it up to this midnight right now, without having seen them: outcomes of before are
+    late by then, if not yet by its last refresh.
+    """
+    return changes(
         (entry for entry in pending if entry["workspace_id"] == row["workspace_id"]),
         experiment_id=row["id"],
         events=row["events"],
-        data_through=row["data_through"],
+        data_through=max(row["data_through"] or midnight, midnight),
     )
-    is_behind = row["data_through"] is None or row["data_through"] < midnight
-    return Due(experiment_id=row["id"], changes=found) if is_behind or found != Changes() else None

@@ -5,24 +5,30 @@ One duty is one function that is safe to run twice, and one line in `DUTIES`. A 
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
 
 import asyncpg
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.database import Database
+from api.database import Database, News
 from api.jobs.refresh import forget_rejections, refresh_due
+from api.jobs.retention import drop_old_rows
+from api.jobs.uploads import take_in_uploads
 
 log = logging.getLogger("truelift.worker")
 APPLICATION = "truelift worker"
 """The name under which a worker's connection is seen in Postgres; readiness looks for it."""
-LONGEST_WAIT = 30.0
+LONGEST_WAIT = 5.0
 """Seconds between attempts at a database that does not answer."""
 FAULTS = (OSError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError)
 """What a database that goes away looks like from here. Anything else is a bug and ends the worker."""
 
-DUTIES: tuple[Callable[[Database], Awaitable[object]], ...] = (refresh_due, forget_rejections)
+Duty = Callable[[Database], Awaitable[object]]
+DUTIES: tuple[Duty, ...] = (refresh_due, forget_rejections, drop_old_rows)
+
+LONG_DUTIES: tuple[Duty, ...] = (take_in_uploads,)
+"""Duties that may take minutes go their own round, so that results stay fresh meanwhile."""
 
 
 async def work(database: Database, *, seconds: float) -> None:
@@ -32,16 +38,22 @@ async def work(database: Database, *, seconds: float) -> None:
         began = monotonic()
         try:
             await _until_fault(database, seconds)
-        except FAULTS as fault:
+        except* FAULTS as faults:
             wait = seconds if monotonic() - began > LONGEST_WAIT else wait
-            log.warning("The database does not answer (%s); trying again in %.0f s.", type(fault).__name__, wait)
+            name = type(faults.exceptions[0]).__name__
+            log.warning("The database does not answer (%s); trying again in %.0f s.", name, wait)
             await asyncio.sleep(wait)
             wait = min(wait * 2, LONGEST_WAIT)
 
 
 async def _until_fault(database: Database, seconds: float) -> None:
-    async with database.listening("truelift_ingested", APPLICATION) as news:
-        while True:
-            for duty in DUTIES:
-                await duty(database)
-            await news.wait(seconds)
+    async with database.listening("truelift_ingested", APPLICATION) as news, asyncio.TaskGroup() as group:
+        group.create_task(_rounds(database, DUTIES, news, seconds))
+        group.create_task(_rounds(database, LONG_DUTIES, await news.also("truelift_jobs"), seconds))
+
+
+async def _rounds(database: Database, duties: Sequence[Duty], news: News, seconds: float) -> None:
+    while True:
+        for duty in duties:
+            await duty(database)
+        await news.wait(seconds)

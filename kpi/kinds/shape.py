@@ -92,7 +92,7 @@ class Kind(ABC):
 
     @abstractmethod
     def per_unit(self, numbers: Mapping[str, int]) -> str:
-        """SQL over one unit `e` and its outcomes `o`, of which it takes those `within`; `numbers` are the events' ids.
+        """SQL over one exposure `e` and its unit's outcomes `o` from then on; `numbers` are the events' ids.
 
         For moments the unit's number. For durations where its observation ends: twice the day of the event, or twice
         the day of the loss plus one; null while it goes on.
@@ -102,11 +102,9 @@ class Kind(ABC):
         """SQL: whether the outcome `o` is this event, inside the unit's window."""
         start, until = self.window
         # A number no event has: an event nobody has sent yet is one that has not happened.
-        return (
-            f"o.event_id = {numbers.get(event, -1):d}"
-            f" AND o.occurred_at >= e.entered_at + interval '{24 * start:d} hours'"
-            f" AND o.occurred_at < e.entered_at + interval '{24 * until:d} hours'"
-        )
+        is_event = f"o.event_id = {numbers.get(event, -1):d}"
+        has_begun = f" AND o.occurred_at >= e.exposed_at + interval '{24 * start:d} hours'" if start else ""
+        return f"{is_event}{has_begun} AND o.occurred_at < e.exposed_at + interval '{24 * until:d} hours'"
 
     @abstractmethod
     def read(self, cohorts: Cohorts, ages: Ints) -> Sample:

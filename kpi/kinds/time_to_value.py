@@ -87,4 +87,5 @@ class TimeToValue(Kind):
 
     def _first_day(self, event: str, numbers: Mapping[str, int]) -> str:
         first = f"min(o.occurred_at) FILTER (WHERE {self.within(event, numbers)})"
-        return f"floor(extract(epoch FROM {first} - e.entered_at) / 86400)::int"
+        # A difference of two timestamps counts whole 24 hours as days.
+        return f"date_part('day', {first} - e.exposed_at)::int"

@@ -19,12 +19,13 @@ import pytest_asyncio
 
 from api.auth.keys import Caller, Scope
 from api.auth.tenants import ensure_workspace
-from api.commands.importing import Noun, Tally, import_file
+from api.commands.importing import Tally, import_file
 from api.database import Database
 from api.files.mapping import Mapping
 from api.graphql.context import Context
 from api.graphql.schema import schema
 from api.jobs.refresh import refresh_due
+from api.jobs.tables import Noun
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 START = datetime(2026, 6, 1, tzinfo=UTC)

@@ -29,6 +29,17 @@ mutation Ingest($input: %(noun)sIngestInput!) { %(verb)sIngest(input: $input) {
 """
 EXPOSURES_INGEST = INGEST % {"noun": "Exposures", "verb": "exposures"}
 OUTCOMES_INGEST = INGEST % {"noun": "Outcomes", "verb": "outcomes"}
+REJECTIONS_REPLAY = """
+mutation Replay($input: RejectionsReplayInput!) { rejectionsReplay(input: $input) {
+  results { id outcome code message path } userErrors { message code path }
+} }
+"""
+
+JOB_CANCEL = """
+mutation Cancel($input: JobCancelInput!) { jobCancel(input: $input) {
+  job { state message } userErrors { code path }
+} }
+"""
 
 
 def kpi(key: str = "activation", **changes: Any) -> Input:
@@ -87,3 +98,17 @@ def exposure(unit: str, variant: str, at: str, **changes: Any) -> Input:
 def outcome(unit: str, event: str, at: str, **changes: Any) -> Input:
     """A unit did something."""
     return {"unit": unit, "event": event, "occurredAt": at} | changes
+
+
+WORKSPACE_UPDATE = """
+mutation Update($input: WorkspaceUpdateInput!) {
+  workspaceUpdate(input: $input) {
+    workspace { key name retentionDays hashesUnits firstEntryOn firstOutcomeOn } userErrors { code message path }
+  }
+}
+"""
+UNIT_FORGET = """
+mutation Forget($input: UnitForgetInput!) {
+  unitForget(input: $input) { outcomes exposures rejections userErrors { code message path } }
+}
+"""

@@ -1,5 +1,6 @@
 """The migrations make what the models say, and can be taken back and forth while there are data."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,13 +11,14 @@ from sqlalchemy import CheckConstraint, Connection, text
 from sqlmodel import SQLModel
 
 import api.auth.tables
+import api.jobs.tables
 import experiments.tables
 import kpi.tables
 from api import schema
 from api.database import Database
 from tests.api.databases import made, url_of
 
-MODELS = (api.auth.tables, experiments.tables, kpi.tables)
+MODELS = (api.auth.tables, api.jobs.tables, experiments.tables, kpi.tables)
 FILL = """
 INSERT INTO workspaces (key, name, created_at) VALUES ('w', 'w', now());
 INSERT INTO kpis (workspace_id, key, name, description, unit, direction, tier, is_leading, driver, owner, data_source,
@@ -34,6 +36,13 @@ INSERT INTO exposures (experiment_id, unit, variant_id, exposed_at) SELECT exper
 INSERT INTO events (workspace_id, name) SELECT id, 'e' FROM workspaces;
 INSERT INTO outcomes (id, workspace_id, event_id, unit, occurred_at)
 SELECT gen_random_uuid(), workspace_id, id, 'u', now() FROM events;
+INSERT INTO rejections (workspace_id, noun, code, message, path, row, received_at)
+SELECT id, 'outcomes', 'MALFORMED', '', 'row', '{}', now() FROM workspaces;
+INSERT INTO jobs (workspace_id, noun, state, parameters, bytes_total, bytes_read, line, accepted, duplicates, rejected,
+    attempts, created_at, touched_at)
+SELECT id, 'OUTCOMES', 'WAITING', '{}', 1, 0, 0, 0, 0, 0, 0, now(), now() FROM workspaces;
+INSERT INTO job_chunks (job_id, place, data) SELECT id, 0, 'x' FROM jobs;
+UPDATE experiments SET given_at = now();
 """
 
 
@@ -100,3 +109,12 @@ async def test_upgrade_of_a_database_that_is_there_already_keeps_its_data(fresh:
     await schema.upgrade(fresh.engine)
     async with fresh.raw() as connection:
         assert await connection.fetchval("SELECT count(*) FROM outcomes") == 1
+
+
+async def test_upgrades_started_together_on_an_empty_database_all_end_at_the_newest_revision(fresh: Database) -> None:
+    others = [Database(fresh.engine.url.render_as_string(hide_password=False)) for _ in range(2)]
+    async with asyncio.timeout(60):
+        await asyncio.gather(*(schema.upgrade(database.engine) for database in (fresh, *others)))
+    for database in others:
+        await database.close()
+    assert await schema.current(fresh.engine) == schema.newest()

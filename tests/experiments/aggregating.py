@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -18,12 +18,11 @@ from experiments.tables import Experiment
 from kpi import events
 from kpi import queries as ledger
 from kpi.tables import Workspace
-from tests.experiments.recomputation import KPIS, Did, Exposed, Tables
+from tests.experiments.recomputation import KPIS, Did, Exposed, Tables, recompute
 from tests.experiments.registering import CONTROL, PRIMARY, TREATMENT, draft, plan_choice, start
 from tests.kpi.registering import register_kpi
 
 START = datetime.fromisoformat("2026-03-02T00:00:00Z")
-LATER = START + timedelta(days=100)
 MOMENT = timedelta(microseconds=1)
 VARIANTS = [CONTROL, TREATMENT, replace(TREATMENT, key="third", name="Third")]
 
@@ -65,7 +64,7 @@ async def take_in(connection: asyncpg.Connection, to: Running, rows: Sequence[Ex
     exposed = [exposure_row(row) for row in rows if isinstance(row, Exposed)]
     did = [outcome_row(row) for row in rows if isinstance(row, Did)]
     for ingest, batch in ((exposures.ingest, exposed), (events.ingest, did)):
-        report = await ingest(connection, workspace_id=to.workspace.id, rows=batch, now=LATER)
+        report = await ingest(connection, workspace_id=to.workspace.id, rows=batch, now=datetime.now(UTC))
         assert report.refusals == ()
 
 
@@ -143,6 +142,23 @@ async def tables(database: Database, to: Running) -> Tables:
         },
         crossovers=crossovers or 0,
     )
+
+
+async def pending(database: Database, to: Running) -> int:
+    """How many changes the aggregates do not know yet."""
+    async with database.raw() as connection:
+        statement = "SELECT count(*) FROM ingests WHERE is_pending AND workspace_id = $1"
+        return int(await connection.fetchval(statement, to.workspace.id))
+
+
+async def law_holds(database: Database, to: Running, rows: Sequence[Exposed | Did]) -> None:
+    """The tables are what these rows say, as far as the last refresh reaches."""
+    async with database.raw() as connection:
+        statement = "SELECT data_through FROM refreshes WHERE experiment_id = $1"
+        through = await connection.fetchval(statement, to.experiment.id)
+    entered = [row for row in rows if isinstance(row, Exposed)]
+    acted = [row for row in rows if isinstance(row, Did)]
+    assert_same(await tables(database, to), recompute(entered, acted, through))
 
 
 def assert_same(found: Tables, expected: Tables) -> None:

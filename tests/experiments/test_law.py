@@ -7,11 +7,12 @@ lets days pass, refreshes, and cuts the connection after any statement of an ing
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any, TypeVar
 
 import asyncpg
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -24,6 +25,11 @@ from hypothesis.stateful import (
 from sqlalchemy.engine import make_url
 
 from api.database import Database
+from experiments.enums import Role
+from experiments.plan import PinnedDefinition, PlannedKpi
+from experiments.slices import due
+from kpi import kinds
+from kpi.enums import Direction
 from tests.experiments.aggregating import (
     MOMENT,
     START,
@@ -36,47 +42,92 @@ from tests.experiments.aggregating import (
     tables,
     take_in,
 )
-from tests.experiments.recomputation import DAY, Did, Exposed, recompute
+from tests.experiments.recomputation import DAY, KPIS, Amount, Did, Duration, Exposed, recompute
 
 T = TypeVar("T")
-UNITS = ["u1", "u2", "u3", "u4"]
-
-moments_of_a_day = st.sampled_from([timedelta(0), MOMENT, timedelta(hours=13), DAY - MOMENT])
+UNITS = [f"u{number}" for number in range(12)]
 
 
-def times(days: int) -> st.SearchStrategy[datetime]:
-    """Within the first days."""
-    return st.builds(lambda day, within: START + day * DAY + within, st.integers(0, days - 1), moments_of_a_day)
+@dataclass(frozen=True, kw_only=True)
+class Entering:
+    """An exposure so many days before the machine's day."""
+
+    unit: str
+    variant: int
+    days_ago: int
+    within: timedelta
 
 
-exposed = st.builds(
-    Exposed,
+@dataclass(frozen=True, kw_only=True)
+class Moving:
+    """An exposure so long before one that is known, of the same unit."""
+
+    whose: int
+    variant: int | None
+    earlier: timedelta
+
+
+@dataclass(frozen=True, kw_only=True)
+class Acting:
+    """An outcome beside the beginning of a day of a unit's own; `whose` picks one of the exposures there are."""
+
+    whose: int
+    day: int
+    beside: timedelta
+    event: str
+    value: float | None
+
+
+entering = st.builds(
+    Entering,
     unit=st.sampled_from(UNITS),
     variant=st.sampled_from([0, 0, 0, 1, 2]),
-    at=times(3),
-    plan=st.just(None),
+    days_ago=st.integers(-1, 3),
+    within=st.sampled_from([timedelta(0), MOMENT, timedelta(hours=13), DAY - MOMENT]),
 )
-did = st.builds(
-    Did,
-    unit=st.sampled_from(UNITS),
-    event=st.sampled_from(["did", "did", "deleted", "other"]),
-    at=times(5),
+moving = st.builds(
+    Moving,
+    whose=st.integers(0, 15),
+    variant=st.sampled_from([None, None, 0, 1]),
+    earlier=st.sampled_from([MOMENT, timedelta(hours=14), DAY, 2 * DAY]),
+)
+acting = st.builds(
+    Acting,
+    whose=st.integers(0, 15),
+    day=st.integers(0, 3),
+    beside=st.sampled_from([-MOMENT, timedelta(0), timedelta(hours=7), DAY - MOMENT]),
+    event=st.sampled_from(["did", "did", "did", "deleted", "other"]),
     value=st.sampled_from([None, 0.1, 2.5, -3.0]),
 )
-batches = st.lists(exposed | did | did, min_size=2, max_size=8)
+batches = st.lists(entering | moving | acting | acting, min_size=1, max_size=3)
+Batch = Sequence[Entering | Moving | Acting]
+Row = Exposed | Did
+
+
+def _related(row: Moving | Acting, entry: Exposed) -> Row:
+    """A row that is told by an exposure there is."""
+    if isinstance(row, Moving):
+        variant = entry.variant if row.variant is None else row.variant
+        return Exposed(unit=entry.unit, variant=variant, at=max(START, entry.at - row.earlier), plan=None)
+    return Did(unit=entry.unit, event=row.event, at=entry.at + row.day * DAY + row.beside, value=row.value)
 
 
 class Law(RuleBasedStateMachine):
-    """One experiment, what was sent to it, and what its tables must therefore say."""
+    """One experiment, what was sent to it, and what its tables must therefore say.
 
+    It begins with many rows, some of days to come, since a refresh of many costs no more than one of few. Then little
+    comes in around the machine's day, and quiet days pass one by one: only where nothing else has a slice derived does
+    it show that it was not.
+    """
+
+    loop: asyncio.AbstractEventLoop
+    database: Database
     url = ""
 
     def __init__(self) -> None:
         super().__init__()
-        self.loop = asyncio.new_event_loop()
-        self.database = Database(self.url)
         self.to: Running = self.run(running(self.database))
-        self.rows: list[Exposed | Did] = []
+        self.rows: list[Row] = []
         self.now = START + timedelta(hours=1)
         self.is_fresh = False
 
@@ -84,22 +135,55 @@ class Law(RuleBasedStateMachine):
         """Wait for a step."""
         return self.loop.run_until_complete(step)
 
-    @initialize(batch=st.lists(exposed, min_size=3, max_size=6))
-    def begin(self, batch: list[Exposed]) -> None:
-        """An experiment with nobody in it would prove little."""
-        self.send(batch)
+    def rows_of(self, batch: Batch) -> list[Row]:
+        """What the rows of a batch say on the machine's day."""
+        today = self.now.replace(hour=0)
+        found: list[Row] = [
+            Exposed(
+                unit=row.unit,
+                variant=row.variant,
+                at=max(START, today - row.days_ago * DAY + row.within),
+                plan=None,
+            )
+            for row in batch
+            if isinstance(row, Entering)
+        ]
+        entered = [row for row in [*found, *self.rows[::-1]] if isinstance(row, Exposed)]
+        return found + [
+            _related(row, entered[row.whose % len(entered)]) for row in batch if not isinstance(row, Entering)
+        ]
 
-    @rule(batch=batches, passed=st.sampled_from([timedelta(0), timedelta(hours=5), DAY, DAY, 2 * DAY]))
-    def live(self, batch: list[Exposed | Did], passed: timedelta) -> None:
+    @initialize(
+        entered=st.lists(entering, min_size=12, max_size=16),
+        acted=st.lists(acting, min_size=16, max_size=30),
+        days=st.integers(0, 4),
+    )
+    def begin(self, entered: Batch, acted: Batch, days: int) -> None:
+        """An experiment with nobody in it would prove little."""
+        self.now += 2 * DAY
+        self.refresh(timedelta(0))
+        self.live_and_be_quiet([*entered, *acted], days)
+
+    @rule(batch=batches, passed=st.sampled_from([timedelta(0), timedelta(hours=5), DAY, DAY]))
+    def live(self, batch: Batch, passed: timedelta) -> None:
         """Rows come in, whenever they happened, time passes, and the worker comes round."""
         self.send(batch)
         self.refresh(passed)
 
+    @rule(batch=batches, days=st.integers(1, 4))
+    def live_and_be_quiet(self, batch: Batch, days: int) -> None:
+        """Rows come in, and then none for some days; the worker comes round on each."""
+        self.send(batch)
+        for passed in [timedelta(0), *[DAY] * days]:
+            self.refresh(passed)
+            self.tables_equal_a_recompute()
+
     @rule(batch=batches)
-    def send(self, batch: Sequence[Exposed | Did]) -> None:
+    def send(self, batch: Batch) -> None:
         """Rows come in, and nobody looks at them yet."""
-        self.run(send(self.database, self.to, batch))
-        self.rows += batch
+        rows = self.rows_of(batch)
+        self.run(send(self.database, self.to, rows))
+        self.rows += rows
         self.is_fresh = False
 
     @precondition(lambda self: self.rows)
@@ -110,15 +194,16 @@ class Law(RuleBasedStateMachine):
         self.is_fresh = False
 
     @rule(batch=batches, statement=st.integers(1, 8))
-    def send_and_be_cut_off(self, batch: list[Exposed | Did], statement: int) -> None:
+    def send_and_be_cut_off(self, batch: Batch, statement: int) -> None:
         """The connection goes away in the middle of an ingest: all of the batch is in, or nothing of it."""
-        if self.run(self.cut_off(lambda connection: take_in(connection, self.to, batch), after=statement)):
-            self.rows += batch
+        rows = self.rows_of(batch)
+        if self.run(self.cut_off(lambda connection: take_in(connection, self.to, rows), after=statement)):
+            self.rows += rows
         self.is_fresh = False
 
-    @rule(passed=st.sampled_from([timedelta(0), DAY]))
+    @rule(passed=st.sampled_from([timedelta(0), DAY, 2 * DAY, 4 * DAY]))
     def refresh(self, passed: timedelta) -> None:
-        """The worker comes round."""
+        """The worker comes round, perhaps after days."""
         self.now += passed
         self.run(refresh(self.database, self.to, self.now))
         self.is_fresh = True
@@ -165,16 +250,57 @@ class Law(RuleBasedStateMachine):
         await connection.close()
         return is_through
 
-    def teardown(self) -> None:
-        """Leave nothing open."""
-        self.run(self.database.close())
-        self.loop.close()
-
 
 def test_aggregates_whatever_happens_equal_a_recompute(database: Database, database_url: str) -> None:
     assert database  # at the newest schema
-    machine = type("LawHere", (Law,), {"url": database_url})
-    run_state_machine_as_test(
-        machine,
-        settings=settings(max_examples=40, stateful_step_count=12, deadline=None, database=None, derandomize=True),
+    loop = asyncio.new_event_loop()
+    own = Database(database_url)
+    try:
+        run_state_machine_as_test(
+            type("LawHere", (Law,), {"url": database_url, "loop": loop, "database": own}),
+            settings=settings(max_examples=22, stateful_step_count=8, deadline=None, database=None, derandomize=True),
+        )
+    finally:
+        loop.run_until_complete(own.close())
+        loop.close()
+
+
+# --- which slices are due, by the day each of them is final -----------------------------------------------------------
+
+days = st.integers(0, 12).map(lambda number: START.date() + number * DAY)
+
+
+@settings(max_examples=200, deadline=None, database=None, derandomize=True)
+@given(before=days, passed=st.integers(1, 4), stale=st.frozensets(days, max_size=4))
+def test_due_slices_are_those_that_became_final_and_final_ones_that_are_stale(
+    before: date, passed: int, stale: frozenset[date]
+) -> None:
+    """Not one more either: that would be right, and cost what history costs."""
+    through = before + passed * DAY
+    every = [START.date() + number * DAY for number in range(-10, 25)]
+    entered = {day for day in every if day in stale or before < day <= through}
+    for key, measure in KPIS.items():
+        planned = _planned(key, measure)
+        pieces = [piece for piece in due([planned], stale, before=before, through=through) if planned in piece.kpis]
+        until = measure.definition.window[1]
+        first = until if isinstance(measure, Amount) else 1  # durations are final day by day
+        assert {day for piece in pieces for day in piece.days or ()} == {
+            day
+            for day in every
+            if day + (1 + first) * DAY <= through and (day in entered or day + (1 + until) * DAY > before)
+        }
+
+
+def _planned(key: str, measure: Amount | Duration) -> PlannedKpi:
+    name, parameters = kinds.encode(measure.definition)
+    return PlannedKpi(
+        kpi=key,
+        name=key,
+        role=Role.SECONDARY,
+        direction=Direction.HIGHER,
+        definition=PinnedDefinition(id=1, version=1, kind=name, parameters=parameters, events=[]),
+        baseline=None,
+        mde=None,
+        margin=None,
+        information=None,
     )

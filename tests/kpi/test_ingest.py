@@ -8,7 +8,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kpi.events import OutcomeRow
-from kpi.ingest import EARLIEST, KEPT_ROW, SKEW, Fault, Refused, check_text, check_time, kept_text, parse
+from kpi.ingest import (
+    EARLIEST,
+    KEPT_ROW,
+    MOST_MESSAGE,
+    MOST_PATH,
+    SKEW,
+    Broken,
+    Fault,
+    Refused,
+    check_text,
+    check_time,
+    is_kept_whole,
+    kept_text,
+    parse,
+)
 from tests.kpi.wire import HALF_A_PAIR, NOW, Row, anything, outcome, texts
 
 NAIVE = datetime.fromisoformat("2026-11-01")
@@ -119,3 +133,33 @@ def test_check_time_edges_pass_and_a_moment_beyond_is_refused() -> None:
 def test_limits_are_those_promised() -> None:
     assert timedelta(minutes=10) == SKEW
     assert datetime(1990, 1, 1, tzinfo=UTC) == EARLIEST
+
+
+@many
+@given(st.binary(max_size=40) | anything.map(ascii).map(str.encode))
+def test_parse_any_bytes_are_a_value_or_a_storable_refusal_and_can_be_kept(row: bytes) -> None:
+    read = parsed(row)
+    assert isinstance(read, Refused)
+    assert is_storable(read.message + read.path + kept_text(row))
+    assert is_kept_whole(row) is (kept_text(row).encode() == row)
+
+
+def test_parse_bytes_are_the_row_that_they_spell() -> None:
+    told = b'{"unit":"u1","event":"e","occurredAt":"2026-11-01T00:00:00Z","value":7}'
+    assert parsed(told) == OutcomeRow(unit="u1", event="e", occurred_at=datetime(2026, 11, 1, tzinfo=UTC), value=7)
+
+
+@pytest.mark.parametrize("row", [{"n" * 100_000: 1}, b'{"' + b"n" * 100_000 + b'": 1}'])
+def test_refusal_of_a_row_with_a_long_name_is_cut(row: Any) -> None:
+    refused = parsed(row)
+    assert isinstance(refused, Refused)
+    assert len(refused.message) == MOST_MESSAGE
+    assert refused.message.endswith("…")
+    assert len(Refused(Fault.MALFORMED, "", "p" * 1_000).path) == MOST_PATH
+
+
+def test_broken_row_is_refused_as_its_door_says_and_never_kept_whole() -> None:
+    row = Broken(beginning=b"{}", code=Fault.TOO_LONG, message="The row is too long.")
+    refused = parsed(row)
+    assert isinstance(refused, Refused)
+    assert (refused.code, refused.message, kept_text(row), is_kept_whole(row)) == (row.code, row.message, "{}", False)

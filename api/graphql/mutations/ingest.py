@@ -1,4 +1,4 @@
-"""Taking in exposures and outcomes, up to 1,000 rows a call. For more there is `truelift import`."""
+"""Taking in exposures and outcomes, up to 1,000 rows a call. For more there are the doors."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
@@ -43,7 +43,7 @@ class OutcomeInput:
     occurred_at: datetime = strawberry.field(description="The time, with its zone.")
     value: float | None = strawberry.field(description="The amount, if the event has one.", default=None)
     event_id: str | None = strawberry.field(
-        description="Your own id of the event: with its time it makes a retry known, whatever else has changed.",
+        description="Your own id of the event: with its time it makes a retry known; another time is another event.",
         default=None,
     )
 

@@ -247,7 +247,7 @@ def test_read_absent_fields_are_all_named_with_what_was_meant(tmp_path: Path) ->
 
 @pytest.mark.parametrize("name", ["rows.xlsx", "rows", "rows.gz", "rows.json.gz"])
 def test_read_unknown_ending_is_refused_with_the_known_ones(tmp_path: Path, name: str) -> None:
-    with pytest.raises(SourceError, match=r"CSV \(.csv, .tsv, .txt, also with .gz\) or Parquet \(.parquet, .pq\)"):
+    with pytest.raises(SourceError, match=r"CSV \(.csv, .tsv, .txt\), NDJSON \(.+\), both also with .gz, or Parquet"):
         list(read(write(tmp_path, "", name), OUTCOMES))
 
 

@@ -1,0 +1,37 @@
+"""`truelift forget`: removing all rows of a unit."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from api.auth.tenants import DEFAULT, workspace
+from api.commands.process import DataDir, WorkspaceKey, console, fail, run, surroundings
+from api.database import Database
+from experiments import forgetting
+from experiments.forgetting import Forgotten
+
+
+def forget(
+    unit: Annotated[str, typer.Argument(help="The id of the unit, as its senders write it.")],
+    workspace: WorkspaceKey = DEFAULT,
+    data_dir: DataDir = None,
+) -> None:
+    """Remove a unit's outcomes, exposures and rejected rows; the worker derives the results anew without it."""
+    with surroundings(data_dir) as around:
+        found = run(around, lambda database: forgotten(database, workspace, unit))
+    if found is None:
+        fail(f"There is no workspace “{workspace}”.")
+    console.print(
+        f"Removed {found.outcomes:,} outcomes, {found.exposures:,} exposures and {found.rejections:,} rejected rows."
+    )
+
+
+async def forgotten(database: Database, workspace_key: str, unit: str) -> Forgotten | None:
+    """Forget a unit of a workspace; None where there is no such workspace."""
+    async with database.read() as session:
+        owner = await workspace(session, workspace_key)
+    if owner is None:
+        return None
+    async with database.raw() as connection:
+        return await forgetting.forget(connection, workspace_id=owner.id, unit=unit, now=datetime.now(UTC))

@@ -1,0 +1,128 @@
+"""`GET /v1/export/outcomes.csv` and its like: rows streamed out as a file.
+
+Aggregates need the scope `read`; raw rows, which say what each unit did, the scope `admin`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.types import Receive, Send
+from starlette.types import Scope as Sent
+
+from api.auth import keys
+from api.auth.keys import Scope
+from api.database import Database
+from api.files.writing import MEDIA, Form, written
+from api.graphql.endpoint import bearer
+from experiments.extraction import Noun, Selection, extract
+from kpi.errors import NotFound
+from kpi.ingest import is_text
+
+PATH = "/v1/export/{noun}.{form}"
+AT_ONCE = asyncio.Semaphore(2)
+"""Exports of a process at the same time: each holds a connection until its reader is through."""
+SOON = {"retry-after": "30"}
+FIELDS = frozenset({"experiment", "from", "to", "spreadsheet"})
+"""What may be asked for; of raw rows, those of one unit as well."""
+
+
+class Refusal(Exception):
+    """An export that is not made: the status, the code and the sentence of its answer."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message = status, code, message
+
+
+async def export(request: Request) -> Response:
+    """Stream rows of the caller's workspace as a file."""
+    try:
+        noun, form, of = _asked(request)
+        workspace_id = await _workspace(request, noun)
+        if AT_ONCE.locked():
+            raise Refusal(429, "TOO_MANY_EXPORTS", "Two exports are under way; try again soon.")
+        return await _stream(
+            request.app.state.database, workspace_id, noun, form, of, "spreadsheet" in request.query_params
+        )
+    except Refusal as refused:
+        body = {"errors": [{"message": refused.message, "extensions": {"code": refused.code}}]}
+        return JSONResponse(body, refused.status, headers=SOON if refused.status == 429 else None)
+
+
+async def _stream(
+    database: Database, workspace_id: int, noun: Noun, form: Form, of: Selection, for_spreadsheet: bool
+) -> Response:
+    """The first look is taken here, so that an experiment that is not there is answered in words."""
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(AT_ONCE)
+        connection = await stack.enter_async_context(database.raw())
+        try:
+            found = await extract(connection, workspace_id=workspace_id, noun=noun, of=of)
+        except NotFound:
+            raise Refusal(404, "NOT_FOUND", f"There is no experiment “{of.experiment}”.") from None
+        pieces = written(form, found.columns, found.batches(connection), for_spreadsheet=for_spreadsheet)
+        return File(pieces, name=f"{noun}.{form}", media_type=MEDIA[form], held=stack.pop_all())
+
+
+class File(StreamingResponse):
+    """A file on its way out, and what it holds until it is through or its reader is gone."""
+
+    def __init__(self, pieces: AsyncIterator[bytes], *, name: str, media_type: str, held: AsyncExitStack) -> None:
+        headers = {"content-disposition": f'attachment; filename="{name}"'}
+        super().__init__(pieces, media_type=media_type, headers=headers)
+        self.held = held
+
+    async def __call__(self, scope: Sent, receive: Receive, send: Send) -> None:
+        """Send the file."""
+        async with self.held:
+            await super().__call__(scope, receive, send)
+
+
+async def _workspace(request: Request, noun: Noun) -> int:
+    scope = Scope.READ if noun is Noun.AGGREGATES else Scope.ADMIN
+    key = bearer(request)
+    async with request.app.state.database.read() as session:
+        caller = None if key is None else await keys.caller(session, key, request.app.state.secret)
+    if caller is None:
+        raise Refusal(401, "UNAUTHENTICATED", "This needs a key: send the header “Authorization: Bearer <key>”.")
+    if not caller.may(scope):
+        raise Refusal(403, "FORBIDDEN", f"This needs a key with the scope “{scope}”.")
+    return caller.workspace_id
+
+
+def _asked(request: Request) -> tuple[Noun, Form, Selection]:
+    noun, form, said = request.path_params["noun"], request.path_params["form"], request.query_params
+    if noun not in set(Noun) or form not in set(Form):
+        raise Refusal(404, "NOT_FOUND", "There are outcomes, exposures and aggregates, as .csv and as .parquet.")
+    fields = FIELDS if noun == Noun.AGGREGATES else FIELDS | {"unit"}
+    if not fields.issuperset(said) or not all(map(is_text, said.values())):
+        raise Refusal(400, "BAD_USER_INPUT", f"What can be asked for is {', '.join(sorted(fields))}.")
+    of = Selection(
+        experiment=said.get("experiment"),
+        unit=said.get("unit"),
+        from_at=_moment(said, "from"),
+        to_at=_moment(said, "to"),
+    )
+    return Noun(noun), Form(form), of
+
+
+def _moment(said: Any, name: str) -> datetime | None:
+    try:
+        return moment(said[name]) if name in said else None
+    except ValueError:
+        sentence = f"{name} is no moment like 2026-06-01 or 2026-06-01T08:00:00Z."
+        raise Refusal(400, "BAD_USER_INPUT", sentence) from None
+
+
+def moment(text: str) -> datetime:
+    """A day or a time, in UTC unless it names a zone. Raises ValueError."""
+    at = datetime.fromisoformat(text)
+    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
+    if not 1970 <= at.year <= 9998:
+        raise ValueError(text)
+    return at

@@ -1,0 +1,238 @@
+"""`POST /v1/exposures` and `/v1/outcomes`: rows as NDJSON or a JSON array, in any number.
+
+A chunk of the body is a transaction. A connection to Postgres is held only for that time, never while the sender is
+waited for, and two chunks of an upload are stored at once. What is answered is committed.
+"""
+
+import asyncio
+import logging
+import sys
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+
+from api.auth import keys
+from api.auth.keys import Caller, Scope
+from api.database import Database
+from api.doors.bodies import (
+    LARGEST_BODY,
+    Numbered,
+    Unreadable,
+    array_chunks,
+    line_chunks,
+    received,
+    too_large,
+    unpacked,
+)
+from api.graphql.endpoint import bearer
+from api.jobs.worker import FAULTS
+from experiments import exposures
+from kpi import events
+from kpi.ingest import Refusal, Report
+
+log = logging.getLogger("truelift.ingest")
+INGEST: dict[str, Callable[..., Awaitable[Report]]] = {"exposures": exposures.ingest, "outcomes": events.ingest}
+FORMS = {"application/x-ndjson": line_chunks, "application/json": array_chunks}
+PLACES, PLACES_EACH = 8, 4
+"""Uploads that a process takes at once, and of one workspace."""
+AHEAD = 2
+"""Chunks of an upload that are stored at once."""
+PATIENCE = 30.0
+"""Seconds a chunk may take, waiting for a connection included, before the database is said to lag."""
+PATHS = {f"/v1/{noun}": noun for noun in INGEST}
+CAPS = dict.fromkeys(PATHS, sys.maxsize)
+"""No cap before the door: it counts by itself, and tells what was stored before a body became too large."""
+LISTED = 1_000
+"""Rejected rows that an answer lists; all of them are kept and can be asked for."""
+SOON = "5"
+"""Seconds after which to try again."""
+
+Chunks = AsyncIterator[list[Numbered]]
+
+
+class NotAll(Exception):
+    """A row of an all-or-nothing body was rejected, so none is taken."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Tally:
+    """What became of the rows so far."""
+
+    accepted: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    listed: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, chunk: list[Numbered], report: Report) -> None:
+        """Add a chunk."""
+        self.accepted += len(report.accepted)
+        self.duplicates += len(report.duplicates)
+        self.refuse(chunk, report)
+
+    def refuse(self, chunk: list[Numbered], report: Report) -> None:
+        """Add the rejected rows of a chunk."""
+        self.rejected += len(report.refusals)
+        room = LISTED - len(self.listed)
+        self.listed += [_listed(chunk[refusal.index][0], refusal) for refusal in report.refusals[:room]]
+
+    def body(self) -> dict[str, Any]:
+        """As it is answered."""
+        return {
+            "accepted": self.accepted,
+            "duplicates": self.duplicates,
+            "rejected": self.rejected,
+            "rejections": self.listed,
+            "unlisted": self.rejected - len(self.listed),
+        }
+
+
+class Places:
+    """The uploads of this process, how many there may be, and how many connections they may use."""
+
+    def __init__(self, *, connections: int) -> None:
+        self.connections = asyncio.Semaphore(connections)
+        self._open: Counter[int] = Counter()
+
+    @property
+    def taken(self) -> int:
+        """How many uploads are open."""
+        return self._open.total()
+
+    @contextmanager
+    def one(self, workspace_id: int) -> Iterator[None]:
+        """A place for an upload. Raises Unreadable when all are taken."""
+        if self.taken >= PLACES or self._open[workspace_id] >= PLACES_EACH:
+            raise Unreadable(429, "TOO_MANY_UPLOADS", "Too many uploads are open at once; try again soon.")
+        self._open[workspace_id] += 1
+        try:
+            yield
+        finally:
+            self._open[workspace_id] -= 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """One body on its way in."""
+
+    database: Database
+    places: Places
+    workspace_id: int
+    noun: str
+    is_atomic: bool
+    tally: Tally
+
+    async def take(self, chunks: Chunks) -> None:
+        """Store every chunk, the next while the last is still being stored."""
+        waiting: deque[asyncio.Task[None]] = deque()
+        try:
+            async for chunk in chunks:
+                if len(waiting) == AHEAD:
+                    await waiting.popleft()
+                waiting.append(asyncio.create_task(self._store(chunk)))
+            while waiting:
+                await waiting.popleft()
+        finally:  # what is being stored is waited for, so that the answer tells all that was
+            await asyncio.gather(*waiting, return_exceptions=True)
+
+    async def _store(self, chunk: list[Numbered]) -> None:
+        rows = [row for _, row in chunk]
+        async with asyncio.timeout(PATIENCE), self.places.connections, self.database.raw() as connection:
+            now = datetime.now(UTC)
+            report = await INGEST[self.noun](connection, workspace_id=self.workspace_id, rows=rows, now=now)
+            if self.is_atomic and report.refusals:
+                self.tally.refuse(chunk, report)
+                raise NotAll
+        self.tally.add(chunk, report)
+
+
+async def take_in(request: Request, *, noun: str) -> Response:
+    """Take in a body of rows and tell what became of them."""
+    tally = Tally()
+    try:
+        await _take(request, noun, tally)
+    except Unreadable as fault:
+        return _answer(fault.status, tally, fault.code, fault.message)
+    except NotAll:
+        return _answer(422, tally, "NOT_ALL", "A row was rejected, so none was taken.")
+    except FAULTS as fault:
+        log.warning("An upload was given up: the database does not answer (%s).", type(fault).__name__)
+        return _answer(503, tally, "UNAVAILABLE", "The database does not answer in time; send the body again soon.")
+    except ClientDisconnect:
+        return Response(status_code=400)  # nobody is there to read it
+    return JSONResponse(tally.body())
+
+
+async def _take(request: Request, noun: str, tally: Tally) -> None:
+    state = request.app.state
+    caller = await _caller(request)
+    chunks, is_atomic = _chunks(request), _is_atomic(request)
+    with state.places.one(caller.workspace_id):
+        upload = Upload(
+            database=state.database,
+            places=state.places,
+            workspace_id=caller.workspace_id,
+            noun=noun,
+            is_atomic=is_atomic,
+            tally=tally,
+        )
+        await upload.take(_only_one(chunks) if is_atomic else chunks)
+
+
+async def _caller(request: Request) -> Caller:
+    key = bearer(request)
+    caller = None
+    if key is not None:
+        async with request.app.state.database.read() as session:
+            caller = await keys.caller(session, key, request.app.state.secret)
+    if caller is None:
+        sentence = "This needs a key: send the header “Authorization: Bearer <key>”."
+        raise Unreadable(401, "UNAUTHENTICATED", sentence)
+    if not caller.may(Scope.INGEST):
+        raise Unreadable(403, "FORBIDDEN", f"This needs a key with the scope “{Scope.INGEST}”.")
+    return caller
+
+
+def _chunks(request: Request) -> Chunks:
+    """The body by its media type and encoding. Raises Unreadable for others, and for one that says it is too large."""
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if media not in FORMS or encoding not in {"identity", "gzip"}:
+        sentence = f"Send {' or '.join(FORMS)}, as it is or with Content-Encoding: gzip."
+        raise Unreadable(415, "UNSUPPORTED_MEDIA_TYPE", sentence)
+    if int(request.headers.get("content-length", "0")) > LARGEST_BODY:
+        raise too_large()
+    pieces = received(request.stream())
+    return FORMS[media](unpacked(pieces) if encoding == "gzip" else pieces)
+
+
+def _is_atomic(request: Request) -> bool:
+    said = request.query_params.get("atomic", "false")
+    if said not in {"true", "false"}:
+        raise Unreadable(400, "BAD_REQUEST", "atomic is true or false.")
+    return said == "true"
+
+
+async def _only_one(chunks: Chunks) -> Chunks:
+    first = await anext(chunks, None)
+    if first is not None:
+        if await anext(chunks, None) is not None:
+            sentence = "A body that is taken whole or not at all has at most one chunk: 5,000 rows and 2,000,000 bytes."
+            raise Unreadable(413, "PAYLOAD_TOO_LARGE", sentence)
+        yield first
+
+
+def _listed(line: int, refusal: Refusal) -> dict[str, Any]:
+    return {"line": line, "code": refusal.code, "message": refusal.message, "path": refusal.path}
+
+
+def _answer(status: int, tally: Tally, code: str, message: str) -> JSONResponse:
+    """A fault of the body as a whole, with what became of its rows before."""
+    headers = {"retry-after": SOON} if status in {429, 503} else {"www-authenticate": "Bearer"} if status == 401 else {}
+    errors = [{"message": message, "extensions": {"code": code}}]
+    return JSONResponse({"errors": errors, **tally.body()}, status, headers=headers)

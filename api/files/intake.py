@@ -1,0 +1,41 @@
+"""A file's batches on their way in: the same functions as every other door, and what they said of each row."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+import asyncpg
+
+from api.files.reading import Batch
+from api.files.rejects import Reject
+from api.jobs.tables import Noun
+from experiments import exposures, warehouse
+from kpi import events
+from kpi.ingest import Report, kept_text
+
+INGEST: dict[Noun, Callable[..., Awaitable[Report]]] = {
+    Noun.EXPOSURES: exposures.ingest,
+    Noun.OUTCOMES: events.ingest,
+    Noun.AGGREGATES: warehouse.ingest,
+}
+
+
+async def take_in(
+    connection: asyncpg.Connection, *, workspace_id: int, noun: Noun, batch: Batch, now: datetime
+) -> Report:
+    """Take a batch in, in the caller's transaction."""
+    rows = [row for _, row in batch.rows]
+    return await INGEST[noun](connection, workspace_id=workspace_id, rows=rows, now=now, lax=True)
+
+
+def refused(batch: Batch, report: Report) -> list[Reject]:
+    """The rows of a batch that were read and then refused."""
+    return [
+        Reject(
+            line=batch.rows[refusal.index][0],
+            code=refusal.code,
+            message=refusal.message,
+            path=refusal.path,
+            raw=kept_text(batch.rows[refusal.index][1]),
+        )
+        for refusal in report.refusals
+    ]

@@ -1,0 +1,59 @@
+"""Changing how a workspace keeps its data."""
+
+from typing import Annotated, Any
+
+import strawberry
+
+from api.auth.permissions import MayAdmin
+from api.graphql.context import Info
+from api.graphql.errors import UserError, answer
+from api.graphql.types.workspace import Workspace
+from kpi import workspaces
+
+
+@strawberry.input(description="What to change of the caller's workspace; a field that is absent stays as it is.")
+class WorkspaceUpdateInput:
+    """What to change of the caller's workspace."""
+
+    retention_days: int | None = strawberry.field(
+        description="The days to keep raw outcomes and exposures, 1 to 36,500; null for ever. Aggregates stay.",
+        default=strawberry.UNSET,
+    )
+    hashes_units: bool | None = strawberry.field(
+        description="Whether to store unit ids as keyed 128-bit hashes. Settled before the first row, never after.",
+        default=strawberry.UNSET,
+    )
+
+
+@strawberry.type(description="The answer to workspaceUpdate.")
+class WorkspaceUpdatePayload:
+    """The answer to workspaceUpdate."""
+
+    workspace: Workspace | None = strawberry.field(
+        description="The workspace; null when there are errors.", default=None
+    )
+    user_errors: list[UserError] = strawberry.field(description="The faults in the input.")
+
+
+UpdateInput = Annotated[WorkspaceUpdateInput, strawberry.argument(description="What to change.")]
+
+
+@strawberry.type
+class WorkspaceMutation:
+    """Changing how a workspace keeps its data."""
+
+    @strawberry.mutation(description="Change how the workspace keeps its data.", permission_classes=[MayAdmin])
+    async def workspace_update(
+        self,
+        info: Info,
+        input: UpdateInput,  # noqa: A002 - the API's word
+    ) -> WorkspaceUpdatePayload | None:
+        """Change how the workspace keeps its data."""
+        given = {name: value for name, value in vars(input).items() if value is not strawberry.UNSET}
+
+        async def action() -> dict[str, Any]:
+            async with info.context.database.write() as session:
+                changed = await workspaces.update(session, workspace_id=info.context.caller.workspace_id, given=given)
+            return {"workspace": changed}
+
+        return await answer(WorkspaceUpdatePayload, action)

@@ -1,0 +1,143 @@
+"""Taking in uploaded files: one job after the other, a batch a transaction, each batch counted where it is stored.
+
+A worker that dies leaves a job that says how many lines are in; the next one reads the file from its start and goes on
+after them. The rows of the batch that was cut off were never stored, and any that were do not count twice.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from datetime import UTC, datetime
+from tempfile import TemporaryFile
+from typing import Any
+
+import asyncpg
+
+from api.database import Database
+from api.files.errors import FilesError
+from api.files.intake import take_in
+from api.files.mapping import Mapping
+from api.files.reading import Batch, read
+from api.files.sources import Spooled
+from api.jobs import spool
+from api.jobs.errors import Gone
+from api.jobs.tables import Job, JobState, Noun
+from kpi import ingest
+from kpi.ingest import Fault, Refusal, Report
+from kpi.queries import gate, next_ingest, record_ingest
+
+log = logging.getLogger("truelift.uploads")
+MOST_ATTEMPTS = 3
+"""A file that ended the worker so often would end it again."""
+ENDINGS = {"csv": ".csv", "ndjson": ".ndjson", "parquet": ".parquet"}
+"""What a file may be; CSV and NDJSON also packed with gzip, which its first bytes tell."""
+
+
+async def take_in_uploads(database: Database) -> list[int]:
+    """Take in every upload that waits; returns the jobs that ended. Files that never came whole are given up."""
+    await _give_up_silent(database)
+    ended: list[int] = []
+    while (job := await _next(database)) is not None:
+        ended.append(job)
+    return ended
+
+
+def mapping(noun: Noun, parameters: dict[str, Any]) -> Mapping:
+    """What the columns of an upload mean. Raises MappingError."""
+    said = {name: value for name, value in parameters.items() if name != "format"}
+    return Mapping.load(kind=noun.value, **said)
+
+
+async def _next(database: Database) -> int | None:
+    async with spool.taken(database) as job:
+        if job is None:
+            return None
+        if job.attempts > MOST_ATTEMPTS:
+            sentence = f"The worker ended {MOST_ATTEMPTS} times while it took this file in; what it took in counts."
+            await _end(database, job, JobState.FAILED, sentence)
+        else:
+            await _attempt(database, job)
+        return job.id
+
+
+async def _attempt(database: Database, job: Job) -> None:
+    try:
+        async with aclosing(batches(database, job)) as found:
+            async for batch in found:
+                await store(database, job, batch)
+    except Gone:
+        log.info("Job %d is not ours any more.", job.id)
+    except FilesError as error:
+        await _end(database, job, JobState.FAILED, str(error))
+    except asyncpg.DataError as error:
+        log.exception("Job %d holds what cannot be stored.", job.id)
+        await _end(database, job, JobState.FAILED, f"Postgres cannot store a row ({type(error).__name__}).")
+    else:
+        await _end(database, job, JobState.SUCCEEDED, "The file is in; rows that were rejected say why.")
+
+
+async def batches(database: Database, job: Job) -> AsyncGenerator[Batch, None]:
+    """What is not in yet of a job's file. Raises FilesError when the file does not fit the job."""
+    with TemporaryFile() as file:  # it has no name, so a killed worker leaves nothing behind
+        async with database.raw() as connection:
+            await spool.copy_to(connection, job.id, file)
+        file.seek(0)
+        name = f"The file{ENDINGS[job.parameters['format']]}"
+        place = Spooled(name=name, file=file, size=job.bytes_total)
+        found = read(place, mapping(job.noun, job.parameters), after=job.line)
+        while (batch := await asyncio.to_thread(_following, found)) is not None:
+            yield batch
+
+
+async def store(database: Database, job: Job, batch: Batch) -> None:
+    """Take a batch in and count it, or neither. Raises Gone when the job is not ours to run any more."""
+    now = datetime.now(UTC)
+    async with database.raw() as connection:
+        report = await take_in(connection, workspace_id=job.workspace_id, noun=job.noun, batch=batch, now=now)
+        await _keep_unreadable(connection, job, batch, now)
+        is_ours = await spool.advance(
+            connection,
+            job,
+            bytes_read=batch.bytes_read,
+            line=batch.line,
+            counts=(len(report.accepted), len(report.duplicates), len(report.refusals) + len(batch.rejects)),
+        )
+        if not is_ours:
+            raise Gone  # and nothing of this batch is stored
+
+
+def _following(found: Iterator[Batch]) -> Batch | None:
+    return next(found, None)
+
+
+async def _keep_unreadable(connection: asyncpg.Connection, job: Job, batch: Batch, now: datetime) -> None:
+    """Rows that could not even be read are kept with their reasons as those that were refused."""
+    if not batch.rejects:
+        return
+    refusals = tuple(
+        Refusal(index=index, code=Fault.UNREADABLE, message=f"Line {one.line}: {one.message}", path=one.path)
+        for index, one in enumerate(batch.rejects)
+    )
+    ledger = ingest.Batch(
+        id=await next_ingest(connection),
+        workspace_id=job.workspace_id,
+        noun=job.noun.value,
+        touched=frozenset(),
+        received_at=now,
+        is_hidden=True,  # a text that is no row cannot be taken in again
+    )
+    report = Report(accepted=(), duplicates=(), refusals=refusals)
+    kept = await gate(connection, job.workspace_id, "outcomes")
+    await record_ingest(connection, ledger, report, kept.keepable([one.raw for one in batch.rejects], report))
+
+
+async def _end(database: Database, job: Job, state: JobState, message: str) -> None:
+    async with database.raw() as connection:
+        await spool.end(connection, job.id, state, message)
+
+
+async def _give_up_silent(database: Database) -> None:
+    async with database.raw() as connection:
+        for job_id in await spool.silent(connection, datetime.now(UTC)):
+            await spool.give_up(connection, job_id)

@@ -1,0 +1,42 @@
+"""Forgetting a unit: its rows are removed, and what they were part of is derived anew without them."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+import msgspec
+
+from experiments import queries
+from kpi import queries as rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forgotten:
+    """How many rows of a unit were removed."""
+
+    outcomes: int
+    exposures: int
+    rejections: int
+
+
+async def forget(connection: asyncpg.Connection, *, workspace_id: int, unit: str, now: datetime) -> Forgotten:
+    """Remove a unit's outcomes, exposures and kept rejections, in the caller's transaction. Safe to run twice.
+
+    The unit is named as its senders name it, or as it is stored. Entry days above the floor are derived anew; those
+    below are sums that no longer hold a row of anybody. Rows that come in later are those of a new unit.
+    """
+    gate = await rows.gate(connection, workspace_id, "exposures")
+    names = sorted({unit, gate.unit(unit)})
+    days = await queries.forget_exposures(connection, workspace_id, names)
+    outcomes = await rows.forget_outcomes(connection, workspace_id, names)
+    rejections = await rows.forget_rejections(connection, workspace_id, [_mention(name) for name in names])
+    if days:
+        await queries.note_forgotten(connection, workspace_id, days, now)
+    return Forgotten(outcomes=outcomes, exposures=len(days), rejections=rejections)
+
+
+def _mention(unit: str) -> str:
+    """A pattern for a unit's id in a kept row, which is JSON or Python: not as a part of a longer word."""
+    spellings = {msgspec.json.encode(unit).decode()[1:-1], ascii(unit)[1:-1]}
+    return rf"(^|[^[:alnum:]_])({'|'.join(sorted(map(re.escape, spellings)))})($|[^[:alnum:]_])"

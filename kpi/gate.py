@@ -1,0 +1,93 @@
+"""What a workspace asks of every row that comes in: that it is not too old, and that its unit is hidden.
+
+A workspace that hides its units stores a keyed 128-bit hash in place of every unit id. Its key lies in the workspace's
+row: whoever has only the rows, an export or the log cannot tell who a unit is, or try out names.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from hashlib import blake2b
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from kpi.ingest import Fault, Refusal, Report, Rows
+
+T = TypeVar("T", bound=msgspec.Struct)
+Noun = Literal["exposures", "outcomes"]
+MOMENT = {"exposures": ("exposed_at", "exposedAt"), "outcomes": ("occurred_at", "occurredAt")}
+"""When a row happened: the name in Python and on the wire."""
+UNIT_BYTES = 16
+SECRET_BYTES = 32
+KNOWN = frozenset({"experiment", "unit", "variant", "exposedAt", "event", "occurredAt", "value", "eventId"})
+"""Fields of a rejected row that are kept where units are hidden; anything else might name one."""
+NOT_KEPT = "(not kept: units are hidden here)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """One workspace's gate for rows of one noun: the first moment it takes, and the key its units are hidden under."""
+
+    noun: Noun
+    before: datetime | None
+    secret: bytes | None
+
+    def unit(self, unit: str) -> str:
+        """A unit as it is stored."""
+        return unit if self.secret is None else hidden(self.secret, unit)
+
+    def admit(self, parsed: Mapping[int, T], refusals: list[Refusal]) -> dict[int, T]:
+        """The rows that may pass, as they are stored, by index; the refusals of the others are added."""
+        name, path = MOMENT[self.noun]
+        before = self.before
+        if before is not None:
+            late = {index for index, row in parsed.items() if getattr(row, name) < before}
+            refusals += [_too_old(index, path, before) for index in sorted(late)]
+            parsed = {index: row for index, row in parsed.items() if index not in late}
+        if self.secret is None:
+            return dict(parsed)
+        return {index: msgspec.structs.replace(row, unit=self.unit(_named(row))) for index, row in parsed.items()}
+
+    def keepable(self, rows: Rows, report: Report) -> Rows:
+        """The rows as rejected ones may be kept, at their places."""
+        if self.secret is None:
+            return rows
+        refused = {refusal.index for refusal in report.refusals}
+        return [self._keepable(row) if index in refused else None for index, row in enumerate(rows)]
+
+    def _keepable(self, row: Any) -> object:
+        fields = _fields(row)
+        if not isinstance(fields, Mapping):
+            return NOT_KEPT
+        known = {name: value for name, value in fields.items() if name in KNOWN}
+        return known | ({"unit": self.unit(str(known["unit"]))} if "unit" in known else {})
+
+
+def hidden(secret: bytes, unit: str) -> str:
+    """A unit's keyed 128-bit hash, in hex."""
+    return blake2b(unit.encode("utf-8", "surrogatepass"), key=secret, digest_size=UNIT_BYTES).hexdigest()
+
+
+def midnight(day: date | None) -> datetime | None:
+    """The first moment of a UTC day."""
+    return None if day is None else datetime.combine(day, time(tzinfo=UTC))
+
+
+def _named(row: Any) -> str:
+    return str(row.unit)
+
+
+def _fields(row: object) -> object:
+    """A wire row as its fields, however the door brings it."""
+    if not isinstance(row, bytes):
+        return row
+    try:
+        return msgspec.json.decode(row)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _too_old(index: int, path: str, before: datetime) -> Refusal:
+    sentence = f"{path} is before {before.date()}: what happened then is final, and its rows may have been dropped."
+    return Refusal(index=index, code=Fault.TOO_OLD, message=sentence, path=path)

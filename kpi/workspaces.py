@@ -1,0 +1,46 @@
+"""A workspace's settings: how long raw rows are kept, and whether unit ids are hidden."""
+
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from kpi import queries
+from kpi.errors import Code, Invalid, Problem
+from kpi.gate import SECRET_BYTES
+from kpi.tables import Workspace
+
+LONGEST_RETENTION = 36_500
+
+
+async def update(session: AsyncSession, *, workspace_id: int, given: Mapping[str, Any]) -> Workspace:
+    """Change the settings that are given: `retention_days` (None for ever) and `hashes_units`. Raises Invalid.
+
+    Whether units are hidden is settled before the first row: later, one unit would become two.
+    """
+    workspace = await queries.lock_workspace(session, workspace_id)
+    problems = _retention_problems(given.get("retention_days"))
+    hashes = given.get("hashes_units", workspace.hashes_units)
+    if hashes is None:
+        problems.append(_problem(Code.BAD_USER_INPUT, "hashesUnits is true or false.", "hashesUnits"))
+    elif hashes != workspace.hashes_units and await queries.has_batches(session, workspace_id):
+        sentence = "Rows have come in already: how units are stored is settled before the first of them."
+        problems.append(_problem(Code.WRONG_STATE, sentence, "hashesUnits"))
+    if problems:
+        raise Invalid(problems)
+    workspace.retention_days = given.get("retention_days", workspace.retention_days)
+    if hashes != workspace.hashes_units:
+        workspace.unit_secret = secrets.token_bytes(SECRET_BYTES) if hashes else None
+    return workspace
+
+
+def _retention_problems(days: int | None) -> list[Problem]:
+    if days is None or 1 <= days <= LONGEST_RETENTION:
+        return []
+    sentence = f"Rows are kept for 1 to {LONGEST_RETENTION:,} days, or for ever (null); {days} is neither."
+    return [_problem(Code.BAD_USER_INPUT, sentence, "retentionDays")]
+
+
+def _problem(code: Code, message: str, field: str) -> Problem:
+    return Problem(code=code, message=message, path=(field,))
