@@ -154,7 +154,7 @@ async def measure(url: str, outcomes: int, days: int, steps: int) -> None:
         yesterday = START + timedelta(days=company.day - 1)
         day = frozenset([yesterday.date(), (yesterday + timedelta(days=1)).date()])
         batch = await company.live(company.day + 1)
-        one_day = await company.refresh(Changes(days=day, batches=(batch,)))
+        one_day = await company.refresh(Changes(days=day, outcomes=(batch,)))
         print(  # noqa: T201 - a benchmark prints
             f"{await size(database)}: everything {everything:6.2f} s, one day more {one_day:6.3f} s"
             f" = {one_day / everything:.3f} of it"

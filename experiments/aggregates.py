@@ -5,31 +5,24 @@ an entry day leaves the database; what `values` adds is how many units of a day 
 are what deriving everything anew would give.
 """
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, time
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
 
 import asyncpg
 
 from experiments import queries
 from experiments.cohorts import Rows, decode
 from experiments.derivation import Derivation
+from experiments.lateness import late_days
 from experiments.plan import Plan, PlannedKpi
-from experiments.slices import NONE, Changes, Days, Piece, due, merged
+from experiments.slices import Changes, Piece, due, merged
+from kpi.enums import Unit
 from kpi.queries import event_numbers, frozen_before
 
 MEMORY = "128MB"
 """What one sort or hash table of a refresh may take before it goes to disk."""
 
 CLOSES = "SELECT stopped_at FROM experiments WHERE id = $1"
-LATE_DAYS = """
-SELECT DISTINCT (x.exposed_at AT TIME ZONE 'UTC')::date AS day
-FROM outcomes o JOIN exposures x ON x.experiment_id = $1 AND x.unit = o.unit
-WHERE o.ingest_id BETWEEN $2 AND $3 AND o.ingest_id = ANY($4::bigint[]) AND o.event_id = ANY($5::int[])
-    AND o.occurred_at < $6 AND o.occurred_at >= x.exposed_at
-    AND o.occurred_at < x.exposed_at + make_interval(hours => 24 * $7::int)
-"""
-"""The entry days of units that did something before the last midnight of which nobody knew then."""
-
 FIRST_DAYS = """
 SELECT entered_on FROM (
     SELECT entered_on, sum(n) OVER (ORDER BY entered_on) AS so_far, n FROM entry_counts
@@ -71,6 +64,7 @@ async def values(
     *,
     experiment_id: int,
     workspace_id: int,
+    unit: Unit,
     variant_id: int,
     kpis: Sequence[PlannedKpi],
     through: datetime,
@@ -86,6 +80,8 @@ async def values(
     events = {event for planned in kpis for event in planned.definition.events}
     derivation = Derivation(
         experiment_id=experiment_id,
+        workspace_id=workspace_id,
+        unit=unit,
         closes=await connection.fetchval(CLOSES, experiment_id),
         piece=Piece(days=days, kpis=tuple(kpis)),
         through=_day(through),
@@ -149,11 +145,21 @@ async def _derive(
 ) -> None:
     closes = await connection.fetchval(CLOSES, experiment_id)
     numbers = await event_numbers(connection, workspace_id, plan.events)
-    late = await _late_days(connection, experiment_id, plan, numbers, changes, before)
+    late = await late_days(
+        connection,
+        plan,
+        changes,
+        experiment_id=experiment_id,
+        workspace_id=workspace_id,
+        events=numbers.values(),
+        before=before,
+    )
     floor = await frozen_before(connection, workspace_id)
     for piece in due(plan.kpis, merged([changes.days, late]), before=before, through=through, floor=floor):
         derivation = Derivation(
             experiment_id=experiment_id,
+            workspace_id=workspace_id,
+            unit=plan.unit,
             closes=closes,
             piece=piece,
             through=through,
@@ -162,29 +168,6 @@ async def _derive(
         )
         for statement, arguments in derivation.statements():
             await connection.execute(statement, *arguments)
-
-
-async def _late_days(
-    connection: asyncpg.Connection,
-    experiment_id: int,
-    plan: Plan,
-    numbers: Mapping[str, int],
-    changes: Changes,
-    before: date | None,
-) -> Days:
-    if before is None or not changes.batches:
-        return NONE
-    rows = await connection.fetch(
-        LATE_DAYS,
-        experiment_id,
-        min(changes.batches),
-        max(changes.batches),
-        list(changes.batches),
-        list(numbers.values()),
-        datetime.combine(before, time(tzinfo=UTC)),
-        max(decode(planned).window[1] for planned in plan.kpis),
-    )
-    return frozenset(row["day"] for row in rows)
 
 
 def _day(at: datetime) -> date:

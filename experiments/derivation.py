@@ -8,9 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 
+from experiments.actors import outcomes_with_unit, with_outcomes
 from experiments.cohorts import decode
 from experiments.plan import PlannedKpi
 from experiments.slices import DAY, EVER, Piece
+from kpi.enums import Unit
 from kpi.events import first_id
 from kpi.kinds import Aggregate
 
@@ -27,7 +29,7 @@ e.experiment_id = {experiment} AND e.exposed_at < '{closes}' AND {days}{acted}
 """Exposures before enrolment closed, of units that crossed before that or did not. A crossing after changes nothing."""
 ACTED = """
     AND e.unit IN (
-        SELECT a.unit FROM outcomes a WHERE a.id >= '{first}' AND a.id < '{end}' AND a.event_id IN ({events})
+        SELECT acted.unit FROM {acted} WHERE o.id >= '{first}' AND o.id < '{end}' AND o.event_id IN ({events})
     )
 """
 """Who did anything of interest in a span of time; ids begin with the time."""
@@ -62,7 +64,7 @@ FROM (
 ) e{joins}
 """
 """A row a unit, with its number for each KPI. By the primary key alone: the fewer columns, the cheaper the grouping."""
-OUTCOMES = """ LEFT JOIN outcomes o ON o.unit = e.unit AND o.event_id IN ({events})
+OUTCOMES = """{joined} AND o.event_id IN ({events})
     AND o.occurred_at >= e.exposed_at + interval '{start} hours'
     AND o.occurred_at < e.exposed_at + interval '{until} hours'
 """
@@ -107,6 +109,8 @@ class Derivation:
     """
 
     experiment_id: int
+    workspace_id: int
+    unit: Unit
     closes: datetime | None
     piece: Piece
     through: date
@@ -157,6 +161,7 @@ class Derivation:
     def _outcomes(self) -> str:
         kinds = [decode(planned) for planned in self.piece.kpis]
         return OUTCOMES.format(
+            joined=with_outcomes(self.unit, workspace_id=self.workspace_id, experiment_id=self.experiment_id),
             events=self._events,
             start=24 * min(kind.window[0] for kind in kinds),
             until=24 * max(kind.window[1] for kind in kinds),
@@ -223,7 +228,8 @@ class Derivation:
         if since is None:
             return ""
         first, end = (first_id(datetime.combine(day, time(tzinfo=UTC))) for day in (since - DAY, self.through))
-        return ACTED.format(first=first, end=end, events=self._events)
+        acted = outcomes_with_unit(self.unit, workspace_id=self.workspace_id, experiment_id=self.experiment_id)
+        return ACTED.format(acted=acted, first=first, end=end, events=self._events)
 
     @property
     def _events(self) -> str:

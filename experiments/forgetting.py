@@ -17,23 +17,27 @@ class Forgotten:
 
     outcomes: int
     exposures: int
+    memberships: int
     rejections: int
 
 
 async def forget(connection: asyncpg.Connection, *, workspace_id: int, unit: str, now: datetime) -> Forgotten:
-    """Remove a unit's outcomes, exposures and kept rejections, in the caller's transaction. Safe to run twice.
+    """Remove a unit's rows and kept rejections, in the caller's transaction. Safe to run twice.
 
     The unit is named as its senders name it, or as it is stored. Entry days above the floor are derived anew; those
     below are sums that no longer hold a row of anybody. Rows that come in later are those of a new unit.
     """
     gate = await rows.gate(connection, workspace_id, "exposures")
     names = sorted({unit, gate.unit(unit)})
-    days = await queries.forget_exposures(connection, workspace_id, names)
+    days = await queries.days_of_accounts(connection, workspace_id, names)
+    exposures = await queries.forget_exposures(connection, workspace_id, names)
+    days += exposures
     outcomes = await rows.forget_outcomes(connection, workspace_id, names)
+    memberships = await rows.forget_memberships(connection, workspace_id, names)
     rejections = await rows.forget_rejections(connection, workspace_id, [_mention(name) for name in names])
     if days:
         await queries.note_forgotten(connection, workspace_id, days, now)
-    return Forgotten(outcomes=outcomes, exposures=len(days), rejections=rejections)
+    return Forgotten(outcomes=outcomes, exposures=len(exposures), memberships=memberships, rejections=rejections)
 
 
 def _mention(unit: str) -> str:

@@ -115,6 +115,7 @@ async def trials(connection: asyncpg.Connection, of: Past, *, most: int = MOST_U
         connection,
         experiment_id=of.experiment.id,
         workspace_id=of.experiment.workspace_id,
+        unit=of.plan.unit,
         variant_id=of.variant_ids[of.plan.variants[0].key],
         kpis=[kpi for kpi in of.plan.kpis if decode(kpi).scale is Scale.AMOUNT],
         through=seen.data_through,

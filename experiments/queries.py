@@ -151,7 +151,7 @@ async def behind(connection: asyncpg.Connection, workspaces: Collection[int], da
     return list(
         await connection.fetch(
             """
-            SELECT e.id, e.workspace_id, r.data_through, r.computed_at, f.failed_at, e.given_at, ARRAY(
+            SELECT e.id, e.workspace_id, e.unit, r.data_through, r.computed_at, f.failed_at, e.given_at, ARRAY(
                 SELECT v.id FROM events v
                 WHERE v.workspace_id = e.workspace_id AND e.plan -> 'events' @> to_jsonb(v.name)
             ) AS events
@@ -404,6 +404,20 @@ async def forget_exposures(
         " RETURNING experiment_id, (exposed_at AT TIME ZONE 'UTC')::date AS entered_on",
         workspace_id,
         units,
+    )
+    return [(row["experiment_id"], row["entered_on"]) for row in rows]
+
+
+async def days_of_accounts(
+    connection: asyncpg.Connection, workspace_id: int, members: Sequence[str]
+) -> list[tuple[int, date]]:
+    """The experiments and entry days of the accounts that these units belong to, or did."""
+    rows = await connection.fetch(
+        "SELECT DISTINCT x.experiment_id, (x.exposed_at AT TIME ZONE 'UTC')::date AS entered_on"
+        " FROM memberships m JOIN exposures x ON x.unit = m.account JOIN experiments e ON e.id = x.experiment_id"
+        " WHERE m.workspace_id = $1 AND m.member = ANY($2::text[]) AND e.workspace_id = $1 AND e.unit = 'ACCOUNT'",
+        workspace_id,
+        members,
     )
     return [(row["experiment_id"], row["entered_on"]) for row in rows]
 

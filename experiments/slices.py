@@ -12,6 +12,7 @@ from typing import Any
 
 from experiments.plan import PlannedKpi
 from kpi import kinds
+from kpi.enums import Unit
 
 Days = frozenset[date] | None
 """Entry days; None stands for all of them."""
@@ -24,10 +25,14 @@ EVER = date(1, 1, 1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
-    """What came in since the last refresh: entry days that changed, and batches of outcomes with something late."""
+    """What came in since the last refresh: entry days that changed, and batches of which the rows say what changed.
+
+    `outcomes` are those with something late, `memberships` those that move what members do to other accounts.
+    """
 
     days: Days = NONE
-    batches: tuple[int, ...] = ()
+    outcomes: tuple[int, ...] = ()
+    memberships: tuple[int, ...] = ()
 
 
 EVERYTHING = Changes(days=ALL)
@@ -72,15 +77,25 @@ def due(
 
 
 def changes(
-    pending: Iterable[Mapping[str, Any]], *, experiment_id: int, events: Collection[int], data_through: datetime | None
+    pending: Iterable[Mapping[str, Any]],
+    *,
+    experiment_id: int,
+    unit: Unit,
+    events: Collection[int],
+    data_through: datetime | None,
 ) -> Changes:
-    """What pending entries of the ledger mean for an experiment that reads these events."""
-    found = list(pending)
-    moved = [entry for entry in found if entry["noun"] != "outcomes" and experiment_id in entry["touched"]]
-    done = [entry for entry in found if entry["noun"] == "outcomes" and not set(events).isdisjoint(entry["touched"])]
+    """What pending entries of the ledger mean for an experiment on these units that reads these events."""
+    by_noun: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for entry in pending:
+        by_noun[entry["noun"]].append(entry)
+    done = [entry for entry in by_noun.pop("outcomes", []) if not set(events).isdisjoint(entry["touched"])]
+    joined = by_noun.pop("memberships", []) if unit is Unit.ACCOUNT else []
+    # All other nouns name the experiments they touched, and the entry days.
+    moved = [entry for entries in by_noun.values() for entry in entries if experiment_id in entry["touched"]]
     return Changes(
         days=merged(None if entry["days"] is None else frozenset(entry["days"]) for entry in moved),
-        batches=tuple(entry["id"] for entry in done if _is_late(entry["earliest_at"], data_through)),
+        outcomes=tuple(entry["id"] for entry in done if _is_late(entry["earliest_at"], data_through)),
+        memberships=tuple(entry["id"] for entry in joined),
     )
 
 

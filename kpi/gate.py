@@ -15,12 +15,17 @@ import msgspec
 from kpi.ingest import Fault, Refusal, Report, Rows
 
 T = TypeVar("T", bound=msgspec.Struct)
-Noun = Literal["exposures", "outcomes"]
+Noun = Literal["exposures", "outcomes", "memberships"]
 MOMENT = {"exposures": ("exposed_at", "exposedAt"), "outcomes": ("occurred_at", "occurredAt")}
-"""When a row happened: the name in Python and on the wire."""
+"""When a row happened, where that may be too long ago: the name in Python and on the wire."""
+UNITS = {"exposures": ("unit",), "outcomes": ("unit",), "memberships": ("member", "account")}
+"""The fields that name a unit."""
 UNIT_BYTES = 16
 SECRET_BYTES = 32
-KNOWN = frozenset({"experiment", "unit", "variant", "exposedAt", "event", "occurredAt", "value", "eventId"})
+KNOWN = frozenset(
+    {"experiment", "variant", "exposedAt", "event", "occurredAt", "value", "eventId", "sinceAt"}
+    | {name for names in UNITS.values() for name in names}
+)
 """Fields of a rejected row that are kept where units are hidden; anything else might name one."""
 NOT_KEPT = "(not kept: units are hidden here)"
 
@@ -39,15 +44,15 @@ class Gate:
 
     def admit(self, parsed: Mapping[int, T], refusals: list[Refusal]) -> dict[int, T]:
         """The rows that may pass, as they are stored, by index; the refusals of the others are added."""
-        name, path = MOMENT[self.noun]
         before = self.before
-        if before is not None:
+        if before is not None and self.noun in MOMENT:
+            name, path = MOMENT[self.noun]
             late = {index for index, row in parsed.items() if getattr(row, name) < before}
             refusals += [_too_old(index, path, before) for index in sorted(late)]
             parsed = {index: row for index, row in parsed.items() if index not in late}
         if self.secret is None:
             return dict(parsed)
-        return {index: msgspec.structs.replace(row, unit=self.unit(_named(row))) for index, row in parsed.items()}
+        return {index: msgspec.structs.replace(row, **self._hidden(row)) for index, row in parsed.items()}
 
     def keepable(self, rows: Rows, report: Report) -> Rows:
         """The rows as rejected ones may be kept, at their places."""
@@ -61,7 +66,11 @@ class Gate:
         if not isinstance(fields, Mapping):
             return NOT_KEPT
         known = {name: value for name, value in fields.items() if name in KNOWN}
-        return known | ({"unit": self.unit(str(known["unit"]))} if "unit" in known else {})
+        return known | {name: self.unit(str(known[name])) for name in UNITS[self.noun] if known.get(name) is not None}
+
+    def _hidden(self, row: Any) -> dict[str, str]:
+        named = {name: getattr(row, name) for name in UNITS[self.noun]}
+        return {name: self.unit(unit) for name, unit in named.items() if unit is not None}
 
 
 def hidden(secret: bytes, unit: str) -> str:
@@ -72,10 +81,6 @@ def hidden(secret: bytes, unit: str) -> str:
 def midnight(day: date | None) -> datetime | None:
     """The first moment of a UTC day."""
     return None if day is None else datetime.combine(day, time(tzinfo=UTC))
-
-
-def _named(row: Any) -> str:
-    return str(row.unit)
 
 
 def _fields(row: object) -> object:

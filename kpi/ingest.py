@@ -48,6 +48,7 @@ class Fault(StrEnum):
     INCONSISTENT = "INCONSISTENT"
     OTHER_SOURCE = "OTHER_SOURCE"
     UNREADABLE = "UNREADABLE"
+    CONTRADICTION = "CONTRADICTION"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

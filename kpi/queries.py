@@ -95,6 +95,62 @@ async def known_outcomes(connection: asyncpg.Connection, ids: Sequence[UUID]) ->
     return {row["id"] for row in rows}
 
 
+async def lock_memberships(connection: asyncpg.Connection, workspace_id: int) -> None:
+    """Let one batch of memberships in at a time: where one ends depends on the others."""
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtext('memberships'), $1)", workspace_id)
+
+
+async def known_memberships(
+    connection: asyncpg.Connection, workspace_id: int, keys: Sequence[tuple[str, datetime]]
+) -> dict[tuple[str, datetime], str | None]:
+    """The accounts of those memberships that are stored, by member and beginning."""
+    rows = await connection.fetch(
+        "SELECT member, since_at, account FROM memberships WHERE workspace_id = $1"
+        " AND (member, since_at) IN (SELECT * FROM unnest($2::text[], $3::timestamptz[]))",
+        workspace_id,
+        [member for member, _ in keys],
+        [since for _, since in keys],
+    )
+    return {(row["member"], row["since_at"]): row["account"] for row in rows}
+
+
+async def copy_memberships(connection: asyncpg.Connection, records: Sequence[tuple[Any, ...]]) -> None:
+    """COPY new memberships; where they end is not known yet."""
+    columns = ["workspace_id", "member", "since_at", "account", "ingest_id"]
+    await connection.copy_records_to_table("memberships", records=records, columns=columns)
+
+
+async def end_memberships(
+    connection: asyncpg.Connection, workspace_id: int, members: Collection[str], batch: int
+) -> None:
+    """Let each membership of these members end where the next begins; those that change belong to this batch now."""
+    await connection.execute(
+        """
+        UPDATE memberships m SET until_at = spans.until_at, ingest_id = $3
+        FROM (
+            SELECT member, since_at, lead(since_at) OVER (PARTITION BY member ORDER BY since_at) AS until_at
+            FROM memberships WHERE workspace_id = $1 AND member = ANY($2::text[])
+        ) spans
+        WHERE m.workspace_id = $1 AND m.member = spans.member AND m.since_at = spans.since_at
+            AND m.until_at IS DISTINCT FROM spans.until_at
+        """,
+        workspace_id,
+        list(members),
+        batch,
+    )
+
+
+async def forget_memberships(connection: asyncpg.Connection, workspace_id: int, units: Sequence[str]) -> int:
+    """Remove what says where units belong to, or who belongs to them; returns how many rows that were."""
+    found = await connection.fetch(
+        "DELETE FROM memberships WHERE workspace_id = $1 AND (member = ANY($2::text[]) OR account = ANY($2::text[]))"
+        " RETURNING member",
+        workspace_id,
+        units,
+    )
+    return len(found)
+
+
 async def next_ingest(connection: asyncpg.Connection) -> int:
     """The number of a batch about to be taken in."""
     return int(await connection.fetchval("SELECT nextval(pg_get_serial_sequence('ingests', 'id'))"))
@@ -237,7 +293,7 @@ async def gate(connection: asyncpg.Connection, workspace_id: int, noun: Noun) ->
     row = await connection.fetchrow(
         "SELECT frozen_before, refused_before, unit_secret FROM workspaces WHERE id = $1", workspace_id
     )
-    day = row["frozen_before" if noun == "exposures" else "refused_before"]
+    day = row["refused_before" if noun == "outcomes" else "frozen_before"]
     return Gate(noun=noun, before=midnight(day), secret=row["unit_secret"])
 
 

@@ -157,6 +157,23 @@ class Outcome(SQLModel, table=True):
     ingest_id: int = Field(sa_type=BigInteger, sa_column_kwargs={"server_default": "0"})
 
 
+class Membership(SQLModel, table=True):
+    """Which account a unit belongs to from a moment on, until its next membership begins; null for none."""
+
+    __tablename__ = "memberships"
+    __table_args__ = (
+        Index("ix_memberships_workspace_id_account", "workspace_id", "account"),
+        Index("ix_memberships_ingest_id", "ingest_id"),
+        CheckConstraint("since_at < until_at", name="order"),
+    )
+    workspace_id: int = Field(primary_key=True, foreign_key="workspaces.id")
+    member: str = Field(primary_key=True)
+    since_at: datetime = Field(primary_key=True, sa_type=AWARE)
+    until_at: datetime | None = Field(sa_type=AWARE)
+    account: str | None
+    ingest_id: int = Field(sa_type=BigInteger)
+
+
 class Ingest(SQLModel, table=True):
     """The ledger of changes to raw rows: what each brought, and whether the aggregates know it yet.
 

@@ -29,6 +29,7 @@ WITH_STATEMENTS = {
     "api/schema.py": "the lock that migrations run under",
     "experiments/aggregates.py": "the three tables that analysis reads",
     "experiments/derivation.py": "what fills the three tables",
+    "experiments/lateness.py": "which days late rows belong to",
     "experiments/queries.py": "the statements of the package",
     "kpi/queries.py": "the statements of the package",
 }

@@ -1,4 +1,4 @@
-"""`POST /v1/exposures` and `/v1/outcomes`: rows as NDJSON or a JSON array, in any number.
+"""`POST /v1/exposures`, `/v1/outcomes` and `/v1/memberships`: rows as NDJSON or a JSON array, in any number.
 
 A chunk of the body is a transaction. A connection to Postgres is held only for that time, never while the sender is
 waited for, and two chunks of an upload are stored at once. What is answered is committed.
@@ -33,11 +33,15 @@ from api.doors.bodies import (
 from api.graphql.endpoint import bearer
 from api.jobs.worker import FAULTS
 from experiments import exposures
-from kpi import events
+from kpi import events, memberships
 from kpi.ingest import Refusal, Report
 
 log = logging.getLogger("truelift.ingest")
-INGEST: dict[str, Callable[..., Awaitable[Report]]] = {"exposures": exposures.ingest, "outcomes": events.ingest}
+INGEST: dict[str, Callable[..., Awaitable[Report]]] = {
+    "exposures": exposures.ingest,
+    "outcomes": events.ingest,
+    "memberships": memberships.ingest,
+}
 FORMS = {"application/x-ndjson": line_chunks, "application/json": array_chunks}
 PLACES, PLACES_EACH = 8, 4
 """Uploads that a process takes at once, and of one workspace."""

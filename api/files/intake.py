@@ -9,13 +9,14 @@ from api.files.reading import Batch
 from api.files.rejects import Reject
 from api.jobs.tables import Noun
 from experiments import exposures, warehouse
-from kpi import events
+from kpi import events, memberships
 from kpi.ingest import Report, kept_text
 
 INGEST: dict[Noun, Callable[..., Awaitable[Report]]] = {
     Noun.EXPOSURES: exposures.ingest,
     Noun.OUTCOMES: events.ingest,
     Noun.AGGREGATES: warehouse.ingest,
+    Noun.MEMBERSHIPS: memberships.ingest,
 }
 
 

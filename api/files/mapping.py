@@ -17,13 +17,14 @@ from api.files.errors import CellError, MappingError
 from api.files.suggestions import did_you_mean, listed
 from api.files.times import Clock
 
-Kind = Literal["exposures", "outcomes", "aggregates"]
+Kind = Literal["exposures", "outcomes", "aggregates", "memberships"]
 
 LINE = "#line"
 """As the column of the unit: the number of the row's line, for a table that has no column of units."""
 FIELDS: ReadOnly[Kind, tuple[str, ...]] = {
     "exposures": ("experiment", "unit", "variant", "exposedAt"),
     "outcomes": ("unit", "event", "occurredAt", "value", "eventId"),
+    "memberships": ("member", "sinceAt", "account"),
     "aggregates": (
         *("experiment", "variant", "enteredOn", "kpi", "segment", "n", "crossovers", "mean", "m2"),
         *("standardDeviation", "successes", "day", "events", "losses"),
@@ -31,13 +32,14 @@ FIELDS: ReadOnly[Kind, tuple[str, ...]] = {
 }
 WIDE = ("unit", "exposedAt")
 """What a wide table needs to become outcomes; the rest is in its events."""
-TIMES = frozenset({"exposedAt", "occurredAt"})
+TIMES = frozenset({"exposedAt", "occurredAt", "sinceAt"})
 NUMBERS = frozenset({"value", "mean", "m2", "standardDeviation"})
 COUNTS = frozenset({"n", "crossovers", "successes", "day", "events", "losses"})
 SNAKE = {
     "exposedAt": "exposed_at",
     "occurredAt": "occurred_at",
     "eventId": "event_id",
+    "sinceAt": "since_at",
     "enteredOn": "entered_on",
     "standardDeviation": "standard_deviation",
 }

@@ -24,7 +24,7 @@ Reader = Callable[[Block, Faults], Sequence[Any]]
 Maker = Callable[[Block, Faults], list[Row | None]]
 """Wire rows, one a row of the block; None where the cells tell of none."""
 
-OPTIONAL = frozenset({"value", "eventId", *FIELDS["aggregates"][3:]})
+OPTIONAL = frozenset({"value", "eventId", "account", *FIELDS["aggregates"][3:]})
 USUAL = {
     "experiment": ("experiment_id", "experiment_key", "test", "flag"),
     "unit": ("user_id", "userid", "customer_id", "visitor_id", "account_id", "device_id", "id"),
@@ -176,10 +176,19 @@ def _aggregates(binding: _Binding) -> Maker:
     ]
 
 
+def _memberships(binding: _Binding) -> Maker:
+    readers = (binding.words("member"), binding.times("sinceAt"), binding.options("account"))
+    return lambda block, faults: [
+        {"member": member, "sinceAt": at, "account": account}
+        for member, at, account in zip(*(read(block, faults) for read in readers), strict=True)
+    ]
+
+
 LONG: dict[str, Callable[[_Binding], Maker]] = {
     "exposures": _exposures,
     "outcomes": _outcomes,
     "aggregates": _aggregates,
+    "memberships": _memberships,
 }
 
 

@@ -20,6 +20,7 @@ from experiments import aggregates, queries
 from experiments import plan as plans
 from experiments.slices import EVERYTHING, Changes, changes
 from kpi import queries as ledger
+from kpi.enums import Unit
 
 log = logging.getLogger("truelift.refresh")
 BATCHES = 10_000
@@ -132,6 +133,7 @@ def news(row: Mapping[str, Any], pending: Iterable[Mapping[str, Any]], midnight:
     return changes(
         (entry for entry in pending if entry["workspace_id"] == row["workspace_id"]),
         experiment_id=row["id"],
+        unit=Unit(row["unit"]),
         events=row["events"],
         data_through=max(row["data_through"] or midnight, midnight),
     )

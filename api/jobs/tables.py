@@ -17,6 +17,7 @@ class Noun(StrEnum):
     EXPOSURES = "exposures"
     OUTCOMES = "outcomes"
     AGGREGATES = "aggregates"
+    MEMBERSHIPS = "memberships"
 
 
 class JobState(StrEnum):

@@ -10,7 +10,7 @@ branch_labels = None
 depends_on = None
 
 STATES = ("RECEIVING", "WAITING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED")
-NOUNS = ("EXPOSURES", "OUTCOMES", "AGGREGATES")
+NOUNS = ("EXPOSURES", "OUTCOMES", "AGGREGATES", "MEMBERSHIPS")
 
 
 def upgrade() -> None:

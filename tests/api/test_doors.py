@@ -127,6 +127,14 @@ async def test_exposures_are_taken_and_wrong_ones_told_by_line(door: httpx.Async
     assert reasons(answer) == [(2, "UNKNOWN_VARIANT", "variant"), (4, "UNKNOWN_EXPERIMENT", "experiment")]
 
 
+async def test_memberships_are_taken_and_one_that_contradicts_another_is_told(door: httpx.AsyncClient) -> None:
+    ada = {"member": "ada", "account": "acme", "sinceAt": AT}
+    body = lines([ada, ada, ada | {"account": "globex"}, {"member": "bob", "sinceAt": AT}])
+    answer = await door.post("/v1/memberships", content=body, headers=NDJSON)
+    assert counts(answer) == (2, 1, 1)
+    assert reasons(answer) == [(3, "CONTRADICTION", "account")]
+
+
 STRANGE: list[tuple[bytes, str]] = [
     (b"{", "MALFORMED"),
     (b'{"unit": "u1"}{}', "MALFORMED"),

@@ -42,6 +42,7 @@ ASKED: dict[str, tuple[Scope, str, dict[str, Any]]] = {
     "exposuresIngest": (Scope.INGEST, documents.EXPOSURES_INGEST, {"input": {"exposures": []}}),
     "rejections": (Scope.READ, "{ rejections { totalCount } }", {}),
     "rejectionsReplay": (Scope.INGEST, documents.REJECTIONS_REPLAY, {"input": {"ids": []}}),
+    "membershipsIngest": (Scope.INGEST, documents.MEMBERSHIPS_INGEST, {"input": {"memberships": []}}),
     "outcomesIngest": (Scope.INGEST, documents.OUTCOMES_INGEST, {"input": {"outcomes": []}}),
 }
 """Every root field: the scope it needs, and a way to ask for it."""

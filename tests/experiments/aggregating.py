@@ -17,6 +17,7 @@ from experiments.enums import Role
 from experiments.tables import Experiment
 from kpi import events
 from kpi import queries as ledger
+from kpi.enums import Unit
 from kpi.tables import Workspace
 from tests.experiments.recomputation import KPIS, Did, Exposed, Tables, recompute
 from tests.experiments.registering import CONTROL, PRIMARY, TREATMENT, draft, plan_choice, start
@@ -40,16 +41,17 @@ class Running:
         return plans.from_document(self.experiment.plan)
 
 
-async def running(database: Database) -> Running:
+async def running(database: Database, unit: Unit = Unit.USER) -> Running:
+    """Register all of it and start."""
     async with database.write() as session:
         place = Workspace(key=f"aggregates-{uuid4().hex}", name="aggregates", created_at=START)
         session.add(place)
         await session.flush()
         for key, measure in KPIS.items():
-            await register_kpi(session, place, key=key, definition=measure.definition, baseline=None)
+            await register_kpi(session, place, key=key, definition=measure.definition, baseline=None, unit=unit)
     choices = [PRIMARY, *(KpiChoice(kpi=key, role=Role.SECONDARY) for key in KPIS)]
     plan = plan_choice(kpis=choices, segment_attributes=["plan"])
-    made = await draft(database, place, variants=VARIANTS, plan=plan)
+    made = await draft(database, place, unit=unit, variants=VARIANTS, plan=plan)
     return Running(experiment=await start(database, made, now=START), workspace=place)
 
 
@@ -96,7 +98,11 @@ async def bring_up(connection: asyncpg.Connection, to: Running, now: datetime, *
     lines = await queries.behind(connection, [to.workspace.id], now)
     (line,) = (row for row in lines if row["id"] == to.experiment.id)
     found = slices.changes(
-        ours, experiment_id=to.experiment.id, events=line["events"], data_through=line["data_through"]
+        ours,
+        experiment_id=to.experiment.id,
+        unit=to.plan.unit,
+        events=line["events"],
+        data_through=line["data_through"],
     )
     await aggregates.refresh(
         connection,

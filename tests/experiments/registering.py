@@ -10,6 +10,7 @@ from experiments import service
 from experiments.draft import KpiChoice, PlanChoice, VariantChoice
 from experiments.enums import Kind, Policy, Role
 from experiments.tables import Experiment
+from kpi.enums import Unit
 from kpi.tables import Workspace
 from tests.kpi.registering import register_hypothesis, register_kpi
 
@@ -48,10 +49,10 @@ async def register(session: AsyncSession, workspace: Workspace, **changes: Any) 
     return await service.register(session, workspace_id=workspace.id, now=NOW, **(fields | changes))
 
 
-async def draft(database: Database, workspace: Workspace, **changes: Any) -> Experiment:
+async def draft(database: Database, workspace: Workspace, unit: Unit = Unit.USER, **changes: Any) -> Experiment:
     """A registered experiment with its KPI and hypothesis."""
     async with database.write() as session:
-        await register_kpi(session, workspace)
+        await register_kpi(session, workspace, unit=unit)
         await register_hypothesis(session, workspace)
         return await register(session, workspace, **changes)
 

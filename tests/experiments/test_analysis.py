@@ -147,7 +147,7 @@ async def test_due_refreshed_experiment_is_due_again_for_its_exposures_late_outc
     elsewhere = entry("exposures", experiment.id + 1), entry("outcomes", other, at=late)
     assert await due(database, experiment, *elsewhere) is None
     assert await due(database, experiment, entry("outcomes", activated, at=fresh)) is None
-    assert await due(database, experiment, entry("outcomes", other, activated, at=late)) == Changes(batches=(7,))
+    assert await due(database, experiment, entry("outcomes", other, activated, at=late)) == Changes(outcomes=(7,))
     moved = entry("exposures", experiment.id, on=date(2026, 3, 1))
     assert await due(database, experiment, moved) == Changes(days=frozenset([date(2026, 3, 1)]))
     assert await due(database, experiment, day=MIDNIGHT + DAY) == Changes()

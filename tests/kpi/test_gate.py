@@ -9,7 +9,7 @@ import pytest
 from api.database import Database
 from experiments import exposures
 from experiments.forgetting import forget
-from kpi import events, workspaces
+from kpi import events, memberships, workspaces
 from kpi import queries as rows
 from kpi.errors import Code, Invalid
 from kpi.tables import Workspace
@@ -85,6 +85,24 @@ async def test_no_clear_id_is_in_any_table_of_a_workspace_that_hides_units(
     ]
     assert await take(database, workspace, *bad) == (0, 0, len(bad))
     assert await expose(database, workspace, *bad, exposure(attributes={"mail": [CLEAR]})) == (0, 0, len(bad) + 1)
+    assert await places(database, CLEAR) == set()
+
+
+async def test_no_clear_id_of_a_membership_is_in_any_table_of_a_workspace_that_hides_units(
+    database: Database, workspace: Workspace
+) -> None:
+    await change(database, workspace, hashes_units=True)
+    sent: list[Any] = [
+        {"member": CLEAR, "account": f"of-{CLEAR}", "sinceAt": AT},
+        {"member": CLEAR, "account": CLEAR, "sinceAt": AT},
+        {"member": CLEAR, "account": CLEAR * 20, "sinceAt": AT},
+        {"user": CLEAR},
+    ]
+    async with database.raw() as connection:
+        report = await memberships.ingest(connection, workspace_id=workspace.id, rows=sent, now=LATER)
+        stored = await connection.fetchrow("SELECT * FROM memberships WHERE workspace_id = $1", workspace.id)
+    assert (len(report.accepted), len(report.refusals)) == (1, 3)
+    assert (len(stored["member"]), len(stored["account"])) == (32, 32)
     assert await places(database, CLEAR) == set()
 
 

@@ -1,4 +1,4 @@
-"""Taking in exposures and outcomes, up to 1,000 rows a call. For more there are the doors."""
+"""Taking in exposures, outcomes and memberships, up to 1,000 rows a call. For more there are the doors."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
@@ -12,7 +12,7 @@ from api.auth.permissions import MayIngest
 from api.graphql.context import Info
 from api.graphql.errors import UserError, answer
 from experiments import exposures
-from kpi import events
+from kpi import events, memberships
 from kpi.errors import Code, Invalid, Problem
 from kpi.ingest import Fault, Report
 
@@ -48,6 +48,15 @@ class OutcomeInput:
     )
 
 
+@strawberry.input(description="A member belongs to an account from a moment on, until its next membership begins.")
+class MembershipInput:
+    """A membership."""
+
+    member: str = strawberry.field(description="The id of the unit that belongs to the account.")
+    since_at: datetime = strawberry.field(description="The time from which it does, with its zone.")
+    account: str | None = strawberry.field(description="The id of the account; none if it leaves.", default=None)
+
+
 @strawberry.input(description="Exposures to take in.")
 class ExposuresIngestInput:
     """Exposures to take in."""
@@ -60,6 +69,13 @@ class OutcomesIngestInput:
     """Outcomes to take in."""
 
     outcomes: list[OutcomeInput] = strawberry.field(description="The outcomes, 1,000 at most.")
+
+
+@strawberry.input(description="Memberships to take in.")
+class MembershipsIngestInput:
+    """Memberships to take in."""
+
+    memberships: list[MembershipInput] = strawberry.field(description="The memberships, 1,000 at most.")
 
 
 @strawberry.type(description="A row that was rejected. Its neighbours were not.")
@@ -98,13 +114,22 @@ class OutcomesIngestPayload:
     user_errors: list[UserError] = strawberry.field(description="The faults in the input as a whole.")
 
 
+@strawberry.type(description="The answer to membershipsIngest.")
+class MembershipsIngestPayload:
+    """The answer to membershipsIngest."""
+
+    report: IngestReport | None = strawberry.field(description="What became of the rows.", default=None)
+    user_errors: list[UserError] = strawberry.field(description="The faults in the input as a whole.")
+
+
 ExposuresInput = Annotated[ExposuresIngestInput, strawberry.argument(description="The exposures to take in.")]
 OutcomesInput = Annotated[OutcomesIngestInput, strawberry.argument(description="The outcomes to take in.")]
+MembershipsInput = Annotated[MembershipsIngestInput, strawberry.argument(description="The memberships to take in.")]
 
 
 @strawberry.type
 class IngestMutation:
-    """Taking in exposures and outcomes."""
+    """Taking in exposures, outcomes and memberships."""
 
     @strawberry.mutation(description="Take in exposures.", permission_classes=[MayIngest])
     async def exposures_ingest(
@@ -125,6 +150,20 @@ class IngestMutation:
     ) -> OutcomesIngestPayload | None:
         """Take in outcomes."""
         return await answer(OutcomesIngestPayload, lambda: _take_in(info, "outcomes", events.ingest, input.outcomes))
+
+    @strawberry.mutation(
+        description="Take in memberships: experiments on accounts count what their members do.",
+        permission_classes=[MayIngest],
+    )
+    async def memberships_ingest(
+        self,
+        info: Info,
+        input: MembershipsInput,  # noqa: A002 - the API's word
+    ) -> MembershipsIngestPayload | None:
+        """Take in memberships."""
+        return await answer(
+            MembershipsIngestPayload, lambda: _take_in(info, "memberships", memberships.ingest, input.memberships)
+        )
 
 
 async def _take_in(info: Info, field: str, ingest: Ingest, given: Sequence[Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Forgetting a unit."""
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import strawberry
@@ -25,6 +26,9 @@ class UnitForgetPayload:
 
     outcomes: int | None = strawberry.field(description="The outcomes that were removed.", default=None)
     exposures: int | None = strawberry.field(description="The exposures that were removed.", default=None)
+    memberships: int | None = strawberry.field(
+        description="The memberships that were removed: of the unit, and in it.", default=None
+    )
     rejections: int | None = strawberry.field(
         description="The kept rejected rows that named it and were removed.", default=None
     )
@@ -59,4 +63,4 @@ async def _forget(info: Info, unit: str) -> dict[str, Any]:
         found = await forgetting.forget(
             connection, workspace_id=info.context.caller.workspace_id, unit=unit, now=info.context.now
         )
-    return {"outcomes": found.outcomes, "exposures": found.exposures, "rejections": found.rejections}
+    return asdict(found)
