@@ -74,9 +74,10 @@ class Lines:
 
     def _ended(self, line: bytes) -> list[Numbered]:
         number, self._line = self._line, self._line + 1
+        is_too_long = self._is_too_long or len(line) > LONGEST_LINE  # with the mark at the beginning, as it was sent
         if number == 1:
             line = line.removeprefix(BOM)
-        if self._is_too_long or len(line) > LONGEST_LINE:
+        if is_too_long:
             self._is_too_long = False
             sentence = f"The row is longer than {LONGEST_LINE:,} bytes."
             return [(number, Broken(beginning=line[:BEGINNING], code=Fault.TOO_LONG, message=sentence))]

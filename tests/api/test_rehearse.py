@@ -233,5 +233,5 @@ def test_help_tells_the_three_forms_apart() -> None:
     said = " ".join(re.sub(r"[│╭╮╰╯─]", " ", finished.stdout).split())
     assert "how often one plan does, or on your own data" in said
     assert "--plan KEY Draw experiments as the plan of this one says." in said
-    assert "--history Split the control units of your experiments (or of --plan) at random." in said
+    assert "Split the control units of your experiments (or of --plan) at random." in said
     assert "Of the methods: docs/calibration.md unless set." in said
