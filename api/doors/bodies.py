@@ -61,7 +61,7 @@ class Lines:
         *ended, rest = (self._rest + piece).split(b"\n")
         rows = [row for line in ended for row in self._ended(line)]
         if self._is_too_long or len(rest) > LONGEST_LINE:
-            self._is_too_long, rest = True, rest[:BEGINNING]
+            self._is_too_long, rest = True, rest[: len(BOM) + BEGINNING]
         self._rest = rest
         return rows
 
