@@ -4,12 +4,11 @@ Pure. A `stats.calibration` scenario for each scale on which a KPI is counted.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 import numpy as np
-from scipy.optimize import brentq
 
 from kpi.kinds.shape import Floats, Ints, Scale
 from stats.calibration import splits
@@ -183,9 +182,16 @@ def _restricted_mean(survival: Floats) -> float:
     return float(survival[:-1].sum())
 
 
+def _root(function: Callable[[float], float]) -> float:
+    """Where a function of a logarithm is zero."""
+    from scipy.optimize import brentq  # noqa: PLC0415 - slow to import, and every command would pay for it
+
+    return float(brentq(function, -WIDE, WIDE))
+
+
 def _hazard_ratio(survival: Floats, level: float) -> float:
     """The ratio of hazards under which units take this many days."""
-    return float(np.exp(brentq(lambda log: _restricted_mean(survival ** np.exp(log)) - level, -WIDE, WIDE)))
+    return float(np.exp(_root(lambda log: _restricted_mean(survival ** np.exp(log)) - level)))
 
 
 def _curve_of(share: float, level: float, tau: int) -> Floats:
@@ -194,7 +200,7 @@ def _curve_of(share: float, level: float, tau: int) -> Floats:
     def of(log_half_life: float) -> Floats:
         return np.asarray(1 - share * (1 - 0.5 ** (np.arange(tau + 1) / np.exp(log_half_life))))
 
-    return of(brentq(lambda log: _restricted_mean(of(log)) - level, -WIDE, WIDE))
+    return of(_root(lambda log: _restricted_mean(of(log)) - level))
 
 
 def _curve_like(level: float, tau: int, variance: float | None) -> tuple[float, Floats]:

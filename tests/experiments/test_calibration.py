@@ -29,7 +29,7 @@ class World:
 
 USUAL = World(share=0.3, daily=100)
 """The planned information is nearly reached at the horizon."""
-FEW = World(share=0.5, daily=4, experiments=400)
+FEW = World(share=0.5, daily=4, experiments=120)
 """Some fifty units an arm in all, as when accounts are counted, and a handful at the first look."""
 
 
