@@ -17,6 +17,7 @@ import numpy as np
 from experiments.cohorts import EVERYBODY, Rows, assemble
 from experiments.enums import Kind, Policy, Role
 from experiments.evaluation import evaluate
+from experiments.looks import Span
 from experiments.plan import PinnedDefinition, Plan, PlannedKpi, PlannedVariant
 from experiments.reading import Calendar
 from kpi.enums import Change, Direction, Unit
@@ -111,7 +112,7 @@ def main() -> None:
     rounds = arguments.parse_args().rounds
     made, through = plan(), datetime(2026, 4, 20, tzinfo=UTC)
     given = rows(made)
-    calendar = Calendar(started_on=START, stopped_on=None, through=through.date())
+    calendar = Calendar(span=Span(started_on=START), through=through.date())
     ids = {key: place for place, key in enumerate(VARIANTS)}
     aggregates = assemble(made, ids, given, through, 0)
     limit = best(lambda: touch(given), rounds)

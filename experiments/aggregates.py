@@ -22,7 +22,7 @@ from kpi.queries import event_numbers, frozen_before
 MEMORY = "128MB"
 """What one sort or hash table of a refresh may take before it goes to disk."""
 
-CLOSES = "SELECT stopped_at FROM experiments WHERE id = $1"
+CLOSES = "SELECT frozen_at FROM experiments WHERE id = $1"
 FIRST_DAYS = """
 SELECT entered_on FROM (
     SELECT entered_on, sum(n) OVER (ORDER BY entered_on) AS so_far, n FROM entry_counts
@@ -35,12 +35,16 @@ SELECT entered_on, k{definition} AS y, count(*) AS n FROM units
 WHERE variant_id = {variant} AND entered_on + 1 + {until} <= '{through}' GROUP BY 1, 2 ORDER BY 1, 2
 """
 
-READ_ENTRIES = "SELECT segment, variant_id, entered_on, n FROM entry_counts WHERE experiment_id = $1 AND n > 0"
+READ_ENTRIES = (
+    "SELECT segment, variant_id, entered_on, n FROM entry_counts WHERE experiment_id = $1 AND n > 0 AND entered_on < $2"
+)
 READ_MOMENTS = (
-    "SELECT definition_id, segment, variant_id, entered_on, n, mean, m2 FROM moments WHERE experiment_id = $1"
+    "SELECT definition_id, segment, variant_id, entered_on, n, mean, m2 FROM moments"
+    " WHERE experiment_id = $1 AND entered_on < $2"
 )
 READ_DURATIONS = (
-    "SELECT definition_id, segment, variant_id, entered_on, day, events, losses FROM durations WHERE experiment_id = $1"
+    "SELECT definition_id, segment, variant_id, entered_on, day, events, losses FROM durations"
+    " WHERE experiment_id = $1 AND entered_on < $2"
 )
 RECORD = """
 INSERT INTO refreshes (experiment_id, data_through, computed_at, crossovers, version)
@@ -50,12 +54,12 @@ ON CONFLICT (experiment_id) DO UPDATE SET data_through = excluded.data_through,
 """
 
 
-async def read(connection: asyncpg.Connection, experiment_id: int) -> Rows:
-    """An experiment's aggregates as they are stored."""
+async def read(connection: asyncpg.Connection, experiment_id: int, until: date = date.max) -> Rows:
+    """An experiment's aggregates as they are stored, of the units that entered before a day."""
     return Rows(
-        entries=await connection.fetch(READ_ENTRIES, experiment_id),
-        moments=await connection.fetch(READ_MOMENTS, experiment_id),
-        durations=await connection.fetch(READ_DURATIONS, experiment_id),
+        entries=await connection.fetch(READ_ENTRIES, experiment_id, until),
+        moments=await connection.fetch(READ_MOMENTS, experiment_id, until),
+        durations=await connection.fetch(READ_DURATIONS, experiment_id, until),
     )
 
 

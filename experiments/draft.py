@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from experiments.enums import Kind, Policy, Role
 from experiments.plan import PinnedBaseline, PinnedDefinition, Plan, PlannedKpi, PlannedVariant, Rules
 from kpi import kinds
+from kpi.enums import Change
 from kpi.errors import Code, Problem
 from kpi.ingest import is_text
 from kpi.service import LARGEST, SMALLEST, absent, is_size, key_problems, text_problems
-from kpi.tables import Baseline, Definition, Hypothesis, Kpi
+from kpi.tables import Kpi
 
 MOST_VARIANTS = 10
 MOST_KPIS = 20
@@ -62,8 +63,8 @@ class Measure:
     """A KPI with the definition and baseline that a plan pins."""
 
     kpi: Kpi
-    definition: Definition
-    baseline: Baseline | None
+    definition: PinnedDefinition
+    baseline: PinnedBaseline | None
 
 
 def variant_problems(variants: Sequence[VariantChoice]) -> list[Problem]:
@@ -172,7 +173,8 @@ def _horizon_problems(plan: PlanChoice, measure: Measure | None, path: tuple[str
 
 def complete(
     key: str,
-    hypothesis: Hypothesis,
+    hypothesis: str,
+    change: Change,
     kind: Kind,
     variants: Sequence[VariantChoice],
     plan: PlanChoice,
@@ -190,8 +192,8 @@ def complete(
     planned = [_planned(choice, measured[choice.kpi], rules) for choice in plan.kpis]
     return Plan(
         experiment=key,
-        hypothesis=hypothesis.key,
-        change=hypothesis.direction,
+        hypothesis=hypothesis,
+        change=change,
         kind=kind,
         unit=measured[plan.kpis[0].kpi].kpi.unit,
         variants=[
@@ -210,7 +212,6 @@ def complete(
 
 
 def _planned(choice: KpiChoice, measure: Measure, rules: Rules) -> PlannedKpi:
-    kind = kinds.decode(measure.definition.kind, measure.definition.parameters)
     mde = choice.mde_difference
     if choice.mde_lift is not None and measure.baseline is not None:
         mde = choice.mde_lift * abs(measure.baseline.value)
@@ -219,25 +220,11 @@ def _planned(choice: KpiChoice, measure: Measure, rules: Rules) -> PlannedKpi:
         name=measure.kpi.name,
         role=choice.role,
         direction=measure.kpi.direction,
-        definition=PinnedDefinition(
-            id=measure.definition.id,
-            version=measure.definition.version,
-            kind=measure.definition.kind,
-            parameters=measure.definition.parameters,
-            events=list(kind.events),
-        ),
-        baseline=_pinned(measure.baseline),
+        definition=measure.definition,
+        baseline=measure.baseline,
         mde=mde,
         margin=choice.margin,
         information=rules.information(choice.role, mde if mde is not None else choice.margin),
-    )
-
-
-def _pinned(baseline: Baseline | None) -> PinnedBaseline | None:
-    if baseline is None:
-        return None
-    return PinnedBaseline(
-        version=baseline.version, value=baseline.value, standard_error=baseline.standard_error, n=baseline.n
     )
 
 

@@ -17,7 +17,11 @@ class State(StrEnum):
 
     DRAFT = "DRAFT"
     RUNNING = "RUNNING"
+    PAUSED = "PAUSED"
+    FROZEN = "FROZEN"
     STOPPED = "STOPPED"
+    DECIDED = "DECIDED"
+    ARCHIVED = "ARCHIVED"
 
 
 class Role(StrEnum):
@@ -26,6 +30,15 @@ class Role(StrEnum):
     PRIMARY = "PRIMARY"
     SECONDARY = "SECONDARY"
     GUARDRAIL = "GUARDRAIL"
+
+
+class Choice(StrEnum):
+    """What a person decides on an experiment that is over."""
+
+    SHIP = "SHIP"
+    ROLL_BACK = "ROLL_BACK"
+    ITERATE = "ITERATE"
+    ABANDON = "ABANDON"
 
 
 class Policy(StrEnum):

@@ -4,7 +4,7 @@ Each exposure is folded into its unit's entry: the first one wins whatever the o
 variant makes the unit a crossover, which analysis excludes and counts.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from math import isfinite
@@ -40,8 +40,9 @@ class Enrolment:
 
     experiment_id: int
     started_at: datetime | None
-    stopped_at: datetime | None
+    frozen_at: datetime | None
     given_at: datetime | None
+    pauses: Sequence[asyncpg.Range]
     variants: dict[str, int]
 
 
@@ -129,8 +130,9 @@ async def _enrolments(connection: asyncpg.Connection, workspace_id: int, keys: s
         enrolment = Enrolment(
             experiment_id=row["id"],
             started_at=row["started_at"],
-            stopped_at=row["stopped_at"],
+            frozen_at=row["frozen_at"],
             given_at=row["given_at"],
+            pauses=row["pauses"],
             variants={},
         )
         found.setdefault(row["key"], enrolment).variants[row["variant"]] = row["variant_id"]
@@ -164,9 +166,16 @@ def _check_enrolment(row: ExposureRow, enrolment: Enrolment) -> None:
     if row.exposed_at < enrolment.started_at:
         sentence = f"exposedAt is before the start of “{row.experiment}” ({enrolment.started_at.isoformat()})."
         raise Refused(Fault.OUTSIDE_ENROLMENT, sentence, "exposedAt")
-    if enrolment.stopped_at is not None and row.exposed_at >= enrolment.stopped_at:
-        sentence = f"exposedAt is after the stop of “{row.experiment}” ({enrolment.stopped_at.isoformat()})."
+    if enrolment.frozen_at is not None and row.exposed_at >= enrolment.frozen_at:
+        sentence = f"exposedAt is after enrolment ended in “{row.experiment}” ({enrolment.frozen_at.isoformat()})."
         raise Refused(Fault.OUTSIDE_ENROLMENT, sentence, "exposedAt")
+    if any(_is_within(row.exposed_at, pause) for pause in enrolment.pauses):
+        sentence = f"exposedAt lies in a pause of “{row.experiment}”, which took no units in then."
+        raise Refused(Fault.OUTSIDE_ENROLMENT, sentence, "exposedAt")
+
+
+def _is_within(at: datetime, pause: asyncpg.Range) -> bool:
+    return not pause.isempty and pause.lower <= at and (pause.upper is None or at < pause.upper)
 
 
 async def _late_crossings(

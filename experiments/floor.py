@@ -30,23 +30,23 @@ BATCH = 5_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """An experiment that has started: its longest window, how far it is refreshed, and when it stopped."""
+    """An experiment that has started: its longest window, how far it is refreshed, and when its enrolment ended."""
 
     window: timedelta
     through: date | None
-    stopped_on: date | None
+    frozen_on: date | None
 
     @property
     def free_before(self) -> date:
         """The first entry day whose rows it still needs."""
         if self.through is None:
             return EVER
-        is_over = self.stopped_on is not None and self.stopped_on + DAY + self.window + GRACE <= self.through
+        is_over = self.frozen_on is not None and self.frozen_on + DAY + self.window + GRACE <= self.through
         return date.max if is_over else self.through - self.window - GRACE
 
     def closed(self, frozen: date) -> date:
         """The first day on which nothing happens any more that belongs to its frozen days."""
-        return min(frozen, date.max if self.stopped_on is None else self.stopped_on + DAY) + self.window
+        return min(frozen, date.max if self.frozen_on is None else self.frozen_on + DAY) + self.window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +120,7 @@ def _holder(row: asyncpg.Record) -> Holder:
     return Holder(
         window=timedelta(days=max(decode(planned).window[1] for planned in plan.kpis)),
         through=_day(row["data_through"]),
-        stopped_on=_day(row["stopped_at"]),
+        frozen_on=_day(row["frozen_at"]),
     )
 
 

@@ -16,7 +16,6 @@ from experiments import aggregates as tables
 from experiments import plan as plans
 from experiments import queries
 from experiments.cohorts import EVERYBODY, Aggregates, assemble, decode
-from experiments.enums import State
 from experiments.plan import Plan, PlannedKpi, PlannedVariant
 from experiments.rehearsal import START, Missing, alpha_of, informative, judges, own_family, treatments
 from experiments.tables import Experiment
@@ -46,9 +45,9 @@ class Past:
         return None if started is None else started.astimezone(UTC).date()
 
     @property
-    def is_stopped(self) -> bool:
+    def is_closed(self) -> bool:
         """Whether no more units enter."""
-        return self.experiment.state is State.STOPPED
+        return self.experiment.frozen_at is not None
 
     @property
     def entered(self) -> Ints | None:

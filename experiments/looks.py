@@ -1,8 +1,10 @@
 """The group-sequential test along the plan's calendar: which looks were taken, what they saw, what they decide.
 
 Lan & DeMets (1983): the boundary at a look depends only on the information so far, so a look may come with more or
-less information than planned. The last look - the horizon, or the day the last unit of a stopped experiment is final -
-spends all the alpha that is left. A look before it that sees nothing new is not taken.
+less information than planned. The horizon was fixed before the data, so the look on it spends all the alpha that is
+left. An experiment that ends before it has its last look when nothing more can become final, and that look spends by
+its information as any other: an end that was chosen with the data in sight must not buy alpha. A look that sees nothing
+new is not taken.
 """
 
 from collections.abc import Sequence
@@ -17,6 +19,21 @@ from stats.sequential.adjusted import Adjusted
 
 NEWS = 1.001
 """A look must bring at least a thousandth more information than the one before, or it has seen nothing new."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """The UTC days on which an experiment started, took its last units in, and was measured last; None: not yet."""
+
+    started_on: date
+    frozen_on: date | None = None
+    stopped_on: date | None = None
+
+    def end(self, until: int) -> date | None:
+        """The midnight after which nothing becomes final any more in a window of so many days; None: not known."""
+        closed = None if self.frozen_on is None else self.frozen_on + timedelta(days=1 + until)
+        ends = [day for day in (closed, self.stopped_on) if day is not None]
+        return min(ends, default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +56,7 @@ class Look:
     number: int
     planned_on: date
     is_final: bool
+    is_horizon: bool
     information_fraction: float | None = None
     boundary: float | None = None
     statistic: float | None = None
@@ -76,14 +94,15 @@ class Course:
         return any(look.has_crossed for look in self.looks)
 
 
-def calendar(plan: Plan, started_on: date, stopped_on: date | None, until: int) -> tuple[Look, ...]:
-    """The looks in order, the last one final. Once stopped, that is when the last unit's window has closed."""
-    days = [started_on + timedelta(days=day) for day in plan.look_days]
-    if stopped_on is not None:
-        end = stopped_on + timedelta(days=1 + until)
-        days = [*(day for day in days if day < end), end] if end < days[-1] else days
+def calendar(plan: Plan, span: Span, until: int) -> tuple[Look, ...]:
+    """The looks in order, the last one final. `until` is the window of the KPI, in days."""
+    days = [span.started_on + timedelta(days=day) for day in plan.look_days]
+    horizon, end = days[-1], span.end(until)
+    if end is not None and end < horizon:
+        days = [*(day for day in days if day < end), end]
     return tuple(
-        Look(number=number, planned_on=day, is_final=number == len(days)) for number, day in enumerate(days, start=1)
+        Look(number=number, planned_on=day, is_final=number == len(days), is_horizon=day == horizon)
+        for number, day in enumerate(days, start=1)
     )
 
 
@@ -92,7 +111,7 @@ def course(looks: Sequence[Look], seen: Sequence[Seen | None], *, planned_inform
     taken = _taken(looks, seen, planned_information)
     if not taken:
         return Course(looks=tuple(looks), last=None, is_over=False, adjusted=None)
-    information = np.maximum.accumulate([saw.information for _, saw in taken])  # the final look may bring none
+    information = np.maximum.accumulate([saw.information for _, saw in taken])  # the horizon may bring none
     fractions = np.array([_fraction(look, saw, planned_information) for look, saw in taken])
     boundaries = group_sequential.boundaries(fractions, alpha=alpha, information=information)
     filled = [
@@ -101,14 +120,15 @@ def course(looks: Sequence[Look], seen: Sequence[Seen | None], *, planned_inform
             taken, (information / planned_information).tolist(), boundaries.tolist(), strict=True
         )
     ]
-    return _course(looks, filled, boundaries, information, alpha=alpha, is_spent=bool(fractions[-1] >= 1))
+    has_ended = bool(fractions[-1] >= 1) or seen[-1] is not None
+    return _course(looks, filled, boundaries, information, alpha=alpha, has_ended=has_ended)
 
 
 def _taken(looks: Sequence[Look], seen: Sequence[Seen | None], planned_information: float) -> list[tuple[Look, Seen]]:
     taken: list[tuple[Look, Seen]] = []
     for look, saw in zip(looks, seen, strict=True):
         before = taken[-1][1].information if taken else 0.0
-        if saw is None or saw.information <= (0.0 if look.is_final else before * NEWS):
+        if saw is None or saw.information <= (0.0 if look.is_horizon else before * NEWS):
             continue
         taken.append((look, saw))
         if saw.information >= planned_information:
@@ -117,8 +137,8 @@ def _taken(looks: Sequence[Look], seen: Sequence[Seen | None], planned_informati
 
 
 def _fraction(look: Look, saw: Seen, planned_information: float) -> float:
-    """The spending clock: the share of the planned information, and 1 at the final look whatever it brought."""
-    return 1.0 if look.is_final else min(1.0, saw.information / planned_information)
+    """The spending clock: the share of the planned information, and 1 on the horizon whatever it brought."""
+    return 1.0 if look.is_horizon else min(1.0, saw.information / planned_information)
 
 
 def _filled(look: Look, saw: Seen, fraction: float, boundary: float) -> Look:
@@ -128,6 +148,7 @@ def _filled(look: Look, saw: Seen, fraction: float, boundary: float) -> Look:
         number=look.number,
         planned_on=look.planned_on,
         is_final=look.is_final,
+        is_horizon=look.is_horizon,
         information_fraction=fraction,
         boundary=boundary,
         statistic=statistic,
@@ -145,11 +166,11 @@ def _course(
     information: np.ndarray[tuple[int], np.dtype[np.float64]],
     *,
     alpha: float,
-    is_spent: bool,
+    has_ended: bool,
 ) -> Course:
     crossed = next((place for place, look in enumerate(filled) if look.has_crossed), None)
     deciding = len(filled) - 1 if crossed is None else crossed
-    is_over = crossed is not None or is_spent
+    is_over = crossed is not None or has_ended
     last = filled[deciding]
     by_number = {look.number: look for look in filled[: deciding + 1]}
     return Course(

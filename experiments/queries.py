@@ -83,7 +83,8 @@ async def enrolments(connection: asyncpg.Connection, workspace_id: int, keys: Co
     """What an exposure must fit: a row per variant of the named experiments, with the experiment's enrolment time."""
     return list(
         await connection.fetch(
-            "SELECT e.key, e.id, e.started_at, e.stopped_at, e.given_at, v.key AS variant, v.id AS variant_id"
+            "SELECT e.key, e.id, e.started_at, e.frozen_at, e.given_at, v.key AS variant, v.id AS variant_id,"
+            " ARRAY(SELECT tstzrange(p.from_at, p.until_at) FROM pauses p WHERE p.experiment_id = e.id) AS pauses"
             " FROM experiments e JOIN variants v ON v.experiment_id = e.id"
             # Locked, so that exposures and aggregates cannot both be the first.
             " WHERE e.workspace_id = $1 AND e.key = ANY($2::text[]) ORDER BY e.id FOR KEY SHARE OF e",
@@ -146,6 +147,8 @@ async def sealed_plan(connection: asyncpg.Connection, experiment_id: int) -> Sea
 async def behind(connection: asyncpg.Connection, workspaces: Collection[int], day: datetime) -> list[asyncpg.Record]:
     """Started experiments of workspaces with changes, those that failed, and those not refreshed since a midnight.
 
+    One that has stopped is not refreshed again for what becomes final later: that does not count.
+
     Each with its last refresh, the last failure since, and the numbers of its events.
     """
     return list(
@@ -159,7 +162,7 @@ async def behind(connection: asyncpg.Connection, workspaces: Collection[int], da
                 LEFT JOIN refresh_faults f ON f.experiment_id = e.id
             WHERE e.started_at IS NOT NULL
                 AND (e.workspace_id = ANY($1::int[]) OR f.failed_at IS NOT NULL
-                    OR r.data_through IS NULL OR r.data_through < least($2, e.given_at))
+                    OR r.data_through IS NULL OR r.data_through < least($2, e.given_at, e.stopped_at))
             ORDER BY e.id
             """,
             list(workspaces),
@@ -204,7 +207,7 @@ SELECT pg_advisory_xact_lock(hashtext('refresh'), id)
 FROM (SELECT id FROM experiments WHERE workspace_id = $1 AND key = ANY($2::text[]) ORDER BY id) found
 """
 LOCK_TAKERS = """
-SELECT id, key, started_at, stopped_at, plan, given_at IS NULL AND (
+SELECT id, key, started_at, frozen_at, plan, given_at IS NULL AND (
     EXISTS (SELECT FROM exposures x WHERE x.experiment_id = experiments.id)
     OR EXISTS (SELECT FROM entry_counts c WHERE c.experiment_id = experiments.id)
 ) AS has_rows
@@ -330,7 +333,7 @@ async def started_in(connection: asyncpg.Connection, workspace_id: int) -> list[
     """A workspace's started experiments that are derived from rows, each with its last refresh."""
     return list(
         await connection.fetch(
-            "SELECT e.id, e.plan, e.stopped_at, r.data_through"
+            "SELECT e.id, e.plan, e.frozen_at, r.data_through"
             " FROM experiments e LEFT JOIN refreshes r ON r.experiment_id = e.id"
             " WHERE e.workspace_id = $1 AND e.started_at IS NOT NULL AND e.given_at IS NULL ORDER BY e.id",
             workspace_id,
@@ -365,12 +368,12 @@ async def is_unsettled(connection: asyncpg.Connection, workspace_id: int, day: d
 
 
 async def drop_exposures(connection: asyncpg.Connection, workspace_id: int, before: datetime, limit: int) -> int:
-    """Drop exposures before a moment of experiments that had stopped by then; returns how many there were."""
+    """Drop exposures before a moment of experiments whose enrolment had ended by then; returns how many there were."""
     status = await connection.execute(
         """
         DELETE FROM exposures WHERE (experiment_id, unit) IN (
             SELECT x.experiment_id, x.unit FROM experiments e JOIN exposures x ON x.experiment_id = e.id
-            WHERE e.workspace_id = $1 AND e.stopped_at <= $2 AND x.exposed_at < $2 LIMIT $3
+            WHERE e.workspace_id = $1 AND e.frozen_at <= $2 AND x.exposed_at < $2 LIMIT $3
         )
         """,
         workspace_id,

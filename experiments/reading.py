@@ -10,7 +10,7 @@ from experiments import looks
 from experiments.curves import curves
 from experiments.enums import Policy, Role
 from experiments.findings import AlwaysValidTest, Arm, BaselineTest, Finding, FixedTest, Series, number
-from experiments.looks import Course, Seen
+from experiments.looks import Course, Seen, Span
 from experiments.plan import Plan, PlannedKpi
 from kpi.kinds.shape import Floats, Ints, Kind, Sample
 from kpi.kinds.time_to_value import SurvivalSample
@@ -23,10 +23,9 @@ from stats.sequential.confidence_sequence import FEWEST, FEWEST_SUCCESSES
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calendar:
-    """When the experiment started and stopped, and the last midnight its data reach (UTC days)."""
+    """The days of the experiment's life, and the last midnight its data reach (UTC days)."""
 
-    started_on: date
-    stopped_on: date | None
+    span: Span
     through: date
 
 
@@ -76,7 +75,7 @@ class Reading:
             fixed=fixed,
             snapshots=snapshots,
             calendar=calendar,
-            planned_looks=looks.calendar(plan, calendar.started_on, calendar.stopped_on, kind.window[1]),
+            planned_looks=looks.calendar(plan, calendar.span, kind.window[1]),
             alpha=alpha,
             information=information,
             running_p=confidence_sequence.running_p_value(log_e),
@@ -222,7 +221,9 @@ class Reading:
         if self.plan.policy is Policy.FIXED:
             return (fixed.interval, fixed.p_value) if fixed else (None, None)
         if course is not None and course.is_over and course.last is not None:
-            return _repeated(course.last, 1 - self.alpha), course.p_value
+            # Where no alpha may be spent yet the boundary is infinite, and nothing bounds the difference.
+            is_bounded = np.isfinite(course.last.boundary or np.inf)
+            return _repeated(course.last, 1 - self.alpha) if is_bounded else None, course.p_value
         return (always_valid.interval, always_valid.p_value) if always_valid else (None, None)
 
     def _lift(self, place: int, at: int) -> float | None:

@@ -83,7 +83,7 @@ def unit_variance(planned: PlannedKpi) -> float | None:
     return None if baseline.n is None else baseline.standard_error**2 * baseline.n
 
 
-def arrivals(plan: Plan, entered: Ints | None, *, is_stopped: bool = False) -> Floats | None:
+def arrivals(plan: Plan, entered: Ints | None, *, is_closed: bool = False) -> Floats | None:
     """Units of all variants on each day up to the horizon, or None where nothing says how many.
 
     What has `entered` by day since the start, and its mean on the days to come; without it, what the first primary KPI
@@ -92,7 +92,7 @@ def arrivals(plan: Plan, entered: Ints | None, *, is_stopped: bool = False) -> F
     if entered is None or not entered.sum():
         return _needed(plan)
     seen = entered[: plan.horizon_days].astype(np.float64)
-    return np.append(seen, np.full(plan.horizon_days - seen.size, 0.0 if is_stopped else seen.mean()))
+    return np.append(seen, np.full(plan.horizon_days - seen.size, 0.0 if is_closed else seen.mean()))
 
 
 def _needed(plan: Plan) -> Floats | None:
@@ -204,9 +204,9 @@ class Scene:
         )
 
 
-def scenes(plan: Plan, entered: Ints | None = None, *, is_stopped: bool = False) -> list[Scene | Missing]:
+def scenes(plan: Plan, entered: Ints | None = None, *, is_closed: bool = False) -> list[Scene | Missing]:
     """Every planned KPI against every treatment weight, or what the plan lacks for it."""
-    daily = arrivals(plan, entered, is_stopped=is_stopped)
+    daily = arrivals(plan, entered, is_closed=is_closed)
     if daily is None:
         sentence = f"“{plan.experiment}”: no primary KPI has a baseline that says how many units are needed."
         return [Missing(kpi=planned.kpi, sentence=sentence) for planned in plan.primaries[:1]]

@@ -7,7 +7,8 @@ from sqlalchemy import CheckConstraint, Identity, Index, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from experiments.enums import Kind, State
+from experiments.enums import Choice, Kind, State
+from experiments.lifecycle import Action
 from kpi.enums import Unit
 from kpi.tables import AWARE, words
 
@@ -15,17 +16,25 @@ from kpi.tables import AWARE, words
 class Experiment(SQLModel, table=True):
     """One experiment; its plan is sealed at the start and kept verbatim with its SHA-256.
 
-    `given_at` is when somebody last handed in aggregates, of an experiment that takes them instead of rows.
+    The plan is the one in force: an amendment keeps what it replaced. Units enter from `started_at` until `frozen_at`
+    and are measured until `stopped_at`; `traffic` is the share of units that enter. `given_at` is when somebody last
+    handed in aggregates, of an experiment that takes them instead of rows.
     """
 
     __tablename__ = "experiments"
     __table_args__ = (
         UniqueConstraint("workspace_id", "key"),
-        CheckConstraint("(state = 'DRAFT') = (started_at IS NULL)", name="started"),
-        CheckConstraint("(state = 'STOPPED') = (stopped_at IS NOT NULL)", name="stopped"),
+        CheckConstraint("state = 'ARCHIVED' OR (state = 'DRAFT') = (started_at IS NULL)", name="started"),
+        CheckConstraint(
+            "state = 'ARCHIVED' OR (state IN ('FROZEN', 'STOPPED', 'DECIDED')) = (frozen_at IS NOT NULL)", name="frozen"
+        ),
+        CheckConstraint(
+            "state = 'ARCHIVED' OR (state IN ('STOPPED', 'DECIDED')) = (stopped_at IS NOT NULL)", name="stopped"
+        ),
         CheckConstraint("(plan_hash IS NULL) = (sealed_at IS NULL)", name="sealed"),
-        CheckConstraint("state = 'DRAFT' OR sealed_at IS NOT NULL", name="sealed_before_start"),
-        CheckConstraint("stopped_at >= started_at", name="order"),
+        CheckConstraint("(started_at IS NULL) = (sealed_at IS NULL)", name="sealed_before_start"),
+        CheckConstraint("frozen_at >= started_at AND stopped_at >= frozen_at", name="order"),
+        CheckConstraint("traffic > 0 AND traffic <= 1", name="traffic"),
     )
     id: int = Field(default=None, primary_key=True, sa_column_args=[Identity(always=True)])
     workspace_id: int = Field(foreign_key="workspaces.id")
@@ -41,9 +50,11 @@ class Experiment(SQLModel, table=True):
     plan_hash: str | None
     sealed_at: datetime | None = Field(sa_type=AWARE)
     started_at: datetime | None = Field(sa_type=AWARE)
-    stopped_at: datetime | None = Field(sa_type=AWARE)
+    frozen_at: datetime | None = Field(default=None, sa_type=AWARE)
+    stopped_at: datetime | None = Field(default=None, sa_type=AWARE)
     created_at: datetime = Field(sa_type=AWARE)
     given_at: datetime | None = Field(default=None, sa_type=AWARE)
+    traffic: float = Field(default=1.0, sa_column_kwargs={"server_default": "1"})
 
 
 class Variant(SQLModel, table=True):
@@ -60,6 +71,88 @@ class Variant(SQLModel, table=True):
     name: str
     weight: float
     is_control: bool
+
+
+class Step(SQLModel, table=True):
+    """A move that somebody made in the life of an experiment. Rows are added, never changed."""
+
+    __tablename__ = "steps"
+    __table_args__ = (Index("ix_steps_experiment_id", "experiment_id"),)
+    id: int = Field(default=None, primary_key=True, sa_column_args=[Identity(always=True)])
+    workspace_id: int = Field(foreign_key="workspaces.id")
+    experiment_id: int = Field(foreign_key="experiments.id")
+    action: Action = Field(sa_type=words(Action))
+    state: State = Field(sa_type=words(State))
+    by: str
+    reason: str | None
+    effective_at: datetime = Field(sa_type=AWARE)
+    made_at: datetime = Field(sa_type=AWARE)
+    traffic: float | None
+
+
+class Pause(SQLModel, table=True):
+    """A time in which an experiment takes no units in; without an end while it lasts."""
+
+    __tablename__ = "pauses"
+    __table_args__ = (CheckConstraint("from_at <= until_at", name="order"),)
+    experiment_id: int = Field(primary_key=True, foreign_key="experiments.id")
+    from_at: datetime = Field(primary_key=True, sa_type=AWARE)
+    until_at: datetime | None = Field(sa_type=AWARE)
+
+
+class Amendment(SQLModel, table=True):
+    """A change of a sealed plan: who, when, why, what, and whether it breaks the error rates that were promised.
+
+    `changes` lists the path, before and after of each change; `replaced_json` is the whole plan as it was until then.
+    """
+
+    __tablename__ = "amendments"
+    __table_args__ = (UniqueConstraint("experiment_id", "number"),)
+    id: int = Field(default=None, primary_key=True, sa_column_args=[Identity(always=True)])
+    workspace_id: int = Field(foreign_key="workspaces.id")
+    experiment_id: int = Field(foreign_key="experiments.id")
+    number: int
+    by: str
+    reason: str
+    changes: list[dict[str, Any]] = Field(sa_type=JSONB)
+    breaks_error_control: bool
+    replaced_json: str
+    replaced_hash: str
+    created_at: datetime = Field(sa_type=AWARE)
+
+
+class Decision(SQLModel, table=True):
+    """What a person decided, beside what was recommended then, and on which data. The latest one holds.
+
+    `by_id` and `approved_by_id` say whose key it was, so that nobody approves what is their own.
+    """
+
+    __tablename__ = "decisions"
+    __table_args__ = (
+        UniqueConstraint("experiment_id", "number"),
+        CheckConstraint("(approved_at IS NULL) = (approved_by IS NULL)", name="approved"),
+        CheckConstraint("approved_by_id <> by_id", name="second_person"),
+        CheckConstraint("NOT differs OR reason IS NOT NULL", name="reason"),
+    )
+    id: int = Field(default=None, primary_key=True, sa_column_args=[Identity(always=True)])
+    workspace_id: int = Field(foreign_key="workspaces.id")
+    experiment_id: int = Field(foreign_key="experiments.id")
+    number: int
+    choice: Choice = Field(sa_type=words(Choice))
+    variant: str | None
+    verdict: str | None
+    rule: str | None
+    differs: bool
+    reason: str | None
+    by: str
+    by_id: str
+    needs_approval: bool
+    approved_by: str | None
+    approved_by_id: str | None
+    approved_at: datetime | None = Field(sa_type=AWARE)
+    plan_hash: str
+    data_through: datetime | None = Field(sa_type=AWARE)
+    created_at: datetime = Field(sa_type=AWARE)
 
 
 class Exposure(SQLModel, table=True):

@@ -93,7 +93,7 @@ async def _takers(connection: asyncpg.Connection, workspace_id: int, keys: set[s
 def _made(
     row: Mapping[str, Any], variants: dict[str, int], segments: dict[str, set[str]], now: datetime
 ) -> Taker | Refused:
-    key, started_at, stopped_at = row["key"], row["started_at"], row["stopped_at"]
+    key, started_at, frozen_at = row["key"], row["started_at"], row["frozen_at"]
     if started_at is None:
         return Refused(Fault.NOT_STARTED, f"Experiment “{key}” has not started.", "experiment")
     if row["has_rows"]:
@@ -104,7 +104,7 @@ def _made(
         plan=plans.from_document(row["plan"]),
         variants=variants,
         first_on=_day(started_at),
-        last_on=None if stopped_at is None else _day(stopped_at - MOMENT),
+        last_on=None if frozen_at is None else _day(frozen_at - MOMENT),
         today=_day(now),
         segments=segments,
     )

@@ -1,4 +1,4 @@
-"""A workspace's settings: how long raw rows are kept, and whether unit ids are hidden."""
+"""A workspace's settings: how long raw rows are kept, whether unit ids are hidden, who decides against a verdict."""
 
 import secrets
 from collections.abc import Mapping
@@ -14,8 +14,13 @@ from kpi.tables import Workspace
 LONGEST_RETENTION = 36_500
 
 
+async def workspace_by_id(session: AsyncSession, workspace_id: int) -> Workspace:
+    """A workspace that is there, as the caller's own is."""
+    return await session.get_one(Workspace, workspace_id)
+
+
 async def update(session: AsyncSession, *, workspace_id: int, given: Mapping[str, Any]) -> Workspace:
-    """Change the settings that are given: `retention_days` (None for ever) and `hashes_units`. Raises Invalid.
+    """Change what is given: `retention_days` (None for ever), `hashes_units`, `needs_second_person`. Raises Invalid.
 
     Whether units are hidden is settled before the first row: later, one unit would become two.
     """
@@ -27,8 +32,12 @@ async def update(session: AsyncSession, *, workspace_id: int, given: Mapping[str
     elif hashes != workspace.hashes_units and await queries.has_batches(session, workspace_id):
         sentence = "Rows have come in already: how units are stored is settled before the first of them."
         problems.append(_problem(Code.WRONG_STATE, sentence, "hashesUnits"))
+    second = given.get("needs_second_person", workspace.needs_second_person)
+    if second is None:
+        problems.append(_problem(Code.BAD_USER_INPUT, "needsSecondPerson is true or false.", "needsSecondPerson"))
     if problems:
         raise Invalid(problems)
+    workspace.needs_second_person = second
     workspace.retention_days = given.get("retention_days", workspace.retention_days)
     if hashes != workspace.hashes_units:
         workspace.unit_secret = secrets.token_bytes(SECRET_BYTES) if hashes else None

@@ -31,6 +31,7 @@ WITH_STATEMENTS = {
     "experiments/derivation.py": "what fills the three tables",
     "experiments/lateness.py": "which days late rows belong to",
     "experiments/queries.py": "the statements of the package",
+    "experiments/story.py": "what people did to experiments",
     "kpi/queries.py": "the statements of the package",
 }
 """Where statements may stand, beside `kpi/kinds/` (what a kind adds up) and `migrations/`, and why."""

@@ -80,9 +80,9 @@ def split(variants: Sequence[Json]) -> str:
 
 
 def days_run(experiment: Json) -> int | None:
-    """Whole days from the start to the stop, or to the last data; None before there is anything to count."""
+    """Whole days from the start to the end of enrolment, or to the last data; None with nothing to count."""
     results = experiment["results"]
-    end = experiment["stoppedAt"] or (results and results["dataThrough"])
+    end = experiment["frozenAt"] or (results and results["dataThrough"])
     if experiment["startedAt"] is None or end is None:
         return None
     return max(0, (_at(end) - _at(experiment["startedAt"])).days)

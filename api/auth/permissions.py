@@ -29,5 +29,6 @@ def _needing(scope: Scope) -> type[Needs]:
 
 MayRead = _needing(Scope.READ)
 MayEdit = _needing(Scope.EDIT)
+MayDecide = _needing(Scope.DECIDE)
 MayIngest = _needing(Scope.INGEST)
 MayAdmin = _needing(Scope.ADMIN)

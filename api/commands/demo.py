@@ -103,7 +103,7 @@ async def _load(around: Surroundings, database: Database, memory: Memory) -> Non
         await loading.register()
         await loading.take_in("exposures", exposures.ingest, sample.exposures(company), company.exposure_count)
         await loading.take_in("outcomes", events.ingest, sample.outcomes(company), company.outcome_count)
-        await loading.stop()
+        await loading.freeze()
         await loading.analyse()
     memory.read_key = await made(database, DEFAULT, "demo read", [Scope.READ, Scope.SCHEMA], around.secret)
     memory.ingest_key = await made(database, DEFAULT, "demo ingest", [Scope.INGEST], around.secret)
@@ -143,11 +143,11 @@ class _Loading:
                 fail(f"A row of the sample company was rejected: {report.refusals[0].message}")
             self.progress.advance(task, len(batch))
 
-    async def stop(self) -> None:
-        """Stop each experiment that has ended, on its day."""
+    async def freeze(self) -> None:
+        """End enrolment of each experiment that takes no more units in, on its day."""
         for key, period in self.company.periods.items():
-            if period.stopped_at is not None:
-                await self._move("Stop", key, period.stopped_at)
+            if period.frozen_at is not None:
+                await self._move("Freeze", key, period.frozen_at)
 
     async def analyse(self) -> None:
         """Compute the aggregates of every experiment."""

@@ -94,7 +94,7 @@ async def read(database: Database, workspace: str, key: str | None, *, is_histor
     found: list[Part | Missing] = []
     for past in await _pasts(database, workspace, key):
         if not is_history:
-            found += scenes(past.plan, past.entered, is_stopped=past.is_stopped)
+            found += scenes(past.plan, past.entered, is_closed=past.is_closed)
             continue
         async with database.raw() as connection:
             found += await history.trials(connection, past)

@@ -9,10 +9,10 @@ from strawberry.dataloader import DataLoader
 from api.database import Database, driver
 from api.jobs import spool
 from api.jobs.tables import Job
-from experiments import analysis
+from experiments import analysis, story
 from experiments import queries as experiment_queries
 from experiments.analysis import Results
-from experiments.tables import Experiment
+from experiments.tables import Amendment, Decision, Experiment, Step
 from kpi import queries as kpi_queries
 from kpi.tables import Baseline, Definition, Hypothesis, Kpi, Rejection
 
@@ -40,6 +40,9 @@ class Loaders:
         self.rejections: DataLoader[int, Rejection | None] = self._loader(
             lambda session, ids: kpi_queries.rejections_by_id(session, workspace_id, ids)
         )
+        self.steps: DataLoader[int, list[Step] | None] = self._loader(story.steps_of)
+        self.amendments: DataLoader[int, list[Amendment] | None] = self._loader(story.amendments_of)
+        self.decisions: DataLoader[int, list[Decision] | None] = self._loader(story.decisions_of)
         self.definitions: DataLoader[int, Definition | None] = self._loader(kpi_queries.latest_definitions)
         self.baselines: DataLoader[int, Baseline | None] = self._loader(kpi_queries.latest_baselines)
         self.kpis_by_key: DataLoader[str, Kpi | None] = DataLoader(self._kpis_by_key(workspace_id))
@@ -63,9 +66,4 @@ class Loaders:
     async def results(self, experiment: Experiment) -> Results | None:
         """An experiment's results; None before its first refresh. One read, so all of it is of one moment."""
         async with self._database.read() as session:
-            refresh = (await experiment_queries.refreshes_of(session, [experiment.id])).get(experiment.id)
-            variants = (await experiment_queries.variants_of(session, [experiment.id]))[experiment.id]
-            if refresh is None:
-                return None
-            connection = await driver(session)
-            return await analysis.results(connection, experiment, refresh, {row.key: row.id for row in variants})
+            return await analysis.results(session, await driver(session), experiment)

@@ -7,9 +7,12 @@ from strawberry.extensions import MaxTokensLimiter
 from strawberry.schema.config import StrawberryConfig
 
 from api.graphql.errors import Masked
+from api.graphql.mutations.amendment import AmendmentMutation
+from api.graphql.mutations.decision import DecisionMutation
 from api.graphql.mutations.experiment import ExperimentMutation
 from api.graphql.mutations.ingest import IngestMutation
 from api.graphql.mutations.kpi import KpiMutation
+from api.graphql.mutations.lifecycle import LifecycleMutation
 from api.graphql.mutations.rejections import RejectionMutation
 from api.graphql.mutations.units import UnitMutation
 from api.graphql.mutations.uploads import UploadMutation
@@ -28,7 +31,16 @@ MOST_TOKENS = 2_000
 
 @strawberry.type(description="What can be done.")
 class Mutation(
-    KpiMutation, ExperimentMutation, IngestMutation, RejectionMutation, UploadMutation, UnitMutation, WorkspaceMutation
+    KpiMutation,
+    ExperimentMutation,
+    LifecycleMutation,
+    AmendmentMutation,
+    DecisionMutation,
+    IngestMutation,
+    RejectionMutation,
+    UploadMutation,
+    UnitMutation,
+    WorkspaceMutation,
 ):
     """What can be done."""
 

@@ -22,10 +22,10 @@ SEED = 80
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Period:
-    """When an experiment was started and stopped; None while it runs."""
+    """When an experiment was started and when its enrolment ended; None while it runs."""
 
     started_at: datetime
-    stopped_at: datetime | None
+    frozen_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +86,7 @@ def _periods(began_at: datetime) -> dict[str, Period]:
 
     return {
         run.key: Period(
-            started_at=midnight(run.start_day), stopped_at=None if run.stop_day is None else midnight(run.stop_day)
+            started_at=midnight(run.start_day), frozen_at=None if run.freeze_day is None else midnight(run.freeze_day)
         )
         for run in RUNS
     }

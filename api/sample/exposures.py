@@ -54,7 +54,7 @@ def _split(users: Users, run: Run, rng: Generator) -> tuple[Ints, Ints]:
 def _log(users: Users, code: int, user: Ints, variant: Ints, rng: Generator) -> Exposures:
     crossed = np.flatnonzero(rng.random(len(user)) < CROSSOVER_SHARE)
     later = users.signed_up[user[crossed]] + rng.uniform(0.05, CROSSOVER_DAYS, len(crossed))
-    still_on = later < min(RUNS[code].stop_day or DAYS, DAYS)
+    still_on = later < min(RUNS[code].freeze_day or DAYS, DAYS)
     crossed, later = crossed[still_on], later[still_on]
     return Exposures(
         run=np.full(len(user) + len(crossed), code),

@@ -9,7 +9,7 @@ its variants.
     guided-onboarding  days  50 - 63    measured to day 78
     smart-templates    days  64 - 84    measured to day 99
     weekly-digest      days  85 - 98    measured to day 115
-    new-editor         days  50 - 98    stopped early, on day 99
+    new-editor         days  50 - 98    frozen early, on day 99
     checklist-nudge    days 102 - 128   still running today, day 120
 """
 
@@ -31,7 +31,7 @@ class Run:
     start_day: int
     enrol_days: int
     horizon_days: int
-    stop_day: int | None
+    freeze_day: int | None
     effect: Effect = field(default=NO_EFFECT)
     mobile_loss: float = 0.0
     """Share of the treated mobile users whose exposure is never logged: a broken split."""
@@ -43,7 +43,7 @@ RUNS = (
         start_day=50,
         enrol_days=14,
         horizon_days=28,
-        stop_day=78,
+        freeze_day=78,
         effect=Effect(first_value_odds=0.15, first_value_speed=0.3, project_odds=0.08, sessions=0.05),
     ),
     Run(
@@ -51,17 +51,17 @@ RUNS = (
         start_day=64,
         enrol_days=21,
         horizon_days=35,
-        stop_day=99,
+        freeze_day=99,
         effect=Effect(project_odds=0.6, plans=("team",)),
     ),
-    Run(key="weekly-digest", start_day=85, enrol_days=14, horizon_days=30, stop_day=115),
-    Run(key="new-editor", start_day=50, enrol_days=49, horizon_days=70, stop_day=99, mobile_loss=0.28),
+    Run(key="weekly-digest", start_day=85, enrol_days=14, horizon_days=30, freeze_day=115),
+    Run(key="new-editor", start_day=50, enrol_days=49, horizon_days=70, freeze_day=99, mobile_loss=0.28),
     Run(
         key="checklist-nudge",
         start_day=102,
         enrol_days=27,
         horizon_days=42,
-        stop_day=None,
+        freeze_day=None,
         effect=Effect(project_odds=0.22, sessions=0.1),
     ),
 )

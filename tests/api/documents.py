@@ -17,11 +17,25 @@ mutation Start($input: ExperimentStartInput!) { experimentStart(input: $input) {
   experiment { id key state startedAt plan { sealedAt hash } } userErrors { message code path }
 } }
 """
-EXPERIMENT_STOP = """
-mutation Stop($input: ExperimentStopInput!) { experimentStop(input: $input) {
-  experiment { id key state stoppedAt } userErrors { message code path }
+MOVE = """
+mutation Move($input: Experiment%(verb)sInput!) { experiment%(verb)s(input: $input) {
+  experiment {
+    id key state frozenAt stoppedAt traffic moves plan { hash alpha horizonDays }
+    history { action state by reason effectiveAt madeAt traffic }
+    amendments { number by reason breaksErrorControl replacedHash replacedJson changes { path before after } }
+    decisions { number choice variant verdict rule differs reason by needsApproval approvedBy planHash dataThrough }
+  }
+  userErrors { message code path }
 } }
 """
+
+
+def move(verb: str) -> str:
+    """A move in the life of an experiment."""
+    return MOVE % {"verb": verb}
+
+
+EXPERIMENT_STOP, EXPERIMENT_FREEZE = move("Stop"), move("Freeze")
 INGEST = """
 mutation Ingest($input: %(noun)sIngestInput!) { %(verb)sIngest(input: $input) {
   report { accepted duplicates rejected rowErrors { index code message path } } userErrors { message code path }

@@ -35,7 +35,14 @@ ASKED: dict[str, tuple[Scope, str, dict[str, Any]]] = {
     "hypothesisRegister": (Scope.EDIT, documents.HYPOTHESIS_REGISTER, {"input": documents.hypothesis()}),
     "experimentRegister": (Scope.EDIT, documents.EXPERIMENT_REGISTER, {"input": documents.experiment()}),
     "experimentStart": (Scope.EDIT, documents.EXPERIMENT_START, {"input": {"id": NOBODYS}}),
-    "experimentStop": (Scope.EDIT, documents.EXPERIMENT_STOP, {"input": {"id": NOBODYS}}),
+    **{
+        f"experiment{verb}": (Scope.EDIT, documents.move(verb), {"input": {"id": NOBODYS}})
+        for verb in ("Pause", "Resume", "Freeze", "Stop", "Archive")
+    },
+    "experimentRamp": (Scope.EDIT, documents.move("Ramp"), {"input": {"id": NOBODYS, "traffic": 1}}),
+    "experimentAmend": (Scope.EDIT, documents.move("Amend"), {"input": {"id": NOBODYS, "reason": "r", "plan": {}}}),
+    "experimentDecide": (Scope.DECIDE, documents.move("Decide"), {"input": {"id": NOBODYS, "choice": "ABANDON"}}),
+    "experimentDecisionApprove": (Scope.DECIDE, documents.move("DecisionApprove"), {"input": {"id": NOBODYS}}),
     "workspace": (Scope.READ, "{ workspace { key } }", {}),
     "workspaceUpdate": (Scope.ADMIN, documents.WORKSPACE_UPDATE, {"input": {}}),
     "unitForget": (Scope.ADMIN, documents.UNIT_FORGET, {"input": {"unit": "nobody"}}),

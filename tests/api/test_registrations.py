@@ -300,13 +300,13 @@ async def test_start_at_an_impossible_time_names_the_field(ask: Ask, drafted: st
     assert (error["code"], error["path"]) == ("BAD_USER_INPUT", ["startedAt"])
 
 
-async def test_stop_ends_enrolment_and_nothing_starts_again(ask: Ask, started: str) -> None:
-    stop = {"id": started, "stoppedAt": "2026-06-10T00:00:00+02:00"}
-    stopped = (await ask(documents.EXPERIMENT_STOP, {"input": stop}))["experimentStop"]["experiment"]
-    assert stopped["state"] == "STOPPED"
-    assert datetime.fromisoformat(stopped["stoppedAt"]) == datetime(2026, 6, 9, 22, tzinfo=UTC)
-    again = (await ask(documents.EXPERIMENT_STOP, {"input": {"id": started}}))["experimentStop"]
-    assert again == {"experiment": stopped, "userErrors": []}
+async def test_freeze_ends_enrolment_and_nothing_starts_again(ask: Ask, started: str) -> None:
+    freeze = {"id": started, "frozenAt": "2026-06-10T00:00:00+02:00"}
+    frozen = (await ask(documents.EXPERIMENT_FREEZE, {"input": freeze}))["experimentFreeze"]["experiment"]
+    assert (frozen["state"], frozen["stoppedAt"]) == ("FROZEN", None)
+    assert datetime.fromisoformat(frozen["frozenAt"]) == datetime(2026, 6, 9, 22, tzinfo=UTC)
+    again = (await ask(documents.EXPERIMENT_FREEZE, {"input": {"id": started}}))["experimentFreeze"]
+    assert again == {"experiment": frozen, "userErrors": []}
     restart = (await ask(documents.EXPERIMENT_START, {"input": {"id": started}}))["experimentStart"]
     assert [(error["code"], error["path"]) for error in restart["userErrors"]] == [("WRONG_STATE", ["id"])]
 

@@ -10,6 +10,7 @@ import numpy as np
 from experiments.cohorts import Aggregates, Rows, assemble, decode
 from experiments.enums import Kind, Policy, Role
 from experiments.evaluation import Evaluation, evaluate
+from experiments.looks import Span
 from experiments.plan import PinnedBaseline, PinnedDefinition, Plan, PlannedKpi, PlannedVariant, Rules
 from experiments.reading import Calendar
 from kpi import kinds
@@ -180,7 +181,7 @@ def aggregates(of: Plan, rows: Rows, through: date) -> Aggregates:
 
 def evaluated(of: Plan, rows: Rows, through: date, stopped_on: date | None = None) -> Evaluation:
     """What the evaluation says at a midnight of an experiment that started on the first day."""
-    calendar = Calendar(started_on=FIRST, stopped_on=stopped_on, through=through)
+    calendar = Calendar(span=Span(started_on=FIRST, frozen_on=stopped_on), through=through)
     return evaluate(of, aggregates(of, rows, through), calendar)
 
 

@@ -6,9 +6,10 @@ from typing import Any
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.database import Database
-from experiments import service
+from experiments import moves, service
 from experiments.draft import KpiChoice, PlanChoice, VariantChoice
 from experiments.enums import Kind, Policy, Role
+from experiments.moves import Actor
 from experiments.tables import Experiment
 from kpi.enums import Unit
 from kpi.tables import Workspace
@@ -60,20 +61,19 @@ async def draft(database: Database, workspace: Workspace, unit: Unit = Unit.USER
 async def start(database: Database, experiment: Experiment, **times: datetime) -> Experiment:
     """Start it in a transaction of its own."""
     async with database.write() as session:
-        return await service.start(
-            session,
-            workspace_id=experiment.workspace_id,
-            experiment_id=experiment.id,
-            **({"now": NOW} | times),
+        return await moves.start(
+            session, actor=actor(experiment, times.pop("now", NOW)), experiment_id=experiment.id, **times
         )
 
 
-async def stop(database: Database, experiment: Experiment, **times: datetime) -> Experiment:
-    """Stop it in a transaction of its own."""
+async def freeze(database: Database, experiment: Experiment, **times: datetime) -> Experiment:
+    """End its enrolment in a transaction of its own."""
     async with database.write() as session:
-        return await service.stop(
-            session,
-            workspace_id=experiment.workspace_id,
-            experiment_id=experiment.id,
-            **({"now": LATER} | times),
+        return await moves.freeze(
+            session, actor=actor(experiment, times.pop("now", LATER)), experiment_id=experiment.id, **times
         )
+
+
+def actor(experiment: Experiment, now: datetime = LATER, name: str = "ada", reason: str | None = None) -> Actor:
+    """Somebody who makes a move."""
+    return Actor(workspace_id=experiment.workspace_id, name=name, id=name, now=now, reason=reason)

@@ -11,7 +11,7 @@ from experiments import derivation
 from kpi import events
 from tests.experiments.aggregating import MOMENT, START, assert_same, refresh, running, send
 from tests.experiments.recomputation import DAY, KPIS, Did, Exposed, recompute
-from tests.experiments.registering import stop
+from tests.experiments.registering import freeze
 
 # --- any rows, in any order ------------------------------------------------------------------------------------------
 
@@ -176,7 +176,7 @@ async def test_refresh_outcomes_of_another_workspace_do_not_count(database: Data
     assert_same(await refresh(database, there, now), recompute([unit], [act], now))
 
 
-async def test_refresh_what_came_in_before_a_stop_in_the_past_counts_only_until_the_stop(database: Database) -> None:
+async def test_refresh_what_came_in_before_an_end_in_the_past_counts_only_until_the_end(database: Database) -> None:
     to, ends, now = await running(database), START + 2 * DAY, START + 9 * DAY
     inside = [
         Exposed(unit="u1", variant=0, at=START, plan=None),
@@ -185,5 +185,5 @@ async def test_refresh_what_came_in_before_a_stop_in_the_past_counts_only_until_
     late = [Exposed(unit="u1", variant=1, at=ends, plan=None), Exposed(unit="u3", variant=1, at=ends, plan=None)]
     await send(database, to, inside + late)
     assert_same(await refresh(database, to, now), recompute(inside + late, [], now))
-    await stop(database, to.experiment, now=now, stopped_at=ends)
+    await freeze(database, to.experiment, now=now, frozen_at=ends)
     assert_same(await refresh(database, to, now), recompute(inside, [], now))

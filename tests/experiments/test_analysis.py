@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from api.database import Database
+from api.database import Database, driver
 from api.jobs.refresh import due_of
 from experiments import aggregates, analysis, exposures, queries
 from experiments import plan as plans
@@ -39,10 +39,9 @@ async def refresh(database: Database, experiment: Experiment, now: datetime) -> 
 async def results(database: Database, experiment: Experiment) -> analysis.Results:
     async with database.read() as session:
         found = (await queries.experiments_by_id(session, experiment.workspace_id, [experiment.id]))[experiment.id]
-        line = (await queries.refreshes_of(session, [experiment.id]))[experiment.id]
-        variants = (await queries.variants_of(session, [experiment.id]))[experiment.id]
-    async with database.raw() as connection:
-        return await analysis.results(connection, found, line, {variant.key: variant.id for variant in variants})
+        seen = await analysis.results(session, await driver(session), found)
+    assert seen is not None
+    return seen
 
 
 async def send(database: Database, workspace: Workspace, units: int, doing: Sequence[int]) -> None:

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.database import Database, driver
-from experiments import exposures
+from experiments import exposures, moves
 from experiments.exposures import Entry
 from experiments.tables import Experiment
 from kpi.ingest import Fault, Report
 from kpi.tables import Workspace
-from tests.experiments.registering import CONTROL, LATER, NOW, TREATMENT, draft, register, start, stop
+from tests.experiments.registering import CONTROL, LATER, NOW, TREATMENT, actor, draft, freeze, register, start
 from tests.experiments.test_entry import START, Exposures, defined
 from tests.experiments.test_entry import exposures as drawn_exposures
 from tests.kpi.wire import HALF_A_PAIR, Row, anything, told
@@ -139,11 +139,25 @@ async def test_ingest_unknown_variant_is_told_which_there_are(database: Database
     assert "control, third, treatment" in refusal.message
 
 
-async def test_ingest_enrolment_takes_from_the_start_until_before_the_stop(
+async def test_exposure_in_a_pause_is_rejected_and_one_at_its_end_taken(
+    database: Database, workspace: Workspace, experiment: Experiment
+) -> None:
+    begins, ends = NOW + timedelta(days=1), NOW + timedelta(days=2)
+    for at, step in ((begins, moves.pause), (ends, moves.resume)):
+        async with database.write() as session:
+            await step(session, actor=actor(experiment, at), experiment_id=experiment.id)
+    moment = timedelta(microseconds=1)
+    times = [begins - moment, begins, ends - moment, ends]
+    rows = [exposure(f"u{place}", exposedAt=at) for place, at in enumerate(times)]
+    found = told(await take(database, workspace, *rows))
+    assert found == ["accepted", "OUTSIDE_ENROLMENT", "OUTSIDE_ENROLMENT", "accepted"]
+
+
+async def test_ingest_enrolment_takes_from_the_start_until_before_it_ends(
     database: Database, workspace: Workspace, experiment: Experiment
 ) -> None:
     ends = NOW + timedelta(days=5)
-    await stop(database, experiment, stopped_at=ends)
+    await freeze(database, experiment, frozen_at=ends)
     times = [NOW, ends - timedelta(microseconds=1), ends]
     rows = [exposure(f"u{place}", exposedAt=at) for place, at in enumerate(times)]
     assert told(await take(database, workspace, *rows)) == ["accepted", "accepted", "OUTSIDE_ENROLMENT"]

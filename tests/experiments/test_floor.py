@@ -28,7 +28,7 @@ from tests.experiments.aggregating import (
     tables,
 )
 from tests.experiments.recomputation import Did, Exposed, Tables, recompute
-from tests.experiments.registering import stop
+from tests.experiments.registering import freeze
 
 LATER = START + timedelta(days=100)
 TODAY = date(2026, 6, 1)
@@ -92,8 +92,8 @@ def law(sent: Sequence[Exposed | Did], now: datetime) -> Tables:
     return recompute(entered, [row for row in sent if isinstance(row, Did)], now)
 
 
-def holder(window: int, through: date | None, stopped_on: date | None = None) -> Holder:
-    return Holder(window=window * DAYS, through=through, stopped_on=stopped_on)
+def holder(window: int, through: date | None, frozen_on: date | None = None) -> Holder:
+    return Holder(window=window * DAYS, through=through, frozen_on=frozen_on)
 
 
 def test_floor_without_an_experiment_is_as_many_days_back_as_rows_are_kept() -> None:
@@ -142,11 +142,11 @@ def test_floor_wherever_it_is_leaves_frozen_windows_closed_and_late_rows_their_g
     for one in holders:
         assert one.through is not None
         last = found.frozen_before - DAYS
-        last = min(last, one.stopped_on or last)
+        last = min(last, one.frozen_on or last)
         assert last + DAYS + one.window + GRACE <= max(one.through, last + DAYS + one.window + GRACE)
         assert last + DAYS + one.window <= found.refused_before
-        if one.stopped_on is None or one.stopped_on >= found.frozen_before:
-            assert found.frozen_before + one.window + GRACE <= one.through or one.stopped_on is not None
+        if one.frozen_on is None or one.frozen_on >= found.frozen_before:
+            assert found.frozen_before + one.window + GRACE <= one.through or one.frozen_on is not None
 
 
 async def test_rows_below_the_floor_are_dropped_and_the_tables_stay(database: Database) -> None:
@@ -171,23 +171,23 @@ async def test_full_recompute_after_the_rows_are_gone_leaves_frozen_days_alone(d
     assert_same(await refresh(database, to, at(41), everything=True), law([*FIRST, *late], at(41)))
 
 
-async def test_stop_after_the_rows_are_gone_leaves_frozen_days_alone(database: Database) -> None:
+async def test_freeze_after_the_rows_are_gone_leaves_frozen_days_alone(database: Database) -> None:
     to = await running(database)
     await send(database, to, FIRST)
     before = await refresh(database, to, at(40))
     await cleared(database, to, at(40))
-    await stop(database, to.experiment, now=at(40), stopped_at=at(39))
+    await freeze(database, to.experiment, now=at(40), frozen_at=at(39))
     assert_same(await refresh(database, to, at(40)), before)
 
 
-async def test_stop_below_the_floor_is_refused(database: Database) -> None:
+async def test_freeze_below_the_floor_is_refused(database: Database) -> None:
     to = await running(database)
     await send(database, to, FIRST)
     await refresh(database, to, at(40))
     await cleared(database, to, at(40))
     with pytest.raises(Invalid) as refused:
-        await stop(database, to.experiment, now=at(40), stopped_at=at(3))
-    assert [problem.path for problem in refused.value.problems] == [("stoppedAt",)]
+        await freeze(database, to.experiment, now=at(40), frozen_at=at(3))
+    assert [problem.path for problem in refused.value.problems] == [("frozenAt",)]
 
 
 async def test_rows_that_frozen_days_could_hold_are_refused_and_later_ones_count(database: Database) -> None:
@@ -215,10 +215,10 @@ async def test_unit_of_a_frozen_day_that_comes_back_is_no_new_unit_and_no_crosso
     assert_same(await refresh(database, to, at(40), everything=True), before)
 
 
-async def test_exposures_of_a_stopped_experiment_are_dropped_when_enrolment_lies_below(database: Database) -> None:
+async def test_exposures_of_a_frozen_experiment_are_dropped_when_enrolment_lies_below(database: Database) -> None:
     to = await running(database)
     await send(database, to, FIRST)
-    await stop(database, to.experiment, now=at(40), stopped_at=at(25))
+    await freeze(database, to.experiment, now=at(40), frozen_at=at(25))
     before = await refresh(database, to, at(41))
     assert await cleared(database, to, at(41)) == at(36).date()
     assert await kept(database, to) == (0, 0)

@@ -28,7 +28,7 @@ from stats.arrays import Array
 from stats.calibration.splits import SplitTimes, SplitValues
 from stats.sequential.staggered import tables_by_day
 from stats.survival import rmst
-from tests.experiments.registering import CONTROL, PRIMARY, TREATMENT, draft, plan_choice, start, stop
+from tests.experiments.registering import CONTROL, PRIMARY, TREATMENT, draft, freeze, plan_choice, start
 from tests.kpi.registering import register_kpi
 
 BEGAN = datetime(2026, 3, 2, tzinfo=UTC)
@@ -241,10 +241,10 @@ async def test_units_enter_by_whole_day_since_the_start(database: Database, expe
     assert of.world.n.sum() == pytest.approx(DAILY * ENTRY_DAYS + rate * (28 - 19), abs=2)
 
 
-async def test_stopped_experiment_expects_no_more_units(database: Database, experiment: Experiment) -> None:
-    stopped = await stop(database, experiment, now=NOW)
+async def test_frozen_experiment_expects_no_more_units(database: Database, experiment: Experiment) -> None:
+    stopped = await freeze(database, experiment, now=NOW)
     past, _ = await read(database, stopped)
-    (of, *_) = scenes(past.plan, past.entered, is_stopped=past.is_stopped)
+    (of, *_) = scenes(past.plan, past.entered, is_closed=past.is_closed)
     assert isinstance(of, Scene)
     assert of.world.n.sum() == DAILY * ENTRY_DAYS
 

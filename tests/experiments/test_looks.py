@@ -13,7 +13,7 @@ from scipy.stats import norm
 
 from experiments import looks
 from experiments.enums import Policy
-from experiments.looks import NEWS, Course, Look, Seen
+from experiments.looks import NEWS, Course, Look, Seen, Span
 from stats.sequential import group_sequential
 from tests.experiments.planning import FIRST, day, plan
 
@@ -28,7 +28,7 @@ def seen(z: float, information: float) -> Seen:
 
 def four(is_final: Sequence[bool] = (False, False, False, True)) -> tuple[Look, ...]:
     return tuple(
-        Look(number=number, planned_on=day(4 * number), is_final=final)
+        Look(number=number, planned_on=day(4 * number), is_final=final, is_horizon=final)
         for number, final in enumerate(is_final, start=1)
     )
 
@@ -41,7 +41,7 @@ def walked(*what: Seen | None) -> Course:
 
 
 def calendar(stopped_on: date | None = None, until: int = 2, **changes: Any) -> list[tuple[int, date, bool]]:
-    made = looks.calendar(plan(**changes), FIRST, stopped_on, until)
+    made = looks.calendar(plan(**changes), Span(started_on=FIRST, frozen_on=stopped_on), until)
     return [(look.number, look.planned_on, look.is_final) for look in made]
 
 
@@ -103,13 +103,16 @@ def test_course_boundaries_are_those_of_the_information_seen() -> None:
 
 def test_course_of_two_equal_looks_has_the_published_boundaries() -> None:
     # Two-sided 0.05, O'Brien-Fleming-type spending, looks at 0.5 and 1: 2.9626 and 1.9686 (R package ldbounds 2.0).
-    pair = (Look(number=1, planned_on=day(4), is_final=False), Look(number=2, planned_on=day(8), is_final=True))
+    pair = (
+        Look(number=1, planned_on=day(4), is_final=False, is_horizon=False),
+        Look(number=2, planned_on=day(8), is_final=True, is_horizon=True),
+    )
     course = looks.course(pair, [seen(0, 50), seen(0, 100)], planned_information=PLANNED, alpha=ALPHA)
     assert [look.boundary for look in course.looks] == pytest.approx([2.9626, 1.9686], abs=1e-4)
 
 
 def test_course_of_one_final_look_is_the_fixed_test() -> None:
-    only = (Look(number=1, planned_on=day(16), is_final=True),)
+    only = (Look(number=1, planned_on=day(16), is_final=True, is_horizon=True),)
     for z, crossed in ((1.95, False), (-1.97, True)):
         course = looks.course(only, [seen(z, 60)], planned_information=PLANNED, alpha=ALPHA)
         assert course.last is not None

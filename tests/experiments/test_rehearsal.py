@@ -256,7 +256,7 @@ def test_each_weight_is_tried_once_and_its_arms_have_their_weights() -> None:
 
 def test_units_enter_as_they_have_and_then_at_their_mean_rate() -> None:
     of = plan(horizon_days=6)
-    running, stopped = (arrivals(of, np.array([10, 20, 0]), is_stopped=is_stopped) for is_stopped in (False, True))
+    running, stopped = (arrivals(of, np.array([10, 20, 0]), is_closed=is_closed) for is_closed in (False, True))
     assert running is not None
     assert stopped is not None
     assert running.tolist() == [10, 20, 0, 10, 10, 10]

@@ -12,7 +12,7 @@ import pytest
 import rfc8785
 
 from api.database import Database
-from experiments import queries, service
+from experiments import moves, queries
 from experiments.draft import KpiChoice, VariantChoice
 from experiments.enums import Policy, Role, State
 from experiments.tables import Experiment
@@ -26,11 +26,12 @@ from tests.experiments.registering import (
     NOW,
     PRIMARY,
     TREATMENT,
+    actor,
     draft,
+    freeze,
     plan_choice,
     register,
     start,
-    stop,
 )
 from tests.kpi.registering import register_hypothesis, register_kpi
 
@@ -275,17 +276,17 @@ async def test_start_at_a_time_that_cannot_be_is_refused_and_seals_nothing(
     assert (await reread(database, made)).plan_hash is None
 
 
-async def test_start_after_stop_is_refused(database: Database, workspace: Workspace) -> None:
+async def test_start_after_freeze_is_refused(database: Database, workspace: Workspace) -> None:
     made = await draft(database, workspace)
     await start(database, made)
-    await stop(database, made)
+    await freeze(database, made)
     assert await refused(start(database, made, now=LATER)) == [("WRONG_STATE", "id")]
 
 
 async def test_start_by_two_at_once_seals_once(database: Database, workspace: Workspace) -> None:
     made = await draft(database, workspace)
     async with database.write() as session:
-        first = await service.start(session, workspace_id=workspace.id, experiment_id=made.id, now=NOW)
+        first = await moves.start(session, actor=actor(made, NOW), experiment_id=made.id)
         second = asyncio.create_task(start(database, made, now=LATER))
         await asyncio.sleep(0.2)
         assert not second.done()
@@ -335,34 +336,34 @@ async def test_seal_of_every_kind_survives_the_database(database: Database, work
     assert len({planned["definition"]["id"] for planned in found.plan["kpis"]}) == 4
 
 
-# --- stop ------------------------------------------------------------------------------------------------------------
+# --- freeze ----------------------------------------------------------------------------------------------------------
 
 
-async def test_stop_twice_changes_nothing(database: Database, workspace: Workspace) -> None:
+async def test_freeze_twice_changes_nothing(database: Database, workspace: Workspace) -> None:
     made = await draft(database, workspace)
     await start(database, made)
-    first = await stop(database, made)
-    assert (first.state, first.stopped_at) == (State.STOPPED, LATER)
-    assert await stop(database, made, now=LATER + timedelta(days=1)) == first
+    first = await freeze(database, made)
+    assert (first.state, first.frozen_at) == (State.FROZEN, LATER)
+    assert await freeze(database, made, now=LATER + timedelta(days=1)) == first
 
 
-async def test_stop_before_the_start_is_refused(database: Database, workspace: Workspace) -> None:
+async def test_freeze_before_the_start_is_refused(database: Database, workspace: Workspace) -> None:
     made = await draft(database, workspace)
-    assert await refused(stop(database, made)) == [("WRONG_STATE", "id")]
+    assert await refused(freeze(database, made)) == [("WRONG_STATE", "id")]
     await start(database, made)
-    early = stop(database, made, stopped_at=NOW - timedelta(seconds=1))
-    assert await refused(early) == [("BAD_USER_INPUT", "stoppedAt")]
+    early = freeze(database, made, frozen_at=NOW - timedelta(seconds=1))
+    assert await refused(early) == [("BAD_USER_INPUT", "frozenAt")]
     assert (await reread(database, made)).state is State.RUNNING
 
 
-async def test_stop_in_the_future_is_refused(database: Database, workspace: Workspace) -> None:
+async def test_freeze_in_the_future_is_refused(database: Database, workspace: Workspace) -> None:
     made = await draft(database, workspace)
     await start(database, made)
-    late = stop(database, made, stopped_at=LATER + timedelta(minutes=11))
-    assert await refused(late) == [("BAD_USER_INPUT", "stoppedAt")]
+    late = freeze(database, made, frozen_at=LATER + timedelta(minutes=11))
+    assert await refused(late) == [("BAD_USER_INPUT", "frozenAt")]
 
 
-@pytest.mark.parametrize("action", [service.start, service.stop])
+@pytest.mark.parametrize("action", [moves.start, moves.pause, moves.resume, moves.freeze, moves.stop, moves.archive])
 async def test_another_workspaces_experiment_is_not_found(
     database: Database, workspace: Workspace, action: Any
 ) -> None:
@@ -370,5 +371,5 @@ async def test_another_workspaces_experiment_is_not_found(
     made = await draft(database, other)
     with pytest.raises(NotFound):
         async with database.write() as session:
-            await action(session, workspace_id=workspace.id, experiment_id=made.id, now=LATER)
+            await action(session, actor=replace(actor(made), workspace_id=workspace.id), experiment_id=made.id)
     assert (await reread(database, made)).state is State.DRAFT

@@ -28,7 +28,7 @@ from tests.experiments.aggregating import (
     take_in,
 )
 from tests.experiments.recomputation import DAY, Did, Exposed
-from tests.experiments.registering import stop
+from tests.experiments.registering import freeze
 
 SECONDS = 2.5
 DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
@@ -122,7 +122,7 @@ async def test_senders_refreshers_and_redefinitions_at_once_keep_the_law(own: Da
     assert await deadlocks(own) == 0
 
 
-async def test_stop_while_exposures_come_in_counts_all_of_before_and_none_of_after(own: Database) -> None:
+async def test_freeze_while_exposures_come_in_counts_all_of_before_and_none_of_after(own: Database) -> None:
     to, ends = await running(own), START + 4 * DAY
     sender = Sender(own, to, 4)
 
@@ -132,12 +132,15 @@ async def test_stop_while_exposures_come_in_counts_all_of_before_and_none_of_aft
             await ingest_both(connection, to, batch)
         sender.rows += batch
 
-    async def stop_half_way() -> None:
+    async def freeze_half_way() -> None:
         await asyncio.sleep(SECONDS / 4)
-        await stop(own, to.experiment, stopped_at=ends)
+        await freeze(own, to.experiment, frozen_at=ends)
 
     await asyncio.gather(
-        over_and_over(try_to_send), over_and_over(try_to_send), over_and_over(lambda: refresh_due(own)), stop_half_way()
+        over_and_over(try_to_send),
+        over_and_over(try_to_send),
+        over_and_over(lambda: refresh_due(own)),
+        freeze_half_way(),
     )
     await settle(own, to)
     after = [row for row in sender.rows if row.at >= ends]

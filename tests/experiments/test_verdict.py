@@ -137,9 +137,11 @@ def test_rule_6_one_deciding_test_that_is_not_over_keeps_running() -> None:
 
 
 def test_rule_6_says_when_the_next_look_is() -> None:
-    taken = Look(number=1, planned_on=day(4), is_final=False, statistic=0.5)
-    skipped = Look(number=2, planned_on=day(5), is_final=False)  # its day has passed; it saw nothing new
-    coming = Look(number=3, planned_on=day(8), is_final=True)
+    taken = Look(number=1, planned_on=day(4), is_final=False, is_horizon=False, statistic=0.5)
+    skipped = Look(
+        number=2, planned_on=day(5), is_final=False, is_horizon=False
+    )  # its day has passed; it saw nothing new
+    coming = Look(number=3, planned_on=day(8), is_final=True, is_horizon=True)
     course = Course(looks=(taken, skipped, coming), last=taken, is_over=False, adjusted=None)
     assert day(8).isoformat() in judge([finding(course=course, read_on=day(5))], KEPT).would_change
 
@@ -225,6 +227,6 @@ def test_srm_alarms_by_the_sequential_test_and_warns_by_chi_square(
 
 
 def test_course_that_is_over_leaves_no_look_to_wait_for() -> None:
-    late = Look(number=1, planned_on=day(4) + timedelta(days=1), is_final=True, statistic=0.5)
+    late = Look(number=1, planned_on=day(4) + timedelta(days=1), is_final=True, is_horizon=True, statistic=0.5)
     course = Course(looks=(late,), last=late, is_over=True, adjusted=None)
     assert judge([finding(course=course, is_over=True)], KEPT).rule is Rule.NO_LOOK_LEFT

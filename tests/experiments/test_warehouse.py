@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from api.database import Database
+from api.database import Database, driver
 from experiments import aggregates, analysis, exposures, queries, slices, warehouse
 from experiments.draft import KpiChoice
 from experiments.enums import Role
@@ -73,10 +73,9 @@ async def twin(database: Database, to: Running) -> Running:
 
 async def evaluated(database: Database, experiment: Experiment) -> analysis.Results:
     async with database.read() as session:
-        line = (await queries.refreshes_of(session, [experiment.id]))[experiment.id]
-        variants = (await queries.variants_of(session, [experiment.id]))[experiment.id]
-    async with database.raw() as connection:
-        return await analysis.results(connection, experiment, line, {variant.key: variant.id for variant in variants})
+        seen = await analysis.results(session, await driver(session), experiment)
+    assert seen is not None
+    return seen
 
 
 async def test_aggregates_of_the_same_units_give_the_findings_that_their_rows_give(database: Database) -> None:

@@ -249,7 +249,7 @@ def experiment(name: str, arms: list[Json], sealed: Json, outcome: Json | None, 
         "owner": "Mara Lindqvist",
         "createdAt": "2026-10-12T09:00:00Z",
         "startedAt": "2026-10-19T00:00:00Z",
-        "stoppedAt": None,
+        "frozenAt": None,
         "hypothesis": {
             "title": "A checklist on the first screen brings new users to first value sooner",
             "change": "Replace the empty dashboard with a four-step checklist.",
@@ -349,7 +349,7 @@ def finished() -> Json:
     }
     outcome = results(verdict, srm(arms, [4988, 5011]), found, segmentFindings=segments)
     sealed = plan([*planned, *guards])
-    return experiment("Onboarding checklist", arms, sealed, outcome, state="STOPPED", stoppedAt="2026-11-16T00:00:00Z")
+    return experiment("Onboarding checklist", arms, sealed, outcome, state="FROZEN", frozenAt="2026-11-16T00:00:00Z")
 
 
 def broken() -> Json:
@@ -437,7 +437,7 @@ def draft() -> Json:
 def listed(*items: Json, after: str | None = None) -> Json:
     """The list page's answer, cut down to what its document asks."""
     nodes = [
-        {name: item[name] for name in ("key", "name", "state", "owner", "createdAt", "startedAt", "stoppedAt")}
+        {name: item[name] for name in ("key", "name", "state", "owner", "createdAt", "startedAt", "frozenAt")}
         | {
             "hypothesis": item["hypothesis"] and {"title": item["hypothesis"]["title"]},
             "plan": {

@@ -1,8 +1,5 @@
-"""Registering, starting and stopping experiments."""
+"""Registering experiments."""
 
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
-from functools import partial
 from typing import Annotated, Any
 
 import strawberry
@@ -10,12 +7,8 @@ import strawberry
 from api.auth.permissions import MayEdit
 from api.graphql.context import Info
 from api.graphql.errors import UserError, answer
-from api.graphql.nodes import local_id
 from api.graphql.types.experiment import Experiment
 from experiments import draft, enums, service
-from kpi.errors import Code, Invalid, NotFound, Problem
-
-FIRST_DAY, LAST_DAY = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
 
 
 @strawberry.input(description="One of the ways the experiment treats a unit.")
@@ -81,25 +74,6 @@ class ExperimentRegisterInput:
     plan: PlanInput = strawberry.field(description="The plan.")
 
 
-@strawberry.input(description="An experiment to start.")
-class ExperimentStartInput:
-    """An experiment to start."""
-
-    id: strawberry.ID = strawberry.field(description="The global id of the experiment.")
-    started_at: datetime | None = strawberry.field(
-        description="The start, if it lies in the past; results then say that the plan was sealed after it.",
-        default=None,
-    )
-
-
-@strawberry.input(description="An experiment to stop.")
-class ExperimentStopInput:
-    """An experiment to stop."""
-
-    id: strawberry.ID = strawberry.field(description="The global id of the experiment.")
-    stopped_at: datetime | None = strawberry.field(description="The stop, if it lies in the past.", default=None)
-
-
 @strawberry.type(description="The answer to experimentRegister.")
 class ExperimentRegisterPayload:
     """The answer to experimentRegister."""
@@ -110,34 +84,12 @@ class ExperimentRegisterPayload:
     user_errors: list[UserError] = strawberry.field(description="The faults in the input.")
 
 
-@strawberry.type(description="The answer to experimentStart.")
-class ExperimentStartPayload:
-    """The answer to experimentStart."""
-
-    experiment: Experiment | None = strawberry.field(
-        description="The experiment; null when there are errors.", default=None
-    )
-    user_errors: list[UserError] = strawberry.field(description="The faults in the input.")
-
-
-@strawberry.type(description="The answer to experimentStop.")
-class ExperimentStopPayload:
-    """The answer to experimentStop."""
-
-    experiment: Experiment | None = strawberry.field(
-        description="The experiment; null when there are errors.", default=None
-    )
-    user_errors: list[UserError] = strawberry.field(description="The faults in the input.")
-
-
 RegisterInput = Annotated[ExperimentRegisterInput, strawberry.argument(description="The experiment to register.")]
-StartInput = Annotated[ExperimentStartInput, strawberry.argument(description="The experiment to start.")]
-StopInput = Annotated[ExperimentStopInput, strawberry.argument(description="The experiment to stop.")]
 
 
 @strawberry.type
 class ExperimentMutation:
-    """Registering, starting and stopping experiments."""
+    """Registering experiments."""
 
     @strawberry.mutation(description="Register an experiment with its plan, as a draft.", permission_classes=[MayEdit])
     async def experiment_register(
@@ -158,47 +110,13 @@ class ExperimentMutation:
 
         return await answer(ExperimentRegisterPayload, action)
 
-    @strawberry.mutation(description="Seal the plan and start the experiment.", permission_classes=[MayEdit])
-    async def experiment_start(
-        self,
-        info: Info,
-        input: StartInput,  # noqa: A002 - the API's word
-    ) -> ExperimentStartPayload | None:
-        """Start an experiment."""
-        return await answer(
-            ExperimentStartPayload,
-            lambda: _move(info, input.id, partial(service.start, started_at=_aware("startedAt", input.started_at))),
-        )
-
-    @strawberry.mutation(
-        description="Stop taking units in; those inside are measured until their windows close.",
-        permission_classes=[MayEdit],
-    )
-    async def experiment_stop(
-        self,
-        info: Info,
-        input: StopInput,  # noqa: A002 - the API's word
-    ) -> ExperimentStopPayload | None:
-        """Stop an experiment."""
-        return await answer(
-            ExperimentStopPayload,
-            lambda: _move(info, input.id, partial(service.stop, stopped_at=_aware("stoppedAt", input.stopped_at))),
-        )
-
-
-async def _move(info: Info, identity: str, step: Callable[..., Awaitable[Any]]) -> dict[str, Any]:
-    """Move an experiment on in its life by one of the service's steps."""
-    workspace_id, experiment_id = info.context.caller.workspace_id, _experiment_id(identity)
-    async with info.context.database.write() as session:
-        moved = await step(session, workspace_id=workspace_id, experiment_id=experiment_id, now=info.context.now)
-    return {"experiment": moved}
-
 
 def _plan(given: PlanInput) -> draft.PlanChoice:
-    return draft.PlanChoice(**(vars(given) | {"kpis": [_choice(kpi) for kpi in given.kpis]}))
+    return draft.PlanChoice(**(vars(given) | {"kpis": [kpi_choice(kpi) for kpi in given.kpis]}))
 
 
-def _choice(given: PlannedKpiInput) -> draft.KpiChoice:
+def kpi_choice(given: PlannedKpiInput) -> draft.KpiChoice:
+    """A KPI's part in a plan, as the service takes it."""
     return draft.KpiChoice(
         kpi=given.kpi,
         role=given.role,
@@ -206,20 +124,3 @@ def _choice(given: PlannedKpiInput) -> draft.KpiChoice:
         mde_lift=(given.mde.lift or None) if given.mde else None,
         margin=given.margin,
     )
-
-
-def _aware(field: str, at: datetime | None) -> datetime | None:
-    if at is None:
-        return None
-    if at.tzinfo is None:
-        sentence = f"{field} has no time zone; write 2026-06-01T00:00:00Z for UTC."
-        raise Invalid([Problem(code=Code.BAD_USER_INPUT, message=sentence, path=(field,))])
-    # At the ends of the calendar another zone may not exist; the service refuses such times in words.
-    return min(max(at, FIRST_DAY), LAST_DAY).astimezone(UTC)
-
-
-def _experiment_id(identity: str) -> int:
-    found = local_id("Experiment", identity)
-    if found is None:
-        raise NotFound
-    return found

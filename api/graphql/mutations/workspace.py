@@ -19,6 +19,10 @@ class WorkspaceUpdateInput:
         description="The days to keep raw outcomes and exposures, 1 to 36,500; null for ever. Aggregates stay.",
         default=strawberry.UNSET,
     )
+    needs_second_person: bool | None = strawberry.field(
+        description="Whether a decision against the verdict needs the approval of a second person.",
+        default=strawberry.UNSET,
+    )
     hashes_units: bool | None = strawberry.field(
         description="Whether to store unit ids as keyed 128-bit hashes. Settled before the first row, never after.",
         default=strawberry.UNSET,

@@ -11,17 +11,11 @@ from api.graphql.nodes import Node, PageInfo
 from api.graphql.types.finding import Finding, Look, Variant
 from api.graphql.types.hypothesis import Hypothesis
 from api.graphql.types.kpi import Kpi
-from experiments import analysis, enums, findings, plan, tables, verdict
+from api.graphql.types.story import Amendment, Decision, ExperimentStep
+from experiments import analysis, enums, findings, lifecycle, plan, tables, verdict
 from experiments import plan as plans
 from kpi import tables as kpi_tables
 from kpi.enums import Unit
-
-strawberry.enum(enums.Kind, name="ExperimentKind", description="What an experiment changes.")
-strawberry.enum(enums.State, name="ExperimentState", description="Where an experiment is in its life.")
-strawberry.enum(enums.Policy, name="Policy", description="When the test may decide.")
-strawberry.enum(verdict.VerdictState, name="VerdictState", description="What is recommended.")
-strawberry.enum(verdict.Rule, name="VerdictRule", description="The rule that gave a verdict.")
-strawberry.enum(verdict.SrmState, name="SrmState", description="What the sample ratio check says.")
 
 
 @strawberry.type(description="A KPI's part in a plan.")
@@ -123,7 +117,7 @@ class ExperimentResults:
     @strawberry.field(description="The time through which the data are counted.")
     def data_through(parent: Parent[analysis.Results]) -> datetime:
         """The time through which the data are counted."""
-        return parent.refresh.data_through.astimezone(UTC)
+        return parent.data_through
 
     @strawberry.field(description="The SHA-256 of the sealed plan the results follow.")
     def plan_hash(parent: Parent[analysis.Results]) -> str | None:
@@ -141,6 +135,10 @@ class ExperimentResults:
     def is_plan_sealed_before_data(parent: Parent[analysis.Results]) -> bool:
         """Whether the plan was sealed first."""
         return parent.is_sealed_before_data
+
+    is_exploratory: bool = strawberry.field(
+        description="Whether an amendment broke the error rates that the sealed plan promised."
+    )
 
     @strawberry.field(description="Whether the data can be trusted.")
     def diagnostics(parent: Parent[analysis.Results]) -> Diagnostics:
@@ -180,7 +178,31 @@ class Experiment(Node):
     owner: str = strawberry.field(description="The person who owns the experiment.")
     created_at: datetime = strawberry.field(description="The time the experiment was registered.")
     started_at: datetime | None = strawberry.field(description="The time it started to take units in.")
-    stopped_at: datetime | None = strawberry.field(description="The time it stopped to take units in.")
+    frozen_at: datetime | None = strawberry.field(description="The time from which it takes no more units in.")
+    stopped_at: datetime | None = strawberry.field(description="The time from which nothing more is measured.")
+    traffic: float = strawberry.field(description="The share of units that enter.")
+
+    @strawberry.field(description="The moves that lead on from its state.")
+    def moves(parent: Parent[tables.Experiment]) -> list[lifecycle.Action]:
+        """The moves that lead on from its state."""
+        return lifecycle.moves_from(parent.state)
+
+    @strawberry.field(description="The moves that were made, the first one first.", graphql_type=list[ExperimentStep])
+    async def history(parent: Parent[tables.Experiment], info: Info) -> list[tables.Step]:
+        """The moves that were made."""
+        return await info.context.loaders.steps.load(parent.id) or []
+
+    @strawberry.field(description="The changes of the sealed plan, the first one first.", graphql_type=list[Amendment])
+    async def amendments(parent: Parent[tables.Experiment], info: Info) -> list[tables.Amendment]:
+        """The changes of the sealed plan."""
+        return await info.context.loaders.amendments.load(parent.id) or []
+
+    @strawberry.field(
+        description="The decisions, the first one first; the last one holds.", graphql_type=list[Decision]
+    )
+    async def decisions(parent: Parent[tables.Experiment], info: Info) -> list[tables.Decision]:
+        """The decisions."""
+        return await info.context.loaders.decisions.load(parent.id) or []
 
     @strawberry.field(description="The hypothesis it tests.", graphql_type=Hypothesis | None)
     async def hypothesis(parent: Parent[tables.Experiment], info: Info) -> kpi_tables.Hypothesis | None:
@@ -207,8 +229,8 @@ class Experiment(Node):
             horizon_days=document.horizon_days,
             segment_attributes=document.segment_attributes,
             planned_units=document.planned_units,
-            hash=plans.seal(document),
-            canonical_json=plans.canonical(document).decode(),
+            hash=parent.plan_hash or plans.seal(document),
+            canonical_json=parent.plan_json or plans.canonical(document).decode(),
             sealed_at=parent.sealed_at,
         )
 

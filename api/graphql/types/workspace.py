@@ -17,6 +17,10 @@ class Workspace:
         description="The days that raw outcomes and exposures are kept, as far as no window needs them; null for ever."
     )
 
+    needs_second_person: bool = strawberry.field(
+        description="Whether a decision against the verdict needs the approval of a second person."
+    )
+
     @strawberry.field(
         description="The first entry day (UTC) that may still change; null while any may. Earlier ones are frozen."
     )

@@ -58,6 +58,6 @@ def test_account_of_a_user_is_open_at_sign_up_and_gives_plan_and_region(company:
 
 
 def test_periods_say_one_experiment_runs_since_18_days(company: Company) -> None:
-    running = [period for period in company.periods.values() if period.stopped_at is None]
+    running = [period for period in company.periods.values() if period.frozen_at is None]
     assert len(company.periods) == 5
     assert [period.started_at.date() for period in running] == [TODAY - timedelta(days=18)]

@@ -43,7 +43,7 @@ def test_exposures_fall_into_the_period_of_their_experiment(seed: int) -> None:
     drawn = simulate(today=TODAY, seed=seed)
     for row in exposures(drawn):
         period = drawn.periods[row["experiment"]]
-        assert period.started_at <= row["exposedAt"] < (period.stopped_at or END)
+        assert period.started_at <= row["exposedAt"] < (period.frozen_at or END)
 
 
 def test_values_belong_to_money_events_only(outcome_rows: list[Row]) -> None:

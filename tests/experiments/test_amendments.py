@@ -1,0 +1,155 @@
+"""Amending a sealed plan: what is recorded, what stays pinned, and when the promised error rates are gone."""
+
+import hashlib
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from api.database import Database, driver
+from experiments import amendments, analysis, exposures, queries, story
+from experiments.amendments import PlanChange
+from experiments.draft import KpiChoice
+from experiments.enums import Policy, Role
+from experiments.tables import Amendment, Experiment
+from kpi.errors import Invalid
+from kpi.kinds import Activation
+from kpi.tables import Baseline, Workspace
+from tests.experiments.aggregating import refresh, running, send
+from tests.experiments.recomputation import Exposed
+from tests.experiments.registering import LATER, NOW, PRIMARY, actor, draft, start
+from tests.kpi.registering import register_kpi
+
+GUARD = KpiChoice(kpi="retention", role=Role.GUARDRAIL, margin=0.01)
+
+
+async def amend(
+    database: Database, experiment: Experiment, reason: str | None = "because", **change: Any
+) -> Experiment:
+    async with database.write() as session:
+        who = actor(experiment, LATER, reason=reason)
+        return await amendments.amend(session, actor=who, experiment_id=experiment.id, change=PlanChange(**change))
+
+
+async def amendments_of(database: Database, experiment: Experiment) -> list[Amendment]:
+    async with database.read() as session:
+        return (await story.amendments_of(session, [experiment.id])).get(experiment.id, [])
+
+
+async def started(database: Database, workspace: Workspace) -> Experiment:
+    made = await draft(database, workspace)
+    async with database.write() as session:
+        await register_kpi(
+            session,
+            workspace,
+            key="retention",
+            definition=Activation(event="came", window_days=14),
+            baseline=None,
+        )
+    return await start(database, made)
+
+
+async def test_amendment_records_what_changed_and_keeps_the_plan_it_replaced(
+    database: Database, workspace: Workspace
+) -> None:
+    sealed = await started(database, workspace)
+    amended = await amend(database, sealed, horizon_days=35, kpis=[PRIMARY, GUARD])
+    (recorded,) = await amendments_of(database, sealed)
+    assert recorded.changes == [
+        {"path": "horizon_days", "before": 28, "after": 35},
+        {"path": "kpis.retention.role", "before": None, "after": "GUARDRAIL"},
+        {"path": "kpis.retention.margin", "before": None, "after": 0.01},
+    ]
+    assert (recorded.replaced_hash, recorded.replaced_json) == (sealed.plan_hash, sealed.plan_json)
+    assert hashlib.sha256(recorded.replaced_json.encode()).hexdigest() == recorded.replaced_hash
+    assert amended.plan_hash == hashlib.sha256((amended.plan_json or "").encode()).hexdigest() != sealed.plan_hash
+    assert (recorded.by, recorded.reason, recorded.created_at) == ("ada", "because", LATER)
+
+
+async def test_kpi_that_stays_keeps_its_definition_and_baseline(database: Database, workspace: Workspace) -> None:
+    sealed = await started(database, workspace)
+    definition_id = sealed.plan["kpis"][0]["definition"]["id"]
+    newer = Baseline(
+        definition_id=definition_id,
+        version=2,
+        value=0.9,
+        standard_error=0.1,
+        n=None,
+        from_on=None,
+        to_on=None,
+        created_at=NOW,
+    )
+    async with database.write() as session:
+        session.add(newer)
+    amended = await amend(database, sealed, alpha=0.01)
+    assert amended.plan["kpis"][0]["baseline"]["value"] == 0.3
+    assert amended.plan["kpis"][0]["definition"] == sealed.plan["kpis"][0]["definition"]
+
+
+CHANGES = [
+    ({"alpha": 0.1}, True),
+    ({"power": 0.9}, True),
+    ({"policy": Policy.ALWAYS_VALID}, True),
+    ({"looks": 7}, True),
+    ({"horizon_days": 40}, True),
+    ({"kpis": [KpiChoice(kpi="activation", role=Role.PRIMARY, mde_difference=0.5)]}, True),
+    ({"kpis": [PRIMARY, replace(GUARD, role=Role.PRIMARY, mde_difference=0.1, margin=None)]}, True),
+    ({"kpis": [PRIMARY, GUARD]}, False),
+    ({"segment_attributes": ["plan"]}, False),
+]
+
+
+@pytest.mark.parametrize(("change", "breaks"), CHANGES)
+async def test_change_of_what_decides_breaks_error_control_once_units_are_in(
+    database: Database, workspace: Workspace, change: dict[str, Any], breaks: bool
+) -> None:
+    before = await started(database, workspace)
+    async with database.raw() as connection:
+        row = {"experiment": before.key, "unit": "u1", "variant": "control", "exposedAt": NOW.isoformat()}
+        report = await exposures.ingest(connection, workspace_id=workspace.id, rows=[row], now=LATER)
+    assert report.accepted == (0,)
+    await amend(database, before, **change)
+    assert [amendment.breaks_error_control for amendment in await amendments_of(database, before)] == [breaks]
+
+
+@pytest.mark.parametrize("change", [change for change, _ in CHANGES])
+async def test_change_before_anybody_came_breaks_nothing(
+    database: Database, workspace: Workspace, change: dict[str, Any]
+) -> None:
+    before = await started(database, workspace)
+    await amend(database, before, **change)
+    assert [amendment.breaks_error_control for amendment in await amendments_of(database, before)] == [False]
+
+
+async def test_results_after_a_change_of_alpha_are_exploratory(database: Database) -> None:
+    to = await running(database)
+    await send(database, to, [Exposed(unit="u1", variant=0, at=to.experiment.started_at or NOW, plan=None)])
+    await refresh(database, to, LATER)
+    assert not (await results(database, to.experiment)).is_exploratory
+    await amend(database, to.experiment, segment_attributes=[])
+    assert not (await results(database, to.experiment)).is_exploratory
+    await amend(database, to.experiment, alpha=0.11)
+    assert (await results(database, to.experiment)).is_exploratory
+
+
+async def results(database: Database, experiment: Experiment) -> analysis.Results:
+    async with database.read() as session:
+        found = (await queries.experiments_by_id(session, experiment.workspace_id, [experiment.id]))[experiment.id]
+        seen = await analysis.results(session, await driver(session), found)
+    assert seen is not None
+    return seen
+
+
+async def test_amendment_without_reason_or_change_is_refused_with_all_its_faults(
+    database: Database, workspace: Workspace
+) -> None:
+    sealed = await started(database, workspace)
+    for reason, change, paths in (
+        (" ", {"alpha": 0.9, "looks": 0}, [("reason",), ("plan", "alpha"), ("plan", "power"), ("plan", "looks")]),
+        ("because", {}, [("plan",)]),
+        ("because", {"kpis": []}, [("plan", "kpis")]),
+    ):
+        with pytest.raises(Invalid) as refused:
+            await amend(database, sealed, reason=reason, **change)
+        assert [problem.path for problem in refused.value.problems] == paths
+    assert await amendments_of(database, sealed) == []
