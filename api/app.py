@@ -15,18 +15,22 @@ from api.database import Database
 from api.doors import export, faults, health, ingest, pages, uploads
 from api.doors.limits import Limits
 from api.graphql.endpoint import Endpoint
+from api.graphql.news import Desk, listen
 from api.jobs.worker import FAULTS, work
 from api.settings import Settings
 
 
 def build(database: Database, *, settings: Settings, secret: bytes, with_worker: bool) -> Starlette:
     """The application. With a worker, it refreshes aggregates in this process as well."""
+    desk = Desk(most=settings.max_subscriptions)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        duty = asyncio.create_task(work(database, seconds=settings.refresh_seconds)) if with_worker else None
+        duties = [asyncio.create_task(listen(database, desk))]
+        if with_worker:
+            duties.append(asyncio.create_task(work(database, seconds=settings.refresh_seconds)))
         yield
-        if duty is not None:
+        for duty in duties:
             duty.cancel()
             with suppress(asyncio.CancelledError):
                 await duty
@@ -45,7 +49,7 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
         routes=[
             Route("/healthz", health.healthz),
             Route("/readyz", health.readyz),
-            Route("/graphql", Endpoint(database=database, secret=secret), methods=["POST"]),
+            Route("/graphql", Endpoint(database=database, secret=secret, desk=desk), methods=["POST"]),
             *(Route(path, partial(ingest.take_in, noun=noun), methods=["POST"]) for path, noun in ingest.PATHS.items()),
             Route(uploads.PATH, uploads.upload, methods=["POST"]),
             Route(export.PATH, export.export, methods=["GET"]),

@@ -12,6 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 STATEMENT_TIMEOUT = "30s"
+CHECK_SECONDS = 1.0
+"""How often a silent listening connection is looked at: it may have gone."""
 
 
 class Database:
@@ -75,6 +77,7 @@ class News:
 
     def __init__(self, connection: asyncpg.Connection) -> None:
         self._connection, self._heard = connection, asyncio.Event()
+        self._said: set[str] = set()
 
     async def also(self, channel: str) -> "News":
         """What is heard on another channel, of its own, on the same connection."""
@@ -82,8 +85,9 @@ class News:
         await self._connection.add_listener(channel, news.heard)
         return news
 
-    def heard(self, *_message: object) -> None:
-        """Note that something was said."""
+    def heard(self, _connection: object, _process: int, _channel: str, payload: str) -> None:
+        """Note what was said."""
+        self._said.add(payload)
         self._heard.set()
 
     async def wait(self, seconds: float) -> None:
@@ -91,8 +95,21 @@ class News:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._heard.wait(), seconds)
         self._heard.clear()
+        self._said.clear()
         if self._connection.is_closed():
             raise ConnectionError("the listening connection is closed")
+
+    async def payloads(self) -> AsyncIterator[frozenset[str]]:
+        """What is said, each thing once however often it was said meanwhile. Raises ConnectionError as above."""
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._heard.wait(), CHECK_SECONDS)
+            said = frozenset(self._said)
+            self._heard.clear()
+            self._said.clear()
+            if self._connection.is_closed():
+                raise ConnectionError("the listening connection is closed")
+            yield said
 
 
 async def driver(session: AsyncSession) -> asyncpg.Connection:

@@ -13,7 +13,7 @@ from api.database import Database
 from api.jobs.worker import work
 
 CONCURRENCY = 200
-"""Connections beyond which a request is answered 503 at once, instead of waiting for what will not come."""
+"""Connections, beside those of subscriptions, beyond which a request is answered 503 at once instead of waiting."""
 GRACE = 5
 """Seconds that open requests get to finish when the service ends."""
 ENDING = (signal.SIGINT, signal.SIGTERM)
@@ -30,7 +30,7 @@ def serve(around: Surroundings, *, host: str, port: int, with_worker: bool, read
         port=port,
         log_level="warning",
         server_header=False,
-        limit_concurrency=CONCURRENCY,
+        limit_concurrency=CONCURRENCY + around.settings.max_subscriptions,
         timeout_graceful_shutdown=GRACE,
     )
     Server(config, ready).run()

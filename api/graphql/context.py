@@ -7,16 +7,25 @@ from strawberry.types import Info as StrawberryInfo
 from api.auth.keys import Caller
 from api.database import Database
 from api.graphql.loaders import Loaders
+from api.graphql.news import Desk
 
 
 class Context:
     """One request. Loaders open their own reads: fields resolve side by side, and a session must not be shared."""
 
-    def __init__(self, *, database: Database, caller: Caller, now: datetime | None = None) -> None:
+    def __init__(
+        self, *, database: Database, caller: Caller, now: datetime | None = None, desk: Desk | None = None
+    ) -> None:
         self.database = database
         self.caller = caller
         self.now = now or datetime.now(UTC)
+        self.desk = desk
         self.loaders = Loaders(database, caller.workspace_id)
+
+    def renew(self) -> None:
+        """Forget what was loaded: a subscription outlives many states of the data."""
+        self.now = datetime.now(UTC)
+        self.loaders = Loaders(self.database, self.caller.workspace_id)
 
 
 Info = StrawberryInfo[Context, None]

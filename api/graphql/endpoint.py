@@ -9,20 +9,24 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
+from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL
 
 from api.auth import keys
 from api.auth.keys import Caller
 from api.database import Database
 from api.graphql.context import Context
+from api.graphql.news import Desk
 from api.graphql.schema import schema
 
 
 class Endpoint(GraphQL[Context, None]):
     """The GraphQL endpoint. A request without a key that works is answered 401."""
 
-    def __init__(self, *, database: Database, secret: bytes) -> None:
-        super().__init__(schema, graphql_ide=None, allow_queries_via_get=False, subscription_protocols=())
-        self.database, self.secret = database, secret
+    def __init__(self, *, database: Database, secret: bytes, desk: Desk) -> None:
+        super().__init__(
+            schema, graphql_ide=None, allow_queries_via_get=False, subscription_protocols=(GRAPHQL_SSE_PROTOCOL,)
+        )
+        self.database, self.secret, self.desk = database, secret, desk
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -38,8 +42,9 @@ class Endpoint(GraphQL[Context, None]):
         await response(scope, receive, send)
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
-        """The context of one request."""
-        return Context(database=self.database, caller=request.state.caller)
+        """The context of one request; only a stream has use for news."""
+        is_stream = "text/event-stream" in request.headers.get("accept", "")
+        return Context(database=self.database, caller=request.state.caller, desk=self.desk if is_stream else None)
 
     def decode_json(self, data: str | bytes) -> object:
         """A body as JSON in UTF-8; what is none, as half a surrogate pair or NaN, is the sender's fault."""

@@ -10,9 +10,10 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import strawberry
-from graphql import GraphQLError
+from graphql import ExecutionResult, GraphQLError
 from sqlalchemy.exc import IntegrityError
 from strawberry.extensions import SchemaExtension
+from strawberry.types.graphql import OperationType
 
 from kpi.errors import Code, Invalid, NotFound, Problem
 
@@ -57,6 +58,21 @@ class Masked(SchemaExtension):
         errors = getattr(result, "errors", None)
         if errors:
             result.errors = [_masked(error) for error in errors]  # type: ignore[union-attr]  # it has errors, as just seen
+
+
+class Streamed(SchemaExtension):
+    """Refuses a subscription whose answer is not a stream, where it could only fail."""
+
+    def on_execute(self) -> Any:
+        """Before the execution, look how it was asked for; only a stream has a desk to hear news at."""
+        context = self.execution_context
+        if context.operation_type is OperationType.SUBSCRIPTION and context.context.desk is None:
+            error = GraphQLError(
+                "A subscription is answered as a stream: send the header “Accept: text/event-stream”.",
+                extensions={"code": "BAD_REQUEST"},
+            )
+            context.result = ExecutionResult(data=None, errors=[error])
+        yield
 
 
 def _masked(error: GraphQLError) -> GraphQLError:

@@ -6,7 +6,7 @@ import strawberry
 from strawberry.extensions import MaxTokensLimiter
 from strawberry.schema.config import StrawberryConfig
 
-from api.graphql.errors import Masked
+from api.graphql.errors import Masked, Streamed
 from api.graphql.mutations.amendment import AmendmentMutation
 from api.graphql.mutations.decision import DecisionMutation
 from api.graphql.mutations.experiment import ExperimentMutation
@@ -18,6 +18,7 @@ from api.graphql.mutations.units import UnitMutation
 from api.graphql.mutations.uploads import UploadMutation
 from api.graphql.mutations.workspace import WorkspaceMutation
 from api.graphql.query import Query
+from api.graphql.subscription import Subscription
 from api.graphql.types.experiment import Experiment
 from api.graphql.types.hypothesis import Hypothesis
 from api.graphql.types.job import Job
@@ -48,8 +49,9 @@ class Mutation(
 schema = strawberry.Schema(
     query=Query,
     mutation=Mutation,
+    subscription=Subscription,
     types=[Kpi, Hypothesis, Experiment, Job, Rejection],
-    extensions=[Masked, lambda: MaxTokensLimiter(max_token_count=MOST_TOKENS)],
+    extensions=[Masked, Streamed, lambda: MaxTokensLimiter(max_token_count=MOST_TOKENS)],
     config=StrawberryConfig(auto_camel_case=True),
 )
 

@@ -136,7 +136,7 @@ async def test_declared_size_that_is_no_size_is_refused(reader: Client, size: st
         ("{ viewer" * 5_000 + "}" * 5_000, "nested too deeply"),
         ("{ viewer { " + "workspace " * 25_000 + "} }", "tokens"),
         ("{ viewer { ...A } } fragment A on Viewer { ...B } fragment B on Viewer { ...A }", "within itself"),
-        ("subscription { viewer }", "not supported"),
+        ('subscription { experimentResultsUpdated(id: "x") { experiment { id } } }', "text/event-stream"),
     ],
 )
 async def test_document_that_cannot_be_run_is_refused_and_says_why(reader: Client, document: str, word: str) -> None:

@@ -1,0 +1,108 @@
+"""What can be followed. An event says that something changed and holds the thing as it is now.
+
+Before every event the caller's key is looked up again, so that a revoked one hears nothing more.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from typing import Annotated
+
+import strawberry
+from graphql import GraphQLError
+
+from api.auth import keys
+from api.auth.permissions import MayRead
+from api.graphql.context import Info
+from api.graphql.news import Channel
+from api.graphql.nodes import local_id
+from api.graphql.types.experiment import Experiment
+from api.graphql.types.job import Job
+from api.jobs.tables import JobState
+
+RECHECK_SECONDS = 60.0
+"""How often a key is looked up while nothing happens."""
+ENDED = {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED}
+
+ExperimentId = Annotated[strawberry.ID, strawberry.argument(description="The global id of the experiment.")]
+JobId = Annotated[strawberry.ID, strawberry.argument(description="The global id of the job.")]
+
+
+@strawberry.type(description="The results of an experiment have been brought up to date.")
+class ExperimentResultsUpdated:
+    """The results of an experiment have been brought up to date."""
+
+    experiment: Experiment | None = strawberry.field(description="The experiment as it is now.")
+
+
+@strawberry.type(description="A job has moved on.")
+class JobProgressed:
+    """A job has moved on."""
+
+    job: Job | None = strawberry.field(description="The job as it is now.")
+
+
+@strawberry.type(description="What can be followed.")
+class Subscription:
+    """What can be followed."""
+
+    @strawberry.subscription(
+        description="Each update of an experiment's results; the first event comes at once.",
+        permission_classes=[MayRead],
+    )
+    async def experiment_results_updated(
+        self,
+        info: Info,
+        id: ExperimentId,  # noqa: A002 - the API's word
+    ) -> AsyncGenerator[ExperimentResultsUpdated, None]:
+        """Each update of an experiment's results."""
+        number = await _number(info, "Experiment", id)
+        async for _ in _changes(info, Channel.REFRESHED, number):
+            yield ExperimentResultsUpdated(experiment=await info.context.loaders.experiments.load(number))  # type: ignore[arg-type]  # a row stands for itself
+
+    @strawberry.subscription(
+        description="Each step of a job until it ends; the first event comes at once.", permission_classes=[MayRead]
+    )
+    async def job_progressed(
+        self,
+        info: Info,
+        id: JobId,  # noqa: A002 - the API's word
+    ) -> AsyncGenerator[JobProgressed, None]:
+        """Each step of a job until it ends."""
+        number = await _number(info, "Job", id)
+        async for _ in _changes(info, Channel.JOBS, number):
+            job = await info.context.loaders.jobs.load(number)
+            yield JobProgressed(job=job)  # type: ignore[arg-type]  # a row stands for itself
+            if job is None or job.state in ENDED:
+                return
+
+
+async def _number(info: Info, noun: str, identity: str) -> int:
+    """The row that an id of the caller's workspace names."""
+    number = local_id(noun, identity)
+    loader = info.context.loaders.experiments if noun == "Experiment" else info.context.loaders.jobs
+    if number is None or await loader.load(number) is None:
+        raise GraphQLError("There is no such thing in this workspace.", extensions={"code": "NOT_FOUND"})
+    return number
+
+
+async def _changes(info: Info, channel: Channel, number: int) -> AsyncGenerator[None, None]:
+    """Now, and each time the row has changed since; with fresh loaders, which would else remember what was."""
+    desk = info.context.desk
+    if desk is None or desk.is_full:
+        sentence = "Too many subscriptions are open; close some, or ask from time to time."
+        raise GraphQLError(sentence, extensions={"code": "RATE_LIMITED"})
+    with desk.seat(channel, number) as flag:
+        flag.set()
+        while await _may_go_on(info):
+            if flag.is_set():
+                flag.clear()
+                info.context.renew()
+                yield
+            with suppress(TimeoutError):
+                await asyncio.wait_for(flag.wait(), RECHECK_SECONDS)
+
+
+async def _may_go_on(info: Info) -> bool:
+    async with info.context.database.read() as session:
+        return await keys.caller_by_id(session, info.context.caller.public_id) is not None

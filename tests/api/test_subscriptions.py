@@ -1,0 +1,176 @@
+"""Subscriptions over server-sent events, on a real server: what is told, to whom, and when it ends."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+import uvicorn
+
+from api.app import build
+from api.auth import keys
+from api.auth.keys import Scope
+from api.commands.serving import Server
+from api.database import Database
+from api.graphql.nodes import local_id
+from api.jobs.refresh import refresh_due
+from api.settings import Settings
+from tests.api import documents
+from tests.api.conftest import SECRET, MakeKey, bearing
+from tests.conftest import Ask
+from tests.service.running import free_port
+
+UPDATED = """subscription S($id: ID!) { experimentResultsUpdated(id: $id) {
+  experiment { key results { dataThrough diagnostics { exposed } } }
+} }"""
+PROGRESSED = "subscription S($id: ID!) { jobProgressed(id: $id) { job { state progress { accepted } } } }"
+PATIENCE = 20
+Event = tuple[str, Any]
+
+
+@asynccontextmanager
+async def serving(url: str, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
+    """A server of its own, and a client of it."""
+    app = build(Database(url), settings=Settings(**settings), secret=SECRET, with_worker=False)
+    port = free_port()
+    started = asyncio.Event()
+    server = Server(uvicorn.Config(app, port=port, log_level="warning", timeout_graceful_shutdown=1), started.set)
+    task = asyncio.create_task(server.serve())
+    await started.wait()
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client:
+        yield client
+    server.should_exit = True
+    await task
+
+
+@pytest_asyncio.fixture
+async def service(database_url: str, database: Database) -> AsyncIterator[httpx.AsyncClient]:
+    assert database  # at the newest schema
+    async with serving(database_url) as client:
+        yield client
+
+
+async def events(client: httpx.AsyncClient, key: str, document: str, identity: str) -> AsyncGenerator[Event, None]:
+    """The events of a subscription as they come, heartbeats left out."""
+    headers = {"accept": "text/event-stream"} | bearing(key)
+    body = {"query": document, "variables": {"id": identity}}
+    async with client.stream("POST", "/graphql", json=body, headers=headers) as answer:
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        name = ""
+        async for line in answer.aiter_lines():
+            if line.startswith("event:"):
+                name = line.removeprefix("event:").strip()
+            elif line.startswith("data:"):
+                data = line.removeprefix("data:").strip()
+                yield name, json.loads(data) if data else None
+
+
+async def after(stream: AsyncIterator[Event]) -> Any:
+    """The next event."""
+    return await asyncio.wait_for(anext(stream), PATIENCE)
+
+
+async def test_subscriber_is_told_of_each_refresh_and_sees_what_is_true_then(
+    service: httpx.AsyncClient, make_key: MakeKey, ask: Ask, database: Database, started: str
+) -> None:
+    async with aclosing(events(service, await make_key(Scope.READ), UPDATED, started)) as stream:
+        name, first = await after(stream)
+        assert name == "next"
+        assert first["data"]["experimentResultsUpdated"]["experiment"] == {"key": "guided-tour", "results": None}
+        for count in (1, 2):
+            exposure = documents.exposure(f"u{count}", "tour", "2026-06-02T00:00:00Z")
+            await ask(documents.EXPOSURES_INGEST, {"input": {"exposures": [exposure]}})
+            await refresh_due(database)
+            _, told = await after(stream)
+            results = told["data"]["experimentResultsUpdated"]["experiment"]["results"]
+            assert results["diagnostics"]["exposed"] == count
+
+
+async def test_subscriber_of_a_job_is_told_until_it_ends(service: httpx.AsyncClient, make_key: MakeKey) -> None:
+    key = await make_key(Scope.READ, Scope.INGEST)
+    line = json.dumps({"event": "e", "unit": "u", "occurredAt": "2026-06-02T00:00:00Z"})
+    answer = await service.post(
+        "/v1/uploads?noun=outcomes&format=ndjson",
+        content=line,
+        headers=bearing(key) | {"content-type": "application/x-ndjson"},
+    )
+    identity = answer.json()["job"]["id"]
+    async with aclosing(events(service, key, PROGRESSED, identity)) as stream:
+        _, first = await after(stream)
+        assert first["data"]["jobProgressed"]["job"] == {"state": "WAITING", "progress": {"accepted": 0}}
+        cancel = {"query": documents.JOB_CANCEL, "variables": {"input": {"id": identity}}}
+        await service.post("/graphql", json=cancel, headers=bearing(key))
+        _, last = await after(stream)
+        assert last["data"]["jobProgressed"]["job"] == {"state": "CANCELLED", "progress": {"accepted": 0}}
+        assert await after(stream) == ("complete", None)
+
+
+async def test_revoked_key_hears_nothing_more(
+    service: httpx.AsyncClient, make_key: MakeKey, database: Database, started: str
+) -> None:
+    key = await make_key(Scope.READ)
+    async with aclosing(events(service, key, UPDATED, started)) as stream:
+        await after(stream)
+        async with database.write() as session:
+            found = await keys.caller(session, key, SECRET)
+            assert found is not None
+            await keys.revoke(session, found.workspace_id, found.public_id, datetime.now(UTC))
+        async with database.raw() as connection:
+            await connection.execute("SELECT pg_notify('truelift_refreshed', $1)", str(local_id("Experiment", started)))
+        assert await after(stream) == ("complete", None)
+
+
+@pytest.mark.parametrize("identity", ["nonsense", "RXhwZXJpbWVudDo5OTk5OTk5OTk"])
+async def test_subscription_to_nothing_is_told_so_and_ends(
+    service: httpx.AsyncClient, make_key: MakeKey, identity: str
+) -> None:
+    async with aclosing(events(service, await make_key(Scope.READ), UPDATED, identity)) as stream:
+        _, told = await after(stream)
+        assert [error["extensions"]["code"] for error in told["errors"]] == ["NOT_FOUND"]
+        assert await after(stream) == ("complete", None)
+
+
+async def test_subscription_with_a_key_that_may_not_read_is_refused(
+    service: httpx.AsyncClient, make_key: MakeKey, started: str
+) -> None:
+    async with aclosing(events(service, await make_key(Scope.INGEST), UPDATED, started)) as stream:
+        _, told = await after(stream)
+        assert [error["extensions"]["code"] for error in told["errors"]] == ["FORBIDDEN"]
+
+
+async def test_one_subscription_too_many_is_refused_and_the_place_of_one_that_left_is_free(
+    database_url: str, make_key: MakeKey, started: str
+) -> None:
+    key = await make_key(Scope.READ)
+    async with serving(database_url, max_subscriptions=1) as client:
+        async with aclosing(events(client, key, UPDATED, started)) as first:
+            await after(first)
+            async with aclosing(events(client, key, UPDATED, started)) as second:
+                _, told = await after(second)
+                assert [error["extensions"]["code"] for error in told["errors"]] == ["RATE_LIMITED"]
+        for _ in range(100):
+            async with aclosing(events(client, key, UPDATED, started)) as third:
+                _, told = await after(third)
+            if "errors" not in told:
+                return
+            await asyncio.sleep(0.05)
+        pytest.fail("the place was not given back")
+
+
+async def test_subscriber_is_told_again_when_the_listening_connection_was_cut(
+    service: httpx.AsyncClient, make_key: MakeKey, database: Database, started: str
+) -> None:
+    async with aclosing(events(service, await make_key(Scope.READ), UPDATED, started)) as stream:
+        await after(stream)
+        async with database.raw() as connection:
+            await connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'truelift news'"
+            )
+        name, _ = await after(stream)
+        assert name == "next"
