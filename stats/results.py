@@ -53,9 +53,10 @@ def reason_codes(*rules: tuple[Mask, Reason]) -> Codes:
     >>> [reason and reason.value for reason in map(reason_of, codes)]
     ['insufficient_data', 'zero_variance', None]
     """
-    masks = [mask for mask, _ in rules]
-    codes = [np.int8(_REASONS.index(reason) + 1) for _, reason in rules]
-    return np.asarray(np.select(masks, codes, default=np.int8(0)))
+    codes: Codes = np.zeros((), dtype=np.int8)
+    for mask, reason in reversed(rules):
+        codes = np.where(mask, np.int8(_REASONS.index(reason) + 1), codes)
+    return codes
 
 
 def reason_of(code: int) -> Reason | None:
@@ -112,7 +113,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparisons:
-    """Many comparisons at once; all arrays have one shape.
+    """Many comparisons at once; all arrays have one shape, and `level` broadcasts to it.
 
     Where there is a reason, statistic, p_value, lower and upper are NaN; difference and variance stay where they are
     known.
@@ -132,7 +133,7 @@ class Comparisons:
     p_value: Array  # two-sided
     lower: Array
     upper: Array
-    level: float
+    level: Array  # broadcasts against the others
     reason: Codes  # 0 where there is an answer; see `reason_at`
     method: str
 
@@ -155,6 +156,10 @@ class Comparisons:
             standard_error=float(np.sqrt(self.variance[index])),
             statistic=float(self.statistic[index]),
             p_value=float(self.p_value[index]),
-            interval=Interval(lower=float(self.lower[index]), upper=float(self.upper[index]), level=self.level),
+            interval=Interval(
+                lower=float(self.lower[index]),
+                upper=float(self.upper[index]),
+                level=float(np.broadcast_to(self.level, self.lower.shape)[index]),
+            ),
             method=self.method,
         )

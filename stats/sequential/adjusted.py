@@ -67,7 +67,7 @@ def after(
         p_value=min(1.0, 2 * min(above, below)),
         p_value_above=above,
         estimate=null + test.drift_at(0.5),
-        interval=Interval(lower=null + low, upper=null + high, level=level_of(alpha)),
+        interval=Interval(lower=null + low, upper=null + high, level=float(level_of(alpha))),
     )
 
 

@@ -113,7 +113,7 @@ def inflation(looks: Numbers, *, alpha: float, power: float, spending: Spending 
     information = _planned(numbers(looks))
     bars = boundaries(information, alpha=alpha, spending=spending)
     target = float(normal_quantile(power))
-    fixed = critical_z(alpha) + target
+    fixed = float(critical_z(alpha)) + target
     drift = fixed
     for _ in range(20):  # the z of the power is nearly a straight line in the drift, of slope one
         missing = target - float(normal_quantile(crossing_probability(bars, information, drift)[0].sum()))
