@@ -5,13 +5,14 @@ an entry day leaves the database; what `values` adds is how many units of a day 
 are what deriving everything anew would give.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 
 import asyncpg
+import numpy as np
 
 from experiments import queries
-from experiments.cohorts import Rows, decode
+from experiments.cohorts import Rows, Table, decode
 from experiments.derivation import Derivation
 from experiments.lateness import late_days
 from experiments.plan import Plan, PlannedKpi
@@ -35,13 +36,14 @@ SELECT entered_on, k{definition} AS y, count(*) AS n FROM units
 WHERE variant_id = {variant} AND entered_on + 1 + {until} <= '{through}' GROUP BY 1, 2 ORDER BY 1, 2
 """
 
-READ_ENTRIES = "SELECT segment, variant_id, entered_on, n FROM entry_counts WHERE experiment_id = $1 AND n > 0"
-READ_MOMENTS = (
-    "SELECT definition_id, segment, variant_id, entered_on, n, mean, m2 FROM moments WHERE experiment_id = $1"
-)
-READ_DURATIONS = (
-    "SELECT definition_id, segment, variant_id, entered_on, day, events, losses FROM durations WHERE experiment_id = $1"
-)
+READ = "SELECT {keys}, {columns} FROM {table} WHERE experiment_id = $1 AND {which} GROUP BY {keys}"
+COLUMN = "string_agg({send}, ''::bytea) AS {name}"
+"""A column's values as Postgres sends them, one after the other: no row becomes an object on its way to an array."""
+WHOLE, REAL, DAY = ("int4send({})", ">i4"), ("float8send({})", ">f8"), ("int4send({} - date '1970-01-01')", ">i4")
+PLACE = {"variant_id": WHOLE, "entered_on": DAY}
+COUNTS = {"n": WHOLE}
+MOMENTS = {"n": WHOLE, "mean": REAL, "m2": REAL}
+DURATIONS = {"day": WHOLE, "events": WHOLE, "losses": WHOLE}
 RECORD = """
 INSERT INTO refreshes (experiment_id, data_through, computed_at, crossovers, version)
 SELECT $1, $2, clock_timestamp(), coalesce(sum(crossovers), 0), $3 FROM entry_counts WHERE experiment_id = $1
@@ -52,11 +54,34 @@ ON CONFLICT (experiment_id) DO UPDATE SET data_through = excluded.data_through,
 
 async def read(connection: asyncpg.Connection, experiment_id: int) -> Rows:
     """An experiment's aggregates as they are stored."""
+    question = ("definition_id", "segment")
     return Rows(
-        entries=await connection.fetch(READ_ENTRIES, experiment_id),
-        moments=await connection.fetch(READ_MOMENTS, experiment_id),
-        durations=await connection.fetch(READ_DURATIONS, experiment_id),
+        entries=await _table(connection, experiment_id, "entry_counts", ("segment",), COUNTS, "n > 0"),
+        moments=await _table(connection, experiment_id, "moments", question, MOMENTS),
+        durations=await _table(connection, experiment_id, "durations", question, DURATIONS),
     )
+
+
+async def _table(
+    connection: asyncpg.Connection,
+    experiment_id: int,
+    name: str,
+    keys: tuple[str, ...],
+    columns: Mapping[str, tuple[str, str]],
+    which: str = "true",
+) -> Table:
+    sent = PLACE | columns
+    statement = READ.format(
+        keys=", ".join(keys),
+        columns=", ".join(COLUMN.format(send=send.format(column), name=column) for column, (send, _) in sent.items()),
+        table=name,
+        which=which,
+    )
+    groups = {}
+    for row in await connection.fetch(statement, experiment_id):
+        read = {column: np.frombuffer(row[column], dtype=form) for column, (_, form) in sent.items()}
+        groups[tuple(row[key] for key in keys)] = read | {"entered_on": read["entered_on"].astype("datetime64[D]")}
+    return Table(keys=keys, groups=groups)
 
 
 async def values(

@@ -4,8 +4,9 @@ Two faces of the same numbers. `Comparisons` holds arrays and is what the method
 are one cell of it, with plain floats that are never NaN.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any, Self
 
 import numpy as np
 
@@ -141,6 +142,16 @@ class Comparisons:
     def standard_error(self) -> Array:
         """The square root of the variance."""
         return np.sqrt(self.variance)
+
+    def __getitem__(self, index: Any) -> Self:
+        """Some of the comparisons, by any index that numpy takes."""
+        shape, numbers = self.difference.shape, ("difference", "variance", "statistic", "p_value", "lower", "upper")
+        return replace(
+            self,
+            **{name: getattr(self, name)[index] for name in numbers},
+            level=np.broadcast_to(self.level, shape)[index],
+            reason=self.reason[index],
+        )
 
     def reason_at(self, *index: int) -> Reason | None:
         """Why this cell has no answer, or None if it has one."""

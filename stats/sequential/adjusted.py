@@ -20,7 +20,7 @@ from stats.arrays import Array, Numbers, numbers
 from stats.distributions import level_of, normal_cdf, normal_quantile
 from stats.results import Interval
 from stats.sequential.group_sequential import Spending, boundaries, clocks, growing, obrien_fleming
-from stats.sequential.recursion import first_crossings
+from stats.sequential.recursion import FURTHEST, Crossings, first_crossings
 from stats.sequential.roots import root_of
 
 LEAST_BAR, MOST_BAR = 1e-6, 37.0  # the z of p-values that are nearly 1 and 0
@@ -137,6 +137,7 @@ class _Ended:
     upper: Array
     information: Array
     statistic: float
+    crossings: Crossings | None
 
     @classmethod
     def at(cls, boundaries: Array, lower: Numbers | None, information: Array, statistic: float) -> "_Ended":
@@ -145,16 +146,19 @@ class _Ended:
         below = -boundaries if lower is None else numbers(lower)
         if not boundaries.shape == below.shape == information.shape:
             raise ValueError("boundaries and information are given for each look")
-        ends = np.array([statistic])
+        lows, highs = (np.append(bars[:-1], statistic) for bars in (below, boundaries))
         return cls(
-            lower=np.concatenate((below[:-1], ends)),
-            upper=np.concatenate((boundaries[:-1], ends)),
+            lower=lows,
+            upper=highs,
             information=information,
             statistic=statistic,
+            crossings=Crossings.of(lows, highs, information),
         )
 
     def tails(self, drift: float) -> tuple[float, float]:
         """The probabilities of an outcome that counts for more, and of one that counts for less."""
+        if self.crossings is not None and abs(drift) * np.sqrt(self.information[-1]) <= FURTHEST:
+            return self.crossings.tails(drift)
         above, below = first_crossings(self.lower, self.upper, self.information, drift).sum(axis=1)
         return float(above), float(below)
 

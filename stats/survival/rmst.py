@@ -6,6 +6,8 @@ R's survRM2 without its small-sample factor. tau is chosen before the data.
 """
 
 from dataclasses import dataclass
+from types import EllipsisType
+from typing import Self
 
 import numpy as np
 
@@ -32,6 +34,10 @@ class RestrictedMean:
     value: Array
     variance: Array
     reason: Codes
+
+    def __getitem__(self, index: int | slice | EllipsisType | tuple[int | slice | EllipsisType, ...]) -> Self:
+        n, value, variance, reason = (part[index] for part in (self.n, self.value, self.variance, self.reason))
+        return type(self)(n=n, value=value, variance=variance, reason=reason)
 
     def at(self, *index: int) -> float | Undefined:
         """The mean of one cell as a plain number."""
