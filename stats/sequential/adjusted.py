@@ -20,11 +20,12 @@ from stats.arrays import Array, Numbers, numbers
 from stats.distributions import level_of, normal_cdf, normal_quantile
 from stats.results import Interval
 from stats.sequential.group_sequential import Spending, boundaries, clocks, growing, obrien_fleming
-from stats.sequential.recursion import FURTHEST, Crossings, first_crossings
+from stats.sequential.recursion import Crossings, first_crossings
 from stats.sequential.roots import root_of
 
 LEAST_BAR, MOST_BAR = 1e-6, 37.0  # the z of p-values that are nearly 1 and 0
 NO_BAR = 100.0  # a bar or a z beyond this counts as this
+WITHIN = 6.0  # standard errors of the last difference, within which the limits nearly always lie
 SMALLEST = 1e-300  # a probability counts as at least this, so that its z stays finite
 
 
@@ -152,12 +153,14 @@ class _Ended:
             upper=highs,
             information=information,
             statistic=statistic,
-            crossings=Crossings.of(lows, highs, information),
+            crossings=Crossings.of(
+                lows, highs, information, (abs(statistic) + WITHIN) / float(np.sqrt(information[-1]))
+            ),
         )
 
     def tails(self, drift: float) -> tuple[float, float]:
         """The probabilities of an outcome that counts for more, and of one that counts for less."""
-        if self.crossings is not None and abs(drift) * np.sqrt(self.information[-1]) <= FURTHEST:
+        if self.crossings is not None and abs(drift) <= self.crossings.furthest:
             return self.crossings.tails(drift)
         above, below = first_crossings(self.lower, self.upper, self.information, drift).sum(axis=1)
         return float(above), float(below)

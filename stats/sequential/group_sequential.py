@@ -164,5 +164,6 @@ def _bars(clock: Array, information: Array, alpha: float, spending: Spending, *,
     paths: Paths | None = None
     for look, (step, share) in enumerate(zip(steps(information), spent, strict=True)):
         bars[look] = bar_of(paths, step, float(share))
-        paths = Paths.surviving(paths, step, -bars[look] if two_sided else -np.inf, bars[look])
+        if look + 1 < bars.size:
+            paths = Paths.surviving(paths, step, -bars[look] if two_sided else -np.inf, bars[look])
     return bars

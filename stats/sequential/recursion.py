@@ -20,7 +20,7 @@ PANEL_WIDTH = 3.0  # of a panel of the integration, in standard deviations of a 
 PANEL_POINTS = 10
 BAR_PRECISION = 1e-11
 ROOT_TWO_PI = float(np.sqrt(2 * np.pi))
-FURTHEST = 16.0  # the mean of z up to which one recursion serves all drifts; of the next, likelihoods are no floats
+MOST_MOVED = 16.0  # by a drift, so that its likelihoods are floats
 SMALLEST_TAIL = 1e-200  # below this a tail has too few digits to draw a tangent
 
 
@@ -114,8 +114,10 @@ def _reach(before: Paths | None, step: Step) -> tuple[float, float]:
 def _density(before: Paths | None, step: Step, z: Array) -> Array:
     if before is None:
         return _normal_density(z - step.mean)
-    apart = (z[:, np.newaxis] - step.shift - step.keep * before.z) / step.noise
-    return _normal_density(apart) @ before.mass / step.noise
+    apart = ((z - step.shift) / step.noise)[:, np.newaxis] - step.keep / step.noise * before.z
+    # In place: each pass over this table is most of what a boundary costs.
+    np.exp(np.multiply(np.square(apart, out=apart), -0.5, out=apart), out=apart)
+    return np.asarray(apart @ before.mass / (ROOT_TWO_PI * step.noise))
 
 
 def tail(before: Paths | None, step: Step, bar: float, *, below: bool = False) -> float:
@@ -175,30 +177,34 @@ class Crossings:
     moved: Array  # by how much a drift of one moves z on the way to the look, in standard deviations of the step
     lower: Array  # how far z has to move to the bars of the look, in the same
     upper: Array
+    furthest: float
 
     @classmethod
-    def of(cls, lower: Array, upper: Array, information: Array) -> Self | None:
-        """Follow the paths once, so widely that drifts up to FURTHEST are seen.
+    def of(cls, lower: Array, upper: Array, information: Array, furthest: float) -> Self | None:
+        """Follow the paths once, so widely that drifts up to `furthest` are seen.
 
-        None where a look before the last hardly adds information: taken to add a little, it has no such likelihoods.
+        None where a look before the last hardly adds information: taken to add a little, it has no such likelihoods;
+        nor have drifts that move z at the last look by more than MOST_MOVED.
         """
-        if np.any(information[1:-1] < information[:-2] * (1 + SMALLEST_STEP)):
+        hardly_grows = np.any(information[1:-1] < information[:-2] * (1 + SMALLEST_STEP))
+        if hardly_grows or furthest * np.sqrt(information[-1]) > MOST_MOVED:
             return None
         paths: Paths | None = None
         roots, found = np.sqrt(information), []
-        further = FURTHEST / roots[-1]
-        for look, (low, high, step) in enumerate(zip(lower, upper, steps(information, further=further), strict=True)):
+        for look, (low, high, step) in enumerate(zip(lower, upper, steps(information, further=furthest), strict=True)):
             # All paths are as if they came from z = 0 before any information.
             came = Paths(z=np.zeros(1), mass=np.ones(1)) if paths is None else paths
             keep, noise, root = (0.0, 1.0, 0.0) if paths is None else (step.keep, step.noise, roots[look - 1])
             part = (root, (roots[look] - keep * root) / noise), (low - keep * came.z, high - keep * came.z)
-            found.append((came.z, came.mass, *(np.full(came.z.shape, x) for x in part[0]), *(x / noise for x in part[1])))
-            paths = Paths.surviving(paths, step, low, high)
+            found.append(
+                (came.z, came.mass, *(np.full(came.z.shape, x) for x in part[0]), *(x / noise for x in part[1]))
+            )
+            paths = Paths.surviving(paths, step, low, high) if look + 1 < upper.size else None
         z, mass, root, moved, below, above = map(np.concatenate, zip(*found, strict=True))
-        return cls(z=z, mass=mass, root=root, moved=moved, lower=below, upper=above)
+        return cls(z=z, mass=mass, root=root, moved=moved, lower=below, upper=above, furthest=furthest)
 
     def tails(self, drift: float) -> tuple[float, float]:
-        """The probabilities of leaving upwards and downwards; |drift| sqrt(I) is at most FURTHEST at the last look."""
+        """The probabilities of leaving upwards and downwards, for a drift of at most `furthest` either way."""
         at = drift * self.root
         mass = self.mass * np.exp(at * (self.z - at / 2))
         above, below = normal_cdf(drift * self.moved - self.upper), normal_cdf(self.lower - drift * self.moved)
