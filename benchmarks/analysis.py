@@ -11,6 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
+from itertools import chain
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -136,9 +137,8 @@ def touch(moments: Cells, durations: Cells) -> object:
 def measure(name: str, segments: Sequence[str], rounds: int) -> None:
     """One case: its layout and its evaluation, beside the limit."""
     made, through = plan(), datetime(2026, 4, 20, tzinfo=UTC)
-    entries, moments, durations = (
-        sum(parts, []) for parts in zip(*(cells(made, one) for one in segments), strict=True)
-    )
+    by_segment = [cells(made, one) for one in segments]
+    entries, moments, durations = (list(chain.from_iterable(parts)) for parts in zip(*by_segment, strict=True))
     given = stored(entries, moments, durations)
     calendar = Calendar(started_on=START, stopped_on=None, through=through.date())
     ids = {key: place for place, key in enumerate(VARIANTS)}

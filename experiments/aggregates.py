@@ -5,7 +5,7 @@ an entry day leaves the database; what `values` adds is how many units of a day 
 are what deriving everything anew would give.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
 import asyncpg
@@ -67,7 +67,7 @@ async def _table(
     experiment_id: int,
     name: str,
     keys: tuple[str, ...],
-    columns: Mapping[str, tuple[str, str]],
+    columns: dict[str, tuple[str, str]],
     which: str = "true",
 ) -> Table:
     sent = PLACE | columns

@@ -130,7 +130,7 @@ class Aggregates:
 
     @property
     def _width(self) -> int:
-        return self.entered[EVERYBODY].shape[-1]
+        return int(self.entered[EVERYBODY].shape[-1])
 
 
 def assemble(

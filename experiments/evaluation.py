@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from experiments.cohorts import EVERYBODY, Aggregates
-from experiments.enums import Role
 from experiments.findings import Finding, Ratio, SampleRatio, number
 from experiments.plan import Plan
 from experiments.reading import Calendar, Moment, Reading
@@ -38,7 +37,7 @@ def evaluate(plan: Plan, aggregates: Aggregates, calendar: Calendar) -> Evaluati
         for finding in reading.findings(adjusted)
     ]
     order = {planned.kpi: place for place, planned in enumerate(plan.kpis)}
-    found.sort(key=lambda finding: (finding.segment, order[finding.kpi]))  # and, as before, by variant
+    found.sort(key=lambda finding: (finding.segment, order[finding.kpi]))  # variants are in the plan's order already
     return Evaluation(
         findings=tuple(finding for finding in found if finding.segment == EVERYBODY),
         segment_findings=tuple(finding for finding in found if finding.segment != EVERYBODY),

@@ -23,7 +23,11 @@ def number(value: SupportsFloat) -> float | None:
 def numbers(values: Floats) -> list[Any]:
     """What `number` gives for each, as nested lists of the shape of the array."""
     finite = np.isfinite(values)
-    return list((values if finite.all() else np.where(finite, values.astype(object), None)).tolist())
+    found: Any = values
+    if not finite.all():
+        found = values.astype(object)
+        found[~finite] = None
+    return list(found.tolist())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from experiments.daily import Daily, Read
 from experiments.enums import Policy, Role
 from experiments.findings import AlwaysValidTest, Arm, BaselineTest, Curves, Finding, FixedTest, Series, numbers
 from experiments.looks import Course, Look
-from experiments.plan import PinnedBaseline, Plan
+from experiments.plan import Plan
 from kpi.kinds.shape import Floats, Ints
 from kpi.kinds.time_to_value import SurvivalSample
 from stats import baseline
@@ -90,7 +90,6 @@ class Reading:
         calendars = [planned[until] for until in block.until.tolist() for _ in plan.variants[1:]]
         courses = _courses(moment, block, daily, calendars)
         at = np.array([moment.read_at(course) for course in courses]).reshape(len(asked), -1)
-        has_curves = isinstance(sample, SurvivalSample) and moment.snapshots
         return cls(
             moment=moment,
             block=block,
@@ -102,7 +101,9 @@ class Reading:
                 (course is not None and course.is_over) or own[-1].planned_on <= moment.calendar.through
                 for course, own in zip(courses, calendars, strict=True)
             ],
-            curves=curves(sample, at, 1 - alpha[:, np.newaxis]) if has_curves else [None] * at.size,
+            curves=curves(sample, at, 1 - alpha[:, np.newaxis])
+            if isinstance(sample, SurvivalSample) and moment.snapshots
+            else [None] * at.size,
         )
 
     @property
@@ -111,7 +112,7 @@ class Reading:
         return [question.family for question in self.block.questions for _ in range(self.at.shape[-1])]
 
     def findings(self, adjusted: Floats) -> list[Finding]:
-        """The findings, with p-values (Q, W) adjusted for those of all blocks."""
+        """The findings, with their p-values adjusted for those of all blocks."""
         plan, read = self.moment.plan, self.read
         read_on = self.moment.snapshots and [self.moment.snapshots[at] for at in self.at.ravel().tolist()]
         control, treatment = self._arms()
@@ -192,22 +193,34 @@ class Reading:
             baseline_standard_error=error,
             alpha=self.moment.plan.alpha,
         )
-        columns = [
-            part
-            for difference, p_value, lower, upper in zip(
-                tests.difference, tests.p_value, tests.lower, tests.upper, strict=True
+        (own, own_interval, own_p), (difference, interval, p_value) = (
+            (numbers(arm.difference.ravel()), _intervals(arm.lower, arm.upper, arm.level), numbers(arm.p_value.ravel()))
+            for arm in (tests[0], tests[1])
+        )
+        return [
+            None
+            if one is None
+            else BaselineTest(
+                value=one.value,
+                standard_error=one.standard_error,
+                n=one.n,
+                version=one.version,
+                difference=difference[place],
+                interval=interval[place],
+                p_value=p_value[place],
+                control_difference=own[place],
+                control_interval=own_interval[place],
+                control_p_value=own_p[place],
             )
-            for part in (numbers(difference.ravel()), _intervals(lower, upper, tests.level), numbers(p_value.ravel()))
+            for place, one in enumerate(one for one in pinned for _ in range(self.at.shape[-1]))
         ]
-        owners = [one for one in pinned for _ in range(self.at.shape[-1])]
-        return [None if one is None else _baseline_test(one, *row) for one, *row in zip(owners, *columns, strict=True)]
 
     def _series(self) -> list[Series]:
         days, daily = self.moment.snapshots, self.daily
         middle, half = daily.fixed.difference, daily.half_width
         lines = (middle, daily.fixed.lower, daily.fixed.upper, middle - half, middle + half)
-        both = (daily.n[:, :1] + daily.n[:, 1:]).astype(np.int64)
-        n, *others = (line[..., : len(days)].reshape(self.at.size, -1) for line in (both, *lines))
+        n = (daily.n[:, :1] + daily.n[:, 1:]).astype(np.int64)[..., : len(days)].reshape(self.at.size, -1)
+        columns = (numbers(line[..., : len(days)].reshape(self.at.size, -1)) for line in lines)
         return [
             Series(
                 on=days,
@@ -219,7 +232,7 @@ class Reading:
                 always_valid_upper=always_valid_upper,
             )
             for units, difference, lower, upper, always_valid_lower, always_valid_upper in zip(
-                n.tolist(), *map(numbers, others), strict=True
+                n.tolist(), *columns, strict=True
             )
         ]
 
@@ -258,29 +271,6 @@ def _always_valid_tests(read: Read) -> list[AlwaysValidTest | None]:
         None if interval is None else AlwaysValidTest(p_value=p_value, log_e_value=log_e, interval=interval)
         for p_value, log_e, interval in zip(p_values, log_e_values, intervals, strict=True)
     ]
-
-
-def _baseline_test(
-    pinned: PinnedBaseline,
-    control: float | None,
-    control_interval: Interval | None,
-    control_p_value: float | None,
-    difference: float | None,
-    interval: Interval | None,
-    p_value: float | None,
-) -> BaselineTest:
-    return BaselineTest(
-        value=pinned.value,
-        standard_error=pinned.standard_error,
-        n=pinned.n,
-        version=pinned.version,
-        difference=difference,
-        interval=interval,
-        p_value=p_value,
-        control_difference=control,
-        control_interval=control_interval,
-        control_p_value=control_p_value,
-    )
 
 
 def _intervals(lower: Floats, upper: Floats, level: Floats) -> list[Interval | None]:

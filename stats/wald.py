@@ -19,7 +19,8 @@ def compare(
 ) -> Comparisons:
     """Two-sided t test and interval; with the default, infinite df they are the normal ones.
 
-    All arrays broadcast, alpha too. The caller gives a reason wherever the variance is unknown or zero. Raises ValueError unless 0 < alpha < 1.
+    df and alpha broadcast to the differences. The caller gives a reason wherever the variance is unknown or zero.
+    Raises ValueError unless 0 < alpha < 1.
     """
     level = level_of(alpha)
     standard_error = np.sqrt(np.where(reason == 0, variance, np.nan))

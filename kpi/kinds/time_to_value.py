@@ -86,7 +86,7 @@ class TimeToValue(Kind):
         """The method and tau."""
         return "restricted_mean", self.tau_days
 
-    def read(self, cohorts: Cohorts, ages: Ints, until: Ints | None = None) -> SurvivalSample:  # noqa: ARG002 - is tau
+    def read(self, cohorts: Cohorts, ages: Ints, until: Ints | None = None) -> SurvivalSample:
         """Life tables at each snapshot, from the cells that every unit of a cohort has been observed for."""
         if cohorts.events is None or cohorts.losses is None:
             raise ValueError("these cohorts hold no durations")

@@ -5,8 +5,7 @@ watched by then, and the cells beyond are left out.
 """
 
 from dataclasses import dataclass
-from types import EllipsisType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -26,7 +25,8 @@ class LifeTable:
     events: Array
     losses: Array
 
-    def __getitem__(self, index: int | slice | EllipsisType | tuple[int | slice | EllipsisType, ...]) -> Self:
+    def __getitem__(self, index: Any) -> Self:
+        """Some of the tables, by any index that numpy takes."""
         return type(self)(at_risk=self.at_risk[index], events=self.events[index], losses=self.losses[index])
 
 

@@ -6,8 +6,7 @@ R's survRM2 without its small-sample factor. tau is chosen before the data.
 """
 
 from dataclasses import dataclass
-from types import EllipsisType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -35,9 +34,11 @@ class RestrictedMean:
     variance: Array
     reason: Codes
 
-    def __getitem__(self, index: int | slice | EllipsisType | tuple[int | slice | EllipsisType, ...]) -> Self:
-        n, value, variance, reason = (part[index] for part in (self.n, self.value, self.variance, self.reason))
-        return type(self)(n=n, value=value, variance=variance, reason=reason)
+    def __getitem__(self, index: Any) -> Self:
+        """Some of the means, by any index that numpy takes."""
+        return type(self)(
+            n=self.n[index], value=self.value[index], variance=self.variance[index], reason=self.reason[index]
+        )
 
     def at(self, *index: int) -> float | Undefined:
         """The mean of one cell as a plain number."""
