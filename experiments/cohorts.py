@@ -20,7 +20,7 @@ from stats.moments import Moments
 
 EVERYBODY = ""
 """The segment of all units."""
-LARGEST = 500_000
+LARGEST = 100_000
 """Cells of variants, entry days and duration days that are laid out together: more of them leave the processor's cache,
 and the memory that an analysis takes must not grow with its segments."""
 
