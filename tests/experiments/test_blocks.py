@@ -9,7 +9,7 @@ from experiments.cohorts import EVERYBODY
 from experiments.enums import Policy, Role
 from experiments.evaluation import Evaluation
 from experiments.findings import Finding
-from experiments.plan import PinnedBaseline, Plan
+from experiments.plan import PinnedBaseline, Plan, PlannedKpi
 from kpi import kinds
 from kpi.enums import Direction
 from tests.experiments.planning import (
@@ -44,7 +44,7 @@ LAWS = (Law(daily=60, rate=0.3), Law(daily=70, rate=0.5), Law(daily=20, rate=0.9
 THROUGH = 12
 
 
-def of(policy: Policy, *kpis: cohorts.PlannedKpi) -> Plan:
+def of(policy: Policy, *kpis: PlannedKpi) -> Plan:
     return plan(*kpis, variants=[CONTROL, TREATMENT, OTHER], policy=policy, looks=3, horizon_days=14)
 
 

@@ -1,6 +1,7 @@
 """Many alphas in one call give what each alone gives: in every method, lifts, survival and the kernel."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,12 +28,13 @@ def stacked(tables: list[LifeTable]) -> LifeTable:
     return LifeTable(**parts)
 
 
+def compared(name: str, row: Any, alpha: Any) -> Comparisons:
+    return methods.get(name)(CONTROL[row], TREATMENT[row], alpha=alpha)
+
+
 FIRST, SECOND = stacked(TABLES[:3])[:, np.newaxis], stacked(TABLES[3:])[:, np.newaxis]
 COMPARE: dict[str, Callable[[Any, Any], Comparisons]] = {
-    **{
-        name: lambda row, alpha, name=name: methods.get(name)(CONTROL[row], TREATMENT[row], alpha=alpha)
-        for name in methods.METHODS
-    },
+    **{name: partial(compared, name) for name in methods.METHODS},
     "restricted mean": lambda row, alpha: rmst.compare(FIRST[row], SECOND[row], tau=9, alpha=alpha),
     "log hazard ratio": lambda row, alpha: logrank.compare(FIRST[row], SECOND[row]).log_hazard_ratio(alpha=alpha),
     "baseline": lambda row, alpha: baseline.compare(
@@ -65,7 +67,7 @@ def test_comparison_among_others_has_the_level_of_its_own_alpha() -> None:
 
 
 def test_lifts_of_many_alphas_equal_those_of_each_alone() -> None:
-    means: tuple[Array, ...] = np.array([[1.0, 0.02, 1.3, 0.01], [0.3, 0.02, 0.2, 0.01], [2.0, 1e-4, 1.9, 1e-4]]).T
+    means: Array = np.array([[1.0, 0.02, 1.3, 0.01], [0.3, 0.02, 0.2, 0.01], [2.0, 1e-4, 1.9, 1e-4]]).T
     together = lift.relative(*means, alpha=ALPHAS)
     for row, alpha in enumerate(ALPHAS.tolist()):
         alone = lift.relative(*(mean[row] for mean in means), alpha=alpha)
