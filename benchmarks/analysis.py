@@ -1,20 +1,22 @@
 """CPU time from aggregates to findings: 20 KPIs x 3 variants x 90 days, beside one pass of Python over the same cells.
 
-    python -m benchmarks.analysis [--rounds 5]
+    python -m benchmarks.analysis [--rounds 7] [--segments 20]
 
 The limit beside it is what it costs to touch each stored aggregate once in Python, which any analysis that makes an
-object per cell pays before it computes anything.
+object per cell pays before it computes anything. Then once more with every KPI in 20 segments besides.
 """
 
 import argparse
 import time
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from itertools import chain
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from experiments.cohorts import EVERYBODY, Rows, assemble
+from experiments.cohorts import EVERYBODY, Rows, Table, assemble
 from experiments.enums import Kind, Policy, Role
 from experiments.evaluation import evaluate
 from experiments.looks import Span
@@ -24,6 +26,8 @@ from kpi.enums import Change, Direction, Unit
 
 DAYS, KPIS, VARIANTS, TAU = 90, 20, ("control", "first", "second"), 14
 START = date(2026, 1, 1)
+
+Cells: TypeAlias = list[dict[str, Any]]
 
 
 def planned(place: int) -> PlannedKpi:
@@ -69,25 +73,51 @@ def plan() -> Plan:
     )
 
 
-def rows(given: Plan) -> Rows:
-    """Aggregates of 200 units a day and variant."""
+def cells(given: Plan, segment: str) -> tuple[Cells, Cells, Cells]:
+    """Entries, moments and durations of 200 units a day and variant."""
     rng = np.random.default_rng(1)
-    cells = [(variant, START + timedelta(days=day)) for variant in range(3) for day in range(DAYS)]
-    moments: list[Mapping[str, Any]] = []
-    durations: list[Mapping[str, Any]] = []
+    places = [(variant, START + timedelta(days=day)) for variant in range(3) for day in range(DAYS)]
+    moments, durations = [], []
     for kpi in given.kpis:
-        for variant, day in cells:
-            key = {"definition_id": kpi.definition.id, "segment": EVERYBODY, "variant_id": variant, "entered_on": day}
+        for variant, day in places:
+            key = {"definition_id": kpi.definition.id, "segment": segment, "variant_id": variant, "entered_on": day}
             if kpi.definition.kind == "time_to_value":
                 events = rng.multinomial(200, [0.05] * TAU + [1 - 0.05 * TAU])[:TAU]
                 durations += [key | {"day": at, "events": int(n), "losses": 0} for at, n in enumerate(events) if n]
             else:
                 share = rng.binomial(200, 0.4) / 200
                 moments.append(key | {"n": 200, "mean": share, "m2": 200 * share * (1 - share)})
-    entries: list[Mapping[str, Any]] = [
-        {"segment": EVERYBODY, "variant_id": variant, "entered_on": day, "n": 200} for variant, day in cells
-    ]
-    return Rows(entries=entries, moments=moments, durations=durations)
+    return (
+        [{"segment": segment, "variant_id": variant, "entered_on": day, "n": 200} for variant, day in places],
+        moments,
+        durations,
+    )
+
+
+def stored(entries: Cells, moments: Cells, durations: Cells) -> Rows:
+    """Cells as the database sends them: a column of bytes for each number, grouped by what is asked about."""
+    question = ("definition_id", "segment")
+    return Rows(
+        entries=table(("segment",), entries), moments=table(question, moments), durations=table(question, durations)
+    )
+
+
+def table(keys: Sequence[str], rows: Cells) -> Table:
+    """Cells in columns."""
+    groups = defaultdict(list)
+    for row in rows:
+        groups[tuple(row[key] for key in keys)].append(row)
+    return Table(keys=tuple(keys), groups={key: columns(keys, some) for key, some in groups.items()})
+
+
+def columns(keys: Sequence[str], rows: Cells) -> dict[str, Any]:
+    """The numbers in the widths and the order of bytes of the wire."""
+    forms = {"mean": ">f8", "m2": ">f8", "entered_on": "datetime64[D]"}
+    return {
+        name: np.array([row[name] for row in rows], dtype=forms.get(name, ">i4"))
+        for name in rows[0]
+        if name not in keys
+    }
 
 
 def best(step: Callable[[], object], rounds: int) -> float:
@@ -100,28 +130,40 @@ def best(step: Callable[[], object], rounds: int) -> float:
     return min(found)
 
 
-def touch(given: Rows) -> object:
+def touch(moments: Cells, durations: Cells) -> object:
     """Touch each aggregate once."""
-    return sum(row["n"] for row in given.moments) + sum(row["events"] for row in given.durations)
+    return sum(row["n"] for row in moments) + sum(row["events"] for row in durations)
+
+
+def measure(name: str, segments: Sequence[str], rounds: int) -> None:
+    """One case: its layout and its evaluation, beside the limit."""
+    made, through = plan(), datetime(2026, 4, 20, tzinfo=UTC)
+    by_segment = [cells(made, one) for one in segments]
+    entries, moments, durations = (list(chain.from_iterable(parts)) for parts in zip(*by_segment, strict=True))
+    given = stored(entries, moments, durations)
+    calendar = Calendar(span=Span(started_on=START), through=through.date())
+    ids = {key: place for place, key in enumerate(VARIANTS)}
+    aggregates = assemble(made, ids, given, through, 0)
+    limit = best(lambda: touch(moments, durations), rounds)
+    layout = best(lambda: assemble(made, ids, given, through, 0), rounds)
+    evaluation = best(lambda: evaluate(made, aggregates, calendar), rounds)
+    findings = KPIS * (len(VARIANTS) - 1) * len(segments)
+    print(  # noqa: T201 - a benchmark prints
+        f"{name}: {len(moments) + len(durations):,} aggregates, {findings} findings: touch {limit:.1f} ms,"
+        f" lay out {layout:.1f} ms = {layout / limit:.1f} x, evaluate {evaluation:.1f} ms = {evaluation / limit:.1f} x,"
+        f" together {layout + evaluation:.1f} ms, {(layout + evaluation) / findings:.2f} ms a finding"
+    )
 
 
 def main() -> None:
     """Measure and print."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--rounds", type=int, default=7)
-    rounds = arguments.parse_args().rounds
-    made, through = plan(), datetime(2026, 4, 20, tzinfo=UTC)
-    given = rows(made)
-    calendar = Calendar(span=Span(started_on=START), through=through.date())
-    ids = {key: place for place, key in enumerate(VARIANTS)}
-    aggregates = assemble(made, ids, given, through, 0)
-    limit = best(lambda: touch(given), rounds)
-    layout = best(lambda: assemble(made, ids, given, through, 0), rounds)
-    evaluation = best(lambda: evaluate(made, aggregates, calendar), rounds)
-    print(  # noqa: T201 - a benchmark prints
-        f"{len(given.moments) + len(given.durations):,} aggregates: touch {limit:.1f} ms, lay out {layout:.1f} ms"
-        f" = {layout / limit:.0f} x, evaluate {evaluation:.1f} ms = {evaluation / limit:.0f} x (aim: 20 ms together)"
-    )
+    arguments.add_argument("--segments", type=int, default=20)
+    given = arguments.parse_args()
+    measure("everybody (aim: 20 ms together)", [EVERYBODY], given.rounds)
+    named = [f"plan={number}" for number in range(given.segments)]
+    measure(f"and {given.segments} segments", [EVERYBODY, *named], given.rounds)
 
 
 if __name__ == "__main__":

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
 import asyncpg
+import numpy as np
 
 from experiments import queries
-from experiments.cohorts import Rows, decode
+from experiments.cohorts import Rows, Table, decode
 from experiments.derivation import Derivation
 from experiments.lateness import late_days
 from experiments.plan import Plan, PlannedKpi
@@ -22,7 +23,7 @@ from kpi.queries import event_numbers, frozen_before
 MEMORY = "128MB"
 """What one sort or hash table of a refresh may take before it goes to disk."""
 
-CLOSES = "SELECT frozen_at FROM experiments WHERE id = $1"
+CLOSES = "SELECT stopped_at FROM experiments WHERE id = $1"
 FIRST_DAYS = """
 SELECT entered_on FROM (
     SELECT entered_on, sum(n) OVER (ORDER BY entered_on) AS so_far, n FROM entry_counts
@@ -35,17 +36,14 @@ SELECT entered_on, k{definition} AS y, count(*) AS n FROM units
 WHERE variant_id = {variant} AND entered_on + 1 + {until} <= '{through}' GROUP BY 1, 2 ORDER BY 1, 2
 """
 
-READ_ENTRIES = (
-    "SELECT segment, variant_id, entered_on, n FROM entry_counts WHERE experiment_id = $1 AND n > 0 AND entered_on < $2"
-)
-READ_MOMENTS = (
-    "SELECT definition_id, segment, variant_id, entered_on, n, mean, m2 FROM moments"
-    " WHERE experiment_id = $1 AND entered_on < $2"
-)
-READ_DURATIONS = (
-    "SELECT definition_id, segment, variant_id, entered_on, day, events, losses FROM durations"
-    " WHERE experiment_id = $1 AND entered_on < $2"
-)
+READ = "SELECT {keys}, {columns} FROM {table} WHERE experiment_id = $1 AND entered_on < $2 AND {which} GROUP BY {keys}"
+COLUMN = "string_agg({send}, ''::bytea) AS {name}"
+"""A column's values as Postgres sends them, one after the other: no row becomes an object on its way to an array."""
+WHOLE, REAL, DAY = ("int4send({})", ">i4"), ("float8send({})", ">f8"), ("int4send({} - date '1970-01-01')", ">i4")
+PLACE = {"variant_id": WHOLE, "entered_on": DAY}
+COUNTS = {"n": WHOLE}
+MOMENTS = {"n": WHOLE, "mean": REAL, "m2": REAL}
+DURATIONS = {"day": WHOLE, "events": WHOLE, "losses": WHOLE}
 RECORD = """
 INSERT INTO refreshes (experiment_id, data_through, computed_at, crossovers, version)
 SELECT $1, $2, clock_timestamp(), coalesce(sum(crossovers), 0), $3 FROM entry_counts WHERE experiment_id = $1
@@ -56,11 +54,35 @@ ON CONFLICT (experiment_id) DO UPDATE SET data_through = excluded.data_through,
 
 async def read(connection: asyncpg.Connection, experiment_id: int, until: date = date.max) -> Rows:
     """An experiment's aggregates as they are stored, of the units that entered before a day."""
+    whose = (experiment_id, until)
+    question = ("definition_id", "segment")
     return Rows(
-        entries=await connection.fetch(READ_ENTRIES, experiment_id, until),
-        moments=await connection.fetch(READ_MOMENTS, experiment_id, until),
-        durations=await connection.fetch(READ_DURATIONS, experiment_id, until),
+        entries=await _table(connection, whose, "entry_counts", ("segment",), COUNTS, "n > 0"),
+        moments=await _table(connection, whose, "moments", question, MOMENTS),
+        durations=await _table(connection, whose, "durations", question, DURATIONS),
     )
+
+
+async def _table(
+    connection: asyncpg.Connection,
+    whose: tuple[int, date],
+    name: str,
+    keys: tuple[str, ...],
+    columns: dict[str, tuple[str, str]],
+    which: str = "true",
+) -> Table:
+    sent = PLACE | columns
+    statement = READ.format(
+        keys=", ".join(keys),
+        columns=", ".join(COLUMN.format(send=send.format(column), name=column) for column, (send, _) in sent.items()),
+        table=name,
+        which=which,
+    )
+    groups = {}
+    for row in await connection.fetch(statement, *whose):
+        read = {column: np.frombuffer(row[column], dtype=form) for column, (_, form) in sent.items()}
+        groups[tuple(row[key] for key in keys)] = read | {"entered_on": read["entered_on"].astype("datetime64[D]")}
+    return Table(keys=keys, groups=groups)
 
 
 async def values(

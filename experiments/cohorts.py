@@ -1,30 +1,97 @@
-"""The aggregates as arrays: what the database sums by segment, variant and entry day, laid out for analysis."""
+"""The aggregates as arrays: what the database sums by segment, variant and entry day, laid out for analysis.
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+Questions whose kinds are alike (a KPI in a segment each) are laid out side by side, so that one call of arrays answers
+them all.
+"""
+
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from operator import itemgetter
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
+from experiments.enums import Role
 from experiments.plan import Plan, PlannedKpi
 from kpi import kinds
-from kpi.kinds.shape import Cohorts, Ints, Kind
+from kpi.kinds.shape import Aggregate, Cohorts, Floats, Ints, Kind
 from stats.moments import Moments
 
 EVERYBODY = ""
 """The segment of all units."""
+LARGEST = 100_000
+"""Cells of variants, entry days and duration days that are laid out together: more of them leave the processor's cache,
+and the memory that an analysis takes must not grow with its segments."""
+
+Columns: TypeAlias = Mapping[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """One of the three tables of aggregates as columns, in groups; `entered_on` is in numpy's days.
+
+    `keys` are the columns that are the same within a group: its place among `groups`.
+    """
+
+    keys: tuple[str, ...]
+    groups: Mapping[tuple[Any, ...], Columns]
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Row by row, for those who are in no hurry."""
+        for key, columns in self.groups.items():
+            own = dict(zip(self.keys, key, strict=True))
+            for row in zip(*(column.tolist() for column in columns.values()), strict=True):
+                yield own | dict(zip(columns, row, strict=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
-    """Aggregates as they are stored: mappings with the columns of the three tables."""
+    """Aggregates as they are stored: entries by segment, moments and durations by definition and segment."""
 
-    entries: list[Mapping[str, Any]]
-    moments: list[Mapping[str, Any]]
-    durations: list[Mapping[str, Any]]
+    entries: Table
+    moments: Table
+    durations: Table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A planned KPI in a segment."""
+
+    planned: PlannedKpi
+    segment: str
+
+    @property
+    def role(self) -> Role:
+        """The KPI's own for everybody. Only the whole of the units decides; a segment informs."""
+        return self.planned.role if self.segment == EVERYBODY else Role.SECONDARY
+
+    @property
+    def family(self) -> str:
+        """What is adjusted together: the questions that decide, the others about everybody, and those by segment."""
+        if self.segment != EVERYBODY:
+            return "segments"
+        return "deciding" if self.role is Role.PRIMARY else "informing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """Questions (Q) whose kinds are alike; `kind` is that of the first. The cohorts are (Q, V, C) and (Q, V, C, D)."""
+
+    kind: Kind
+    questions: tuple[Question, ...]
+    until: Ints  # (Q) the day on which each KPI's window ends
+    cohorts: Cohorts
+
+    def at(self, place: int) -> Cohorts:
+        """The cohorts of one question."""
+        of = self.cohorts
+        return Cohorts(
+            entered=of.entered[place],
+            moments=None if of.moments is None else of.moments[place],
+            events=None if of.events is None else of.events[place],
+            losses=None if of.losses is None else of.losses[place],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,121 +100,128 @@ class Aggregates:
 
     first: date
     entered: dict[str, Ints]
-    cohorts: dict[tuple[int, str], Cohorts]
+    blocks: tuple[Block, ...]
     data_through: datetime
     crossovers: int
-
-    @property
-    def segments(self) -> list[str]:
-        """The segments but everybody, in order of name."""
-        return sorted(segment for segment in self.entered if segment != EVERYBODY)
 
     @property
     def through(self) -> date:
         """The last midnight the data reach."""
         return self.data_through.date()
 
+    def cohorts(self, definition_id: int, segment: str) -> Cohorts:
+        """One KPI in one segment. Raises KeyError for a question that nobody asks."""
+        for block in self.blocks:
+            for place, question in enumerate(block.questions):
+                if (question.planned.definition.id, question.segment) == (definition_id, segment):
+                    return block.at(place)
+        raise KeyError((definition_id, segment))
+
     def snapshots(self, longest_window: int) -> list[date]:
         """Each midnight from the first one after entry to the last one at which anything can still change."""
-        width = next(iter(self.entered.values())).shape[-1]
-        last = min(self.through, self.first + timedelta(days=width + longest_window))
+        last = min(self.through, self.first + timedelta(days=self._width + longest_window))
         return [self.first + timedelta(days=day) for day in range(1, (last - self.first).days + 1)]
 
     def ages(self, snapshots: list[date]) -> Ints:
         """Whole days that every unit of each cohort has been observed at each snapshot: (S, C)."""
-        width = next(iter(self.entered.values())).shape[-1]
         at = np.array([(snapshot - self.first).days for snapshot in snapshots], dtype=np.int64)
-        ages: Ints = np.maximum(at[:, None] - np.arange(width)[None, :] - 1, 0)
+        ages: Ints = np.maximum(at[:, None] - np.arange(self._width)[None, :] - 1, 0)
         return ages
+
+    @property
+    def _width(self) -> int:
+        return int(self.entered[EVERYBODY].shape[-1])
 
 
 def assemble(
     plan: Plan, variant_ids: Mapping[str, int], rows: Rows, data_through: datetime, crossovers: int
 ) -> Aggregates:
     """Lay the rows out. Variants keep the plan's order, which has the control first."""
-    place = {variant_ids[variant.key]: index for index, variant in enumerate(plan.variants)}
-    days = [row["entered_on"] for row in rows.entries]
-    first = min(days, default=data_through.date())
-    width = (max(days, default=first) - first).days + 1
-    layout = _Layout(place=place, first=first, width=width)
-    entered = layout.counts(rows.entries)
-    entered.setdefault(EVERYBODY, np.zeros((len(place), width), dtype=np.int64))
+    days = [columns["entered_on"] for columns in rows.entries.groups.values()]
+    first: date = min((column.min().item() for column in days), default=data_through.date())
+    last: date = max((column.max().item() for column in days), default=first)
+    ids = np.array([variant_ids[variant.key] for variant in plan.variants])
+    layout = _Layout(ids=ids, order=np.argsort(ids), first=np.datetime64(first, "D"), width=(last - first).days + 1)
+    # Everybody comes first, and the other segments in order of their names, which are longer.
+    segments = sorted({EVERYBODY, *(segment for (segment,) in rows.entries.groups)})
+    entered = layout.entered(rows.entries, segments)
     return Aggregates(
         first=first,
-        entered=entered,
-        cohorts=dict(_cohorts(plan, layout, entered, rows)),
+        entered=dict(zip(segments, entered, strict=True)),
+        blocks=tuple(_blocks(plan, segments, layout, entered, rows)),
         data_through=data_through,
         crossovers=crossovers,
     )
+
+
+def _blocks(plan: Plan, segments: list[str], layout: "_Layout", entered: Ints, rows: Rows) -> Iterator[Block]:
+    alike: dict[Hashable, list[tuple[Kind, PlannedKpi]]] = {}
+    for planned in plan.kpis:
+        kind = decode(planned)
+        alike.setdefault(kind.alike, []).append((kind, planned))
+    for members in alike.values():
+        kind = members[0][0]
+        asked = [
+            (Question(planned=planned, segment=segment), one.window[1], place)
+            for one, planned in members
+            for place, segment in enumerate(segments)
+        ]
+        depth = kind.window[1] if kind.aggregate is Aggregate.DURATIONS else 1
+        most = max(1, LARGEST // (entered[0].size * depth))
+        for start in range(0, len(asked), most):
+            questions, until, places = zip(*asked[start : start + most], strict=True)
+            counts = entered[list(places)]
+            cohorts = layout.cohorts(kind, counts, questions, rows)
+            yield Block(kind=kind, questions=questions, until=np.array(until), cohorts=cohorts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Layout:
     """Where a row goes: which variant, which day."""
 
-    place: dict[int, int]
-    first: date
+    ids: Ints
+    order: Ints
+    first: np.datetime64
     width: int
 
-    def counts(self, rows: Iterable[Mapping[str, Any]]) -> dict[str, Ints]:
-        grouped: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-        for row in rows:
-            grouped[row["segment"]].append(row)
-        return {segment: self._counts(some) for segment, some in grouped.items()}
+    def entered(self, entries: Table, segments: Sequence[str]) -> Ints:
+        """Units that entered: (segments, V, C)."""
+        found = np.zeros((len(segments), self.ids.size, self.width), dtype=np.int64)
+        self._fill(found, entries, [(segment,) for segment in segments], ("n",))
+        return found
 
-    def moments(self, rows: Sequence[Mapping[str, Any]]) -> Moments:
-        grid = np.zeros((3, len(self.place), self.width))
-        if rows:
-            variants, days, *summary = self._columns(rows, "n", "mean", "m2")
-            grid[:, variants, days] = summary
-        return Moments(n=grid[0], mean=grid[1], m2=grid[2])
+    def cohorts(self, kind: Kind, entered: Ints, questions: Sequence[Question], rows: Rows) -> Cohorts:
+        """The aggregates of these questions, side by side."""
+        keys = [(question.planned.definition.id, question.segment) for question in questions]
+        if kind.aggregate is Aggregate.MOMENTS:
+            moments: Floats = np.zeros((3, *entered.shape))
+            self._fill(moments, rows.moments, keys, ("n", "mean", "m2"))
+            return Cohorts(entered=entered, moments=Moments(n=moments[0], mean=moments[1], m2=moments[2]))
+        counts: Ints = np.zeros((2, *entered.shape, kind.window[1]), dtype=np.int64)
+        self._fill(counts, rows.durations, keys, ("events", "losses"), "day")
+        return Cohorts(entered=entered, events=counts[0], losses=counts[1])
 
-    def durations(self, rows: Sequence[Mapping[str, Any]], days: int) -> tuple[Ints, Ints]:
-        grid = np.zeros((2, len(self.place), self.width, days), dtype=np.int64)
-        if rows:
-            variants, entered_on, after, *counts = self._columns(rows, "day", "events", "losses")
-            grid[:, variants, entered_on, after] = counts
-        return grid[0], grid[1]
+    def _fill(
+        self, into: Floats | Ints, table: Table, keys: Iterable[tuple[Any, ...]], names: Sequence[str], *axes: str
+    ) -> None:
+        """Put columns of each group where they belong: `into` is ([names,] keys, V, C[, axes])."""
+        for place, key in enumerate(keys):
+            columns = table.groups.get(key)
+            if columns is not None:
+                cells = (self._variants(columns["variant_id"]), (columns["entered_on"] - self.first).astype(np.int64))
+                more = tuple(columns[axis] for axis in axes)
+                for name, part in zip(names, into if len(names) > 1 else [into], strict=True):
+                    part[(place, *cells, *more)] = columns[name]
 
-    def _counts(self, rows: Sequence[Mapping[str, Any]]) -> Ints:
-        grid = np.zeros((len(self.place), self.width), dtype=np.int64)
-        variants, days, counts = self._columns(rows, "n")
-        grid[variants, days] = counts
-        return grid
-
-    def _columns(self, rows: Sequence[Mapping[str, Any]], *names: str) -> list[list[Any]]:
-        """Places of variants and days, and these columns: a cell of an array at a time would cost ten times as much."""
-        variants, days, *others = zip(*map(itemgetter("variant_id", "entered_on", *names), rows), strict=True)
-        first = self.first.toordinal()
-        return [
-            [self.place[variant] for variant in variants],
-            [day.toordinal() - first for day in days],
-            *map(list, others),
-        ]
-
-
-def _cohorts(
-    plan: Plan, layout: _Layout, entered: dict[str, Ints], rows: Rows
-) -> Iterable[tuple[tuple[int, str], Cohorts]]:
-    moments, durations = _by_table(rows.moments), _by_table(rows.durations)
-    for planned in plan.kpis:
-        kind = decode(planned)
-        for segment, counts in entered.items():
-            key = (planned.definition.id, segment)
-            if kind.aggregate is kinds.Aggregate.MOMENTS:
-                yield key, Cohorts(entered=counts, moments=layout.moments(moments[key]))
-            else:
-                events, losses = layout.durations(durations[key], kind.window[1])
-                yield key, Cohorts(entered=counts, events=events, losses=losses)
+    def _variants(self, ids: Ints) -> Ints:
+        """The places of these variants in the plan."""
+        found = self.order[np.searchsorted(self.ids, ids, sorter=self.order).clip(max=self.ids.size - 1)]
+        strange = self.ids[found] != ids
+        if strange.any():
+            raise KeyError(ids[strange][0].item())
+        return np.asarray(found)
 
 
 def decode(planned: PlannedKpi) -> Kind:
     """The kind that a planned KPI's pinned definition is of."""
     return kinds.decode(planned.definition.kind, planned.definition.parameters)
-
-
-def _by_table(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[int, str], list[Mapping[str, Any]]]:
-    grouped: dict[tuple[int, str], list[Mapping[str, Any]]] = defaultdict(list)
-    for row in rows:
-        grouped[row["definition_id"], row["segment"]].append(row)
-    return grouped

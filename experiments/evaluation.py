@@ -1,20 +1,19 @@
 """From the sealed plan and the aggregates to findings: a pure function, the same answer for the same inputs.
 
-Everything is computed at every snapshot (midnight) in one pass of arrays; a finding then reads one snapshot of them.
+Everything is computed at every snapshot (midnight) in one pass of arrays for all questions of a kind; a finding then
+reads one snapshot of them.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import date
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.cohorts import EVERYBODY, Aggregates, decode
-from experiments.enums import Policy, Role
+from experiments.cohorts import EVERYBODY, Aggregates
 from experiments.findings import Finding, Ratio, SampleRatio, number
 from experiments.plan import Plan
-from experiments.reading import Calendar, Reading
-from kpi.kinds.shape import Ints
+from experiments.reading import Calendar, Moment, Reading
+from kpi.kinds.shape import Floats
 from stats import srm
 from stats.multiplicity import holm
 
@@ -30,18 +29,18 @@ class Evaluation:
 
 def evaluate(plan: Plan, aggregates: Aggregates, calendar: Calendar) -> Evaluation:
     """Evaluate the plan at the aggregates' moment."""
-    longest = max(decode(planned).window[1] for planned in plan.kpis)
-    snapshots = aggregates.snapshots(longest)
-    ages = aggregates.ages(snapshots)
-    findings = _of_segment(plan, aggregates, calendar, snapshots, ages, EVERYBODY)
-    by_segment = [
+    moment = Moment.of(plan, aggregates, calendar)
+    readings = [Reading.of(moment, block) for block in aggregates.blocks]
+    found = [
         finding
-        for segment in aggregates.segments
-        for finding in _of_segment(plan, aggregates, calendar, snapshots, ages, segment)
+        for reading, adjusted in zip(readings, _adjusted(readings), strict=True)
+        for finding in reading.findings(adjusted)
     ]
+    order = {planned.kpi: place for place, planned in enumerate(plan.kpis)}
+    found.sort(key=lambda finding: (finding.segment, order[finding.kpi]))  # variants are in the plan's order already
     return Evaluation(
-        findings=tuple(_adjusted(plan, findings)),
-        segment_findings=tuple(_adjusted(plan, by_segment)),
+        findings=tuple(finding for finding in found if finding.segment == EVERYBODY),
+        segment_findings=tuple(finding for finding in found if finding.segment != EVERYBODY),
         sample_ratio=sample_ratio(plan, aggregates),
     )
 
@@ -65,41 +64,12 @@ def sample_ratio(plan: Plan, aggregates: Aggregates) -> SampleRatio:
     )
 
 
-def _of_segment(
-    plan: Plan, aggregates: Aggregates, calendar: Calendar, snapshots: list[date], ages: Ints, segment: str
-) -> list[Finding]:
-    found: list[Finding] = []
-    for planned in plan.kpis:
-        kind = decode(planned)
-        cohorts = aggregates.cohorts[planned.definition.id, segment]
-        # Only the whole of the units decides; a segment informs.
-        role = planned.role if segment == EVERYBODY else Role.SECONDARY
-        reading = Reading.of(plan, replace(planned, role=role), kind, kind.read(cohorts, ages), snapshots, calendar)
-        entered = cohorts.entered.sum(axis=-1)
-        found += [reading.finding(place, segment, entered) for place in range(len(plan.variants) - 1)]
-    return found
-
-
-def _adjusted(plan: Plan, findings: Sequence[Finding]) -> list[Finding]:
-    """Adjust over each family - the deciding tests, and the informing ones - and let the fixed policy decide by it."""
-    families: dict[bool, list[int]] = {True: [], False: []}
-    for place, finding in enumerate(findings):
-        families[finding.role is Role.PRIMARY].append(place)
-    adjusted = list(findings)
-    for places in families.values():
-        p_values = holm([_or_nan(findings[place].p_value) for place in places])
-        for place, p_value in zip(places, p_values, strict=True):
-            adjusted[place] = _decided(plan, findings[place], number(p_value))
-    return adjusted
-
-
-def _decided(plan: Plan, finding: Finding, adjusted: float | None) -> Finding:
-    if finding.course is not None and finding.role is Role.PRIMARY:
-        return replace(finding, adjusted_p_value=adjusted, is_significant=finding.course.has_crossed)
-    may_decide = finding.policy is not Policy.FIXED or finding.is_over  # a fixed test has its one look at the end
-    is_significant = may_decide and adjusted is not None and adjusted <= plan.alpha
-    return replace(finding, adjusted_p_value=adjusted, is_significant=is_significant)
-
-
-def _or_nan(value: float | None) -> float:
-    return float("nan") if value is None else value
+def _adjusted(readings: Sequence[Reading]) -> Iterator[Floats]:
+    """The p-values of each reading, adjusted over each family: what decides, what informs, and the segments."""
+    p_values = np.concatenate([reading.read.p_value.ravel() for reading in readings])
+    families = np.array([family for reading in readings for family in reading.families])
+    adjusted = np.empty(p_values.shape)
+    for family in set(families.tolist()):
+        adjusted[families == family] = holm(p_values[families == family])
+    ends = np.cumsum([reading.at.size for reading in readings])
+    return iter(np.split(adjusted, ends[:-1]))

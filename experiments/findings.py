@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from datetime import date
 from math import isfinite
-from typing import SupportsFloat
+from typing import Any, SupportsFloat
+
+import numpy as np
 
 from experiments.enums import Policy, Role
 from experiments.looks import Course
 from experiments.plan import PlannedVariant
-from kpi.kinds.shape import Scale
+from kpi.kinds.shape import Floats, Scale
 from stats.results import Interval, Reason
 
 
@@ -16,6 +18,16 @@ def number(value: SupportsFloat) -> float | None:
     """A finite float, or None: what has no answer never leaves as NaN or infinity."""
     plain = float(value)
     return plain if isfinite(plain) else None
+
+
+def numbers(values: Floats) -> list[Any]:
+    """What `number` gives for each, as nested lists of the shape of the array."""
+    finite = np.isfinite(values)
+    found: Any = values
+    if not finite.all():
+        found = values.astype(object)
+        found[~finite] = None
+    return list(found.tolist())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -147,7 +147,7 @@ def _split(
     planned: PlannedKpi, seen: Aggregates, rows: list[asyncpg.Record], first: int, common: Mapping[str, Any]
 ) -> SplitValues | SplitTimes:
     """The control's units in cells; days are counted from the start, and the first cohort is of day `first`."""
-    cohorts, kind = seen.cohorts[planned.definition.id, EVERYBODY], decode(planned)
+    cohorts, kind = seen.cohorts(planned.definition.id, EVERYBODY), decode(planned)
     final_after = first + 1 + kind.window[1]
     if kind.scale is Scale.DAYS:
         return _times(cohorts, first=first, tau=kind.window[1], **common)

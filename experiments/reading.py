@@ -1,24 +1,26 @@
-"""One planned KPI at every snapshot, and the findings that are read off it."""
+"""A block of questions read: its group-sequential tests, the days they are read at, and its findings.
 
-from dataclasses import dataclass, replace
+Lists have an entry for each finding: question by question, and in each variant by variant.
+"""
+
+from dataclasses import dataclass
 from datetime import date
-from typing import SupportsFloat
+from itertools import product
 
 import numpy as np
 
 from experiments import looks
+from experiments.cohorts import Aggregates, Block
 from experiments.curves import curves
+from experiments.daily import Daily, Read
 from experiments.enums import Policy, Role
-from experiments.findings import AlwaysValidTest, Arm, BaselineTest, Finding, FixedTest, Series, number
-from experiments.looks import Course, Seen, Span
-from experiments.plan import Plan, PlannedKpi
-from kpi.kinds.shape import Floats, Ints, Kind, Sample
+from experiments.findings import AlwaysValidTest, Arm, BaselineTest, Curves, Finding, FixedTest, Series, numbers
+from experiments.looks import Course, Look, Span
+from experiments.plan import Plan
+from kpi.kinds.shape import Floats, Ints
 from kpi.kinds.time_to_value import SurvivalSample
-from stats import baseline, lift
-from stats.distributions import normal_cdf
-from stats.results import Comparisons, Interval, Reason
-from stats.sequential import confidence_sequence
-from stats.sequential.confidence_sequence import FEWEST, FEWEST_SUCCESSES
+from stats import baseline
+from stats.results import Interval, reason_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,282 +32,250 @@ class Calendar:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """A KPI's samples (V, S) and comparisons with control (V - 1, S) at every snapshot."""
+class Moment:
+    """When a plan is evaluated: the midnights up to then, and the ages (S, C) of the cohorts at each."""
 
     plan: Plan
-    planned: PlannedKpi
-    kind: Kind
-    sample: Sample
-    n: Floats
-    value: Floats
-    variance: Floats
-    fixed: Comparisons
-    snapshots: list[date]
     calendar: Calendar
-    planned_looks: tuple[looks.Look, ...]
-    alpha: float
-    information: float | None
-    running_p: Floats
-    log_e: Floats
-    half_width: Floats
+    snapshots: list[date]
+    ages: Ints
 
     @classmethod
-    def of(
-        cls, plan: Plan, planned: PlannedKpi, kind: Kind, sample: Sample, snapshots: list[date], calendar: Calendar
-    ) -> "Reading":
-        """Compare every variant with control at every snapshot, once as a fixed test and once always valid."""
-        alpha = plan.alpha_each if planned.role is Role.PRIMARY else plan.alpha
-        fixed = sample.compare(alpha=alpha)
-        information = planned.information
-        n = sample.n
-        enough = (n >= FEWEST) & (sample.successes >= FEWEST_SUCCESSES)
-        variance = np.where(enough[:1] & enough[1:] & (fixed.reason == 0), fixed.variance, np.nan)
-        # Without a planned effect there is nothing to tune the mixture to, and tuning it to the data would be cheating.
-        tau2 = confidence_sequence.mixture_variance(1 / information, alpha) if information else np.nan
-        log_e = confidence_sequence.log_e_value(fixed.difference, variance, tau2=tau2)
-        return cls(
-            plan=plan,
-            planned=planned,
-            kind=kind,
-            sample=sample,
-            n=n,
-            value=sample.value,
-            variance=sample.variance,
-            fixed=fixed,
-            snapshots=snapshots,
-            calendar=calendar,
-            planned_looks=looks.calendar(plan, calendar.span, kind.window[1]),
-            alpha=alpha,
-            information=information,
-            running_p=confidence_sequence.running_p_value(log_e),
-            log_e=log_e,
-            half_width=confidence_sequence.half_width(variance, tau2=tau2, alpha=alpha),
-        )
+    def of(cls, plan: Plan, aggregates: Aggregates, calendar: Calendar) -> "Moment":
+        """Before the first midnight the arrays have one day, on which nothing has been seen."""
+        snapshots = aggregates.snapshots(max(int(block.until.max()) for block in aggregates.blocks))
+        ages = aggregates.ages(snapshots or [aggregates.first])
+        return cls(plan=plan, calendar=calendar, snapshots=snapshots, ages=ages)
 
-    def finding(self, place: int, segment: str, entered: Ints) -> Finding:
-        """The comparison of the variant at this place (0 is the first after control) with control."""
-        course = self._course(place)
-        blank = self._blank(place, segment, entered, course)
-        at = self._read_at(course)
-        if at is None:
-            return blank
-        fixed, always_valid = self._fixed(place, at), self._always_valid(place, at)
-        interval, p_value = self._by_policy(course, fixed, always_valid)
-        return replace(
-            blank,
-            read_on=self.snapshots[at],
-            control=self._arm(0, at, entered),
-            treatment=self._arm(place + 1, at, entered),
-            difference=number(self.fixed.difference[place, at]),
-            lift=self._lift(place, at),
-            interval=interval,
-            lift_interval=self._lift_interval(place, at, interval),
-            p_value=p_value,
-            reason=self.fixed.reason_at(place, at),
-            fixed=fixed,
-            always_valid=always_valid,
-            baseline=self._baseline(place, at),
-            curves=curves(self.sample, place, at, 1 - self.alpha) if isinstance(self.sample, SurvivalSample) else None,
-        )
-
-    def _blank(self, place: int, segment: str, entered: Ints, course: Course | None) -> Finding:
-        """The finding as it is before there is anything to read."""
-        return Finding(
-            kpi=self.planned.kpi,
-            kpi_name=self.planned.name,
-            role=self.planned.role,
-            variant=self.plan.variants[place + 1],
-            segment=segment,
-            scale=self.kind.scale,
-            sign=self.planned.direction.sign,
-            policy=self.plan.policy,
-            method=self.fixed.method,
-            read_on=None,
-            control=Arm(n=0, open=int(entered[0]), value=None, standard_error=None),
-            treatment=Arm(n=0, open=int(entered[place + 1]), value=None, standard_error=None),
-            difference=None,
-            lift=None,
-            interval=None,
-            lift_interval=None,
-            p_value=None,
-            adjusted_p_value=None,
-            is_significant=False,
-            is_over=self._is_over(course),
-            margin=self.planned.margin,
-            reason=Reason.INSUFFICIENT_DATA,
-            fixed=None,
-            always_valid=None,
-            course=course,
-            baseline=None,
-            series=self._series(place),
-            curves=None,
-        )
-
-    # --- when to read ---------------------------------------------------------------------------------------------
-
-    def _course(self, place: int) -> Course | None:
-        """The group-sequential test of a deciding KPI."""
-        if self.plan.policy is not Policy.GROUP_SEQUENTIAL or self.planned.role is not Role.PRIMARY:
-            return None
-        seen = [self._seen(place, look.planned_on) for look in self.planned_looks]
-        return looks.course(self.planned_looks, seen, planned_information=self.information or 0.0, alpha=self.alpha)
-
-    def _seen(self, place: int, on: date) -> Seen | None:
-        at = self._snapshot(on)
-        if at is None or self.fixed.reason_at(place, at) is not None:
-            return None
-        difference, statistic = float(self.fixed.difference[place, at]), float(self.fixed.statistic[place, at])
-        # Shares have two variances. The pooled one, behind the statistic, keeps early looks from crossing too often;
-        # the unpooled one is the larger under a very uneven split. The larger one decides and gives the interval.
-        unpooled = float(self.fixed.variance[place, at])
-        pooled = (difference / statistic) ** 2 if statistic else unpooled
-        return Seen(difference=difference, variance=max(pooled, unpooled))
-
-    def _snapshot(self, on: date) -> int | None:
+    def place(self, on: date) -> int | None:
         """The place of a day; None before the first and for a day yet to come. After the last nothing changes."""
         if not self.snapshots or on < self.snapshots[0] or on > self.calendar.through:
             return None
         return min((on - self.snapshots[0]).days, len(self.snapshots) - 1)
 
-    def _read_at(self, course: Course | None) -> int | None:
-        if course is not None and course.is_over and course.last is not None:
-            return self._snapshot(course.last.planned_on)
-        return len(self.snapshots) - 1 if self.snapshots else None
+    def read_at(self, course: Course | None) -> int:
+        """The place of the day that a finding is read at: of the look that decided, or else the last."""
+        decided = course.last if course is not None and course.is_over else None
+        found = None if decided is None else self.place(decided.planned_on)
+        return max(len(self.snapshots) - 1, 0) if found is None else found
 
-    def _is_over(self, course: Course | None) -> bool:
-        """Whether the plan has no look left."""
-        if course is not None and course.is_over:
-            return True
-        return self.planned_looks[-1].planned_on <= self.calendar.through
+    def looks(self, until: int) -> tuple[Look, ...]:
+        """The planned looks at a KPI whose window ends on this day."""
+        return looks.calendar(self.plan, self.calendar.span, until)
 
-    # --- what to read ---------------------------------------------------------------------------------------------
 
-    def _arm(self, variant: int, at: int, entered: Ints) -> Arm:
-        n = int(self.n[variant, at])
-        return Arm(
-            n=n,
-            open=int(entered[variant]) - n,
-            value=number(self.value[variant, at]),
-            standard_error=number(np.sqrt(self.variance[variant, at])),
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """All that there is to say of a block, but for what depends on other blocks."""
+
+    moment: Moment
+    block: Block
+    daily: Daily
+    read: Read
+    at: Ints  # (Q, W) the places of the snapshots that are read
+    courses: list[Course | None]
+    is_over: list[bool]  # whether the plan has no look left
+    curves: list[Curves] | list[None]
+
+    @classmethod
+    def of(cls, moment: Moment, block: Block) -> "Reading":
+        """Read every question of the block."""
+        plan, asked = moment.plan, block.questions
+        alpha = np.array([plan.alpha_each if one.role is Role.PRIMARY else plan.alpha for one in asked])
+        information = np.array([one.planned.information or np.nan for one in asked])
+        sample = block.kind.read(block.cohorts, moment.ages, block.until)
+        daily = Daily.of(sample, alpha[:, np.newaxis, np.newaxis], information[:, np.newaxis, np.newaxis])
+        planned = {until: moment.looks(until) for until in set(block.until.tolist())}
+        calendars = [planned[until] for until in block.until.tolist() for _ in plan.variants[1:]]
+        courses = _courses(moment, block, daily, calendars)
+        at = np.array([moment.read_at(course) for course in courses]).reshape(len(asked), -1)
+        return cls(
+            moment=moment,
+            block=block,
+            daily=daily,
+            read=Read.of(plan.policy, daily, courses, at),
+            at=at,
+            courses=courses,
+            is_over=[
+                (course is not None and course.is_over) or own[-1].planned_on <= moment.calendar.through
+                for course, own in zip(courses, calendars, strict=True)
+            ],
+            curves=curves(sample, at, 1 - alpha[:, np.newaxis])
+            if isinstance(sample, SurvivalSample) and moment.snapshots
+            else [None] * at.size,
         )
 
-    def _fixed(self, place: int, at: int) -> FixedTest | None:
-        if self.fixed.reason_at(place, at) is not None:
-            return None
-        return FixedTest(
-            statistic=float(self.fixed.statistic[place, at]),
-            p_value=float(self.fixed.p_value[place, at]),
-            interval=Interval(
-                lower=float(self.fixed.lower[place, at]),
-                upper=float(self.fixed.upper[place, at]),
-                level=self.fixed.level,
-            ),
+    @property
+    def families(self) -> list[str]:
+        """The family of each finding."""
+        return [question.family for question in self.block.questions for _ in range(self.at.shape[-1])]
+
+    def findings(self, adjusted: Floats) -> list[Finding]:
+        """The findings, with their p-values adjusted for those of all blocks."""
+        plan, read = self.moment.plan, self.read
+        read_on = self.moment.snapshots and [self.moment.snapshots[at] for at in self.at.ravel().tolist()]
+        control, treatment = self._arms()
+        difference, lift = numbers(read.fixed.difference.ravel()), numbers(read.relative().ravel())
+        interval = _intervals(read.lower, read.upper, read.fixed.level)
+        lift_interval = _intervals(*read.relative_limits(), read.fixed.level)
+        p_value, adjusted_p_value = numbers(read.p_value.ravel()), numbers(adjusted.ravel())
+        reason = [reason_of(code) for code in read.fixed.reason.ravel().tolist()]
+        fixed, always_valid, baselines = _fixed_tests(read), _always_valid_tests(read), self._baselines()
+        series = self._series()
+        return [
+            Finding(
+                kpi=question.planned.kpi,
+                kpi_name=question.planned.name,
+                role=question.role,
+                variant=variant,
+                segment=question.segment,
+                scale=self.block.kind.scale,
+                sign=question.planned.direction.sign,
+                policy=plan.policy,
+                method=read.fixed.method,
+                read_on=read_on[place] if read_on else None,
+                control=control[place],
+                treatment=treatment[place],
+                difference=difference[place],
+                lift=lift[place],
+                interval=interval[place],
+                lift_interval=lift_interval[place],
+                p_value=p_value[place],
+                adjusted_p_value=adjusted_p_value[place],
+                is_significant=self._is_significant(place, adjusted_p_value[place]),
+                is_over=self.is_over[place],
+                margin=question.planned.margin,
+                reason=reason[place],
+                fixed=fixed[place],
+                always_valid=always_valid[place],
+                course=self.courses[place],
+                baseline=baselines[place],
+                series=series[place],
+                curves=self.curves[place],
+            )
+            for place, (question, variant) in enumerate(product(self.block.questions, plan.variants[1:]))
+        ]
+
+    def _is_significant(self, place: int, adjusted: float | None) -> bool:
+        """By the group-sequential test where there is one; a fixed test has its one look at the end."""
+        course = self.courses[place]
+        if course is not None:
+            return course.has_crossed
+        may_decide = self.moment.plan.policy is not Policy.FIXED or self.is_over[place]
+        return may_decide and adjusted is not None and adjusted <= self.moment.plan.alpha
+
+    def _arms(self) -> tuple[list[Arm], list[Arm]]:
+        """Controls and variants."""
+        entered = self.block.cohorts.entered.sum(axis=-1)
+        units = np.stack((np.broadcast_to(entered[:, :1], self.at.shape), entered[:, 1:]))
+        n, open_, value, error = (
+            part.reshape(2, -1)
+            for part in (self.read.n, units - self.read.n, self.read.value, np.sqrt(self.read.variance))
         )
-
-    def _always_valid(self, place: int, at: int) -> AlwaysValidTest | None:
-        log_e, half = self.log_e[place, at], self.half_width[place, at]
-        if not np.isfinite(log_e):
-            return None
-        difference = float(self.fixed.difference[place, at])
-        return AlwaysValidTest(
-            p_value=float(self.running_p[place, at]),
-            log_e_value=float(log_e),
-            interval=Interval(lower=difference - float(half), upper=difference + float(half), level=1 - self.alpha),
+        control, treatment = (
+            [Arm(n=int(a), open=int(b), value=c, standard_error=d) for a, b, c, d in zip(*columns, strict=True)]
+            for columns in zip(n.tolist(), open_.tolist(), numbers(value), numbers(error), strict=True)
         )
+        return control, treatment
 
-    def _by_policy(
-        self, course: Course | None, fixed: FixedTest | None, always_valid: AlwaysValidTest | None
-    ) -> tuple[Interval | None, float | None]:
-        """The interval and p-value that may be believed at this moment under the plan's policy."""
-        if self.plan.policy is Policy.FIXED:
-            return (fixed.interval, fixed.p_value) if fixed else (None, None)
-        if course is not None and course.is_over and course.last is not None:
-            # Where no alpha may be spent yet the boundary is infinite, and nothing bounds the difference.
-            is_bounded = np.isfinite(course.last.boundary or np.inf)
-            return _repeated(course.last, 1 - self.alpha) if is_bounded else None, course.p_value
-        return (always_valid.interval, always_valid.p_value) if always_valid else (None, None)
-
-    def _lift(self, place: int, at: int) -> float | None:
-        """The difference relative to control's level."""
-        level = abs(float(self.value[0, at]))
-        return number(self.fixed.difference[place, at] / level) if level > 0 else None
-
-    def _lift_interval(self, place: int, at: int, interval: Interval | None) -> Interval | None:
-        """The interval of the lift, as many standard errors wide as the interval of the difference is."""
-        error = float(np.sqrt(self.fixed.variance[place, at]))
-        if interval is None or not error > 0:
-            return None
-        alpha = 2 * float(normal_cdf(-(interval.upper - interval.lower) / 2 / error))
-        if not 0 < alpha < 1:
-            return None
-        (control, treatment), (own, other) = (
-            self.value[[0, place + 1], at],
-            self.variance[[0, place + 1], at],
-        )
-        lifts = lift.relative(control, own, treatment, other, alpha=alpha)
-        return _limits(lifts.lower, lifts.upper, interval.level)
-
-    def _baseline(self, place: int, at: int) -> BaselineTest | None:
-        pinned = self.planned.baseline
-        if pinned is None:
-            return None
-        rows = [place + 1, 0]
+    def _baselines(self) -> list[BaselineTest | None]:
+        """Variants and controls against the baselines pinned in the plan."""
+        pinned = [question.planned.baseline for question in self.block.questions]
+        if not any(pinned) or not self.moment.snapshots:
+            return [None] * self.at.size
+        levels = [(one.value, one.standard_error) if one else (np.nan, np.nan) for one in pinned]
+        value, error = np.array(levels).T[..., np.newaxis]
         tests = baseline.compare(
-            self.value[rows, at],
-            self.variance[rows, at],
-            baseline=pinned.value,
-            baseline_standard_error=pinned.standard_error,
-            alpha=self.plan.alpha,
+            self.read.value,
+            self.read.variance,
+            baseline=value,
+            baseline_standard_error=error,
+            alpha=self.moment.plan.alpha,
         )
-        (treatment, treatment_interval, treatment_p), (control, control_interval, control_p) = (
-            (number(tests.difference[row]), _interval(tests, row), number(tests.p_value[row])) for row in (0, 1)
+        (own, own_interval, own_p), (difference, interval, p_value) = (
+            (numbers(arm.difference.ravel()), _intervals(arm.lower, arm.upper, arm.level), numbers(arm.p_value.ravel()))
+            for arm in (tests[0], tests[1])
         )
-        return BaselineTest(
-            value=pinned.value,
-            standard_error=pinned.standard_error,
-            n=pinned.n,
-            version=pinned.version,
-            difference=treatment,
-            interval=treatment_interval,
-            p_value=treatment_p,
-            control_difference=control,
-            control_interval=control_interval,
-            control_p_value=control_p,
+        return [
+            None
+            if one is None
+            else BaselineTest(
+                value=one.value,
+                standard_error=one.standard_error,
+                n=one.n,
+                version=one.version,
+                difference=difference[place],
+                interval=interval[place],
+                p_value=p_value[place],
+                control_difference=own[place],
+                control_interval=own_interval[place],
+                control_p_value=own_p[place],
+            )
+            for place, one in enumerate(one for one in pinned for _ in range(self.at.shape[-1]))
+        ]
+
+    def _series(self) -> list[Series]:
+        days, daily = self.moment.snapshots, self.daily
+        middle, half = daily.fixed.difference, daily.half_width
+        lines = (middle, daily.fixed.lower, daily.fixed.upper, middle - half, middle + half)
+        n = (daily.n[:, :1] + daily.n[:, 1:]).astype(np.int64)[..., : len(days)].reshape(self.at.size, -1)
+        columns = (numbers(line[..., : len(days)].reshape(self.at.size, -1)) for line in lines)
+        return [
+            Series(
+                on=days,
+                n=units,
+                difference=difference,
+                lower=lower,
+                upper=upper,
+                always_valid_lower=always_valid_lower,
+                always_valid_upper=always_valid_upper,
+            )
+            for units, difference, lower, upper, always_valid_lower, always_valid_upper in zip(
+                n.tolist(), *columns, strict=True
+            )
+        ]
+
+
+def _courses(moment: Moment, block: Block, daily: Daily, calendars: list[tuple[Look, ...]]) -> list[Course | None]:
+    """The group-sequential tests of the deciding KPIs."""
+    plan = moment.plan
+    asked = product(enumerate(block.questions), range(len(plan.variants) - 1))
+    found: list[Course | None] = []
+    for ((row, question), place), planned in zip(asked, calendars, strict=True):
+        if plan.policy is not Policy.GROUP_SEQUENTIAL or question.role is not Role.PRIMARY:
+            found.append(None)
+            continue
+        seen = [daily.seen(row, place, moment.place(look.planned_on)) for look in planned]
+        information = question.planned.information or 0.0
+        found.append(looks.course(planned, seen, planned_information=information, alpha=plan.alpha_each))
+    return found
+
+
+def _fixed_tests(read: Read) -> list[FixedTest | None]:
+    fixed = read.fixed
+    statistics, p_values = fixed.statistic.ravel().tolist(), fixed.p_value.ravel().tolist()
+    return [
+        None if interval is None else FixedTest(statistic=statistic, p_value=p_value, interval=interval)
+        for statistic, p_value, interval in zip(
+            statistics, p_values, _intervals(fixed.lower, fixed.upper, fixed.level), strict=True
         )
-
-    def _series(self, place: int) -> Series:
-        difference, half = self.fixed.difference[place], self.half_width[place]
-        return Series(
-            on=self.snapshots,
-            n=(self.n[0] + self.n[place + 1]).astype(np.int64).tolist(),
-            difference=_numbers(difference),
-            lower=_numbers(self.fixed.lower[place]),
-            upper=_numbers(self.fixed.upper[place]),
-            always_valid_lower=_numbers(difference - half),
-            always_valid_upper=_numbers(difference + half),
-        )
+    ]
 
 
-def _repeated(look: looks.Look, level: float) -> Interval | None:
-    """The repeated interval at a look: as many standard errors wide as the boundary there."""
-    if look.lower is None or look.upper is None:
-        return None
-    return Interval(lower=look.lower, upper=look.upper, level=level)
+def _always_valid_tests(read: Read) -> list[AlwaysValidTest | None]:
+    middle, half = read.fixed.difference, read.half_width
+    intervals = _intervals(middle - half, middle + half, read.fixed.level)
+    p_values, log_e_values = read.running_p.ravel().tolist(), read.log_e.ravel().tolist()
+    return [
+        None if interval is None else AlwaysValidTest(p_value=p_value, log_e_value=log_e, interval=interval)
+        for p_value, log_e, interval in zip(p_values, log_e_values, intervals, strict=True)
+    ]
 
 
-def _numbers(values: Floats) -> list[float | None]:
-    """What `number` gives for each."""
-    found = values.astype(object)
-    found[~np.isfinite(values)] = None
-    numbers: list[float | None] = found.tolist()
-    return numbers
-
-
-def _interval(tests: Comparisons, row: int) -> Interval | None:
-    return _limits(tests.lower[row], tests.upper[row], tests.level)
-
-
-def _limits(low: SupportsFloat, high: SupportsFloat, level: float) -> Interval | None:
-    lower, upper = number(low), number(high)
-    return None if lower is None or upper is None else Interval(lower=lower, upper=upper, level=level)
+def _intervals(lower: Floats, upper: Floats, level: Floats) -> list[Interval | None]:
+    """An interval for each pair of limits, None unless both are finite."""
+    levels = np.broadcast_to(level, lower.shape).ravel().tolist()
+    return [
+        None if low is None or high is None else Interval(lower=low, upper=high, level=one)
+        for low, high, one in zip(numbers(lower.ravel()), numbers(upper.ravel()), levels, strict=True)
+    ]

@@ -26,7 +26,7 @@ def divide(numerator: Numbers, denominator: Numbers) -> Array:
     >>> divide([1, 0], [4, 0]).tolist()
     [0.25, nan]
     """
-    top, bottom = np.broadcast_arrays(numbers(numerator), numbers(denominator))
-    quotient = np.full(top.shape, np.nan)
+    top, bottom = numbers(numerator), numbers(denominator)
+    quotient = np.full(np.broadcast(top, bottom).shape, np.nan)
     np.divide(top, bottom, out=quotient, where=bottom != 0)
     return quotient

@@ -20,7 +20,7 @@ def compare(
     *,
     baseline: Numbers,
     baseline_standard_error: Numbers,
-    alpha: float,
+    alpha: Numbers,
     n: Numbers | None = None,
     baseline_n: Numbers | None = None,
 ) -> Comparisons:

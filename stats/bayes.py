@@ -90,7 +90,7 @@ def _posterior(mean: Array, variance: Array, reason: Codes, alpha: float, sign: 
         variance=variance,
         lower=mean - half,
         upper=mean + half,
-        level=level_of(alpha),
+        level=float(level_of(alpha)),
         chance_to_beat_control=normal_cdf(z),
         loss_if_shipped=error * _density(z) - good * normal_cdf(-z),
         loss_if_kept=error * _density(z) + good * normal_cdf(z),

@@ -12,7 +12,7 @@ from types import ModuleType
 
 import numpy as np
 
-from stats.arrays import Array, Numbers
+from stats.arrays import Array, Numbers, numbers
 
 
 @cache
@@ -78,14 +78,15 @@ def binomial_quantile(probability: Numbers, n: Numbers, share: Numbers) -> Array
     return np.asarray(np.where(enough, fewer, near))
 
 
-def level_of(alpha: float) -> float:
+def level_of(alpha: Numbers) -> Array:
     """The confidence level 1 - alpha. Raises ValueError unless 0 < alpha < 1."""
-    if not 0 < alpha < 1:
-        raise ValueError(f"alpha lies between 0 and 1, not at {alpha}")
-    return 1 - alpha
+    given = numbers(alpha)
+    if not np.all((given > 0) & (given < 1)):
+        raise ValueError(f"alpha lies between 0 and 1, not at {given}")
+    return 1 - given
 
 
-def critical_z(alpha: float) -> float:
+def critical_z(alpha: Numbers) -> Array:
     """The z that a standard normal exceeds in absolute value with probability alpha."""
     level_of(alpha)
-    return float(-normal_quantile(alpha / 2))
+    return -normal_quantile(numbers(alpha) / 2)

@@ -40,7 +40,7 @@ class Lifts:
     lift: Array
     lower: Array
     upper: Array
-    level: float
+    level: Array  # broadcasts against the others
     reason: Codes  # 0 where there are limits; see `reason_at`
 
     def reason_at(self, *index: int) -> Reason | None:
@@ -51,7 +51,8 @@ class Lifts:
         """One cell with plain floats. The lift may be known where its limits are not."""
         reason, lift = self.reason_at(*index), float(self.lift[index])
         if reason is None:
-            limits = Interval(lower=float(self.lower[index]), upper=float(self.upper[index]), level=self.level)
+            level = float(np.broadcast_to(self.level, self.lift.shape)[index])
+            limits = Interval(lower=float(self.lower[index]), upper=float(self.upper[index]), level=level)
             return Lift(lift=lift, interval=limits)
         return Undefined(reason=reason) if np.isnan(lift) else Lift(lift=lift, interval=Undefined(reason=reason))
 
@@ -62,9 +63,9 @@ def relative(
     treatment_mean: Numbers,
     treatment_variance: Numbers,
     *,
-    alpha: float,
+    alpha: Numbers,
 ) -> Lifts:
-    """Treatment over control minus one; the variances are those of the means. All arrays broadcast.
+    """Treatment over control minus one; the variances are those of the means. All arrays broadcast, alpha too.
 
     A negative control is divided by its absolute value, so that up stays up. Raises ValueError for a negative variance.
 
@@ -73,10 +74,9 @@ def relative(
     (0.1, 0.0432, 0.1598)
     """
     given = (control_mean, control_variance, treatment_mean, treatment_variance)
-    a, va, b, vb = np.broadcast_arrays(*map(numbers, given))
+    a, va, b, vb, q = np.broadcast_arrays(*map(numbers, given), critical_z(alpha))
     if np.any(va < 0) or np.any(vb < 0):
         raise ValueError("a variance is never negative")
-    q = critical_z(alpha)
     near, treatment_near = _nearness(a, va, q), _nearness(b, vb, q)
     lift = _change(a, b)
     reason = reason_codes(
@@ -102,7 +102,7 @@ def _change(a: Array, b: Array) -> Array:
     return np.where(np.isfinite(change), change, np.nan)
 
 
-def _nearness(mean: Array, variance: Array, q: float) -> Array:
+def _nearness(mean: Array, variance: Array, q: Array) -> Array:
     """The g of a mean, not counted beyond 1; NaN for a mean of zero."""
     size = np.abs(mean)
     return np.square(divide(np.minimum(q * np.sqrt(variance), size), size))
@@ -114,7 +114,7 @@ def _log_limits(a: Array, b: Array, spread: Array, where: Mask) -> Array:
     return np.stack((ratio * np.exp(-width) - 1, ratio * np.exp(width) - 1))
 
 
-def _fieller_limits(a: Array, va: Array, b: Array, vb: Array, near: Array, q: float, where: Mask) -> Array:
+def _fieller_limits(a: Array, va: Array, b: Array, vb: Array, near: Array, q: Array, where: Mask) -> Array:
     a, near = np.where(where, a, np.nan), np.where(where, near, np.nan)
     ratio = divide(b, a)
     half = divide(q, np.abs(a)) * np.sqrt(vb * (1 - near) + np.square(ratio * np.sqrt(va)))

@@ -54,7 +54,7 @@ def against(
         raise ValueError("a margin is above zero")
     if sign not in {1, -1}:
         raise ValueError(f"the sign is 1 or -1, not {sign}")
-    level = level_of(alpha)
+    level = float(level_of(alpha))
     gain, variance, room, degrees = np.broadcast_arrays(
         sign * comparisons.difference, comparisons.variance, reach, numbers(df)
     )

@@ -4,8 +4,9 @@ Two faces of the same numbers. `Comparisons` holds arrays and is what the method
 are one cell of it, with plain floats that are never NaN.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any, Self
 
 import numpy as np
 
@@ -53,9 +54,10 @@ def reason_codes(*rules: tuple[Mask, Reason]) -> Codes:
     >>> [reason and reason.value for reason in map(reason_of, codes)]
     ['insufficient_data', 'zero_variance', None]
     """
-    masks = [mask for mask, _ in rules]
-    codes = [np.int8(_REASONS.index(reason) + 1) for _, reason in rules]
-    return np.asarray(np.select(masks, codes, default=np.int8(0)))
+    codes: Codes = np.zeros((), dtype=np.int8)
+    for mask, reason in reversed(rules):
+        codes = np.where(mask, np.int8(_REASONS.index(reason) + 1), codes)
+    return codes
 
 
 def reason_of(code: int) -> Reason | None:
@@ -112,7 +114,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparisons:
-    """Many comparisons at once; all arrays have one shape.
+    """Many comparisons at once; all arrays have one shape, and `level` broadcasts to it.
 
     Where there is a reason, statistic, p_value, lower and upper are NaN; difference and variance stay where they are
     known.
@@ -132,7 +134,7 @@ class Comparisons:
     p_value: Array  # two-sided
     lower: Array
     upper: Array
-    level: float
+    level: Array  # broadcasts against the others
     reason: Codes  # 0 where there is an answer; see `reason_at`
     method: str
 
@@ -140,6 +142,16 @@ class Comparisons:
     def standard_error(self) -> Array:
         """The square root of the variance."""
         return np.sqrt(self.variance)
+
+    def __getitem__(self, index: Any) -> Self:
+        """Some of the comparisons, by any index that numpy takes."""
+        shape, numbers = self.difference.shape, ("difference", "variance", "statistic", "p_value", "lower", "upper")
+        return replace(
+            self,
+            **{name: getattr(self, name)[index] for name in numbers},
+            level=np.broadcast_to(self.level, shape)[index],
+            reason=self.reason[index],
+        )
 
     def reason_at(self, *index: int) -> Reason | None:
         """Why this cell has no answer, or None if it has one."""
@@ -155,6 +167,10 @@ class Comparisons:
             standard_error=float(np.sqrt(self.variance[index])),
             statistic=float(self.statistic[index]),
             p_value=float(self.p_value[index]),
-            interval=Interval(lower=float(self.lower[index]), upper=float(self.upper[index]), level=self.level),
+            interval=Interval(
+                lower=float(self.lower[index]),
+                upper=float(self.upper[index]),
+                level=float(np.broadcast_to(self.level, self.lower.shape)[index]),
+            ),
             method=self.method,
         )

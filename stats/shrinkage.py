@@ -72,7 +72,7 @@ def given_significance(difference: Numbers, variance: Numbers, *, bar: Numbers, 
         estimate=estimate,
         lower=np.minimum(near, far),
         upper=np.maximum(near, far),
-        level=level_of(alpha),
+        level=float(level_of(alpha)),
         selected=selected,
     )
 

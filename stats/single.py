@@ -217,7 +217,7 @@ def _always_valid(found: Comparisons, planned: Array | None, *, enough: bool) ->
     return AlwaysValid(
         log_e_value=float(log_e),
         p_value=float(kernel.p_value(log_e)),
-        interval=Interval(lower=lower, upper=upper, level=found.level),
+        interval=Interval(lower=lower, upper=upper, level=float(found.level)),
     )
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stats.arrays import Array, Codes, Numbers
+from stats.arrays import Array, Codes, Numbers, numbers
 from stats.distributions import level_of, t_cdf, t_quantile
 from stats.results import Comparisons
 
@@ -12,19 +12,20 @@ def compare(
     variance: Array,
     *,
     reason: Codes,
-    alpha: float,
+    alpha: Numbers,
     method: str,
     df: Numbers = np.inf,
     null: float = 0.0,
 ) -> Comparisons:
     """Two-sided t test and interval; with the default, infinite df they are the normal ones.
 
-    The caller gives a reason wherever the variance is unknown or zero. Raises ValueError unless 0 < alpha < 1.
+    df and alpha broadcast to the differences. The caller gives a reason wherever the variance is unknown or zero.
+    Raises ValueError unless 0 < alpha < 1.
     """
     level = level_of(alpha)
     standard_error = np.sqrt(np.where(reason == 0, variance, np.nan))
     statistic = (difference - null) / standard_error
-    margin = -t_quantile(df, alpha / 2) * standard_error
+    margin = -t_quantile(df, numbers(alpha) / 2) * standard_error
     return Comparisons(
         difference=difference,
         variance=variance,

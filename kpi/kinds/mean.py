@@ -44,9 +44,14 @@ class Mean(Kind):
         total = f"coalesce(sum(o.value) {only}, 0)" if self.of == Of.VALUE else f"(count(*) {only})::float8"
         return total if self.cap is None else f"least({total}, {float(self.cap)!r}::float8)"
 
-    def read(self, cohorts: Cohorts, ages: Ints) -> MomentSample:
+    @property
+    def alike(self) -> str:
+        """The method: means of any event and window go together."""
+        return "welch"
+
+    def read(self, cohorts: Cohorts, ages: Ints, until: Ints | None = None) -> MomentSample:
         """The mean at each snapshot."""
-        return prefix(cohorts, ages, self.window[1], "welch")
+        return prefix(cohorts, ages, self.window[1] if until is None else until, self.alike)
 
     def problems(self) -> list[tuple[str, str]]:
         """What is wrong with the parameters."""

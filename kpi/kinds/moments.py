@@ -8,6 +8,7 @@ import numpy as np
 
 from kpi.kinds.shape import Aggregate, Cohorts, Floats, Ints, Kind, Scale
 from stats import methods
+from stats.arrays import Numbers
 from stats.moments import Moments
 from stats.results import Comparisons
 
@@ -23,14 +24,19 @@ class Share(Kind):
         (event,) = self.events
         return f"(count(*) FILTER (WHERE {self.within(event, numbers)}) > 0)::int::float8"
 
-    def read(self, cohorts: Cohorts, ages: Ints) -> "MomentSample":
+    @property
+    def alike(self) -> str:
+        """The method: shares of any event and window go together."""
+        return "proportions"
+
+    def read(self, cohorts: Cohorts, ages: Ints, until: Ints | None = None) -> "MomentSample":
         """The share at each snapshot."""
-        return prefix(cohorts, ages, self.window[1], "proportions")
+        return prefix(cohorts, ages, self.window[1] if until is None else until, self.alike)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MomentSample:
-    """Moments (V, S) of the cohorts that are final, and the method that compares them."""
+    """Moments (..., V, S) of the cohorts that are final, and the method that compares them."""
 
     moments: Moments
     method: str
@@ -56,22 +62,20 @@ class MomentSample:
         """The variance of the mean."""
         return self.moments.mean_variance
 
-    def compare(self, *, alpha: float) -> Comparisons:
-        """Each variant but the control against the control: arrays (V - 1, S)."""
-        control, treatments = self.moments[:1], self.moments[1:]
+    def compare(self, *, alpha: Numbers) -> Comparisons:
+        """Each variant but the control against the control: arrays (..., V - 1, S)."""
+        control, treatments = self.moments[..., :1, :], self.moments[..., 1:, :]
         return methods.get(self.method)(control, treatments, alpha=alpha)
 
 
-def prefix(cohorts: Cohorts, ages: Ints, until: int, method: str) -> MomentSample:
+def prefix(cohorts: Cohorts, ages: Ints, until: int | Ints, method: str) -> MomentSample:
     """Merge the cohorts that are final at each snapshot. Cohorts are in day order, so the final ones are a prefix."""
     if cohorts.moments is None:
         raise ValueError("these cohorts hold no moments")
     merged = cohorts.moments.cumulative(axis=-1)
-    count = (ages >= until).sum(axis=-1)
-    last = np.maximum(count - 1, 0)
-    moments = Moments(
-        n=np.where(count > 0, merged.n[:, last], 0),
-        mean=merged.mean[:, last],
-        m2=np.where(count > 0, merged.m2[:, last], 0),
+    count = (ages >= np.asarray(until)[..., np.newaxis, np.newaxis]).sum(axis=-1)[..., np.newaxis, :]
+    last = np.broadcast_to(np.maximum(count - 1, 0), (*merged.shape[:-1], count.shape[-1]))
+    n, mean, m2 = (np.take_along_axis(part, last, axis=-1) for part in (merged.n, merged.mean, merged.m2))
+    return MomentSample(
+        moments=Moments(n=np.where(count > 0, n, 0), mean=mean, m2=np.where(count > 0, m2, 0)), method=method
     )
-    return MomentSample(moments=moments, method=method)

@@ -7,7 +7,7 @@ cohorts.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar, Protocol
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kpi.ingest import is_text
+from stats.arrays import Numbers
 from stats.moments import Moments
 from stats.results import Comparisons
 
@@ -43,16 +44,19 @@ class Scale(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cohorts:
-    """One KPI's aggregates in one segment. Axes: variants V (the control first), cohorts C in day order, days D."""
+    """Aggregates of a KPI in a segment, or of many at once.
 
-    entered: Ints  # (V, C) units that entered
-    moments: Moments | None = None  # (V, C)
-    events: Ints | None = None  # (V, C, D)
-    losses: Ints | None = None  # (V, C, D)
+    Axes: any leading ones Q (KPIs and segments), variants V (the control first), cohorts C in day order, days D.
+    """
+
+    entered: Ints  # (..., V, C) units that entered
+    moments: Moments | None = None  # (..., V, C)
+    events: Ints | None = None  # (..., V, C, D)
+    losses: Ints | None = None  # (..., V, C, D)
 
 
 class Sample(Protocol):
-    """A KPI in every variant at every snapshot; all arrays are (V, S)."""
+    """KPIs in every variant at every snapshot; all arrays are (..., V, S)."""
 
     @property
     def n(self) -> Floats:
@@ -70,8 +74,8 @@ class Sample(Protocol):
     def variance(self) -> Floats:
         """The variance of the value (its standard error squared)."""
 
-    def compare(self, *, alpha: float) -> Comparisons:
-        """Each variant but the control against the control: arrays (V - 1, S)."""
+    def compare(self, *, alpha: Numbers) -> Comparisons:
+        """Each variant but the control against the control: arrays (..., V - 1, S), to which alpha broadcasts."""
 
 
 class Kind(ABC):
@@ -90,6 +94,11 @@ class Kind(ABC):
     def window(self) -> tuple[int, int]:
         """Days after exposure, from and until, in which an outcome counts; a unit is final after `until`."""
 
+    @property
+    @abstractmethod
+    def alike(self) -> Hashable:
+        """What kinds must share for their KPIs to be read and compared together."""
+
     @abstractmethod
     def per_unit(self, numbers: Mapping[str, int]) -> str:
         """SQL over one exposure `e` and its unit's outcomes `o` from then on; `numbers` are the events' ids.
@@ -107,8 +116,11 @@ class Kind(ABC):
         return f"{is_event}{has_begun} AND o.occurred_at < e.exposed_at + interval '{24 * until:d} hours'"
 
     @abstractmethod
-    def read(self, cohorts: Cohorts, ages: Ints) -> Sample:
-        """The KPI at each snapshot; `ages` (S, C) are the cohorts' ages there."""
+    def read(self, cohorts: Cohorts, ages: Ints, until: Ints | None = None) -> Sample:
+        """The KPI at each snapshot; `ages` (S, C) are the cohorts' ages there.
+
+        With leading axes Q, KPIs of kinds like this one: `until` (Q) is the day on which each of their windows ends.
+        """
 
     @abstractmethod
     def problems(self) -> list[tuple[str, str]]:

@@ -7,32 +7,46 @@ from typing import ClassVar
 import numpy as np
 
 from kpi.kinds.shape import Aggregate, Cohorts, Floats, Ints, Kind, Scale, event_problem, window_problem
+from stats.arrays import Numbers
 from stats.results import Comparisons
 from stats.survival import rmst
-from stats.survival.counts import LifeTable, life_table
+from stats.survival.counts import LifeTable, by_snapshot
+from stats.survival.rmst import RestrictedMean
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SurvivalSample:
-    """Life tables (V, S, D) and the units behind them; the value is the restricted mean time to value up to tau."""
+    """Life tables (..., V, S, D) and their restricted means (..., V, S): the mean time to value up to tau.
+
+    A mean is NaN until the first cohort has been observed for tau days.
+    """
 
     table: LifeTable
-    tau: int
-    n: Floats
-    successes: Floats
-    value: Floats
-    variance: Floats
+    mean: RestrictedMean
 
-    @classmethod
-    def of(cls, table: LifeTable, entered: Floats, tau: int) -> "SurvivalSample":
-        """The restricted mean of each table; NaN until the first cohort has been observed for tau days."""
-        mean = rmst.estimate(table, tau)
-        successes = table.events.sum(axis=-1)
-        return cls(table=table, tau=tau, n=entered, successes=successes, value=mean.value, variance=mean.variance)
+    @property
+    def n(self) -> Floats:
+        """Units observed for a day at least."""
+        return self.mean.n
 
-    def compare(self, *, alpha: float) -> Comparisons:
-        """Difference of restricted means against the control: arrays (V - 1, S)."""
-        return rmst.compare(self.table[:1], self.table[1:], tau=self.tau, alpha=alpha)
+    @property
+    def successes(self) -> Floats:
+        """Units that got there."""
+        return np.asarray(self.table.events.sum(axis=-1))
+
+    @property
+    def value(self) -> Floats:
+        """The restricted mean."""
+        return self.mean.value
+
+    @property
+    def variance(self) -> Floats:
+        """The variance of the restricted mean."""
+        return self.mean.variance
+
+    def compare(self, *, alpha: Numbers) -> Comparisons:
+        """Difference of restricted means against the control: arrays (..., V - 1, S)."""
+        return rmst.between(self.mean[..., :1, :], self.mean[..., 1:, :], alpha=alpha)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,15 +81,17 @@ class TimeToValue(Kind):
             event if self.loss_event is None else f"least({event}, 2 * {self._first_day(self.loss_event, numbers)} + 1)"
         )
 
-    def read(self, cohorts: Cohorts, ages: Ints) -> SurvivalSample:
+    @property
+    def alike(self) -> tuple[str, int]:
+        """The method and tau."""
+        return "restricted_mean", self.tau_days
+
+    def read(self, cohorts: Cohorts, ages: Ints, until: Ints | None = None) -> SurvivalSample:
         """Life tables at each snapshot, from the cells that every unit of a cohort has been observed for."""
         if cohorts.events is None or cohorts.losses is None:
             raise ValueError("these cohorts hold no durations")
-        table = life_table(
-            cohorts.entered[:, None], cohorts.events[:, None], cohorts.losses[:, None], np.maximum(ages, 0)
-        )
-        observed = (cohorts.entered[:, None, :] * (ages >= 1)).sum(axis=-1)
-        return SurvivalSample.of(table, observed.astype(np.float64), self.tau_days)
+        table = by_snapshot(cohorts.entered, cohorts.events, cohorts.losses, ages)
+        return SurvivalSample(table=table, mean=rmst.estimate(table, self.tau_days))
 
     def problems(self) -> list[tuple[str, str]]:
         """What is wrong with the parameters."""

@@ -38,7 +38,7 @@ class Aim:
     @property
     def effect(self) -> float:
         """The difference that the fixed test finds with the power planned for; a unit has variance 1."""
-        return (critical_z(self.alpha) + float(normal_quantile(POWER))) * float(np.sqrt(4 / self.units))
+        return (float(critical_z(self.alpha)) + float(normal_quantile(POWER))) * float(np.sqrt(4 / self.units))
 
     def drift(self, looks: Array, stretch: float) -> Array:
         """The mean of z at these looks with the effect, where each is `stretch` times as far as usual."""

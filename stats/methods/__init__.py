@@ -5,15 +5,16 @@ A new method is one file and one line here.
 
 from typing import Protocol
 
+from stats.arrays import Numbers
 from stats.methods import agresti_caffo, fisher, miettinen_nurminen, proportions, welch
 from stats.moments import Moments
 from stats.results import Comparisons
 
 
 class Method(Protocol):
-    """How every method is called: treatment minus control, arrays broadcasting."""
+    """How every method is called: treatment minus control, arrays broadcasting and alpha to them."""
 
-    def __call__(self, control: Moments, treatment: Moments, *, alpha: float, null: float = 0.0) -> Comparisons:
+    def __call__(self, control: Moments, treatment: Moments, *, alpha: Numbers, null: float = 0.0) -> Comparisons:
         """One comparison in every cell, undefined with a reason where there is none."""
         ...
 

@@ -6,7 +6,7 @@ result from adding two successes and two failures", The American Statistician 54
 
 import numpy as np
 
-from stats.arrays import Array, divide
+from stats.arrays import Array, Numbers, divide
 from stats.distributions import critical_z, level_of, normal_cdf
 from stats.methods.successes import successes
 from stats.moments import Moments
@@ -15,7 +15,7 @@ from stats.results import Comparisons, Reason, reason_codes
 METHOD = "Agresti-Caffo interval and test"
 
 
-def compare(control: Moments, treatment: Moments, *, alpha: float, null: float = 0.0) -> Comparisons:
+def compare(control: Moments, treatment: Moments, *, alpha: Numbers, null: float = 0.0) -> Comparisons:
     """Treatment minus control of shares of units, from moments of 0/1 values; the arrays broadcast.
 
     `difference` is the observed one; test, interval and `variance` rest on the shares with the units added, so that the

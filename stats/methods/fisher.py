@@ -8,7 +8,7 @@ the observed one by half: its mean under the null is one half, it is less cautio
 
 import numpy as np
 
-from stats.arrays import Array, numbers
+from stats.arrays import Array, Numbers, numbers
 from stats.distributions import log_gamma, normal_quantile
 from stats.methods import agresti_caffo
 from stats.methods.successes import successes
@@ -23,7 +23,7 @@ TIE = 1e-7  # relative difference of two probabilities that is only rounding (as
 
 
 def compare(
-    control: Moments, treatment: Moments, *, alpha: float, null: float = 0.0, mid_p: bool = False
+    control: Moments, treatment: Moments, *, alpha: Numbers, null: float = 0.0, mid_p: bool = False
 ) -> Comparisons:
     """Treatment minus control of shares of units, from moments of 0/1 values; the arrays broadcast.
 

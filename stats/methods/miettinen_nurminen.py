@@ -18,7 +18,7 @@ HALVINGS = 54  # from a width of 2 to the spacing of floats
 POLISHING = 3  # Newton steps; each doubles the digits that the cosine loses where two roots are close
 
 
-def compare(control: Moments, treatment: Moments, *, alpha: float, null: float = 0.0) -> Comparisons:
+def compare(control: Moments, treatment: Moments, *, alpha: Numbers, null: float = 0.0) -> Comparisons:
     """Treatment minus control of shares of units, from moments of 0/1 values; the arrays broadcast.
 
     `variance` is the unpooled one, as the sequential kernel needs it; `statistic` is z at `null`. Undefined for an
@@ -65,7 +65,7 @@ def non_inferiority(control: Moments, treatment: Moments, *, margin: Numbers) ->
     return normal_cdf(-score(control, treatment, null=-numbers(margin)))
 
 
-def limits(control: Moments, treatment: Moments, *, alpha: float) -> tuple[Array, Array]:
+def limits(control: Moments, treatment: Moments, *, alpha: Numbers) -> tuple[Array, Array]:
     """The lowest and highest difference that the test keeps at this alpha; NaN for an empty arm.
 
     Defined wherever both arms have units, also where every unit of both arms agrees. Raises ValueError for a mean

@@ -8,7 +8,7 @@ yes and the other no.
 
 import numpy as np
 
-from stats.arrays import Array, divide
+from stats.arrays import Array, Numbers, divide
 from stats.distributions import critical_z, level_of, normal_cdf
 from stats.moments import Moments
 from stats.results import Comparisons, Reason, reason_codes
@@ -17,7 +17,7 @@ METHOD = "Pooled score z-test, Newcombe interval"
 ROUNDING = 1e-9  # how far beyond 0 or 1 a merged mean of 0/1 values may be
 
 
-def compare(control: Moments, treatment: Moments, *, alpha: float, null: float = 0.0) -> Comparisons:
+def compare(control: Moments, treatment: Moments, *, alpha: Numbers, null: float = 0.0) -> Comparisons:
     """Treatment minus control of shares of units, from moments of 0/1 values; the arrays broadcast.
 
     `variance` is the unpooled one, as the sequential kernel needs it. Undefined for an empty arm, and where all units
@@ -61,7 +61,7 @@ def _share(arm: Moments) -> Array:
     return np.clip(arm.mean, 0.0, 1.0)
 
 
-def _newcombe(won: Array, n: Array, tried: Array, m: Array, alpha: float) -> tuple[Array, Array]:
+def _newcombe(won: Array, n: Array, tried: Array, m: Array, alpha: Numbers) -> tuple[Array, Array]:
     control_lower, control_upper = _wilson(won, n, alpha)
     lower, upper = _wilson(tried, m, alpha)
     below = np.hypot(tried - lower, control_upper - won)
@@ -69,7 +69,7 @@ def _newcombe(won: Array, n: Array, tried: Array, m: Array, alpha: float) -> tup
     return tried - won - below, tried - won + above
 
 
-def _wilson(share: Array, n: Array, alpha: float) -> tuple[Array, Array]:
+def _wilson(share: Array, n: Array, alpha: Numbers) -> tuple[Array, Array]:
     """The limits of one proportion by Wilson (1927), JASA 22."""
     q = critical_z(alpha)
     middle = n * share + q**2 / 2

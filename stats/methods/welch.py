@@ -7,14 +7,14 @@ Biometrika 34. Degrees of freedom by Satterthwaite (1946), Biometrics Bulletin 2
 import numpy as np
 
 from stats import wald
-from stats.arrays import Array, divide
+from stats.arrays import Array, Numbers, divide
 from stats.moments import Moments
 from stats.results import Comparisons, Reason, reason_codes
 
 METHOD = "Welch's t-test"
 
 
-def compare(control: Moments, treatment: Moments, *, alpha: float, null: float = 0.0) -> Comparisons:
+def compare(control: Moments, treatment: Moments, *, alpha: Numbers, null: float = 0.0) -> Comparisons:
     """Treatment minus control in the units of the mean, tested against `null`; the arrays broadcast.
 
     Undefined below two units in an arm, and where neither arm varies.

@@ -20,11 +20,12 @@ from stats.arrays import Array, Numbers, numbers
 from stats.distributions import level_of, normal_cdf, normal_quantile
 from stats.results import Interval
 from stats.sequential.group_sequential import Spending, boundaries, clocks, growing, obrien_fleming
-from stats.sequential.recursion import first_crossings
+from stats.sequential.recursion import Crossings, first_crossings
 from stats.sequential.roots import root_of
 
 LEAST_BAR, MOST_BAR = 1e-6, 37.0  # the z of p-values that are nearly 1 and 0
 NO_BAR = 100.0  # a bar or a z beyond this counts as this
+WITHIN = 6.0  # standard errors of the last difference, within which the limits nearly always lie
 SMALLEST = 1e-300  # a probability counts as at least this, so that its z stays finite
 
 
@@ -67,7 +68,7 @@ def after(
         p_value=min(1.0, 2 * min(above, below)),
         p_value_above=above,
         estimate=null + test.drift_at(0.5),
-        interval=Interval(lower=null + low, upper=null + high, level=level_of(alpha)),
+        interval=Interval(lower=null + low, upper=null + high, level=float(level_of(alpha))),
     )
 
 
@@ -137,6 +138,7 @@ class _Ended:
     upper: Array
     information: Array
     statistic: float
+    crossings: Crossings | None
 
     @classmethod
     def at(cls, boundaries: Array, lower: Numbers | None, information: Array, statistic: float) -> "_Ended":
@@ -145,16 +147,21 @@ class _Ended:
         below = -boundaries if lower is None else numbers(lower)
         if not boundaries.shape == below.shape == information.shape:
             raise ValueError("boundaries and information are given for each look")
-        ends = np.array([statistic])
+        lows, highs = (np.append(bars[:-1], statistic) for bars in (below, boundaries))
         return cls(
-            lower=np.concatenate((below[:-1], ends)),
-            upper=np.concatenate((boundaries[:-1], ends)),
+            lower=lows,
+            upper=highs,
             information=information,
             statistic=statistic,
+            crossings=Crossings.of(
+                lows, highs, information, (abs(statistic) + WITHIN) / float(np.sqrt(information[-1]))
+            ),
         )
 
     def tails(self, drift: float) -> tuple[float, float]:
         """The probabilities of an outcome that counts for more, and of one that counts for less."""
+        if self.crossings is not None and abs(drift) <= self.crossings.furthest:
+            return self.crossings.tails(drift)
         above, below = first_crossings(self.lower, self.upper, self.information, drift).sum(axis=1)
         return float(above), float(below)
 

@@ -23,20 +23,20 @@ FEWEST_SUCCESSES = 20
 NEWTON_STEPS = 8  # the start is within a few per cent and every step doubles the digits
 
 
-def tuning(alpha: float) -> float:
+def tuning(alpha: Numbers) -> Array:
     """How many planned variances the mixture variance should be, for the narrowest interval there (7.936 at 0.05).
 
     For a one-sided limit ask at 2 * alpha. Raises ValueError unless 0 < alpha < 1.
 
-    >>> round(tuning(0.05), 3)
+    >>> tuning(0.05).round(3).item()
     7.936
     """
     level_of(alpha)
-    doubled = -2 * float(np.log(alpha))
-    return doubled + float(np.log1p(doubled))
+    doubled = -2 * np.log(numbers(alpha))
+    return np.asarray(doubled + np.log1p(doubled))
 
 
-def mixture_variance(planned_variance: Numbers, alpha: float) -> Array:
+def mixture_variance(planned_variance: Numbers, alpha: Numbers) -> Array:
     """tau2 from the variance the difference is planned to have at the look that matters most.
 
     NaN for a variance that is NaN: nothing was planned. Raises ValueError for one of zero or below.
@@ -62,7 +62,7 @@ def mixture_sprt(effect_spread: Numbers) -> Array:
     return np.square(spread)
 
 
-def asymptotic(variance: Numbers, n: Numbers, *, planned_n: Numbers, alpha: float) -> Array:
+def asymptotic(variance: Numbers, n: Numbers, *, planned_n: Numbers, alpha: Numbers) -> Array:
     """tau2 of the asymptotic confidence sequence, narrowest at planned_n units of both arms together.
 
     Waudby-Smith et al. (2024), equation 9 of arXiv 2103.06476v7, with rho^2 = tuning(alpha) / planned_n, so that
@@ -86,8 +86,8 @@ def log_e_value(difference: Numbers, variance: Numbers, *, tau2: Numbers, null: 
     return np.asarray(z2 * ratio / (2 * (1 + ratio)) - np.log1p(ratio) / 2)
 
 
-def half_width(variance: Numbers, *, tau2: Numbers, alpha: float) -> Array:
-    """Half the width of the always-valid interval of level 1 - alpha around the difference.
+def half_width(variance: Numbers, *, tau2: Numbers, alpha: Numbers) -> Array:
+    """Half the width of the always-valid interval of level 1 - alpha around the difference; all arrays broadcast.
 
     >>> half_width(0.01, tau2=mixture_variance(0.01, 0.05), alpha=0.05).round(4).item()
     0.3035
@@ -95,7 +95,7 @@ def half_width(variance: Numbers, *, tau2: Numbers, alpha: float) -> Array:
     level_of(alpha)
     known = _positive(variance)
     ratio = divide(_positive(tau2), known)
-    return np.asarray(np.sqrt(known * divide(1 + ratio, ratio) * (np.log1p(ratio) - 2 * np.log(alpha))))
+    return np.asarray(np.sqrt(known * divide(1 + ratio, ratio) * (np.log1p(ratio) - 2 * np.log(numbers(alpha)))))
 
 
 def one_sided_log_e_value(difference: Numbers, variance: Numbers, *, tau2: Numbers, null: Numbers = 0.0) -> Array:
@@ -113,7 +113,7 @@ def one_sided_log_e_value(difference: Numbers, variance: Numbers, *, tau2: Numbe
     return np.asarray(_half_mixture(x) - np.log1p(ratio) / 2)
 
 
-def one_sided_width(variance: Numbers, *, tau2: Numbers, alpha: float) -> Array:
+def one_sided_width(variance: Numbers, *, tau2: Numbers, alpha: Numbers) -> Array:
     """How far below the difference its always-valid lower limit of level 1 - alpha lies.
 
     Where `one_sided_log_e_value` is exactly log(1 / alpha): a little less than the closed form of Waudby-Smith et al.
@@ -126,7 +126,7 @@ def one_sided_width(variance: Numbers, *, tau2: Numbers, alpha: float) -> Array:
     level_of(alpha)
     known = _positive(variance)
     ratio = divide(_positive(tau2), known)
-    wanted = np.log1p(ratio) / 2 - np.log(alpha)
+    wanted = np.log1p(ratio) / 2 - np.log(numbers(alpha))
     x = np.sqrt(2 * np.log1p(np.exp(wanted) / 2))
     for _ in range(NEWTON_STEPS):  # convex and increasing: from above it comes down without overshooting
         slope = x + np.exp(-(x**2) / 2 - log_normal_cdf(x)) / np.sqrt(2 * np.pi)

@@ -113,7 +113,7 @@ def inflation(looks: Numbers, *, alpha: float, power: float, spending: Spending 
     information = _planned(numbers(looks))
     bars = boundaries(information, alpha=alpha, spending=spending)
     target = float(normal_quantile(power))
-    fixed = critical_z(alpha) + target
+    fixed = float(critical_z(alpha)) + target
     drift = fixed
     for _ in range(20):  # the z of the power is nearly a straight line in the drift, of slope one
         missing = target - float(normal_quantile(crossing_probability(bars, information, drift)[0].sum()))
@@ -164,5 +164,6 @@ def _bars(clock: Array, information: Array, alpha: float, spending: Spending, *,
     paths: Paths | None = None
     for look, (step, share) in enumerate(zip(steps(information), spent, strict=True)):
         bars[look] = bar_of(paths, step, float(share))
-        paths = Paths.surviving(paths, step, -bars[look] if two_sided else -np.inf, bars[look])
+        if look + 1 < bars.size:
+            paths = Paths.surviving(paths, step, -bars[look] if two_sided else -np.inf, bars[look])
     return bars

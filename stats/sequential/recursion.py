@@ -20,6 +20,7 @@ PANEL_WIDTH = 3.0  # of a panel of the integration, in standard deviations of a 
 PANEL_POINTS = 10
 BAR_PRECISION = 1e-11
 ROOT_TWO_PI = float(np.sqrt(2 * np.pi))
+MOST_MOVED = 16.0  # by a drift, so that its likelihoods are floats
 SMALLEST_TAIL = 1e-200  # below this a tail has too few digits to draw a tangent
 
 
@@ -32,6 +33,8 @@ class Step:
     noise: float
     mean: float  # of z at this look, had nobody stopped
     next_noise: float
+    further_shift: float = 0.0  # by how much other drifts, whose paths are followed too, move the shift and the mean
+    further_mean: float = 0.0
 
     def mirrored(self) -> Self:
         """The same step for -z."""
@@ -63,16 +66,27 @@ class Paths:
         return type(self)(z=-self.z[::-1], mass=self.mass[::-1])
 
 
-def steps(information: Array, drift: float = 0.0) -> Iterator[Step]:
-    """The step to each look. A look that hardly adds information is taken to add a little, so that it resolves."""
+def steps(information: Array, drift: float = 0.0, *, further: float = 0.0) -> Iterator[Step]:
+    """The step to each look. A look that hardly adds information is taken to add a little, so that it resolves.
+
+    Paths of drifts up to `further` away are followed too.
+    """
     growth = np.maximum(information[1:] / information[:-1], 1 + SMALLEST_STEP)
     keep = np.concatenate(([0.0], 1 / np.sqrt(growth)))
     noise = np.sqrt(1 - keep**2)
-    mean = drift * np.sqrt(information)
-    shift = mean - keep * np.concatenate(([0.0], mean[:-1]))
+    root = np.sqrt(information)
+    moved = root - keep * np.concatenate(([0.0], root[:-1]))
     for k in range(information.size):
         ahead = noise[k + 1] / keep[k + 1] if k + 1 < information.size else np.inf
-        yield Step(keep=keep[k], shift=shift[k], noise=noise[k], mean=mean[k], next_noise=ahead)
+        yield Step(
+            keep=keep[k],
+            shift=drift * moved[k],
+            noise=noise[k],
+            mean=drift * root[k],
+            next_noise=ahead,
+            further_shift=further * moved[k],
+            further_mean=further * root[k],
+        )
 
 
 def _nodes(low: float, high: float, scale: float) -> tuple[Array, Array]:
@@ -90,16 +104,20 @@ _PANEL = np.polynomial.legendre.leggauss(PANEL_POINTS)
 def _reach(before: Paths | None, step: Step) -> tuple[float, float]:
     """The values of z that a path may have at this look."""
     if before is None:
-        return step.mean - REACH, step.mean + REACH
+        reach = REACH + step.further_mean
+        return step.mean - reach, step.mean + reach
     low, high = step.shift + step.keep * before.z[[0, -1]]
-    return low - REACH * step.noise, high + REACH * step.noise
+    reach = REACH * step.noise + step.further_shift
+    return low - reach, high + reach
 
 
 def _density(before: Paths | None, step: Step, z: Array) -> Array:
     if before is None:
         return _normal_density(z - step.mean)
-    apart = (z[:, np.newaxis] - step.shift - step.keep * before.z) / step.noise
-    return _normal_density(apart) @ before.mass / step.noise
+    apart = ((z - step.shift) / step.noise)[:, np.newaxis] - step.keep / step.noise * before.z
+    # In place: each pass over this table is most of what a boundary costs.
+    np.exp(np.multiply(np.square(apart, out=apart), -0.5, out=apart), out=apart)
+    return np.asarray(apart @ before.mass / (ROOT_TWO_PI * step.noise))
 
 
 def tail(before: Paths | None, step: Step, bar: float, *, below: bool = False) -> float:
@@ -142,6 +160,55 @@ def first_crossings(lower: Array, upper: Array, information: Array, drift: float
         crossed[:, look] = tail(paths, step, high), tail(paths, step, low, below=True)
         paths = Paths.surviving(paths, step, low, high)
     return crossed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crossings:
+    """What `first_crossings` gives in all, for any drift from one recursion.
+
+    Under a drift a path that is at z with information I is exp(drift z sqrt(I) - drift^2 I / 2) times as likely as
+    without (Jennison & Turnbull 2000, section 19.2), and so are the paths that go on from there. An entry for each
+    value of z that paths go on from to a look, of all looks.
+    """
+
+    z: Array
+    root: Array  # of the information there
+    mass: Array  # without a drift
+    moved: Array  # by how much a drift of one moves z on the way to the look, in standard deviations of the step
+    lower: Array  # how far z has to move to the bars of the look, in the same
+    upper: Array
+    furthest: float
+
+    @classmethod
+    def of(cls, lower: Array, upper: Array, information: Array, furthest: float) -> Self | None:
+        """Follow the paths once, so widely that drifts up to `furthest` are seen.
+
+        None where a look before the last hardly adds information: taken to add a little, it has no such likelihoods;
+        nor have drifts that move z at the last look by more than MOST_MOVED.
+        """
+        hardly_grows = np.any(information[1:-1] < information[:-2] * (1 + SMALLEST_STEP))
+        if hardly_grows or furthest * np.sqrt(information[-1]) > MOST_MOVED:
+            return None
+        paths: Paths | None = None
+        roots, found = np.sqrt(information), []
+        for look, (low, high, step) in enumerate(zip(lower, upper, steps(information, further=furthest), strict=True)):
+            # All paths are as if they came from z = 0 before any information.
+            came = Paths(z=np.zeros(1), mass=np.ones(1)) if paths is None else paths
+            keep, noise, root = (0.0, 1.0, 0.0) if paths is None else (step.keep, step.noise, roots[look - 1])
+            part = (root, (roots[look] - keep * root) / noise), (low - keep * came.z, high - keep * came.z)
+            found.append(
+                (came.z, came.mass, *(np.full(came.z.shape, x) for x in part[0]), *(x / noise for x in part[1]))
+            )
+            paths = Paths.surviving(paths, step, low, high) if look + 1 < upper.size else None
+        z, mass, root, moved, below, above = map(np.concatenate, zip(*found, strict=True))
+        return cls(z=z, mass=mass, root=root, moved=moved, lower=below, upper=above, furthest=furthest)
+
+    def tails(self, drift: float) -> tuple[float, float]:
+        """The probabilities of leaving upwards and downwards, for a drift of at most `furthest` either way."""
+        at = drift * self.root
+        mass = self.mass * np.exp(at * (self.z - at / 2))
+        above, below = normal_cdf(drift * self.moved - self.upper), normal_cdf(self.lower - drift * self.moved)
+        return float(mass @ above), float(mass @ below)
 
 
 def _newton(before: Paths, step: Step, bar: float, tail: float, spent: float) -> float:

@@ -102,7 +102,7 @@ def two_sided(
         return _spent(clock, amounts, *shares, drift, binding=binding)
 
     target = float(normal_quantile(1 - beta))
-    near = (target + critical_z(alpha)) / float(np.sqrt(amounts[-1]))
+    near = (target + float(critical_z(alpha))) / float(np.sqrt(amounts[-1]))
     drift = root_of(lambda drift: _probit(planned(drift).power(drift)) - target, near, abs(near) / 20)
     return planned(drift)
 

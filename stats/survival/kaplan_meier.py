@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stats.arrays import Array, Codes, Mask, divide
+from stats.arrays import Array, Codes, Mask, Numbers, divide, numbers
 from stats.distributions import critical_z
 from stats.results import Reason, Undefined, reason_codes, reason_of
 from stats.survival.counts import LifeTable
@@ -34,7 +34,7 @@ class Survival:
     variance: Array
     lower: Array
     upper: Array
-    level: float
+    level: Array  # broadcasts against the others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +55,8 @@ class Medians:
         return Undefined(reason=reason) if reason else float(self.day[index])
 
 
-def estimate(table: LifeTable, *, level: float) -> Survival:
-    """The curve with limits that cover the truth at each single day with probability `level`.
+def estimate(table: LifeTable, *, level: Numbers) -> Survival:
+    """The curve with limits that cover the truth at each single day with probability `level`, which broadcasts.
 
     >>> from stats.survival.counts import life_table
     >>> found = estimate(life_table([10], [[2, 4]], [[0, 0]], [2]), level=0.95)
@@ -66,13 +66,13 @@ def estimate(table: LifeTable, *, level: float) -> Survival:
     survival, spread = curve(table), _greenwood(table)
     inside = np.where((survival > 0) & (survival < 1), survival, np.nan)
     log = np.log(inside)
-    stretch = np.exp(critical_z(1 - level) * np.sqrt(spread) / log)  # 1 at most, for the logarithm is negative
+    stretch = np.exp(critical_z(1 - numbers(level)) * np.sqrt(spread) / log)  # 1 at most, for the logarithm is negative
     return Survival(
         survival=survival,
         variance=np.square(np.where(survival > 0, survival, np.nan)) * spread,
         lower=np.exp(log / stretch),
         upper=np.exp(log * stretch),
-        level=level,
+        level=numbers(level),
     )
 
 

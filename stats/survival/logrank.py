@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stats import wald
-from stats.arrays import Array, Codes, divide
+from stats.arrays import Array, Codes, Numbers, divide
 from stats.distributions import normal_cdf
 from stats.results import Comparisons, Reason, reason_codes, reason_of
 from stats.survival.counts import LifeTable
@@ -40,7 +40,7 @@ class LogRank:
         """Why this cell has no answer, or None if it has one."""
         return reason_of(int(self.reason[index]))
 
-    def log_hazard_ratio(self, *, alpha: float) -> Comparisons:
+    def log_hazard_ratio(self, *, alpha: Numbers) -> Comparisons:
         """One step towards the maximum likelihood: score / variance, with the variance 1 / variance.
 
         Close to the Cox estimate for moderate effects; pulled towards zero for large ones.

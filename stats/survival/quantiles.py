@@ -94,7 +94,7 @@ def quantile(survival: Survival, share: float) -> Quantiles:
         day=np.where(level_off, (first + later) / 2, first),
         lower=_first(survival.lower <= left),
         upper=_first(survival.upper <= left),
-        level=survival.level,
+        level=float(survival.level),
         reason=reason_codes(
             (np.isnan(curve[..., 0]), Reason.INSUFFICIENT_DATA),
             (np.isnan(first), Reason.NOT_REACHED),
@@ -122,7 +122,7 @@ def share_by(survival: Survival, day: int) -> Shares:
         variance=survival.variance[..., day - 1],
         lower=1 - upper,
         upper=1 - lower,
-        level=survival.level,
+        level=float(survival.level),
         reason=reason_codes((np.isnan(left), Reason.INSUFFICIENT_DATA), (np.isnan(lower), Reason.ZERO_VARIANCE)),
     )
 

@@ -6,11 +6,12 @@ R's survRM2 without its small-sample factor. tau is chosen before the data.
 """
 
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 
 from stats import wald
-from stats.arrays import Array, Codes, divide
+from stats.arrays import Array, Codes, Numbers, divide
 from stats.results import Comparisons, Reason, Undefined, reason_codes, reason_of
 from stats.survival.counts import LifeTable
 from stats.survival.kaplan_meier import curve
@@ -28,9 +29,16 @@ class RestrictedMean:
     Undefined(reason=<Reason.INSUFFICIENT_DATA: 'insufficient_data'>)
     """
 
+    n: Array  # units at risk at the start
     value: Array
     variance: Array
     reason: Codes
+
+    def __getitem__(self, index: Any) -> Self:
+        """Some of the means, by any index that numpy takes."""
+        return type(self)(
+            n=self.n[index], value=self.value[index], variance=self.variance[index], reason=self.reason[index]
+        )
 
     def at(self, *index: int) -> float | Undefined:
         """The mean of one cell as a plain number."""
@@ -59,10 +67,11 @@ def estimate(table: LifeTable, tau: int) -> RestrictedMean:
     events, at_risk = table.events[..., : tau - 1], table.at_risk[..., : tau - 1]
     # Where all at risk had the event, nothing is left to the right of it, and the term is zero.
     terms = np.where(rest > 0, np.square(rest) * divide(events, at_risk * (at_risk - events)), 0.0)
-    return RestrictedMean(value=value, variance=np.where(reason == 0, terms.sum(axis=-1), np.nan), reason=reason)
+    variance = np.where(reason == 0, terms.sum(axis=-1), np.nan)
+    return RestrictedMean(n=table.at_risk[..., 0], value=value, variance=variance, reason=reason)
 
 
-def compare(control_table: LifeTable, treatment_table: LifeTable, *, tau: int, alpha: float) -> Comparisons:
+def compare(control_table: LifeTable, treatment_table: LifeTable, *, tau: int, alpha: Numbers) -> Comparisons:
     """Treatment minus control in days: below zero, the treatment gets there sooner. Normal z; the arrays broadcast.
 
     Undefined below two units in an arm, where an arm has no restricted mean, and where neither curve varies. Raises
@@ -74,9 +83,19 @@ def compare(control_table: LifeTable, treatment_table: LifeTable, *, tau: int, a
     >>> round(found.difference, 3), round(found.p_value, 4)
     (-0.5, 0.0011)
     """
-    control, treatment = estimate(control_table, tau), estimate(treatment_table, tau)
+    return between(estimate(control_table, tau), estimate(treatment_table, tau), alpha=alpha)
+
+
+def between(control: RestrictedMean, treatment: RestrictedMean, *, alpha: Numbers) -> Comparisons:
+    """As `compare`, of means that are there already.
+
+    >>> from stats.survival.counts import life_table
+    >>> means = (estimate(life_table([50], [days], [[0, 0]], [2]), 2) for days in ([5, 5], [15, 10]))
+    >>> round(between(*means, alpha=0.05).at().difference, 3)
+    -0.2
+    """
     variance = control.variance + treatment.variance
-    few = np.minimum(control_table.at_risk[..., 0], treatment_table.at_risk[..., 0]) < FEWEST
+    few = np.minimum(control.n, treatment.n) < FEWEST
     reason = reason_codes(
         (np.isnan(variance) | few, Reason.INSUFFICIENT_DATA),
         (variance == 0, Reason.ZERO_VARIANCE),

@@ -37,6 +37,8 @@ REASONS: Mapping[str, str] = {
     "sequential.recursion.": "the integral below boundaries, adjusted and stopping, which are compared",
     "sequential.roots.root_of": PART,
     "sequential.regression.tuning": "planned n over the kernel's tuning, which is compared",
+    "survival.counts.by_snapshot": "life_table's counts, which are compared; held against them in tests/stats",
+    "survival.rmst.between": PART,
     "sequential.staggered.log_rank_evidence": "the kernel on log_rank_by_day; both are compared",
     "sequential.staggered.merged": OURS,
     "srm.concentration_for": OURS,

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from experiments.cohorts import Aggregates, Rows, assemble, decode
+from experiments import cohorts
+from experiments.cohorts import Aggregates, Table, assemble, decode
 from experiments.enums import Kind, Policy, Role
 from experiments.evaluation import Evaluation, evaluate
 from experiments.looks import Span
@@ -80,6 +81,15 @@ def informed(bare: Plan) -> Plan:
         return replace(kpi, information=rules.information(kpi.role, kpi.margin if kpi.mde is None else kpi.mde))
 
     return replace(bare, kpis=[of(kpi) for kpi in bare.kpis])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """Aggregates row by row, with the columns of the three tables."""
+
+    entries: list[dict[str, Any]]
+    moments: list[dict[str, Any]]
+    durations: list[dict[str, Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,7 +186,30 @@ def known(rows: Rows, of: Plan, through: date) -> Rows:
 def aggregates(of: Plan, rows: Rows, through: date) -> Aggregates:
     """The rows known at a midnight, laid out."""
     moment = datetime.combine(through, time(tzinfo=UTC))
-    return assemble(of, IDS, known(rows, of, through), moment, 0)
+    return assemble(of, IDS, stored(known(rows, of, through)), moment, 0)
+
+
+def stored(rows: Rows) -> cohorts.Rows:
+    """The same rows column by column, as they are read from the database."""
+    question = ("definition_id", "segment")
+    return cohorts.Rows(
+        entries=table(("segment",), rows.entries),
+        moments=table(question, rows.moments),
+        durations=table(question, rows.durations),
+    )
+
+
+def table(keys: tuple[str, ...], rows: Sequence[dict[str, Any]]) -> Table:
+    """Rows as columns, in groups of what they share."""
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[key] for key in keys), []).append(row)
+    return Table(keys=keys, groups={key: columns(keys, some) for key, some in groups.items()})
+
+
+def columns(keys: tuple[str, ...], rows: Sequence[dict[str, Any]]) -> cohorts.Columns:
+    found = {name: np.array([row[name] for row in rows]) for name in rows[0] if name not in keys}
+    return found | {"entered_on": found["entered_on"].astype("datetime64[D]")}
 
 
 def evaluated(of: Plan, rows: Rows, through: date, stopped_on: date | None = None) -> Evaluation:

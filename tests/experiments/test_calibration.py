@@ -10,10 +10,9 @@ from math import sqrt
 import numpy as np
 import pytest
 
-from experiments.cohorts import Rows
 from experiments.enums import Policy
 from experiments.plan import Plan
-from tests.experiments.planning import IDS, day, evaluated, plan, planned
+from tests.experiments.planning import IDS, Rows, day, evaluated, plan, planned
 
 ALPHA = 0.05
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from experiments.cohorts import EVERYBODY, Aggregates, Rows, assemble
+from experiments.cohorts import EVERYBODY, Aggregates, assemble
 from kpi import kinds
-from tests.experiments.planning import CONTROL, OTHER, TREATMENT, day, plan, planned
+from tests.experiments.planning import CONTROL, OTHER, TREATMENT, Rows, day, plan, planned, stored
 
 SPEED = planned("speed", kinds.TimeToValue(event="activated", tau_days=3))
 PLAN = plan(planned(), SPEED, variants=[CONTROL, TREATMENT, OTHER])
@@ -22,7 +22,7 @@ def cell(variant: int, number: int, segment: str = EVERYBODY, **more: Any) -> di
 
 def assembled(*, entries: Any = (), moments: Any = (), durations: Any = ()) -> Aggregates:
     rows = Rows(entries=list(entries), moments=list(moments), durations=list(durations))
-    return assemble(PLAN, {"treatment": 1, "control": 3, "other": 2}, rows, THROUGH, 5)
+    return assemble(PLAN, {"treatment": 1, "control": 3, "other": 2}, stored(rows), THROUGH, 5)
 
 
 def test_assemble_puts_every_row_into_its_variant_and_day() -> None:
@@ -31,14 +31,14 @@ def test_assemble_puts_every_row_into_its_variant_and_day() -> None:
         moments=[cell(1, 6, definition_id=PLAN.kpis[0].definition.id, n=60, mean=0.5, m2=15.0)],
         durations=[cell(2, 4, definition_id=SPEED.definition.id, day=2, events=3, losses=1)],
     )
-    assert (made.first, made.crossovers, made.segments) == (day(4), 5, ["plan=pro"])
+    assert (made.first, made.crossovers, list(made.entered)) == (day(4), 5, [EVERYBODY, "plan=pro"])
     assert_array_equal(made.entered[EVERYBODY], [[40, 0, 0], [0, 0, 60], [7, 0, 0]])  # control, treatment, other
     assert_array_equal(made.entered["plan=pro"], [[0, 0, 0], [2, 0, 0], [0, 0, 0]])
-    shares = made.cohorts[PLAN.kpis[0].definition.id, EVERYBODY].moments
+    shares = made.cohorts(PLAN.kpis[0].definition.id, EVERYBODY).moments
     assert shares is not None
     assert (shares.n[1, 2], shares.mean[1, 2], shares.m2[1, 2]) == (60, 0.5, 15.0)
     assert shares.n.sum() == 60
-    speed = made.cohorts[SPEED.definition.id, EVERYBODY]
+    speed = made.cohorts(SPEED.definition.id, EVERYBODY)
     assert speed.events is not None
     assert speed.losses is not None
     assert (speed.events.shape, speed.events[2, 0, 2], speed.losses[2, 0, 2]) == ((3, 3, 3), 3, 1)
@@ -47,9 +47,11 @@ def test_assemble_puts_every_row_into_its_variant_and_day() -> None:
 
 def test_assemble_without_rows_is_everybody_with_nobody_in_it() -> None:
     made = assembled()
-    assert (made.first, made.segments, made.snapshots(30)) == (THROUGH.date(), [], [])
+    assert (made.first, made.snapshots(30)) == (THROUGH.date(), [])
     assert made.entered[EVERYBODY].sum() == 0
-    assert set(made.cohorts) == {(kpi.definition.id, EVERYBODY) for kpi in PLAN.kpis}
+    assert [(question.planned, question.segment) for block in made.blocks for question in block.questions] == [
+        (kpi, EVERYBODY) for kpi in PLAN.kpis
+    ]
 
 
 def test_assemble_row_of_a_variant_that_is_not_in_the_plan_is_a_bug_that_shows() -> None:

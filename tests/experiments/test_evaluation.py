@@ -14,7 +14,6 @@ from scipy import stats as scipy_stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep, proportions_ztest
 
-from experiments.cohorts import Rows
 from experiments.enums import Policy, Role
 from experiments.evaluation import Evaluation
 from experiments.findings import Finding
@@ -30,6 +29,7 @@ from tests.experiments.planning import (
     OTHER,
     TREATMENT,
     Law,
+    Rows,
     day,
     evaluated,
     plan,

@@ -194,7 +194,7 @@ async def test_arms_together_are_what_the_service_reads_of_the_control_on_every_
     assert list(trials) == ["activation", *KINDS]
     for planned in past.plan.kpis:
         split = trials[planned.kpi].split
-        served = decode(planned).read(past.aggregates.cohorts[planned.definition.id, EVERYBODY], ages)
+        served = decode(planned).read(past.aggregates.cohorts(planned.definition.id, EVERYBODY), ages)
         places = [snapshots.index(BEGAN.date() + timedelta(days=day)) for day in split.days.tolist()]
         n, value = whole(split)
         np.testing.assert_allclose(n, np.broadcast_to(served.n[0, places], n.shape))

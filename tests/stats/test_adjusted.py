@@ -15,6 +15,7 @@ from scipy.stats import norm
 from stats.arrays import Array
 from stats.sequential.adjusted import Adjusted, after, repeated_interval
 from stats.sequential.group_sequential import boundaries, pocock
+from stats.sequential.recursion import MOST_MOVED, Crossings, first_crossings
 from tests.stats.drawing import fewer
 
 LOOKS = np.array([0.3, 0.7, 1.0])
@@ -155,3 +156,47 @@ def test_repeated_intervals_without_a_bar_or_a_variance_have_no_limits() -> None
 def test_answers_to_looks_out_of_order_are_refused(ask: Callable[[], object]) -> None:
     with pytest.raises(ValueError, match=r"each look|start above zero|alpha|finite"):
         ask()
+
+
+# --- one recursion for all drifts ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("one_sided", [False, True])
+@pytest.mark.parametrize("unit", [1e-4, 1.0, 1e4])
+@pytest.mark.parametrize("fractions", [[1.0], [0.4, 1.0], [0.05, 0.3, 0.31, 0.8, 1.0], np.arange(1, 13) / 12])
+def test_crossings_of_any_drift_equal_those_of_a_recursion_with_it(
+    *, fractions: Array, unit: float, one_sided: bool
+) -> None:
+    information = np.asarray(fractions) * unit
+    upper = np.append(boundaries(fractions, alpha=0.01)[:-1], 0.7)
+    lower = np.append(np.full(upper.size - 1, -np.inf), 0.7) if one_sided else np.append(-upper[:-1], 0.7)
+    most = MOST_MOVED / float(np.sqrt(information[-1]))
+    found = Crossings.of(lower, upper, information, most)
+    assert found is not None
+    for drift in np.linspace(-most, most, 9).tolist():
+        expected = first_crossings(lower, upper, information, drift).sum(axis=1)
+        assert_allclose(found.tails(drift), expected, rtol=0, atol=3e-11)
+        assert sum(found.tails(drift)) == pytest.approx(1, abs=3e-11)
+
+
+def test_crossings_of_looks_that_hardly_grow_or_drifts_too_large_are_left_to_their_own_recursion() -> None:
+    bars = np.array([3.0, 2.5, 2.0])
+    assert Crossings.of(-bars, bars, np.array([0.5, 0.5001, 1.0]), 1.0) is None
+    assert Crossings.of(-bars, bars, np.array([0.5, 0.9, 1.0]), MOST_MOVED + 1e-9) is None
+    assert Crossings.of(-bars, bars, np.array([0.5, 1.0, 1.0]), MOST_MOVED) is not None
+
+
+@pytest.mark.parametrize("looks", [[0.3, 0.3, 1.0], [0.3, 0.3002, 1.0]])
+def test_answer_after_a_look_that_brought_nothing_hardly_differs_from_one_without_it(looks: list[float]) -> None:
+    plain = after([3.0, 2.0], [0.3, 1.0], 1.2, alpha=0.05)
+    found = after([3.0, 3.0, 2.0], looks, 1.2, alpha=0.05)
+    assert found.estimate == pytest.approx(plain.estimate, abs=1e-3)
+    assert found.interval.lower == pytest.approx(plain.interval.lower, abs=1e-3)
+
+
+@pytest.mark.parametrize("alpha", [0.05, 1e-10])
+def test_answer_far_from_the_null_or_with_limits_far_away_is_that_of_one_look(alpha: float) -> None:
+    # At the first look no other was taken, so the interval is the fixed one.
+    found = after([3.0], [4.0], 12.0, alpha=alpha)
+    limits = (12 + norm.ppf(alpha / 2)) / 2, (12 + norm.isf(alpha / 2)) / 2
+    assert_allclose((found.interval.lower, found.interval.upper), limits, rtol=1e-7)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from stats.survival.counts import life_table
+from stats.survival.counts import by_snapshot, life_table
 from tests.stats.expansion import draw_cohorts
 
 
@@ -54,3 +54,28 @@ def test_cohorts_not_watched_yet_are_not_at_risk() -> None:
 def test_impossible_counts_are_refused(events: list[list[int]]) -> None:
     with pytest.raises(ValueError, match="no more than the units"):
         life_table([10], events, [[0, 0]], [2])
+
+
+@pytest.mark.parametrize("snapshots", [0, 1, 30])
+def test_snapshots_of_cohorts_in_order_equal_those_of_any_cohorts(snapshots: int) -> None:
+    arms = [draw_cohorts(seed) for seed in (3, 4, 5)]
+    entered, events, losses = (
+        np.stack([getattr(arm, name) for arm in arms]) for name in ("entered", "events", "losses")
+    )
+    observed = np.maximum(np.arange(snapshots)[:, np.newaxis] - np.arange(15), 0)
+    found = by_snapshot(entered, events, losses, observed)
+    any_order = life_table(entered[:, np.newaxis], events[:, np.newaxis], losses[:, np.newaxis], observed)
+    assert found.at_risk.shape == (3, snapshots, 15)
+    assert_array_equal(found.at_risk, any_order.at_risk)
+    assert_array_equal(found.events, any_order.events)
+    assert_array_equal(found.losses, any_order.losses)
+
+
+def test_snapshot_of_a_cohort_watched_for_longer_than_one_before_it_is_refused() -> None:
+    with pytest.raises(ValueError, match="entered before it"):
+        by_snapshot([10, 10], [[1], [1]], [[0], [0]], [[1, 0], [0, 1]])
+
+
+def test_snapshots_refuse_more_events_than_units() -> None:
+    with pytest.raises(ValueError, match="no more than the units entered"):
+        by_snapshot([2], [[1, 2]], [[0, 0]], [[2]])
