@@ -52,7 +52,7 @@ def database_url(data_dir: Path) -> Iterator[str]:
 
 
 async def _without_waiting_for_the_disk(url: str) -> None:
-    """Commit at once: what these tests write need not outlive the machine. Tests that kill a Postgres have their own."""
+    """Commit at once: what tests write need not outlive the machine. Those that kill a Postgres have their own."""
     engine = create_async_engine(url)
     async with engine.begin() as connection:
         await connection.execute(text("ALTER ROLE CURRENT_USER SET synchronous_commit = off"))
