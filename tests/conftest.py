@@ -1,5 +1,6 @@
 """What the tests share: one real Postgres for the session, and a workspace of its own for every test."""
 
+import asyncio
 import os
 import shutil
 import tempfile
@@ -11,6 +12,8 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from api import embedded, schema
 from api.auth.keys import Caller, Scope
@@ -44,7 +47,16 @@ def database_url(data_dir: Path) -> Iterator[str]:
         yield given.replace("postgresql://", DRIVER)
         return
     with embedded.running(data_dir / "database") as database:
+        asyncio.run(_without_waiting_for_the_disk(database.url))
         yield database.url
+
+
+async def _without_waiting_for_the_disk(url: str) -> None:
+    """Commit at once: what tests write need not outlive the machine. Those that kill a Postgres have their own."""
+    engine = create_async_engine(url)
+    async with engine.begin() as connection:
+        await connection.execute(text("ALTER ROLE CURRENT_USER SET synchronous_commit = off"))
+    await engine.dispose()
 
 
 @pytest_asyncio.fixture(scope="session")

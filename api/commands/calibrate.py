@@ -23,6 +23,8 @@ from stats.calibration.scenarios import LIMITS, SCENARIOS, VARIED, Scenario, Sta
 from stats.calibration.table import Row, rows
 from stats.sequential.confidence_sequence import FEWEST, FEWEST_SUCCESSES
 
+app = typer.Typer(add_completion=False)
+
 ALPHA = 0.05
 REPLICATES = 2_000
 SEED = 2026
@@ -116,6 +118,7 @@ class Calibration:
         return tuple(f"{name}: {', '.join(failures)}" for name, failures in named if failures)
 
 
+@app.command()
 def calibrate(
     replicates: Annotated[int, typer.Option(help="Experiments of each scenario, with and without effect.", min=100)] = (
         REPLICATES

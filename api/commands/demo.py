@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
@@ -22,7 +23,7 @@ from api.auth.keys import Caller, Scope
 from api.auth.tenants import DEFAULT, ensure_workspace
 from api.commands import serving
 from api.commands.key import made
-from api.commands.process import Surroundings, console, fail, run
+from api.commands.process import DataDir, Port, Surroundings, check_port, console, fail, run, surroundings
 from api.database import Database
 from api.graphql.context import Context
 from api.graphql.schema import schema
@@ -31,6 +32,8 @@ from api.sample import Company
 from experiments import exposures
 from kpi import events
 from kpi.ingest import Report
+
+app = typer.Typer(add_completion=False)
 
 BATCH = 5_000
 REGISTER = """
@@ -61,6 +64,22 @@ class Memory(msgspec.Struct, kw_only=True):
     is_loaded: bool = False
     read_key: str = ""
     ingest_key: str = ""
+
+
+@app.command()
+def demo(
+    data_dir: DataDir = None,
+    port: Port = None,
+    truth: Annotated[bool, typer.Option("--truth", help="Print the true effects and end.")] = False,
+) -> None:
+    """Load the sample company, once, and serve it."""
+    if truth:
+        show_truths()
+        return
+    with surroundings(data_dir or default_data_dir()) as around:
+        number = port or around.settings.port
+        check_port(around.settings.host, number)
+        serve(around, port=number)
 
 
 def default_data_dir() -> Path:

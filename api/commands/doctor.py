@@ -10,11 +10,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from math import sqrt
+from typing import Annotated
 
 import asyncpg
+import typer
 from sqlalchemy import text
 
-from api.commands.process import Surroundings
+from api.commands.process import DataDir, Surroundings, console, run, surroundings
 from api.database import Database
 from api.doors.health import readiness
 from api.jobs.refresh import Due, news, refresh
@@ -24,6 +26,8 @@ from experiments import plan as plans
 from experiments.plan import Plan
 from experiments.slices import EVERYTHING
 from kpi.queries import pending_ingests
+
+app = typer.Typer(add_completion=False)
 
 OLDEST_POSTGRES = 15
 LARGEST_DRIFT = 5.0
@@ -54,6 +58,25 @@ class Check:
     name: str
     is_ok: bool
     sentence: str
+
+
+@app.command()
+def doctor(
+    data_dir: DataDir = None,
+    is_recomputing: Annotated[
+        bool, typer.Option("--recompute", help="Derive all aggregates anew and compare; changes nothing.")
+    ] = False,
+    is_mending: Annotated[bool, typer.Option("--mend", help="With --recompute: keep what was derived anew.")] = False,
+) -> None:
+    """Look at Postgres, migrations, clock, worker and disk, and say in words what is wrong."""
+    with surroundings(data_dir) as around:
+        checks = run(around, lambda database: examine(around, database), is_migration=True)
+        if is_recomputing or is_mending:
+            checks += run(around, lambda database: recompute(database, is_mending=is_mending))
+    for check in checks:
+        console.print(f"{'[green]ok[/]   ' if check.is_ok else '[bold red]wrong[/]'} {check.name}: {check.sentence}")
+    if not all(check.is_ok for check in checks):
+        raise typer.Exit(1)
 
 
 async def examine(around: Surroundings, database: Database) -> list[Check]:

@@ -9,10 +9,12 @@ import typer
 from api.auth.tenants import DEFAULT, workspace
 from api.commands.process import DataDir, WorkspaceKey, console, fail, run, surroundings
 from api.database import Database
-from api.doors.export import moment
+from api.files.times import moment
 from api.files.writing import Form, written
 from experiments.extraction import ATTRIBUTE, Noun, Selection, extract
 from kpi.errors import NotFound
+
+app = typer.Typer(add_completion=False)
 
 Experiment = Annotated[str | None, typer.Option("--experiment", help="Only what belongs to this experiment.")]
 Unit = Annotated[str | None, typer.Option("--unit", help="Only rows of this unit, named as its senders write it.")]
@@ -23,6 +25,7 @@ Spreadsheet = Annotated[
 ]
 
 
+@app.command()
 def export(
     noun: Annotated[Noun, typer.Argument(help="What to export.")],
     file: Annotated[Path, typer.Argument(help="The .csv or .parquet file to write.")],

@@ -11,7 +11,10 @@ from api.database import Database
 from experiments import forgetting
 from experiments.forgetting import Forgotten
 
+app = typer.Typer(add_completion=False)
 
+
+@app.command()
 def forget(
     unit: Annotated[str, typer.Argument(help="The id of the unit, as its senders write it.")],
     workspace: WorkspaceKey = DEFAULT,

@@ -19,6 +19,8 @@ from api.files.rejects import RejectFile
 from api.jobs.tables import Noun
 from kpi.ingest import Report
 
+app = typer.Typer(add_completion=False)
+
 Place = Path | Literal["-"]
 AGAIN = "Run the same import again: what is in already does not count twice."
 
@@ -54,6 +56,7 @@ class Tally:
         self.rejected += len(report.refusals) + rejects
 
 
+@app.command()
 def import_(
     noun: Annotated[Noun, typer.Argument(help="What the rows are.")],
     file: File,

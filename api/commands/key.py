@@ -13,7 +13,7 @@ from api.auth.tenants import DEFAULT, ensure_workspace, workspace
 from api.commands.process import DataDir, WorkspaceKey, console, fail, run, surroundings
 from api.database import Database
 
-app = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
+app = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True, add_completion=False)
 
 
 @app.command()

@@ -31,6 +31,7 @@ T = TypeVar("T")
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="The folder of the embedded Postgres, when DATABASE_URL is not set.")
 ]
+Port = Annotated[int | None, typer.Option(help="The port to listen on; 8000 unless set.", min=1, max=65535)]
 WorkspaceKey = Annotated[str, typer.Option("--workspace", help="The key of the workspace.")]
 
 

@@ -1,16 +1,14 @@
-"""Running the service: API, pages and worker in one process, or apart."""
+"""Running the service: API and pages, with the worker or without."""
 
-import asyncio
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import uvicorn
 
 from api.app import build
 from api.commands.process import Surroundings, run
 from api.database import Database
-from api.jobs.worker import work
 
 CONCURRENCY = 200
 """Connections, beside those of subscriptions, beyond which a request is answered 503 at once instead of waiting."""
@@ -34,19 +32,6 @@ def serve(around: Surroundings, *, host: str, port: int, with_worker: bool, read
         timeout_graceful_shutdown=GRACE,
     )
     Server(config, ready).run()
-
-
-def work_alone(around: Surroundings) -> None:
-    """Run the worker until interrupted."""
-
-    async def until_ended(database: Database) -> None:
-        task = asyncio.create_task(work(database, seconds=around.settings.refresh_seconds))
-        for name in ENDING:
-            asyncio.get_running_loop().add_signal_handler(name, task.cancel)
-        with suppress(asyncio.CancelledError):
-            await task
-
-    run(around, until_ended)
 
 
 class Server(uvicorn.Server):

@@ -6,7 +6,7 @@ Aggregates need the scope `read`; raw rows, which say what each unit did, the sc
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from starlette.requests import Request
@@ -17,6 +17,7 @@ from starlette.types import Scope as Sent
 from api.auth import keys
 from api.auth.keys import Scope
 from api.database import Database
+from api.files.times import moment
 from api.files.writing import MEDIA, Form, written
 from api.graphql.endpoint import bearer
 from experiments.extraction import Noun, Selection, extract
@@ -117,12 +118,3 @@ def _moment(said: Any, name: str) -> datetime | None:
     except ValueError:
         sentence = f"{name} is no moment like 2026-06-01 or 2026-06-01T08:00:00Z."
         raise Refusal(400, "BAD_USER_INPUT", sentence) from None
-
-
-def moment(text: str) -> datetime:
-    """A day or a time, in UTC unless it names a zone. Raises ValueError."""
-    at = datetime.fromisoformat(text)
-    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
-    if not 1970 <= at.year <= 9998:
-        raise ValueError(text)
-    return at

@@ -138,3 +138,12 @@ def span(text: str) -> timedelta:
         return sum(parts, timedelta())
     except OverflowError:
         raise MappingError(f"{text!r} is longer than time itself.") from None
+
+
+def moment(text: str) -> datetime:
+    """A day or a time, in UTC unless it names a zone. Raises ValueError."""
+    at = datetime.fromisoformat(text)
+    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
+    if not 1970 <= at.year <= 9998:
+        raise ValueError(text)
+    return at

@@ -18,15 +18,18 @@ def root_of(increasing: Callable[[float], float], near: float, width: float) -> 
     2.0
     """
     (low, below), (high, above) = _bracket(increasing, near, width)
+    before = 0.0
     for _ in range(MOST_STEPS):
         x = (low * above - high * below) / (above - below)
         value = increasing(x)
         if abs(value) < PRECISION or high - low < PRECISION * max(1.0, abs(x)):
             break
-        if value > 0:  # an end that stays twice counts half: it pulls the next guess over to its side
-            high, above, below = x, value, below / 2
+        stays = 0.5 if value * before > 0 else 1.0  # an end that stays twice counts half: it pulls the next guess over
+        if value > 0:
+            high, above, below = x, value, below * stays
         else:
-            low, below, above = x, value, above / 2
+            low, below, above = x, value, above * stays
+        before = value
     return x
 
 

@@ -2,6 +2,7 @@
 
 import signal
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -60,18 +61,9 @@ def test_fixed_intervals_cover_the_truths_as_often_as_they_promise(demo: Service
     assert len(misses) <= 3, misses  # P(more than 3 of 14 at 5 %) is below 0.005
 
 
-def test_second_start_is_warm_and_keeps_data_and_keys(data_dir: Path) -> None:
-    first = start_demo(data_dir / "warm")
-    wait_until_ready(first)
-    counts, key = first.ask(COUNTS), first.read_key
-    assert first.end() == 0
-    second = start_demo(data_dir / "warm")
-    wait_until_ready(second)
-    assert (second.ask(COUNTS), second.read_key) == (counts, key)
-    assert second.end(signal.SIGTERM) == 0
-
-
-def test_killed_while_loading_the_next_start_loads_the_rest_once(data_dir: Path, demo: Service) -> None:
+@pytest.fixture(scope="module")
+def interrupted(data_dir: Path) -> Iterator[Service]:
+    """A demo that was killed while it loaded, twice, and then started once more."""
     for pause in (1.5, 3.0):
         broken = start_demo(data_dir / "killed")
         time.sleep(pause)
@@ -79,5 +71,19 @@ def test_killed_while_loading_the_next_start_loads_the_rest_once(data_dir: Path,
         broken.process.wait()
     whole = start_demo(data_dir / "killed")
     wait_until_ready(whole)
-    assert whole.ask(COUNTS) == demo.ask(COUNTS)
-    assert whole.end() == 0
+    yield whole
+    if whole.process.poll() is None:
+        whole.end()
+
+
+def test_killed_while_loading_the_next_start_loads_the_rest_once(interrupted: Service, demo: Service) -> None:
+    assert interrupted.ask(COUNTS) == demo.ask(COUNTS)
+
+
+def test_second_start_is_warm_and_keeps_data_and_keys(interrupted: Service) -> None:
+    counts, key = interrupted.ask(COUNTS), interrupted.read_key
+    assert interrupted.end() == 0
+    second = start_demo(interrupted.data_dir)
+    wait_until_ready(second)
+    assert (second.ask(COUNTS), second.read_key) == (counts, key)
+    assert second.end(signal.SIGTERM) == 0

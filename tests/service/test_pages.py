@@ -1,10 +1,11 @@
 """The pages in a real browser, over the sample company: they say what the API says, and everybody can read them."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, ViewportSize, expect
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
 
 from tests.service.running import Service
 
@@ -22,18 +23,32 @@ VERDICTS = {
 }
 
 
-@pytest.fixture(params=["wide light", "narrow dark"])
-def page(request: pytest.FixtureRequest, browser: Browser, demo: Service) -> Iterator[Page]:
-    """A signed-in page; what the browser complains of fails the test."""
+@pytest.fixture(scope="module", params=["wide light", "narrow dark"])
+def signed_in(request: pytest.FixtureRequest, browser: Browser, demo: Service) -> Iterator[BrowserContext]:
+    """A browser of one size and colour, signed in."""
     size, scheme = request.param.split()
     context = browser.new_context(viewport=SIZES[size], color_scheme=scheme)
-    page = context.new_page()
+    with complaining(context.new_page()) as page:
+        sign_in(page, demo)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(signed_in: BrowserContext) -> Iterator[Page]:
+    """A page of it, at nowhere yet."""
+    with complaining(signed_in.new_page()) as page:
+        yield page
+
+
+@contextmanager
+def complaining(page: Page) -> Iterator[Page]:
+    """A page that is closed in the end; what the browser complained of meanwhile fails the test."""
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    sign_in(page, demo)
     yield page
-    context.close()
+    page.close()
     assert complaints == []
 
 
@@ -47,6 +62,7 @@ def sign_in(page: Page, demo: Service) -> None:
 def test_list_names_every_experiment_with_its_verdict(page: Page, demo: Service) -> None:
     found = demo.ask("{ experiments { nodes { name results { verdict { state } } } } }")["experiments"]
     assert isinstance(found, dict)
+    page.goto(demo.address)
     for node in found["nodes"]:
         expect(page.get_by_role("main")).to_contain_text(node["name"])
         expect(page.get_by_role("main")).to_contain_text(VERDICTS[node["results"]["verdict"]["state"]])

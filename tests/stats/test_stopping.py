@@ -124,6 +124,19 @@ def test_root_is_found_from_either_side(start: float) -> None:
     assert root_of(lambda x: np.arctan(x - 2), start, 0.5) == pytest.approx(2, abs=1e-8)
 
 
+def test_root_of_a_bent_curve_is_found_in_a_dozen_looks_at_it() -> None:
+    """An answer with its interval takes three roots; each look is a whole recursion, so looks are what it costs."""
+    seen: list[float] = []
+
+    def curve(x: float) -> float:
+        seen.append(x)
+        return float(np.expm1(x - 1))
+
+    assert root_of(curve, 0.0, 0.5) == pytest.approx(1, abs=1e-9)
+    assert root_of(curve, 2.4, 0.5) == pytest.approx(1, abs=1e-9)
+    assert len(seen) <= 2 * 12
+
+
 def everywhere_above(x: float) -> float:
     return 1 + 1 / (1 + x**2)
 

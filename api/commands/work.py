@@ -1,0 +1,30 @@
+"""`truelift work`: the worker alone."""
+
+import asyncio
+import signal
+from contextlib import suppress
+
+import typer
+
+from api.commands.process import DataDir, console, run, surroundings
+from api.database import Database
+from api.jobs import worker
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def work(data_dir: DataDir = None) -> None:
+    """Run the worker alone, beside `truelift serve --no-worker`."""
+    with surroundings(data_dir) as around:
+        console.print("The worker runs.")
+        run(around, lambda database: until_ended(database, seconds=around.settings.refresh_seconds))
+
+
+async def until_ended(database: Database, *, seconds: float) -> None:
+    """Work until interrupted; both signals that end a process end it quietly."""
+    task = asyncio.create_task(worker.work(database, seconds=seconds))
+    for name in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(name, task.cancel)
+    with suppress(asyncio.CancelledError):
+        await task
