@@ -15,21 +15,22 @@ from api.database import Database
 from api.doors import export, faults, health, ingest, pages, uploads
 from api.doors.limits import Limits
 from api.graphql.endpoint import Endpoint
+from api.jobs.sweep import keep_sweeping
 from api.jobs.worker import FAULTS, work
 from api.settings import Settings
 
 
 def build(database: Database, *, settings: Settings, secret: bytes, with_worker: bool) -> Starlette:
-    """The application. With a worker, it refreshes aggregates in this process as well."""
+    """The application. With a worker, it refreshes aggregates in this process as well; else it only sweeps."""
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        duty = asyncio.create_task(work(database, seconds=settings.refresh_seconds)) if with_worker else None
+        duties = work(database, seconds=settings.refresh_seconds) if with_worker else keep_sweeping(database)
+        duty = asyncio.create_task(duties)
         yield
-        if duty is not None:
-            duty.cancel()
-            with suppress(asyncio.CancelledError):
-                await duty
+        duty.cancel()
+        with suppress(asyncio.CancelledError):
+            await duty
         await database.close()
 
     app = Starlette(

@@ -65,7 +65,7 @@ async def ingest(
         days=frozenset(place[0][3] for place in sheet.changed),
         received_at=now,
         is_lax=lax,
-        is_replay=is_replay,
+        keeps_refused=not is_replay,
     )
     await record_ingest(connection, batch, report, rows)
     return report

@@ -93,6 +93,7 @@ async def _replay(info: Info, given: RejectionsReplayInput) -> dict[str, Any]:
     workspace_id = info.context.caller.workspace_id
     connection: asyncpg.Connection
     async with info.context.database.raw() as connection:
+        await queries.hold_rows(connection, workspace_id)
         rows = await queries.lock_rejections(
             connection,
             workspace_id,

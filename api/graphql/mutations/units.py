@@ -8,7 +8,7 @@ import strawberry
 from api.auth.permissions import MayAdmin
 from api.graphql.context import Info
 from api.graphql.errors import UserError, answer
-from experiments import forgetting
+from api.jobs import service
 from kpi.errors import Code, Invalid, Problem
 from kpi.ingest import is_text
 
@@ -60,7 +60,7 @@ async def _forget(info: Info, unit: str) -> dict[str, Any]:
         sentence = "A unit's id has 1 to 200 characters, all of them text."
         raise Invalid([Problem(code=Code.BAD_USER_INPUT, message=sentence, path=("unit",))])
     async with info.context.database.raw() as connection:
-        found = await forgetting.forget(
+        found = await service.forget(
             connection, workspace_id=info.context.caller.workspace_id, unit=unit, now=info.context.now
         )
     return asdict(found)
