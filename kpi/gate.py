@@ -15,10 +15,19 @@ import msgspec
 from kpi.ingest import Fault, Refusal, Report, Rows
 
 T = TypeVar("T", bound=msgspec.Struct)
-Noun = Literal["exposures", "outcomes", "memberships"]
-MOMENT = {"exposures": ("exposed_at", "exposedAt"), "outcomes": ("occurred_at", "occurredAt")}
+Noun = Literal["exposures", "outcomes", "memberships", "aggregates"]
+MOMENT = {
+    "exposures": ("exposed_at", "exposedAt"),
+    "outcomes": ("occurred_at", "occurredAt"),
+    "aggregates": ("entered_on", "enteredOn"),
+}
 """When a row happened, where that may be too long ago: the name in Python and on the wire."""
-UNITS = {"exposures": ("unit",), "outcomes": ("unit",), "memberships": ("member", "account")}
+UNITS: dict[Noun, tuple[str, ...]] = {
+    "exposures": ("unit",),
+    "outcomes": ("unit",),
+    "memberships": ("member", "account"),
+    "aggregates": (),
+}
 """The fields that name a unit."""
 UNIT_BYTES = 16
 SECRET_BYTES = 32
@@ -68,7 +77,7 @@ class Gate:
         before = self.before
         if before is not None and self.noun in MOMENT:
             name, path = MOMENT[self.noun]
-            late = {index for index, row in parsed.items() if getattr(row, name) < before}
+            late = {index for index, row in parsed.items() if _began(getattr(row, name)) < before}
             refusals += [_too_old(index, path, before) for index in sorted(late)]
             parsed = {index: row for index, row in parsed.items() if index not in late}
         if self.secret is not None:
@@ -110,6 +119,11 @@ def hidden(secret: bytes, unit: str) -> str:
 def midnight(day: date | None) -> datetime | None:
     """The first moment of a UTC day."""
     return None if day is None else datetime.combine(day, time(tzinfo=UTC))
+
+
+def _began(when: date) -> datetime:
+    """When a moment was, or a day began."""
+    return when if isinstance(when, datetime) else datetime.combine(when, time(tzinfo=UTC))
 
 
 def _fields(row: object) -> object:

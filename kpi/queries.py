@@ -419,7 +419,8 @@ async def lock_workspace(session: AsyncSession, workspace_id: int) -> Workspace:
 
 async def has_batches(session: AsyncSession, workspace_id: int) -> bool:
     """Whether any row was ever sent to a workspace, even one that was rejected."""
-    sent = select(Ingest.id).where(Ingest.workspace_id == workspace_id, col(Ingest.noun).in_(["exposures", "outcomes"]))
+    of_units = ["exposures", "outcomes", "memberships"]
+    sent = select(Ingest.id).where(Ingest.workspace_id == workspace_id, col(Ingest.noun).in_(of_units))
     return (await session.exec(sent.limit(1))).first() is not None
 
 
