@@ -320,8 +320,7 @@ DELETE FROM {table} c USING experiments e WHERE e.id = $1 AND c.experiment_id = 
 
 
 async def drop_given_after_stop(connection: asyncpg.Connection, experiment_id: int) -> None:
-    """Drop cells of days after enrolment closed, handed in before somebody said that it had: as for rows, a stop in
-    the past closes it for what had come in already."""
+    """Drop cells of days after enrolment closed: as for rows, a stop in the past closes it for what is there already."""
     for table in CELL_TABLES:
         await connection.execute(DROP_GIVEN.format(table=table.name), experiment_id)
 
@@ -348,7 +347,8 @@ async def started_in(connection: asyncpg.Connection, workspace_id: int, now: dat
     return list(
         await connection.fetch(
             "SELECT e.id, e.plan, e.stopped_at, CASE WHEN e.given_at IS NULL THEN r.data_through ELSE $2 END"
-            " AS data_through, e.given_at IS NOT NULL AS is_given FROM experiments e LEFT JOIN refreshes r ON r.experiment_id = e.id"
+            " AS data_through, e.given_at IS NOT NULL AS is_given"
+            " FROM experiments e LEFT JOIN refreshes r ON r.experiment_id = e.id"
             " WHERE e.workspace_id = $1 AND e.started_at IS NOT NULL ORDER BY e.id",
             workspace_id,
             now,

@@ -363,7 +363,7 @@ async def test_aggregates_below_the_floor_are_too_old_and_the_floor_waits_until_
     assert told(report) == ["TOO_OLD", "TOO_OLD", "TOO_OLD", "accepted"]
     assert {refusal.path for refusal in report.refusals} == {"enteredOn"}
     assert report.refusals[0].message.startswith(f"enteredOn is before {first}: ")
-    assert (await refresh(database, to, now)).entries == before.entries | {("", 0, first): 100}
+    assert (await refresh(database, to, now)).entries == {**before.entries, ("", 0, first): 100}
     async with database.raw() as connection:
         refused = await connection.fetchval("SELECT refused_before FROM workspaces WHERE id = $1", to.workspace.id)
     assert refused == first  # it reads no outcomes, so none are too old for it
