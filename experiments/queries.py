@@ -320,7 +320,7 @@ DELETE FROM {table} c USING experiments e WHERE e.id = $1 AND c.experiment_id = 
 
 
 async def drop_given_after_stop(connection: asyncpg.Connection, experiment_id: int) -> None:
-    """Drop cells of days after enrolment closed: as for rows, a stop in the past closes it for what is there already."""
+    """Drop cells of days after enrolment closed: as for rows, a stop in the past closes it for what came before."""
     for table in CELL_TABLES:
         await connection.execute(DROP_GIVEN.format(table=table.name), experiment_id)
 

@@ -6,7 +6,6 @@ waited for, and two chunks of an upload are stored at once. What is answered is 
 
 import asyncio
 import logging
-import sys
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -30,6 +29,7 @@ from api.doors.bodies import (
     too_large,
     unpacked,
 )
+from api.doors.limits import UNCAPPED
 from api.graphql.endpoint import bearer
 from api.jobs.worker import FAULTS
 from experiments import exposures
@@ -50,7 +50,7 @@ AHEAD = 2
 PATIENCE = 30.0
 """Seconds a chunk may take, waiting for a connection included, before the database is said to lag."""
 PATHS = {f"/v1/{noun}": noun for noun in INGEST}
-CAPS = dict.fromkeys(PATHS, sys.maxsize)
+CAPS = dict.fromkeys(PATHS, UNCAPPED)
 """No cap before the door: it counts by itself, and tells what was stored before a body became too large."""
 LISTED = 1_000
 """Rejected rows that an answer lists; all of them are kept and can be asked for."""
@@ -146,7 +146,7 @@ class Upload:
 
     async def _store(self, chunk: list[Numbered]) -> None:
         rows = [row for _, row in chunk]
-        async with asyncio.timeout(PATIENCE), self.places.connections, self.database.raw() as connection:
+        async with asyncio.timeout(PATIENCE), self.places.connections, self.database.door() as connection:
             now = datetime.now(UTC)
             report = await INGEST[self.noun](connection, workspace_id=self.workspace_id, rows=rows, now=now)
             if self.is_atomic and report.refusals:

@@ -14,7 +14,7 @@ from kpi.errors import Code, Invalid, NotFound, Problem
 
 async def cancel(database: Database, workspace_id: int, job_id: int | None) -> Job:
     """End a job of a workspace. A batch that is being stored is not: its worker finds the job gone."""
-    async with database.raw() as connection:
+    async with database.door() as connection:
         found = None if job_id is None else await spool.lock_job(connection, workspace_id, job_id)
         if found is None:
             raise NotFound
