@@ -16,19 +16,19 @@ from api.doors import export, faults, health, ingest, pages, uploads
 from api.doors.limits import Limits
 from api.graphql.endpoint import Endpoint
 from api.graphql.news import Desk, listen
+from api.jobs.sweep import keep_sweeping
 from api.jobs.worker import FAULTS, work
 from api.settings import Settings
 
 
 def build(database: Database, *, settings: Settings, secret: bytes, with_worker: bool) -> Starlette:
-    """The application. With a worker, it refreshes aggregates in this process as well."""
+    """The application. With a worker, it refreshes aggregates in this process as well; else it only sweeps."""
     desk = Desk(most=settings.max_subscriptions)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        duties = [asyncio.create_task(listen(database, desk))]
-        if with_worker:
-            duties.append(asyncio.create_task(work(database, seconds=settings.refresh_seconds)))
+        background = work(database, seconds=settings.refresh_seconds) if with_worker else keep_sweeping(database)
+        duties = [asyncio.create_task(listen(database, desk)), asyncio.create_task(background)]
         yield
         for duty in duties:
             duty.cancel()

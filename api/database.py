@@ -1,31 +1,43 @@
 """The one door to Postgres: an engine, a transaction to read in and one to write in.
 
 One request or duty is one transaction, and only `write` commits. A session is never shared between concurrent tasks.
+Whoever waits for the database on somebody's behalf waits for a bounded time, for a connection and for its answer.
 """
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
 import asyncpg
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 STATEMENT_TIMEOUT = "30s"
 CHECK_SECONDS = 1.0
 """How often a silent listening connection is looked at: it may have gone."""
+LONGEST_STATEMENT, LONGEST_SILENCE = "300s", "600s"
+"""Of what is read out for long: what a batch may take, and how long the next may keep waiting."""
+PATIENCE = 30.0
+"""Seconds a transaction of a request may take, with the wait for a connection, before the database is said to lag."""
+LONGEST_QUEUE = 10.0
+"""Seconds to wait for a connection at most."""
+AWAY = ("08", "40", "53", "55", "57", "58")
+"""What a database says that cannot answer now: classes of SQLSTATE, from connections to disks; never a wrong query."""
 
 
 class Database:
     """A pool of connections to one database."""
 
-    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+    def __init__(self, url: str, *, pool_size: int = 10, patience: float = PATIENCE) -> None:
+        self.patience = patience
         settings = {"statement_timeout": STATEMENT_TIMEOUT, "timezone": "UTC", "application_name": "truelift"}
         self.engine: AsyncEngine = create_async_engine(
             url,
             pool_size=pool_size,
             max_overflow=0,
-            pool_timeout=10,
+            pool_timeout=min(LONGEST_QUEUE, patience),
             pool_pre_ping=True,
             hide_parameters=True,  # an error in the log must not carry people's data
             connect_args={"server_settings": settings, "timeout": 10},
@@ -33,25 +45,57 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
-        """A read-only transaction that sees one moment of the data."""
-        async with AsyncSession(self.engine, expire_on_commit=False) as session:
+        """A read-only transaction that sees one moment of the data. Raises TimeoutError when it takes too long."""
+        async with self._session(self.patience) as session:
             connection = await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             await connection.exec_driver_sql("SET TRANSACTION READ ONLY")
             yield session
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
-        """A transaction that is committed when the block ends, and rolled back when it raises."""
-        async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
+        """A transaction that is committed when the block ends, and rolled back when it raises.
+
+        Raises TimeoutError when it takes too long.
+        """
+        async with self._session(self.patience) as session:
             yield session
+            await session.commit()
 
     @asynccontextmanager
-    async def raw(self) -> AsyncIterator[asyncpg.Connection]:
-        """A writing transaction as asyncpg's own connection, for COPY and the aggregates. Without a time limit."""
-        async with self.write() as session:
+    async def raw(self, seconds: float | None = None) -> AsyncIterator[asyncpg.Connection]:
+        """A writing transaction as asyncpg's own connection, for COPY and the aggregates.
+
+        It has all the time it needs, as duties do, or so many seconds. Raises TimeoutError when these are over.
+        """
+        async with self._session(seconds) as session:
             connection = await driver(session)
             await connection.execute("SET LOCAL statement_timeout = 0")
             yield connection
+            await session.commit()
+
+    def door(self) -> AbstractAsyncContextManager[asyncpg.Connection]:
+        """As `raw`, for a request: its sender waits."""
+        return self.raw(self.patience)
+
+    @asynccontextmanager
+    async def reading(self, seconds: float) -> AsyncIterator[asyncpg.Connection]:
+        """As `raw`, for what is read out for long. Postgres ends it by itself when the process stands still."""
+        async with self.raw(seconds) as connection:
+            await connection.execute("SET TRANSACTION READ ONLY")
+            await connection.execute(f"SET LOCAL statement_timeout = '{LONGEST_STATEMENT}'")
+            await connection.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{LONGEST_SILENCE}'")
+            yield connection
+
+    @asynccontextmanager
+    async def _session(self, seconds: float | None) -> AsyncIterator[AsyncSession]:
+        async with AsyncSession(self.engine, expire_on_commit=False) as session:
+            try:
+                async with asyncio.timeout(seconds):
+                    yield session
+            except (TimeoutError, asyncio.CancelledError):
+                # What was cut off may not even answer a rollback: its connection is closed, which ends all it did.
+                await session.invalidate()
+                raise
 
     @asynccontextmanager
     async def listening(self, channel: str, application: str) -> AsyncIterator["News"]:
@@ -110,6 +154,17 @@ class News:
             if self._connection.is_closed():
                 raise ConnectionError("the listening connection is closed")
             yield said
+
+
+def is_away(error: BaseException | None) -> bool:
+    """Whether an error says that the database does not answer now, in time or at all: the same may work soon."""
+    if isinstance(error, asyncpg.InterfaceError):
+        return not isinstance(error, ValueError)  # that is an argument of ours that it cannot send
+    if isinstance(error, OSError | PoolTimeout):
+        return True
+    is_cut_off = isinstance(error, DBAPIError) and error.connection_invalidated
+    state = getattr(getattr(error, "orig", error), "sqlstate", None) or ""
+    return is_cut_off or state.startswith(AWAY)
 
 
 async def driver(session: AsyncSession) -> asyncpg.Connection:

@@ -23,7 +23,7 @@ from kpi.queries import event_numbers, frozen_before
 MEMORY = "128MB"
 """What one sort or hash table of a refresh may take before it goes to disk."""
 
-CLOSES = "SELECT stopped_at FROM experiments WHERE id = $1"
+CLOSES = "SELECT frozen_at FROM experiments WHERE id = $1"
 FIRST_DAYS = """
 SELECT entered_on FROM (
     SELECT entered_on, sum(n) OVER (ORDER BY entered_on) AS so_far, n FROM entry_counts
@@ -155,7 +155,9 @@ async def refresh(
     given_at = await queries.given_at(connection, experiment_id)
     if given_at is None:
         await _derive(connection, experiment_id, workspace_id, plan, changes, last and _day(last), _day(now))
-    # What was handed in is left as it is, and reaches as far as the last time somebody sent some.
+    else:
+        await queries.drop_given_after_stop(connection, experiment_id)
+    # What was handed in is else left as it is, and reaches as far as the last time somebody sent some.
     await connection.execute(RECORD, experiment_id, given_at or now, version)
     await connection.execute("SELECT pg_notify('truelift_refreshed', $1)", str(experiment_id))
 

@@ -15,6 +15,7 @@ import msgspec
 
 from experiments import queries
 from kpi import queries as ledger
+from kpi.gate import NOBODY, Omission
 from kpi.ingest import Batch, Fault, Refusal, Refused, Report, Rows, check_text, check_time, parse_all
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -81,10 +82,11 @@ async def ingest(
     now: datetime,
     lax: bool = False,
     is_replay: bool = False,
+    without: Omission = NOBODY,
 ) -> Report:
     """Take in exposures. Runs in the caller's transaction; one bad row never fails its neighbours."""
     parsed, refusals = parse_all(rows, ExposureRow, _check, now, lax=lax)
-    gate = await ledger.gate(connection, workspace_id, "exposures")
+    gate = await ledger.gate(connection, workspace_id, "exposures", without=without)
     parsed = gate.admit(parsed, refusals)
     enrolments = await _enrolments(connection, workspace_id, {row.experiment for row in parsed.values()})
     entries: dict[int, Entry] = {}
@@ -106,7 +108,7 @@ async def ingest(
         received_at=now,
         is_lax=lax,
         is_hidden=gate.secret is not None,
-        is_replay=is_replay,
+        keeps_refused=not (is_replay or gate.without.units),
     )
     await ledger.record_ingest(connection, batch, report, gate.keepable(rows, report))
     return report

@@ -30,11 +30,15 @@ BATCH = 5_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """An experiment that has started: its longest window, how far it is refreshed, and when its enrolment ended."""
+    """An experiment that has started: its longest window, how far it is refreshed, when its enrolment ended.
+
+    One that is given aggregates reads no outcomes; what is final only after its window may still be sent.
+    """
 
     window: timedelta
     through: date | None
     frozen_on: date | None
+    is_given: bool = False
 
     @property
     def free_before(self) -> date:
@@ -46,6 +50,8 @@ class Holder:
 
     def closed(self, frozen: date) -> date:
         """The first day on which nothing happens any more that belongs to its frozen days."""
+        if self.is_given:
+            return frozen
         return min(frozen, date.max if self.frozen_on is None else self.frozen_on + DAY) + self.window
 
 
@@ -70,21 +76,21 @@ async def raise_floor(connection: asyncpg.Connection, *, workspace_id: int, rete
     It waits for a refresh that runs, for changes below that the aggregates do not know yet, and for an experiment whose
     refresh failed. Raises LockNotAvailableError when rows that come in do not let it through.
     """
-    today = now.astimezone(UTC).date()
     # Rows that come in are made to wait only when all else is as it should be; who waited looks again.
-    if await _next(connection, workspace_id, retention_days, today) is None:
+    if await _next(connection, workspace_id, retention_days, now) is None:
         return False
     await rows.lock_rows(connection, workspace_id, seconds=LOCK_SECONDS)
-    risen = await _next(connection, workspace_id, retention_days, today)
+    risen = await _next(connection, workspace_id, retention_days, now)
     if risen is None:
         return False
     await rows.raise_floor(connection, workspace_id, risen.frozen_before, risen.refused_before)
     return True
 
 
-async def _next(connection: asyncpg.Connection, workspace_id: int, retention_days: int, today: date) -> Floor | None:
+async def _next(connection: asyncpg.Connection, workspace_id: int, retention_days: int, now: datetime) -> Floor | None:
     """The next floor; None where it would not be higher, or the aggregates lack something below it or are at work."""
-    risen = floor(retention_days, today, map(_holder, await queries.started_in(connection, workspace_id)))
+    holders = map(_holder, await queries.started_in(connection, workspace_id, now))
+    risen = floor(retention_days, now.astimezone(UTC).date(), holders)
     last = await rows.frozen_before(connection, workspace_id)
     is_higher = risen.frozen_before > (last or EVER)
     is_unsettled = await queries.is_unsettled(
@@ -121,6 +127,7 @@ def _holder(row: asyncpg.Record) -> Holder:
         window=timedelta(days=max(decode(planned).window[1] for planned in plan.kpis)),
         through=_day(row["data_through"]),
         frozen_on=_day(row["frozen_at"]),
+        is_given=row["is_given"],
     )
 
 

@@ -10,6 +10,9 @@ import msgspec
 from experiments import queries
 from kpi import queries as rows
 
+LOCK_SECONDS = 20
+"""How long a forgetting waits for rows that are just being taken in, and they for it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forgotten:
@@ -25,10 +28,10 @@ async def forget(connection: asyncpg.Connection, *, workspace_id: int, unit: str
     """Remove a unit's rows and kept rejections, in the caller's transaction. Safe to run twice.
 
     The unit is named as its senders name it, or as it is stored. Entry days above the floor are derived anew; those
-    below are sums that no longer hold a row of anybody. Rows that come in later are those of a new unit.
+    below are sums that no longer hold a row of anybody. Rows that come in later are those of a new unit; those that
+    come in just now are waited for. Raises LockNotAvailableError when that takes too long.
     """
-    gate = await rows.gate(connection, workspace_id, "exposures")
-    names = sorted({unit, gate.unit(unit)})
+    names = await stop_rows(connection, workspace_id, unit)
     days = await queries.days_of_accounts(connection, workspace_id, names)
     exposures = await queries.forget_exposures(connection, workspace_id, names)
     days += exposures
@@ -38,6 +41,13 @@ async def forget(connection: asyncpg.Connection, *, workspace_id: int, unit: str
     if days:
         await queries.note_forgotten(connection, workspace_id, days, now)
     return Forgotten(outcomes=outcomes, exposures=len(exposures), memberships=memberships, rejections=rejections)
+
+
+async def stop_rows(connection: asyncpg.Connection, workspace_id: int, unit: str) -> list[str]:
+    """Let no row of the workspace come in or go until the transaction ends; returns the names a unit may go by."""
+    await rows.lock_rows(connection, workspace_id, seconds=LOCK_SECONDS)
+    gate = await rows.gate(connection, workspace_id, "exposures")
+    return sorted({unit, gate.unit(unit)})
 
 
 def _mention(unit: str) -> str:

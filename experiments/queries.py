@@ -315,6 +315,19 @@ async def write_cells(connection: asyncpg.Connection, changed: Mapping[Place, Va
             await connection.execute(_write(table), *(list(column) for column in zip(*rows, strict=True)))
 
 
+DROP_GIVEN = """
+DELETE FROM {table} c USING experiments e WHERE e.id = $1 AND c.experiment_id = e.id
+    AND c.entered_on > ((e.frozen_at - interval '1 microsecond') AT TIME ZONE 'UTC')::date
+"""
+"""Cells of the day of the stop stay, as they are taken: what entered before it cannot be told from the rest."""
+
+
+async def drop_given_after_stop(connection: asyncpg.Connection, experiment_id: int) -> None:
+    """Drop cells of days after enrolment closed: as for rows, a stop in the past closes it for what came before."""
+    for table in CELL_TABLES:
+        await connection.execute(DROP_GIVEN.format(table=table.name), experiment_id)
+
+
 def _write(table: CellTable) -> str:
     types = ("int", "text", "int", "date", *("int" for _ in table.keys), *table.numbers.values())
     return WRITE_CELLS.format(
@@ -329,14 +342,19 @@ def _write(table: CellTable) -> str:
 # --- what is kept, and for how long ----------------------------------------------------------------------------------
 
 
-async def started_in(connection: asyncpg.Connection, workspace_id: int) -> list[asyncpg.Record]:
-    """A workspace's started experiments that are derived from rows, each with its last refresh."""
+async def started_in(connection: asyncpg.Connection, workspace_id: int, now: datetime) -> list[asyncpg.Record]:
+    """A workspace's started experiments, each with how far its data reach.
+
+    Aggregates that are handed in are due at a time, sent or not: an experiment that gets none any more holds up nobody.
+    """
     return list(
         await connection.fetch(
-            "SELECT e.id, e.plan, e.frozen_at, r.data_through"
+            "SELECT e.id, e.plan, e.frozen_at, CASE WHEN e.given_at IS NULL THEN r.data_through ELSE $2 END"
+            " AS data_through, e.given_at IS NOT NULL AS is_given"
             " FROM experiments e LEFT JOIN refreshes r ON r.experiment_id = e.id"
-            " WHERE e.workspace_id = $1 AND e.started_at IS NOT NULL AND e.given_at IS NULL ORDER BY e.id",
+            " WHERE e.workspace_id = $1 AND e.started_at IS NOT NULL ORDER BY e.id",
             workspace_id,
+            now,
         )
     )
 

@@ -1,8 +1,8 @@
 """Daily aggregates coming in, of companies that keep their rows in a warehouse: the one function all doors end in.
 
 An experiment takes raw rows or aggregates, whichever came first, never both. A row replaces what its cell said before,
-so sending everything again is the same state. The data of such an experiment reach as far as the last time somebody
-sent some: what was not sent by then did not happen.
+so sending everything again is the same state; days below the workspace's floor are final, as for rows. The data of such
+an experiment reach as far as the last time somebody sent some: what was not sent by then did not happen.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from experiments import queries
 from experiments.cells import AggregateRow, Place, Sheet, Taker, Value
 from experiments.cohorts import EVERYBODY
 from kpi.ingest import Batch, Fault, Refused, Report, Rows, check_text, parse_all
-from kpi.queries import next_ingest, record_ingest
+from kpi.queries import gate, next_ingest, record_ingest
 
 MOMENT = timedelta(microseconds=1)
 Takers = dict[str, Taker | Refused]
@@ -34,6 +34,7 @@ async def ingest(
 ) -> Report:
     """Take in aggregates. Runs in the caller's transaction; one bad row never fails its neighbours."""
     parsed, refusals = parse_all(rows, AggregateRow, _check, now, lax=lax)
+    parsed = (await gate(connection, workspace_id, "aggregates")).admit(parsed, refusals)
     takers = await _takers(connection, workspace_id, {row.experiment for row in parsed.values()}, now)
     said: dict[int, tuple[Place, Value]] = {}
     for index, row in parsed.items():
@@ -65,7 +66,7 @@ async def ingest(
         days=frozenset(place[0][3] for place in sheet.changed),
         received_at=now,
         is_lax=lax,
-        is_replay=is_replay,
+        keeps_refused=not is_replay,
     )
     await record_ingest(connection, batch, report, rows)
     return report

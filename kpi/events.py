@@ -16,6 +16,7 @@ import msgspec
 from asyncpg.pgproto.pgproto import UUID as FastUUID  # noqa: N811 - a uuid.UUID that is made 8 times as fast
 
 from kpi import queries
+from kpi.gate import NOBODY, Omission
 from kpi.ingest import Batch, Fault, Refusal, Refused, Report, Rows, check_text, check_time, parse_all
 
 EVENT_NAMES = 5_000
@@ -50,10 +51,11 @@ async def ingest(
     now: datetime,
     lax: bool = False,
     is_replay: bool = False,
+    without: Omission = NOBODY,
 ) -> Report:
     """Take in outcomes. Runs in the caller's transaction; one bad row never fails its neighbours."""
     parsed, refusals = parse_all(rows, OutcomeRow, _check, now, lax=lax)
-    gate = await queries.gate(connection, workspace_id, "outcomes")
+    gate = await queries.gate(connection, workspace_id, "outcomes", without=without)
     parsed = gate.admit(parsed, refusals)
     numbers = await _event_numbers(connection, workspace_id, {row.event for row in parsed.values()})
     refusals += [_too_many(index) for index, row in parsed.items() if row.event not in numbers]
@@ -76,7 +78,7 @@ async def ingest(
         received_at=now,
         is_lax=lax,
         is_hidden=gate.secret is not None,
-        is_replay=is_replay,
+        keeps_refused=not (is_replay or gate.without.units),
     )
     await queries.record_ingest(connection, ledger, report, gate.keepable(rows, report))
     return report

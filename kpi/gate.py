@@ -15,10 +15,19 @@ import msgspec
 from kpi.ingest import Fault, Refusal, Report, Rows
 
 T = TypeVar("T", bound=msgspec.Struct)
-Noun = Literal["exposures", "outcomes", "memberships"]
-MOMENT = {"exposures": ("exposed_at", "exposedAt"), "outcomes": ("occurred_at", "occurredAt")}
+Noun = Literal["exposures", "outcomes", "memberships", "aggregates"]
+MOMENT = {
+    "exposures": ("exposed_at", "exposedAt"),
+    "outcomes": ("occurred_at", "occurredAt"),
+    "aggregates": ("entered_on", "enteredOn"),
+}
 """When a row happened, where that may be too long ago: the name in Python and on the wire."""
-UNITS = {"exposures": ("unit",), "outcomes": ("unit",), "memberships": ("member", "account")}
+UNITS: dict[Noun, tuple[str, ...]] = {
+    "exposures": ("unit",),
+    "outcomes": ("unit",),
+    "memberships": ("member", "account"),
+    "aggregates": (),
+}
 """The fields that name a unit."""
 UNIT_BYTES = 16
 SECRET_BYTES = 32
@@ -28,15 +37,36 @@ KNOWN = frozenset(
 )
 """Fields of a rejected row that are kept where units are hidden; anything else might name one."""
 NOT_KEPT = "(not kept: units are hidden here)"
+FORGOTTEN = "Its unit was forgotten after the file was sent."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Omission:
+    """Units that rows of one file must not bring back, as hashes under a key of the file's own."""
+
+    secret: bytes
+    units: frozenset[str]
+
+    def holds(self, unit: str | None) -> bool:
+        """Whether a unit, as it is stored, is left out."""
+        return unit is not None and bool(self.units) and hidden(self.secret, unit) in self.units
+
+
+NOBODY = Omission(secret=bytes(SECRET_BYTES), units=frozenset())
+"""No unit is left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """One workspace's gate for rows of one noun: the first moment it takes, and the key its units are hidden under."""
+    """One workspace's gate for rows of one noun: the first moment it takes, and the key its units are hidden under.
+
+    Rows of a file that was sent before a unit was forgotten come without that unit.
+    """
 
     noun: Noun
     before: datetime | None
     secret: bytes | None
+    without: Omission = NOBODY
 
     def unit(self, unit: str) -> str:
         """A unit as it is stored."""
@@ -47,12 +77,12 @@ class Gate:
         before = self.before
         if before is not None and self.noun in MOMENT:
             name, path = MOMENT[self.noun]
-            late = {index for index, row in parsed.items() if getattr(row, name) < before}
+            late = {index for index, row in parsed.items() if _began(getattr(row, name)) < before}
             refusals += [_too_old(index, path, before) for index in sorted(late)]
             parsed = {index: row for index, row in parsed.items() if index not in late}
-        if self.secret is None:
-            return dict(parsed)
-        return {index: msgspec.structs.replace(row, **self._hidden(row)) for index, row in parsed.items()}
+        if self.secret is not None:
+            parsed = {index: msgspec.structs.replace(row, **self._hidden(row)) for index, row in parsed.items()}
+        return self._remembered(parsed, refusals) if self.without.units else dict(parsed)
 
     def keepable(self, rows: Rows, report: Report) -> Rows:
         """The rows as rejected ones may be kept, at their places."""
@@ -60,6 +90,12 @@ class Gate:
             return rows
         refused = {refusal.index for refusal in report.refusals}
         return [self._keepable(row) if index in refused else None for index, row in enumerate(rows)]
+
+    def _remembered(self, parsed: Mapping[int, T], refusals: list[Refusal]) -> dict[int, T]:
+        gone = {index for index, row in parsed.items() if any(map(self.without.holds, self._units(row).values()))}
+        path = UNITS[self.noun][0]
+        refusals += [Refusal(index=index, code=Fault.FORGOTTEN, message=FORGOTTEN, path=path) for index in sorted(gone)]
+        return {index: row for index, row in parsed.items() if index not in gone}
 
     def _keepable(self, row: Any) -> object:
         fields = _fields(row)
@@ -69,8 +105,10 @@ class Gate:
         return known | {name: self.unit(str(known[name])) for name in UNITS[self.noun] if known.get(name) is not None}
 
     def _hidden(self, row: Any) -> dict[str, str]:
-        named = {name: getattr(row, name) for name in UNITS[self.noun]}
-        return {name: self.unit(unit) for name, unit in named.items() if unit is not None}
+        return {name: self.unit(unit) for name, unit in self._units(row).items() if unit is not None}
+
+    def _units(self, row: Any) -> dict[str, str | None]:
+        return {name: getattr(row, name) for name in UNITS[self.noun]}
 
 
 def hidden(secret: bytes, unit: str) -> str:
@@ -81,6 +119,11 @@ def hidden(secret: bytes, unit: str) -> str:
 def midnight(day: date | None) -> datetime | None:
     """The first moment of a UTC day."""
     return None if day is None else datetime.combine(day, time(tzinfo=UTC))
+
+
+def _began(when: date) -> datetime:
+    """When a moment was, or a day began."""
+    return when if isinstance(when, datetime) else datetime.combine(when, time(tzinfo=UTC))
 
 
 def _fields(row: object) -> object:

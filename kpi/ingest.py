@@ -47,6 +47,7 @@ class Fault(StrEnum):
     NOT_FINAL = "NOT_FINAL"
     INCONSISTENT = "INCONSISTENT"
     OTHER_SOURCE = "OTHER_SOURCE"
+    FORGOTTEN = "FORGOTTEN"
     UNREADABLE = "UNREADABLE"
     CONTRADICTION = "CONTRADICTION"
 
@@ -76,7 +77,8 @@ class Batch:
 
     `touched` are experiments and `days` the entry days that changed in them; of outcomes, `touched` are the events and
     `earliest_at` is when the first of them happened. Rejected rows are kept with whether they were read leniently and
-    whether their units are hidden, which cannot be taken in again; a replay's are not kept, they are there already.
+    whether their units are hidden, which cannot be taken in again. Those of a replay are there already, and those of a
+    file that was under way while a unit was forgotten might name it: neither are kept.
     """
 
     id: int
@@ -88,7 +90,7 @@ class Batch:
     earliest_at: datetime | None = None
     is_lax: bool = False
     is_hidden: bool = False
-    is_replay: bool = False
+    keeps_refused: bool = True
 
 
 class Refused(Exception):

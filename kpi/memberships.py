@@ -12,6 +12,7 @@ import asyncpg
 import msgspec
 
 from kpi import queries
+from kpi.gate import NOBODY, Omission
 from kpi.ingest import Batch, Fault, Refusal, Report, Rows, check_text, check_time, parse_all
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -35,10 +36,11 @@ async def ingest(
     now: datetime,
     lax: bool = False,
     is_replay: bool = False,
+    without: Omission = NOBODY,
 ) -> Report:
     """Take in memberships. Runs in the caller's transaction; one bad row never fails its neighbours."""
     parsed, refusals = parse_all(rows, MembershipRow, _check, now, lax=lax)
-    gate = await queries.gate(connection, workspace_id, "memberships")
+    gate = await queries.gate(connection, workspace_id, "memberships", without=without)
     parsed = gate.admit(parsed, refusals)
     await queries.lock_memberships(connection, workspace_id)
     known = await queries.known_memberships(connection, workspace_id, _keys(parsed.values()))
@@ -66,7 +68,7 @@ async def ingest(
         received_at=now,
         is_lax=lax,
         is_hidden=gate.secret is not None,
-        is_replay=is_replay,
+        keeps_refused=not (is_replay or gate.without.units),
     )
     await _store(connection, batch, [parsed[index] for index in accepted])
     await queries.record_ingest(connection, batch, report, gate.keepable(rows, report))

@@ -9,7 +9,7 @@ import asyncpg
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from kpi.gate import Gate, Noun, midnight
+from kpi.gate import NOBODY, Gate, Noun, Omission, midnight
 from kpi.ingest import Batch, Refusal, Report, Rows, is_kept_whole, is_text, kept_text
 from kpi.tables import Baseline, Definition, Hypothesis, Ingest, Kpi, Rejection, Workspace
 
@@ -172,7 +172,7 @@ async def record_ingest(connection: asyncpg.Connection, batch: Batch, report: Re
         batch.earliest_at,
         batch.received_at,
     )
-    if report.refusals and not batch.is_replay:
+    if report.refusals and batch.keeps_refused:
         await _keep_refused(connection, batch, report, rows)
     if report.accepted:
         await connection.execute("SELECT pg_notify('truelift_ingested', $1)", str(batch.workspace_id))
@@ -283,18 +283,25 @@ async def settle_ingests(connection: asyncpg.Connection, ids: Sequence[int]) -> 
 # --- what is kept, and for how long -----------------------------------------------------------------------------------
 
 LOCK = "SELECT pg_advisory_xact_lock{shared}(hashtext('floor'), $1)"
-"""Shared by all who change raw rows, alone for who raises the floor below which they are final."""
+"""Shared by all who change raw rows or rejected ones, alone for who raises the floor or forgets a unit.
+
+It is the first lock of every transaction that takes it: who waits for it holds no row that somebody else could want."""
 
 
-async def gate(connection: asyncpg.Connection, workspace_id: int, noun: Noun) -> Gate:
-    """What the workspace asks of rows; it asks nothing else before the transaction ends."""
+async def hold_rows(connection: asyncpg.Connection, workspace_id: int) -> None:
+    """Let nobody raise the floor or forget a unit until the transaction ends. The first lock of a transaction."""
     await connection.execute(LOCK.format(shared="_shared"), workspace_id)
+
+
+async def gate(connection: asyncpg.Connection, workspace_id: int, noun: Noun, *, without: Omission = NOBODY) -> Gate:
+    """What the workspace asks of rows; it asks nothing else before the transaction ends."""
+    await hold_rows(connection, workspace_id)
     # A second statement: it sees what was written while the first one waited.
     row = await connection.fetchrow(
         "SELECT frozen_before, refused_before, unit_secret FROM workspaces WHERE id = $1", workspace_id
     )
     day = row["refused_before" if noun == "outcomes" else "frozen_before"]
-    return Gate(noun=noun, before=midnight(day), secret=row["unit_secret"])
+    return Gate(noun=noun, before=midnight(day), secret=row["unit_secret"], without=without)
 
 
 async def frozen_before(connection: asyncpg.Connection, workspace_id: int) -> date | None:
@@ -317,7 +324,10 @@ async def hold_floor(session: AsyncSession, workspace_id: int) -> date | None:
 
 
 async def lock_rows(connection: asyncpg.Connection, workspace_id: int, *, seconds: int) -> None:
-    """Let nobody change the workspace's raw rows until the transaction ends. Raises LockNotAvailableError."""
+    """Let nobody change the workspace's rows until the transaction ends. Raises LockNotAvailableError.
+
+    No lock of the transaction is waited for longer than so many seconds.
+    """
     await connection.execute(f"SET LOCAL lock_timeout = '{seconds:d}s'")
     await connection.execute(LOCK.format(shared=""), workspace_id)
 
@@ -346,7 +356,11 @@ async def raise_floor(connection: asyncpg.Connection, workspace_id: int, frozen:
 
 
 async def lock_clearing(connection: asyncpg.Connection, workspace_id: int) -> asyncpg.Record | None:
-    """What is to be dropped of a workspace, for one worker at a time; None while another one is at it."""
+    """What is to be dropped of a workspace, for one worker at a time; None while another one is at it.
+
+    No unit is forgotten meanwhile: that would want some of the same rows, in another order.
+    """
+    await hold_rows(connection, workspace_id)
     if not await connection.fetchval("SELECT pg_try_advisory_xact_lock(hashtext('clearing'), $1)", workspace_id):
         return None
     return await connection.fetchrow("SELECT frozen_before, dropped_before FROM workspaces WHERE id = $1", workspace_id)
@@ -405,10 +419,14 @@ async def lock_workspace(session: AsyncSession, workspace_id: int) -> Workspace:
 
 async def has_batches(session: AsyncSession, workspace_id: int) -> bool:
     """Whether any row was ever sent to a workspace, even one that was rejected."""
-    sent = select(Ingest.id).where(Ingest.workspace_id == workspace_id, col(Ingest.noun).in_(["exposures", "outcomes"]))
+    of_units = ["exposures", "outcomes", "memberships"]
+    sent = select(Ingest.id).where(Ingest.workspace_id == workspace_id, col(Ingest.noun).in_(of_units))
     return (await session.exec(sent.limit(1))).first() is not None
 
 
 async def drop_rejections(connection: asyncpg.Connection, before: datetime) -> None:
-    """Forget rejected rows older than their time to live."""
-    await connection.execute("DELETE FROM rejections WHERE received_at < $1", before)
+    """Forget rejected rows older than their time to live; those that somebody works on go with the next round."""
+    await connection.execute(
+        "DELETE FROM rejections WHERE id IN (SELECT id FROM rejections WHERE received_at < $1 FOR UPDATE SKIP LOCKED)",
+        before,
+    )

@@ -8,7 +8,7 @@ import typer
 from api.auth.tenants import DEFAULT, workspace
 from api.commands.process import DataDir, WorkspaceKey, console, fail, run, surroundings
 from api.database import Database
-from experiments import forgetting
+from api.jobs import service
 from experiments.forgetting import Forgotten
 
 app = typer.Typer(add_completion=False)
@@ -38,4 +38,4 @@ async def forgotten(database: Database, workspace_key: str, unit: str) -> Forgot
     if owner is None:
         return None
     async with database.raw() as connection:
-        return await forgetting.forget(connection, workspace_id=owner.id, unit=unit, now=datetime.now(UTC))
+        return await service.forget(connection, workspace_id=owner.id, unit=unit, now=datetime.now(UTC))

@@ -111,16 +111,23 @@ async def array_chunks(pieces: Pieces) -> AsyncIterator[list[Numbered]]:
         async for piece in pieces:
             body += piece
             if len(body) > LARGEST_ARRAY:
-                sentence = f"A JSON array has at most {LARGEST_ARRAY:,} bytes; send more as application/x-ndjson."
-                raise Unreadable(413, "PAYLOAD_TOO_LARGE", sentence)
+                raise _array_too_large(f"{LARGEST_ARRAY:,} bytes")
         rows: list[Numbered] = [(place, bytes(row)) for place, row in enumerate(Elements.decode(body), start=1)]
     except msgspec.ValidationError:
-        sentence = f"The body is not a JSON array of at most {ARRAY_ROWS:,} rows."
-        raise Unreadable(400, "BAD_REQUEST", sentence) from None
+        if body.lstrip()[:1] == b"[":  # an array, whose elements may be anything: there are too many
+            raise _array_too_large(f"{ARRAY_ROWS:,} rows") from None
+        raise Unreadable(400, "BAD_REQUEST", "The body is not a JSON array.") from None
     except (CutShort, ValueError, RecursionError):
         raise Unreadable(400, "BAD_REQUEST", "The body is not a JSON array.") from None
     for place in range(0, len(rows), CHUNK_ROWS):
         yield rows[place : place + CHUNK_ROWS]
+
+
+def _array_too_large(most: str) -> Unreadable:
+    sentence = (
+        f"A JSON array has at most {most}; send more as application/x-ndjson, a row a line and no commas between."
+    )
+    return Unreadable(413, "PAYLOAD_TOO_LARGE", sentence)
 
 
 async def received(stream: Pieces) -> Pieces:

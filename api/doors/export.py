@@ -4,14 +4,16 @@ Aggregates need the scope `read`; raw rows, which say what each unit did, the sc
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import datetime
+from time import monotonic
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
-from starlette.types import Receive, Send
+from starlette.types import Message, Receive, Send
 from starlette.types import Scope as Sent
 
 from api.auth import keys
@@ -24,12 +26,21 @@ from experiments.extraction import Noun, Selection, extract
 from kpi.errors import NotFound
 from kpi.ingest import is_text
 
+log = logging.getLogger("truelift.export")
 PATH = "/v1/export/{noun}.{form}"
 AT_ONCE = asyncio.Semaphore(2)
 """Exports of a process at the same time: each holds a connection until its reader is through."""
 SOON = {"retry-after": "30"}
+LONGEST = 1_800.0
+"""Seconds an export may take in all."""
+GRACE, SLOWEST = 20.0, 50_000
+"""A reader may keep us waiting for 20 seconds, and one more for every 50,000 bytes read."""
 FIELDS = frozenset({"experiment", "from", "to", "spreadsheet"})
 """What may be asked for; of raw rows, those of one unit as well."""
+
+
+class TooSlow(Exception):
+    """The reader of an export does not keep up."""
 
 
 class Refusal(Exception):
@@ -46,13 +57,13 @@ async def export(request: Request) -> Response:
         noun, form, of = _asked(request)
         workspace_id = await _workspace(request, noun)
         if AT_ONCE.locked():
-            raise Refusal(429, "TOO_MANY_EXPORTS", "Two exports are under way; try again soon.")
+            raise Refusal(503, "TOO_MANY_EXPORTS", "Two exports are under way; try again soon.")
         return await _stream(
             request.app.state.database, workspace_id, noun, form, of, "spreadsheet" in request.query_params
         )
     except Refusal as refused:
         body = {"errors": [{"message": refused.message, "extensions": {"code": refused.code}}]}
-        return JSONResponse(body, refused.status, headers=SOON if refused.status == 429 else None)
+        return JSONResponse(body, refused.status, headers=SOON if refused.status == 503 else None)
 
 
 async def _stream(
@@ -61,7 +72,7 @@ async def _stream(
     """The first look is taken here, so that an experiment that is not there is answered in words."""
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(AT_ONCE)
-        connection = await stack.enter_async_context(database.raw())
+        connection = await stack.enter_async_context(database.reading(LONGEST))
         try:
             found = await extract(connection, workspace_id=workspace_id, noun=noun, of=of)
         except NotFound:
@@ -79,9 +90,29 @@ class File(StreamingResponse):
         self.held = held
 
     async def __call__(self, scope: Sent, receive: Receive, send: Send) -> None:
-        """Send the file."""
-        async with self.held:
-            await super().__call__(scope, receive, send)
+        """Send the file, or break off when its reader is too slow: the connection then ends in the middle."""
+        try:
+            async with self.held:
+                await super().__call__(scope, receive, _patient(send))
+        except (TooSlow, TimeoutError) as fault:
+            log.warning("An export was broken off (%s).", type(fault).__name__)
+
+
+def _patient(send: Send) -> Send:
+    """Send as long as the reader keeps up. Raises TooSlow."""
+    sent, waited = 0, 0.0
+
+    async def patient(message: Message) -> None:
+        nonlocal sent, waited
+        began = monotonic()
+        try:
+            async with asyncio.timeout(GRACE + sent / SLOWEST - waited):
+                await send(message)
+        except TimeoutError:
+            raise TooSlow from None
+        sent, waited = sent + len(message.get("body", b"")), waited + monotonic() - began
+
+    return patient
 
 
 async def _workspace(request: Request, noun: Noun) -> int:

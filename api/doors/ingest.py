@@ -6,7 +6,6 @@ waited for, and two chunks of an upload are stored at once. What is answered is 
 
 import asyncio
 import logging
-import sys
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -30,11 +29,14 @@ from api.doors.bodies import (
     too_large,
     unpacked,
 )
+from api.doors.limits import UNCAPPED
 from api.graphql.endpoint import bearer
+from api.jobs.refresh import REJECTIONS_KEPT
 from api.jobs.worker import FAULTS
 from experiments import exposures
 from kpi import events, memberships
 from kpi.ingest import Refusal, Report
+from kpi.queries import KEPT_REJECTIONS
 
 log = logging.getLogger("truelift.ingest")
 INGEST: dict[str, Callable[..., Awaitable[Report]]] = {
@@ -50,10 +52,11 @@ AHEAD = 2
 PATIENCE = 30.0
 """Seconds a chunk may take, waiting for a connection included, before the database is said to lag."""
 PATHS = {f"/v1/{noun}": noun for noun in INGEST}
-CAPS = dict.fromkeys(PATHS, sys.maxsize)
+CAPS = dict.fromkeys(PATHS, UNCAPPED)
 """No cap before the door: it counts by itself, and tells what was stored before a body became too large."""
 LISTED = 1_000
-"""Rejected rows that an answer lists; all of them are kept and can be asked for."""
+"""Rejected rows that an answer lists; all of them are kept and can be asked for. Of a body that is taken whole or not
+at all none are kept, so that all are listed."""
 SOON = "5"
 """Seconds after which to try again."""
 
@@ -68,6 +71,7 @@ class NotAll(Exception):
 class Tally:
     """What became of the rows so far."""
 
+    noun: str
     accepted: int = 0
     duplicates: int = 0
     rejected: int = 0
@@ -79,21 +83,29 @@ class Tally:
         self.duplicates += len(report.duplicates)
         self.refuse(chunk, report)
 
-    def refuse(self, chunk: list[Numbered], report: Report) -> None:
-        """Add the rejected rows of a chunk."""
+    def refuse(self, chunk: list[Numbered], report: Report, *, keeps: bool = True) -> None:
+        """Add the rejected rows of a chunk, which are kept, or not."""
         self.rejected += len(report.refusals)
-        room = LISTED - len(self.listed)
+        room = LISTED - len(self.listed) if keeps else len(report.refusals)
         self.listed += [_listed(chunk[refusal.index][0], refusal) for refusal in report.refusals[:room]]
 
     def body(self) -> dict[str, Any]:
-        """As it is answered."""
+        """As it is answered: how many rows were rejected, the first of them, and where the rest are found."""
+        unlisted = self.rejected - len(self.listed)
         return {
             "accepted": self.accepted,
             "duplicates": self.duplicates,
             "rejected": self.rejected,
             "rejections": self.listed,
-            "unlisted": self.rejected - len(self.listed),
-        }
+            "unlisted": unlisted,
+        } | ({"hint": self._hint(unlisted)} if unlisted else {})
+
+    def _hint(self, unlisted: int) -> str:
+        query = f"rejections(filter: {{noun: {self.noun.upper()}}})"
+        return (
+            f"{unlisted:,} more rejected rows are not listed here. Ask for them by the GraphQL query `{query}`: a"
+            f" workspace keeps its newest {KEPT_REJECTIONS:,} for {REJECTIONS_KEPT.days} days."
+        )
 
 
 class Places:
@@ -146,18 +158,18 @@ class Upload:
 
     async def _store(self, chunk: list[Numbered]) -> None:
         rows = [row for _, row in chunk]
-        async with asyncio.timeout(PATIENCE), self.places.connections, self.database.raw() as connection:
+        async with asyncio.timeout(PATIENCE), self.places.connections, self.database.door() as connection:
             now = datetime.now(UTC)
             report = await INGEST[self.noun](connection, workspace_id=self.workspace_id, rows=rows, now=now)
             if self.is_atomic and report.refusals:
-                self.tally.refuse(chunk, report)
+                self.tally.refuse(chunk, report, keeps=False)
                 raise NotAll
         self.tally.add(chunk, report)
 
 
 async def take_in(request: Request, *, noun: str) -> Response:
     """Take in a body of rows and tell what became of them."""
-    tally = Tally()
+    tally = Tally(noun=noun)
     try:
         await _take(request, noun, tally)
     except Unreadable as fault:

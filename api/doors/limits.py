@@ -1,11 +1,16 @@
 """What every request passes first: a cap on its body, and headers that keep a browser safe."""
 
+import asyncio
 import re
+import sys
 from collections.abc import Mapping
+from time import monotonic
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.doors import bodies
 
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self';"
@@ -20,6 +25,7 @@ SAFE = {
 }
 
 
+UNCAPPED = sys.maxsize
 NUMBER = re.compile(r"[0-9]{1,18}")
 
 
@@ -27,10 +33,14 @@ class BodyTooLarge(Exception):
     """A body went over the cap while it was read."""
 
 
-class Limits:
-    """Refuses bodies over the cap, whether they say their size or not, and sets the headers on every answer.
+class BodyTooSlow(Exception):
+    """A body keeps us waiting for too long."""
 
-    A path in `caps` has a cap of its own.
+
+class Limits:
+    """Refuses bodies over the cap, whether they say their size or not, or too slow, and sets headers on every answer.
+
+    A path in `caps` has a cap of its own; one without any (`UNCAPPED`) looks after its body itself.
     """
 
     def __init__(self, app: ASGIApp, *, max_body_bytes: int, caps: Mapping[str, int] | None = None) -> None:
@@ -50,14 +60,22 @@ class Limits:
             await self.app(scope, self._counted(receive, most), _safe(send))
         except BodyTooLarge:
             await self._refusal(most)(scope, receive, _safe(send))
+        except BodyTooSlow:
+            await _refused(408, "TOO_SLOW", "The body came too slowly; send it again.")(scope, receive, _safe(send))
 
     def _counted(self, receive: Receive, most: int) -> Receive:
-        seen = 0
+        seen, waited, is_whole = 0, 0.0, most == UNCAPPED
 
         async def counted() -> Message:
-            nonlocal seen
-            message = await receive()
-            seen += len(message.get("body", b""))
+            nonlocal seen, waited, is_whole
+            began = monotonic()
+            try:  # after the body, what is waited for is that the sender leaves
+                async with asyncio.timeout(None if is_whole else bodies.GRACE + seen / bodies.SLOWEST - waited):
+                    message = await receive()
+            except TimeoutError:
+                raise BodyTooSlow from None
+            seen, waited = seen + len(message.get("body", b"")), waited + monotonic() - began
+            is_whole = is_whole or not message.get("more_body", False)
             if seen > most:
                 raise BodyTooLarge
             return message
@@ -65,8 +83,11 @@ class Limits:
         return counted
 
     def _refusal(self, most: int) -> JSONResponse:
-        sentence = f"A body has at most {most:,} bytes."
-        return JSONResponse({"errors": [{"message": sentence, "extensions": {"code": "PAYLOAD_TOO_LARGE"}}]}, 413)
+        return _refused(413, "PAYLOAD_TOO_LARGE", f"A body has at most {most:,} bytes.")
+
+
+def _refused(status: int, code: str, sentence: str) -> JSONResponse:
+    return JSONResponse({"errors": [{"message": sentence, "extensions": {"code": code}}]}, status)
 
 
 def _safe(send: Send) -> Send:

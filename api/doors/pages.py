@@ -9,7 +9,9 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 import web
 from api.auth import keys, sign_in
 from api.auth.keys import Caller, Scope
+from api.doors.faults import SOON
 from api.graphql.context import Context
+from api.graphql.errors import AWAY, UNAVAILABLE
 from api.graphql.schema import schema
 from api.version import VERSION
 
@@ -74,6 +76,10 @@ async def _page(request: Request, page: str, variables: dict[str, Any], must_fin
     result = await schema.execute(web.documents[page], variable_values=variables, context_value=context)
     if any((error.extensions or {}).get("code") == "BAD_USER_INPUT" for error in result.errors or []):
         return _html("not_found", {}, 404)
+    if any((error.extensions or {}).get("code") == UNAVAILABLE for error in result.errors or []):
+        response = _html("not_found", {}, 503, error=AWAY)
+        response.headers.update(SOON)
+        return response
     if result.errors or result.data is None:
         sentence = "The page could not be made; what went wrong is in the server's log."
         return _html("not_found", {}, 500, error=sentence)

@@ -36,7 +36,7 @@ async def upload(request: Request) -> JSONResponse:
     except MappingError as error:
         return _refusal(400, "BAD_USER_INPUT", str(error))
     most: int = request.app.state.max_uploads
-    async with request.app.state.database.raw() as connection:
+    async with request.app.state.database.door() as connection:
         if await spool.count_open(connection, caller.workspace_id) >= most:
             sentence = f"{most} uploads of this workspace wait already; try again when one of them is done."
             return _refusal(429, "RATE_LIMITED", sentence, WAIT)
@@ -50,7 +50,7 @@ async def _received(request: Request, job_id: int) -> JSONResponse:
         is_whole = await _keep(request, job_id)
     finally:
         if not is_whole:
-            async with request.app.state.database.raw() as connection:
+            async with request.app.state.database.door() as connection:
                 await spool.give_up(connection, job_id)
     if not is_whole:
         return _refusal(409, "CANCELLED", "The job was cancelled while its file came in.")
@@ -68,12 +68,12 @@ async def _keep(request: Request, job_id: int) -> bool:
             piece, place = bytearray(), place + 1
     if not await _append(request, job_id, place, piece):
         return False
-    async with request.app.state.database.raw() as connection:
+    async with request.app.state.database.door() as connection:
         return await spool.complete(connection, job_id)
 
 
 async def _append(request: Request, job_id: int, place: int, piece: bytearray) -> bool:
-    async with request.app.state.database.raw() as connection:
+    async with request.app.state.database.door() as connection:
         return await spool.append(connection, job_id, place, bytes(piece))
 
 

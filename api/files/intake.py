@@ -10,6 +10,7 @@ from api.files.rejects import Reject
 from api.jobs.tables import Noun
 from experiments import exposures, warehouse
 from kpi import events, memberships
+from kpi.gate import NOBODY, Omission
 from kpi.ingest import Report, kept_text
 
 INGEST: dict[Noun, Callable[..., Awaitable[Report]]] = {
@@ -21,11 +22,18 @@ INGEST: dict[Noun, Callable[..., Awaitable[Report]]] = {
 
 
 async def take_in(
-    connection: asyncpg.Connection, *, workspace_id: int, noun: Noun, batch: Batch, now: datetime
+    connection: asyncpg.Connection,
+    *,
+    workspace_id: int,
+    noun: Noun,
+    batch: Batch,
+    now: datetime,
+    without: Omission = NOBODY,
 ) -> Report:
-    """Take a batch in, in the caller's transaction."""
+    """Take a batch in, in the caller's transaction; what is aggregated is of no one unit that could be left out."""
     rows = [row for _, row in batch.rows]
-    return await INGEST[noun](connection, workspace_id=workspace_id, rows=rows, now=now, lax=True)
+    of_units = {} if noun is Noun.AGGREGATES else {"without": without}
+    return await INGEST[noun](connection, workspace_id=workspace_id, rows=rows, now=now, lax=True, **of_units)
 
 
 def refused(batch: Batch, report: Report) -> list[Reject]:

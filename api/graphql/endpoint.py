@@ -1,5 +1,6 @@
 """`POST /graphql`: who asks is settled before anything is parsed."""
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -9,14 +10,20 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
+from strawberry.http import GraphQLHTTPResponse
 from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL
 
 from api.auth import keys
 from api.auth.keys import Caller
 from api.database import Database
+from api.doors.faults import SOON
 from api.graphql.context import Context
+from api.graphql.errors import UNAVAILABLE
 from api.graphql.news import Desk
 from api.graphql.schema import schema
+
+LONGEST = 120.0
+"""Seconds a request may take, all its parts together, with the wait for its body."""
 
 
 class Endpoint(GraphQL[Context, None]):
@@ -36,7 +43,8 @@ class Endpoint(GraphQL[Context, None]):
             return
         scope["state"] = {"caller": caller}
         try:
-            response = await self.run(Request(scope, receive))
+            async with asyncio.timeout(LONGEST):
+                response = await self.run(Request(scope, receive))
         except HTTPException as refused:
             response = _refusal(refused.status_code, "BAD_REQUEST", refused.reason)
         await response(scope, receive, send)
@@ -45,6 +53,17 @@ class Endpoint(GraphQL[Context, None]):
         """The context of one request; only a stream has use for news."""
         is_stream = "text/event-stream" in request.headers.get("accept", "")
         return Context(database=self.database, caller=request.state.caller, desk=self.desk if is_stream else None)
+
+    def create_response(
+        self, response_data: GraphQLHTTPResponse | list[GraphQLHTTPResponse], sub_response: Response
+    ) -> Response:
+        """An answer; 503 when some of it is missing because the database does not answer, beside what there is."""
+        answers = response_data if isinstance(response_data, list) else [response_data]
+        errors: list[Any] = [error for answer in answers for error in answer.get("errors") or []]
+        if any((error.get("extensions") or {}).get("code") == UNAVAILABLE for error in errors):
+            sub_response.status_code = 503
+            sub_response.headers.update(SOON)
+        return super().create_response(response_data, sub_response)
 
     def decode_json(self, data: str | bytes) -> object:
         """A body as JSON in UTF-8; what is none, as half a surrogate pair or NaN, is the sender's fault."""

@@ -15,11 +15,14 @@ from sqlalchemy.exc import IntegrityError
 from strawberry.extensions import SchemaExtension
 from strawberry.types.graphql import OperationType
 
+from api.database import is_away
 from kpi.errors import Code, Invalid, NotFound, Problem
 
 log = logging.getLogger("truelift.graphql")
 strawberry.enum(Code, name="UserErrorCode", description="What is wrong with an input, for programs.")
 P = TypeVar("P")
+UNAVAILABLE = "UNAVAILABLE"
+AWAY = "The database does not answer in time; try again soon."
 
 
 @strawberry.type(description="One fault in an input.")
@@ -49,7 +52,10 @@ async def answer(payload: Callable[..., P], action: Callable[[], Coroutine[Any, 
 
 
 class Masked(SchemaExtension):
-    """Answers an unexpected error with a trace id, and writes what it was to the log."""
+    """Answers an unexpected error with a trace id, and writes what it was to the log.
+
+    A database that is away is no bug: that is said.
+    """
 
     def on_operation(self) -> Any:
         """After the operation, replace the text of each unexpected error."""
@@ -78,6 +84,9 @@ class Streamed(SchemaExtension):
 def _masked(error: GraphQLError) -> GraphQLError:
     if error.original_error is None or isinstance(error.original_error, GraphQLError):
         return error
+    if is_away(error.original_error):
+        log.warning("The database does not answer (%s).", type(error.original_error).__name__)
+        return GraphQLError(AWAY, path=error.path, extensions={"code": UNAVAILABLE})
     trace = secrets.token_hex(8)
     log.error("trace %s: %s", trace, error.message, exc_info=error.original_error)
     extensions = {"code": "INTERNAL", "traceId": trace}

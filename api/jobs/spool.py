@@ -4,7 +4,8 @@ A worker that runs a job holds an advisory lock for as long as its connection li
 sudden, gives the job back at once.
 """
 
-from collections.abc import AsyncIterator, Mapping
+import secrets
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, BinaryIO
@@ -16,11 +17,14 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.database import Database
 from api.jobs.tables import Job, JobState, Noun
+from kpi.gate import NOBODY, SECRET_BYTES, Omission, hidden
 
 LOCKS = 7_220_912
 """The space of advisory locks under which jobs run."""
 SILENCE = timedelta(minutes=10)
 """After which a file of which nothing more comes is given up."""
+LONGEST_WAIT = timedelta(days=1)
+"""After which a file of which no worker took anything in is dropped."""
 
 OPEN = "SELECT count(*) FROM jobs WHERE workspace_id = $1 AND ended_at IS NULL"
 APPEND = """
@@ -47,8 +51,24 @@ UPDATE jobs SET bytes_read = $3, line = $4, accepted = accepted + $5, duplicates
 WHERE id = $1 AND attempts = $2 AND state = 'RUNNING' RETURNING id
 """
 END = """
-UPDATE jobs SET state = $2, message = $3, ended_at = now(), touched_at = now()
+UPDATE jobs SET state = $2, message = CASE WHEN secret IS NULL THEN $3 ELSE $3 || $4 END, secret = NULL,
+    ended_at = now(), touched_at = now()
 WHERE id = $1 AND ended_at IS NULL RETURNING id
+"""
+LEFT_OUT = (
+    " A unit was forgotten meanwhile: its rows were left out, and rejected rows after that are counted, not kept."
+)
+OVERDUE = """
+SELECT id FROM jobs WHERE ended_at IS NULL AND state <> 'RECEIVING' AND touched_at < $1 ORDER BY id
+FOR UPDATE SKIP LOCKED
+"""
+REMEMBER = """
+WITH open_jobs AS (
+    UPDATE jobs SET secret = coalesce(secret, $2) WHERE workspace_id = $1 AND ended_at IS NULL RETURNING id, secret
+) SELECT id, secret FROM open_jobs
+"""
+OMITTED = """
+SELECT secret, ARRAY(SELECT unit FROM job_omissions WHERE job_id = jobs.id) AS units FROM jobs WHERE id = $1
 """
 
 
@@ -84,15 +104,37 @@ async def complete(connection: asyncpg.Connection, job_id: int) -> bool:
 
 
 async def give_up(connection: asyncpg.Connection, job_id: int) -> None:
-    """Forget a job whose file never came whole: nobody was told of it."""
-    await connection.execute("DELETE FROM job_chunks WHERE job_id = $1", job_id)
-    await connection.execute("DELETE FROM jobs WHERE id = $1 AND state = 'RECEIVING'", job_id)
+    """Forget a job whose file never came whole: nobody was told of it. One whose file is whole is left alone."""
+    lock = "SELECT id FROM jobs WHERE id = $1 AND state = 'RECEIVING' FOR UPDATE"
+    if await connection.fetchval(lock, job_id) is not None:
+        await _drop_file(connection, job_id)
+        await connection.execute("DELETE FROM jobs WHERE id = $1", job_id)
 
 
 async def silent(connection: asyncpg.Connection, now: datetime) -> list[int]:
     """Jobs of whose file nothing more has come for long."""
     statement = "SELECT id FROM jobs WHERE state = 'RECEIVING' AND touched_at < $1 ORDER BY id FOR UPDATE SKIP LOCKED"
     return [row["id"] for row in await connection.fetch(statement, now - SILENCE)]
+
+
+async def overdue(connection: asyncpg.Connection, now: datetime) -> list[int]:
+    """Jobs of which no worker has taken anything in for long; ids lie clear in their files."""
+    return [row["id"] for row in await connection.fetch(OVERDUE, now - LONGEST_WAIT)]
+
+
+async def leave_out(connection: asyncpg.Connection, workspace_id: int, units: Sequence[str]) -> None:
+    """Let no open job of a workspace bring these units, as they are stored. Nobody takes rows in meanwhile."""
+    for row in await connection.fetch(REMEMBER, workspace_id, secrets.token_bytes(SECRET_BYTES)):
+        hashes = [hidden(row["secret"], unit) for unit in units]
+        statement = "INSERT INTO job_omissions (job_id, unit) SELECT $1, unnest($2::text[]) ON CONFLICT DO NOTHING"
+        await connection.execute(statement, row["id"], hashes)
+
+
+async def omitted(connection: asyncpg.Connection, job_id: int) -> Omission:
+    """The units that a job must not bring."""
+    row = await connection.fetchrow(OMITTED, job_id)
+    is_free = row is None or row["secret"] is None
+    return NOBODY if is_free else Omission(secret=row["secret"], units=frozenset(row["units"]))
 
 
 @asynccontextmanager
@@ -127,10 +169,10 @@ async def advance(
 
 async def end(connection: asyncpg.Connection, job_id: int, state: JobState, message: str) -> bool:
     """End a job for good and drop its file; False when it has ended already."""
-    found = await connection.fetchval(END, job_id, state.name, message)
+    found = await connection.fetchval(END, job_id, state.name, message, LEFT_OUT)
     if found is None:
         return False
-    await connection.execute("DELETE FROM job_chunks WHERE job_id = $1", job_id)
+    await _drop_file(connection, job_id)
     await _tell(connection, job_id)
     return True
 
@@ -147,6 +189,11 @@ async def jobs_by_id(session: AsyncSession, workspace_id: int, ids: list[int]) -
     """Jobs of a workspace by id; those of others are absent."""
     rows = await session.exec(select(Job).where(Job.workspace_id == workspace_id, col(Job.id).in_(ids)))
     return {row.id: row for row in rows}
+
+
+async def _drop_file(connection: asyncpg.Connection, job_id: int) -> None:
+    await connection.execute("DELETE FROM job_chunks WHERE job_id = $1", job_id)
+    await connection.execute("DELETE FROM job_omissions WHERE job_id = $1", job_id)
 
 
 async def _tell(connection: asyncpg.Connection, job_id: int) -> None:

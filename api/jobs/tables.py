@@ -34,7 +34,8 @@ class JobState(StrEnum):
 class Job(SQLModel, table=True):
     """An uploaded file that is taken in, and how far that has come.
 
-    Rows up to `line` of the file are in and counted: taken again after a crash, a job goes on from there.
+    Rows up to `line` of the file are in and counted: taken again after a crash, a job goes on from there. It has a
+    `secret` once a unit was forgotten while it was open: the key that the unit's name is hashed under.
     """
 
     __tablename__ = "jobs"
@@ -54,6 +55,7 @@ class Job(SQLModel, table=True):
     duplicates: int = Field(default=0, sa_type=BigInteger)
     rejected: int = Field(default=0, sa_type=BigInteger)
     attempts: int = 0
+    secret: bytes | None = None
     message: str | None = None
     created_at: datetime = Field(sa_type=AWARE)
     touched_at: datetime = Field(sa_type=AWARE)
@@ -68,3 +70,11 @@ class JobChunk(SQLModel, table=True):
     job_id: int = Field(primary_key=True, foreign_key="jobs.id")
     place: int = Field(primary_key=True)
     data: bytes
+
+
+class JobOmission(SQLModel, table=True):
+    """A unit that was forgotten while a job was open, as a keyed hash: the job must not bring it back."""
+
+    __tablename__ = "job_omissions"
+    job_id: int = Field(primary_key=True, foreign_key="jobs.id")
+    unit: str = Field(primary_key=True)

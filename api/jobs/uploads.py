@@ -25,18 +25,19 @@ from api.jobs.errors import Gone
 from api.jobs.tables import Job, JobState, Noun
 from kpi import ingest
 from kpi.ingest import Fault, Refusal, Report
-from kpi.queries import gate, next_ingest, record_ingest
+from kpi.queries import gate, hold_rows, next_ingest, record_ingest
 
 log = logging.getLogger("truelift.uploads")
 MOST_ATTEMPTS = 3
 """A file that ended the worker so often would end it again."""
+OVERDUE = "No worker took this file in for a day, so it was dropped; what was taken in counts. Send it again."
 ENDINGS = {"csv": ".csv", "ndjson": ".ndjson", "parquet": ".parquet"}
 """What a file may be; CSV and NDJSON also packed with gzip, which its first bytes tell."""
 
 
 async def take_in_uploads(database: Database) -> list[int]:
-    """Take in every upload that waits; returns the jobs that ended. Files that never came whole are given up."""
-    await _give_up_silent(database)
+    """Take in every upload that waits; returns the jobs that ended. Files that nobody will take in are dropped."""
+    await sweep(database)
     ended: list[int] = []
     while (job := await _next(database)) is not None:
         ended.append(job)
@@ -92,26 +93,38 @@ async def batches(database: Database, job: Job) -> AsyncGenerator[Batch, None]:
 
 async def store(database: Database, job: Job, batch: Batch) -> None:
     """Take a batch in and count it, or neither. Raises Gone when the job is not ours to run any more."""
-    now = datetime.now(UTC)
     async with database.raw() as connection:
-        report = await take_in(connection, workspace_id=job.workspace_id, noun=job.noun, batch=batch, now=now)
-        await _keep_unreadable(connection, job, batch, now)
-        is_ours = await spool.advance(
-            connection,
-            job,
-            bytes_read=batch.bytes_read,
-            line=batch.line,
-            counts=(len(report.accepted), len(report.duplicates), len(report.refusals) + len(batch.rejects)),
-        )
-        if not is_ours:
+        if not await stored(connection, job, batch, datetime.now(UTC)):
             raise Gone  # and nothing of this batch is stored
+
+
+async def stored(connection: asyncpg.Connection, job: Job, batch: Batch, now: datetime) -> bool:
+    """Store and count a batch in the caller's transaction; False when the job is not ours to run any more.
+
+    A unit that is forgotten meanwhile waits for this batch; one that was before is not brought back by it.
+    """
+    await hold_rows(connection, job.workspace_id)
+    without = await spool.omitted(connection, job.id)
+    report = await take_in(
+        connection, workspace_id=job.workspace_id, noun=job.noun, batch=batch, now=now, without=without
+    )
+    await _keep_unreadable(connection, job, batch, now, keeps_refused=not without.units)
+    return await spool.advance(
+        connection,
+        job,
+        bytes_read=batch.bytes_read,
+        line=batch.line,
+        counts=(len(report.accepted), len(report.duplicates), len(report.refusals) + len(batch.rejects)),
+    )
 
 
 def _following(found: Iterator[Batch]) -> Batch | None:
     return next(found, None)
 
 
-async def _keep_unreadable(connection: asyncpg.Connection, job: Job, batch: Batch, now: datetime) -> None:
+async def _keep_unreadable(
+    connection: asyncpg.Connection, job: Job, batch: Batch, now: datetime, *, keeps_refused: bool
+) -> None:
     """Rows that could not even be read are kept with their reasons as those that were refused."""
     if not batch.rejects:
         return
@@ -125,6 +138,7 @@ async def _keep_unreadable(connection: asyncpg.Connection, job: Job, batch: Batc
         noun=job.noun.value,
         touched=frozenset(),
         received_at=now,
+        keeps_refused=keeps_refused,
         is_hidden=True,  # a text that is no row cannot be taken in again
     )
     report = Report(accepted=(), duplicates=(), refusals=refusals)
@@ -137,7 +151,11 @@ async def _end(database: Database, job: Job, state: JobState, message: str) -> N
         await spool.end(connection, job.id, state, message)
 
 
-async def _give_up_silent(database: Database) -> None:
+async def sweep(database: Database) -> None:
+    """Give up files that never came whole, and drop those that no worker took in: ids lie clear in them."""
+    now = datetime.now(UTC)
     async with database.raw() as connection:
-        for job_id in await spool.silent(connection, datetime.now(UTC)):
+        for job_id in await spool.silent(connection, now):
             await spool.give_up(connection, job_id)
+        for job_id in await spool.overdue(connection, now):
+            await spool.end(connection, job_id, JobState.FAILED, OVERDUE)

@@ -205,13 +205,49 @@ async def test_body_of_many_chunks_is_taken_in_and_sent_again_counts_nothing(
     assert await stored(database, workspace) == accepted
 
 
-async def test_thousand_rejections_are_listed_and_the_rest_counted(
-    door: httpx.AsyncClient, database: Database, workspace: Workspace
+async def test_thousand_rejections_are_listed_and_the_rest_counted_and_found_where_the_answer_says(
+    door: httpx.AsyncClient, database: Database, workspace: Workspace, make_key: MakeKey
 ) -> None:
     answer = await door.post("/v1/outcomes", content=b"1\n" * 1_005, headers=NDJSON)
     told = answer.json()
     assert (told["rejected"], len(told["rejections"]), told["unlisted"]) == (1_005, 1_000, 5)
+    assert told["hint"].startswith("5 more rejected rows are not listed here.")
     assert await stored(database, workspace, "rejections") == 1_005
+    query = told["hint"].split("`")[1]
+    reader = bearing(await make_key(Scope.READ))
+    found = await door.post("/graphql", json={"query": f"{{ {query} {{ totalCount }} }}"}, headers=reader)
+    assert found.json() == {"data": {"rejections": {"totalCount": 1_005}}}
+    assert "hint" not in (await door.post("/v1/outcomes", content=b"1\n", headers=NDJSON)).json()
+
+
+async def test_atomic_body_lists_every_rejected_row_for_none_of_them_is_kept(
+    door: httpx.AsyncClient, database: Database, workspace: Workspace
+) -> None:
+    answer = await door.post("/v1/outcomes?atomic=true", content=b"1\n" * 1_005, headers=NDJSON)
+    told = answer.json()
+    assert code(answer) == (422, "NOT_ALL")
+    assert (told["rejected"], len(told["rejections"]), told["unlisted"]) == (1_005, 1_005, 0)
+    assert await stored(database, workspace, "rejections") == 0
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
+@pytest.mark.parametrize(
+    ("body", "limit"),
+    [
+        (json.dumps([f"{n:0100}" for n in range(LARGEST_ARRAY // 100)]).encode(), "2,000,000 bytes"),
+        (b"[" + b"{}," * ARRAY_ROWS + b"{}]", "20,000 rows"),
+    ],
+)
+async def test_array_beyond_its_limits_is_refused_with_the_way_to_send_more(
+    door: httpx.AsyncClient, database: Database, workspace: Workspace, body: bytes, limit: str, is_packed: bool
+) -> None:
+    headers = ARRAY | (GZIP if is_packed else {})
+    answer = await door.post("/v1/outcomes", content=gzip.compress(body) if is_packed else body, headers=headers)
+    assert code(answer) == (413, "PAYLOAD_TOO_LARGE")
+    message = answer.json()["errors"][0]["message"]
+    assert limit in message
+    assert "application/x-ndjson" in message
+    assert await stored(database, workspace, "rejections") == 0
 
 
 async def test_atomic_body_with_a_bad_row_stores_nothing_and_tells_why(
@@ -249,7 +285,8 @@ async def test_atomic_body_of_more_than_a_chunk_is_refused_before_anything_is_st
         (b"[1, ", ARRAY, 400, "BAD_REQUEST"),
         (b"[" * 100_000, ARRAY, 400, "BAD_REQUEST"),
         (gzip.compress(b"[1, 2]")[:-9], ARRAY | GZIP, 400, "BAD_REQUEST"),
-        (b"[" + b"1," * ARRAY_ROWS + b"1]", ARRAY, 400, "BAD_REQUEST"),
+        (b" [" + b"1," * ARRAY_ROWS + b"1]", ARRAY, 413, "PAYLOAD_TOO_LARGE"),
+        (b'"[1]"', ARRAY, 400, "BAD_REQUEST"),
         (b"[" + b" " * LARGEST_ARRAY + b"]", ARRAY, 413, "PAYLOAD_TOO_LARGE"),
     ],
 )

@@ -1,6 +1,9 @@
 """What is exported holds every row, and taken in elsewhere it gives the same tables."""
 
+import asyncio
 import csv
+import socket
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from io import BytesIO, StringIO
 from pathlib import Path
@@ -8,6 +11,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+import pytest_asyncio
+import uvicorn
+from starlette.applications import Starlette
 
 from api.auth.keys import Scope
 from api.commands.export import export_file
@@ -21,6 +27,7 @@ from experiments.extraction import Noun, Selection
 from kpi import events, workspaces
 from kpi.tables import Workspace
 from tests.api.conftest import Client, MakeKey, bearing
+from tests.api.test_doors import Quiet, until
 from tests.experiments.aggregating import START, Running, assert_same, refresh, running, send
 from tests.experiments.recomputation import Did, Exposed
 
@@ -184,7 +191,7 @@ async def test_export_that_cannot_be_is_refused_in_words(
 async def test_export_beyond_the_second_at_once_is_told_to_come_back(client: Client, make_key: MakeKey) -> None:
     async with door.AT_ONCE, door.AT_ONCE:
         answer = await asked(client, make_key, "outcomes.csv", Scope.ADMIN)
-    assert (answer.status_code, answer.headers["retry-after"]) == (429, "30")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
     assert (await asked(client, make_key, "outcomes.csv", Scope.ADMIN)).status_code == 200
 
 
@@ -202,3 +209,76 @@ async def test_hidden_unit_is_exported_by_its_clear_id_and_not_under_it(
         StringIO((await asked(client, make_key, "outcomes.csv", Scope.ADMIN, unit=row["unit"])).text)
     )
     assert again == row
+
+
+@pytest_asyncio.fixture
+async def server(app: Starlette) -> AsyncIterator[tuple[str, int]]:
+    """The address of a real server that keeps little on the way to a reader."""
+    with socket.socket() as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
+        listening.bind(("127.0.0.1", 0))
+        quiet = Quiet(uvicorn.Config(app, lifespan="off", log_level="critical", timeout_graceful_shutdown=1))
+        serving = asyncio.create_task(quiet.serve([listening]))
+        await until(lambda: quiet.started)
+        yield listening.getsockname()
+        quiet.should_exit = True
+        await serving
+
+
+@pytest_asyncio.fixture
+async def reader(server: tuple[str, int]) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection that takes in little by itself."""
+    with socket.socket() as ours:
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        ours.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(ours, server)
+        incoming, outgoing = await asyncio.open_connection(sock=ours, limit=4_096)
+        yield incoming, outgoing
+        outgoing.transport.abort()
+
+
+def checked_out(database: Database) -> int:
+    pool: Any = database.engine.pool
+    return int(pool.checkedout())
+
+
+@pytest.mark.parametrize("limit", ["pace", "whole"])
+async def test_reader_that_is_too_slow_is_broken_off_and_frees_its_connection_and_its_place(
+    reader: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+    make_key: MakeKey,
+    database: Database,
+    workspace: Workspace,
+    monkeypatch: pytest.MonkeyPatch,
+    limit: str,
+) -> None:
+    await taken(database, workspace, *(f"unit-{number}-{'x' * 150}" for number in range(10_000)))
+    monkeypatch.setattr(door, "GRACE", 0.5 if limit == "pace" else 60)
+    monkeypatch.setattr(door, "SLOWEST", 10_000_000)
+    monkeypatch.setattr(door, "LONGEST", 60 if limit == "pace" else 0.5)
+    incoming, outgoing = reader
+    key = await make_key(Scope.ADMIN)
+    outgoing.write(f"GET /v1/export/outcomes.csv HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\n\r\n".encode())
+    assert (await incoming.readline()).split()[1] == b"200"
+    assert checked_out(database) == 1
+    await until(lambda: checked_out(database) == 0)
+    assert not door.AT_ONCE.locked()
+    rest = await asyncio.wait_for(incoming.read(-1), 20)
+    assert 0 < rest.count(b"\nunit-") < 10_000
+    assert not rest.endswith(b"0\r\n\r\n")  # so nobody takes it for whole
+
+
+async def test_reader_that_takes_its_time_within_the_limits_gets_all(
+    reader: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+    make_key: MakeKey,
+    database: Database,
+    workspace: Workspace,
+) -> None:
+    await taken(database, workspace, *(f"unit-{number}-{'x' * 150}" for number in range(2_000)))
+    incoming, outgoing = reader
+    key = await make_key(Scope.ADMIN)
+    outgoing.write(f"GET /v1/export/outcomes.csv HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\n\r\n".encode())
+    found = b""
+    while not found.endswith(b"\r\n0\r\n\r\n"):
+        found += await asyncio.wait_for(incoming.read(16_384), 20)
+        await asyncio.sleep(0.005)
+    assert found.count(b"\nunit-") == 2_000

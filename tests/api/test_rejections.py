@@ -1,5 +1,6 @@
 """Rejected rows: kept, listed, and taken in again once the cause is mended."""
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
@@ -188,3 +189,32 @@ async def test_workspace_keeps_its_newest_rejections_up_to_the_limit_and_others_
         oldest = "SELECT row FROM rejections WHERE workspace_id = $1 ORDER BY id LIMIT 1"
         assert await connection.fetchval(oldest, workspace.id) == "3"
         assert await connection.fetchval(oldest, stranger.workspace_id) == "1"
+
+
+async def test_replay_waits_for_a_unit_that_is_being_forgotten_before_it_holds_a_row(
+    ask: Ask, database: Database, workspace: Workspace, started: str
+) -> None:
+    assert started
+    await send(database, workspace, "exposures", documents.exposure("u1", "tour", AT))
+    await send(database, workspace, "exposures", documents.exposure("u1", "tour", AT) | {"experiment": "other"})
+    async with database.raw() as connection:
+        await connection.fetch("SELECT FROM exposures WHERE unit = 'u1' FOR UPDATE")
+        forgetting = asyncio.ensure_future(ask(FORGET, {"unit": "u1"}))
+        await waiting(database, 1)
+        replaying = asyncio.create_task(outcomes_of(ask, filter={"noun": "EXPOSURES"}))
+        await waiting(database, 2)
+    assert (await forgetting)["unitForget"] == {"exposures": 1, "rejections": 1}
+    assert await replaying == []
+
+
+FORGET = "mutation F($unit: String!) { unitForget(input: {unit: $unit}) { exposures rejections } }"
+
+
+async def waiting(database: Database, count: int) -> None:
+    """Return when so many connections wait for others."""
+    blocked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    found = 0
+    async with asyncio.timeout(10):
+        while found < count:
+            async with database.raw() as connection:
+                found = await connection.fetchval(blocked)

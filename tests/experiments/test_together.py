@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import asyncpg
 import pytest_asyncio
@@ -12,8 +12,10 @@ import pytest_asyncio
 from api import schema
 from api.database import Database
 from api.jobs.refresh import refresh_due
-from experiments import exposures, queries
+from experiments import exposures, floor, queries
+from experiments.forgetting import Forgotten, forget
 from kpi import events
+from kpi import queries as rows_of
 from kpi.ingest import Report
 from tests.api.databases import made, url_of
 from tests.experiments.aggregating import (
@@ -211,3 +213,69 @@ async def test_unit_that_moves_while_a_refresh_runs_counts_on_its_new_day_only(o
     await asyncio.gather(refresh_due(own), send(own, to, earlier[2:]), refresh_due(own))
     await settle(own, to)
     await law_holds(own, to, [*units, *earlier])
+
+
+async def waiting(database: Database, count: int) -> set[str]:
+    """What so many connections wait for, once they do."""
+    blocked = "SELECT wait_event FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    found: list[asyncpg.Record] = []
+    async with asyncio.timeout(20):
+        while len(found) < count:
+            async with database.raw() as connection:  # each looks anew: a transaction sees one moment of who waits
+                found = await connection.fetch(blocked)
+    return {row["wait_event"] for row in found}
+
+
+async def cleared(database: Database, to: Running, *, before: datetime) -> None:
+    async with database.raw() as connection:
+        await rows_of.raise_floor(connection, to.workspace.id, before.date(), before.date())
+    async with database.raw() as connection:
+        while await floor.drop_rows(connection, workspace_id=to.workspace.id):
+            pass
+
+
+async def forgotten(database: Database, to: Running, unit: str) -> Forgotten:
+    async with database.raw() as connection:
+        return await forget(connection, workspace_id=to.workspace.id, unit=unit, now=START)
+
+
+async def test_unit_is_forgotten_while_retention_drops_its_rows_and_neither_locks_up(own: Database) -> None:
+    """Forgetting goes by event, retention by time: of two rows they would each hold what the other wants."""
+    to, before = await running(own), await deadlocks(own)
+    for event, hour, unit in (
+        ("event-a", 0, "other"),
+        ("event-a", 3, "u"),
+        ("event-b", 1, "u"),
+        ("event-b", 2, "other"),
+    ):
+        await send(own, to, [Did(unit=unit, event=event, at=START + hour * DAY / 24, value=None)])
+    between = "SELECT FROM outcomes WHERE workspace_id = $1 AND occurred_at = $2 FOR UPDATE"
+    async with own.raw() as connection:
+        await connection.execute(between, to.workspace.id, START + 2 * DAY / 24)
+        dropping = asyncio.create_task(cleared(own, to, before=START + DAY))
+        assert await waiting(own, 1) == {"transactionid"}
+        forgetting = asyncio.create_task(forgotten(own, to, "u"))
+        assert await waiting(own, 2) == {"transactionid", "advisory"}  # so it holds no row yet
+    await asyncio.gather(dropping, forgetting)
+    assert await deadlocks(own) == before
+    async with own.raw() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM outcomes WHERE workspace_id = $1", to.workspace.id) == 0
+
+
+async def test_units_are_forgotten_while_rows_are_dropped_and_come_in_and_the_rest_keep_the_law(own: Database) -> None:
+    to, before = await running(own), await deadlocks(own)
+    senders = [Sender(own, to, seed) for seed in (5, 6)]
+    gone = [f"u{n}" for n in range(4)]
+    draw = random.Random(7)  # noqa: S311 - a test's units
+    steps = await asyncio.gather(
+        *(over_and_over(sender.send) for sender in senders),
+        *(over_and_over(lambda: forgotten(own, to, draw.choice(gone))) for _ in range(2)),
+        over_and_over(lambda: cleared(own, to, before=START)),
+        over_and_over(lambda: refresh_due(own)),
+    )
+    assert min(steps) > 1
+    for unit in gone:
+        await forgotten(own, to, unit)
+    await settle(own, to)
+    await law_holds(own, to, [row for sender in senders for row in sender.rows if row.unit not in gone])
+    assert await deadlocks(own) == before

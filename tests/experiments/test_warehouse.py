@@ -1,6 +1,7 @@
 """Aggregates handed in: what fits, what replaces what, and that results come out as for the rows behind them."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import astuple, replace
 from datetime import timedelta
@@ -13,11 +14,23 @@ from api.database import Database, driver
 from experiments import aggregates, analysis, exposures, queries, slices, warehouse
 from experiments.draft import KpiChoice
 from experiments.enums import Role
+from experiments.floor import GRACE
 from experiments.tables import Experiment
 from kpi.ingest import Report
-from tests.experiments.aggregating import START, VARIANTS, Running, exposure_row, refresh, running, send, tables
+from tests.experiments.aggregating import (
+    START,
+    VARIANTS,
+    Running,
+    assert_same,
+    exposure_row,
+    refresh,
+    running,
+    send,
+    tables,
+)
 from tests.experiments.recomputation import DAY, KPIS, Did, Exposed
-from tests.experiments.registering import PRIMARY, plan_choice, register, start
+from tests.experiments.registering import PRIMARY, freeze, plan_choice, register, start
+from tests.experiments.test_floor import cleared
 from tests.kpi.wire import told
 
 NOW = START + 12 * DAY + timedelta(hours=6)
@@ -62,12 +75,12 @@ def _wire(line: Mapping[str, Any], names: dict[int, str], kpis: dict[int, str], 
     return place | said | {"kpi": kpi}
 
 
-async def twin(database: Database, to: Running) -> Running:
+async def twin(database: Database, to: Running, key: str = "twin") -> Running:
     """Another experiment of the same plan."""
     choices = [PRIMARY, *(KpiChoice(kpi=key, role=Role.SECONDARY) for key in KPIS)]
     plan = plan_choice(kpis=choices, segment_attributes=["plan"])
     async with database.write() as session:
-        made = await register(session, to.workspace, key="twin", variants=VARIANTS, plan=plan)
+        made = await register(session, to.workspace, key=key, variants=VARIANTS, plan=plan)
     return replace(to, experiment=await start(database, made, now=START))
 
 
@@ -299,3 +312,57 @@ async def test_aggregates_of_another_workspace_are_of_no_experiment_here(databas
     assert await words(database, stranger, row()) == ["accepted"]
     assert (await tables(database, here)).entries == {}
     assert (await tables(database, there)).entries == {("", 0, ON): 100}
+
+
+@pytest.mark.parametrize("days", [0, 1, 4, 8])
+async def test_stop_in_the_past_closes_enrolment_for_aggregates_as_it_does_for_rows(
+    database: Database, days: int
+) -> None:
+    raw = await running(database)
+    given, late = await twin(database, raw), await twin(database, raw, key="late")
+    draw = random.Random(days)  # noqa: S311 - a test's rows
+    met = [
+        Exposed(unit=f"u{n}", variant=n % 3, at=START + draw.random() * 8 * DAY, plan=draw.choice(("free", "pro")))
+        for n in range(90)
+    ]
+    did = [Did(unit=one.unit, event="did", at=one.at + draw.random() * 2 * DAY, value=draw.random()) for one in met]
+    await send(database, raw, [*met, *did])
+    await refresh(database, raw, NOW)
+    cells = {key: await exported(database, raw, key) for key in ("twin", "late")}
+    await give(database, given, *cells["twin"])
+    await refresh(database, given, NOW)
+    for one in (raw, given, late):
+        await freeze(database, one.experiment, frozen_at=START + days * DAY)
+    report = await give(database, late, *cells["late"])
+    assert {(refusal.code, refusal.path) for refusal in report.refusals} <= {("OUTSIDE_ENROLMENT", "enteredOn")}
+    expected = await refresh(database, raw, NOW)
+    assert sum(expected.entries.values()) == 2 * sum(one.at < START + days * DAY for one in met)
+    assert_same(await refresh(database, given, NOW), expected)
+    if days:  # else all that came late was refused, so it has not become an experiment of aggregates
+        assert_same(await refresh(database, late, NOW), expected)
+
+
+async def test_stop_within_a_day_keeps_the_cells_of_that_day(database: Database) -> None:
+    to = await running(database)
+    await give(database, to, *(row(enteredOn=ON + n * DAY) for n in range(4)))
+    await refresh(database, to, NOW)
+    await freeze(database, to.experiment, frozen_at=START + 1.5 * DAY)
+    assert {day for _, _, day in (await refresh(database, to, NOW)).entries} == {ON, ON + DAY}
+
+
+async def test_aggregates_below_the_floor_are_too_old_and_the_floor_waits_until_they_are_final(
+    database: Database,
+) -> None:
+    to, now = await running(database), START + 40 * DAY
+    assert await words(database, to, row(), row(kpi="act-1", successes=40)) == ["accepted"] * 2
+    before = await refresh(database, to, NOW)
+    first = await cleared(database, to, now)
+    assert first == (now - 7 * DAY - GRACE).date()  # the longest window is 7 days, and nobody has sent anything since
+    report = await give(database, to, row(), row(n=1), row(enteredOn=first - DAY), row(enteredOn=first), now=now)
+    assert told(report) == ["TOO_OLD", "TOO_OLD", "TOO_OLD", "accepted"]
+    assert {refusal.path for refusal in report.refusals} == {"enteredOn"}
+    assert report.refusals[0].message.startswith(f"enteredOn is before {first}: ")
+    assert (await refresh(database, to, now)).entries == {**before.entries, ("", 0, first): 100}
+    async with database.raw() as connection:
+        refused = await connection.fetchval("SELECT refused_before FROM workspaces WHERE id = $1", to.workspace.id)
+    assert refused == first  # it reads no outcomes, so none are too old for it

@@ -169,3 +169,11 @@ async def test_hiding_is_settled_by_the_first_row_even_a_rejected_one(
     ]
     assert (await change(database, workspace, hashes_units=False, retention_days=30)).retention_days == 30
     assert (await change(database, workspace, retention_days=None)).retention_days is None
+
+
+async def test_memberships_alone_settle_how_units_are_stored(database: Database, workspace: Workspace) -> None:
+    sent = [{"member": "ada", "account": "acme", "sinceAt": NOW}]
+    async with database.raw() as connection:
+        await memberships.ingest(connection, workspace_id=workspace.id, rows=sent, now=LATER)
+    with pytest.raises(Invalid):
+        await change(database, workspace, hashes_units=True)

@@ -92,7 +92,8 @@ async def _replay(info: Info, given: RejectionsReplayInput) -> dict[str, Any]:
     wanted = given.filter or RejectionFilter()
     workspace_id = info.context.caller.workspace_id
     connection: asyncpg.Connection
-    async with info.context.database.raw() as connection:
+    async with info.context.database.door() as connection:
+        await queries.hold_rows(connection, workspace_id)
         rows = await queries.lock_rejections(
             connection,
             workspace_id,

@@ -8,7 +8,7 @@ import strawberry
 from api.auth.permissions import MayAdmin
 from api.graphql.context import Info
 from api.graphql.errors import UserError, answer
-from experiments import forgetting
+from api.jobs import service
 from kpi.errors import Code, Invalid, Problem
 from kpi.ingest import is_text
 
@@ -59,8 +59,8 @@ async def _forget(info: Info, unit: str) -> dict[str, Any]:
     if not (1 <= len(unit) <= 200 and is_text(unit)):
         sentence = "A unit's id has 1 to 200 characters, all of them text."
         raise Invalid([Problem(code=Code.BAD_USER_INPUT, message=sentence, path=("unit",))])
-    async with info.context.database.raw() as connection:
-        found = await forgetting.forget(
+    async with info.context.database.door() as connection:
+        found = await service.forget(
             connection, workspace_id=info.context.caller.workspace_id, unit=unit, now=info.context.now
         )
     return asdict(found)
