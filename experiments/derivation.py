@@ -60,22 +60,23 @@ WHERE place <= {most} - (
 
 UNITS = """
 SELECT e.variant_id, (e.exposed_at AT TIME ZONE 'UTC')::date AS entered_on{segments}{columns}
-FROM ({parts}) e{joins}
+FROM ({parts}) e
 """
 """A row a unit, with its number for each KPI."""
 PART = """(
     SELECT e.variant_id, e.exposed_at, e.attributes{numbers} FROM exposures e{outcomes}
-    WHERE {enrolled}{within} GROUP BY e.experiment_id, e.unit{order}
+    WHERE {enrolled}{within}{group}{order}
 )"""
 """Units between two bounds. By the primary key alone: the fewer columns, the cheaper the grouping."""
 OUTCOMES = """{joined} AND o.event_id IN ({events}){within}
     AND o.occurred_at >= e.exposed_at{start}
     AND o.occurred_at < e.exposed_at + interval '{until} hours'
 """
-SEGMENT_JOIN = """ LEFT JOIN segments s{place} ON s{place}.experiment_id = {experiment}
-    AND s{place}.attribute = ($1::text[])[{place}] AND s{place}.value = {said}
+SEGMENT = """
+    , ($1::text[])[{place}] || '=' || CASE WHEN {said} = ANY (ARRAY(
+        SELECT value FROM segments WHERE experiment_id = {experiment} AND attribute = ($1::text[])[{place}]
+    )) THEN {said} ELSE '(other)' END AS segment_{place}
 """
-
 CELLS = """
 CREATE TEMP TABLE cells AS
 SELECT {alike}, count(*) AS n{sums} FROM ({units}) units GROUP BY {alike}
@@ -156,12 +157,9 @@ class Derivation:
 
     def units(self) -> Statement:
         """Read a row for each unit, with its number `k` of each definition."""
-        places = range(1, len(self.attributes) + 1)
-        segments = [f"($1::text[])[{n}] || '=' || coalesce(s{n}.value, '(other)') AS segment_{n}" for n in places]
         return self._with_attributes(
             UNITS,
-            segments="".join(f", {segment}" for segment in segments),
-            joins="".join(self._segment_join(n) for n in places),
+            segments="".join(self._segment(place) for place in range(1, len(self.attributes) + 1)),
             columns="".join(f", k{planned.definition.id:d}" for planned in self.piece.kpis),
             parts=" UNION ALL ".join(self._part(low, high) for low, high in pairwise([None, *self.bounds, None])),
         )
@@ -173,6 +171,7 @@ class Derivation:
             numbers="".join(f", {sql} AS {name}" for name, sql in numbers.items()),
             outcomes=self._outcomes(_between("o", low, high)) if self.piece.kpis else "",
             within=_between("e", low, high),
+            group=" GROUP BY e.experiment_id, e.unit" if self.piece.kpis else "",
             # Nobody needs the order; asked for, it lets the planner see what reading in order saves.
             order=" ORDER BY e.unit" if self.bounds else "",
         )
@@ -189,9 +188,9 @@ class Derivation:
         )
         return cells, arguments
 
-    def _segment_join(self, place: int) -> str:
+    def _segment(self, place: int) -> str:
         said = SAID.format(attribute=f"($1::text[])[{place}]")
-        return SEGMENT_JOIN.format(place=place, experiment=self.experiment_id, said=said)
+        return SEGMENT.format(place=place, experiment=self.experiment_id, said=said)
 
     def _outcomes(self, within: str) -> str:
         kinds = [decode(planned) for planned in self.piece.kpis]
