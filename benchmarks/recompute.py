@@ -33,7 +33,8 @@ print(time.perf_counter() - began)
 TEA_TASTING = """
 import ibis, tea_tasting
 def step(host):
-    there = ibis.postgres.connect(host=host, user="truelift", database="truelift")
+    memory = "-c work_mem=128MB"  # as much as ours, so that it spills no sooner
+    there = ibis.postgres.connect(host=host, user="truelift", database="truelift", options=memory)
     e, o = there.table("exposures"), there.table("outcomes")
     e = e.filter(e.experiment_id == 1, e.crossed_at.isnull()).select("unit", "variant_id", "exposed_at")
     o = o.filter(o.event_id.isin([1, 2, 3])).select("event_id", "occurred_at", "value", did_by=o.unit)
