@@ -20,6 +20,17 @@ PINS: Mapping[str, tuple[str, ...]] = {
     "statsmodels": ("statsmodels==0.15.0", "numpy==2.4.6", "scipy==1.17.1", "pandas==2.3.3"),
     # savvi imports matplotlib without asking for it.
     "savvi": ("savvi==0.3.1", "numpy==2.4.6", "scipy==1.17.1", "cvxpy==1.9.3", "matplotlib==3.11.2"),
+    "tea-tasting-postgres": (
+        "tea-tasting==1.14.0",
+        "ibis-framework[postgres]==12.0.0",
+        "psycopg[binary]==3.3.9",
+        "packaging==26.3",  # which ibis imports without asking for it
+        "numpy==2.4.6",
+        "scipy==1.17.1",
+        "pyarrow==26.0.1",
+    ),
+    # The scanner as a package of the same version: elsewhere it is downloaded at the first use.
+    "duckdb": ("duckdb==1.5.5", "duckdb-extension-postgres-scanner==1.5.5"),
 }
 
 

@@ -12,7 +12,6 @@ import argparse
 import asyncio
 import subprocess
 import tempfile
-import venv
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,24 +19,11 @@ from urllib.parse import parse_qs, urlsplit
 
 from api import embedded, schema
 from api.database import Database
-from benchmarks.peers import show
+from benchmarks.peers import PINS, environment, show
 from benchmarks.refresh import NOUNS, PER_UNIT, Company, size, vacuum
 from experiments.slices import EVERYTHING
 
 DAYS, AIM = 90, 0.6
-PINS = {
-    "tea-tasting": (
-        "tea-tasting==1.14.0",
-        "ibis-framework[postgres]==12.0.0",
-        "psycopg[binary]==3.3.9",
-        "packaging==26.3",  # which ibis imports without asking for it
-        "numpy==2.4.6",
-        "scipy==1.17.1",
-        "pyarrow==26.0.1",
-    ),
-    # The scanner as a package of the same version: elsewhere it is downloaded at the first use.
-    "duckdb": ("duckdb==1.5.5", "duckdb-extension-postgres-scanner==1.5.5"),
-}
 TIMED = """
 import sys, time
 began = time.perf_counter()
@@ -47,7 +33,8 @@ print(time.perf_counter() - began)
 TEA_TASTING = """
 import ibis, tea_tasting
 def step(host):
-    there = ibis.postgres.connect(host=host, user="truelift", database="truelift")
+    memory = "-c work_mem=128MB"  # as much as ours, so that it spills no sooner
+    there = ibis.postgres.connect(host=host, user="truelift", database="truelift", options=memory)
     e, o = there.table("exposures"), there.table("outcomes")
     e = e.filter(e.experiment_id == 1, e.crossed_at.isnull()).select("unit", "variant_id", "exposed_at")
     o = o.filter(o.event_id.isin([1, 2, 3])).select("event_id", "occurred_at", "value", did_by=o.unit)
@@ -97,19 +84,7 @@ FROM (
 ) GROUP BY variant_id
 '''
 """
-PEERS = {"tea-tasting": TEA_TASTING, "duckdb": DUCKDB}
-
-
-def environment(peer: str, folder: Path) -> Path:
-    """The Python of a peer's own virtual environment, made if it is not there."""
-    home = folder / f"recompute-{peer}"
-    python, stamp = home / "bin" / "python", home / "pins.txt"
-    if not stamp.exists() or stamp.read_text() != " ".join(PINS[peer]):
-        venv.create(home, clear=True, with_pip=True)
-        install = [str(python), "-m", "pip", "install", "--quiet", "--only-binary", ":all:", *PINS[peer]]
-        subprocess.run(install, check=True)  # noqa: S603 - pinned above
-        stamp.write_text(" ".join(PINS[peer]))
-    return python
+PEERS = {"tea-tasting-postgres": TEA_TASTING, "duckdb": DUCKDB}
 
 
 def peer_seconds(python: Path, source: str, host: str) -> float:
@@ -122,16 +97,16 @@ def peer_seconds(python: Path, source: str, host: str) -> float:
 async def compare(url: str, outcomes: int, rounds: int, folder: Path, *, is_filled: bool) -> None:
     """Everybody in turn, several times; the best of each counts."""
     (host,) = parse_qs(urlsplit(url).query)["host"]
-    pythons = {peer: environment(peer, folder) for peer in PEERS}
+    pythons = {peer: python for peer in PEERS if (python := environment(peer, folder))}
     async with filled(url, outcomes, is_filled=is_filled) as company:
         show(await size(company.database))
         ours: list[float] = []
-        theirs: dict[str, list[float]] = {peer: [] for peer in PEERS}
+        theirs: dict[str, list[float]] = {peer: [] for peer in pythons}
         for _ in range(rounds):
             ours.append(await company.refresh(EVERYTHING))
-            for peer, source in PEERS.items():
-                theirs[peer].append(await asyncio.to_thread(peer_seconds, pythons[peer], source, host))
-            show(", ".join([f"ours {ours[-1]:.1f} s", *(f"{peer} {theirs[peer][-1]:.1f} s" for peer in PEERS)]))
+            for peer, python in pythons.items():
+                theirs[peer].append(await asyncio.to_thread(peer_seconds, python, PEERS[peer], host))
+            show(", ".join([f"ours {ours[-1]:.1f} s", *(f"{peer} {theirs[peer][-1]:.1f} s" for peer in pythons)]))
     show(f"{'everything anew':<16}{min(ours):8.2f} s")
     for peer, seconds in theirs.items():
         ratio = min(ours) / min(seconds)

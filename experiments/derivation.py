@@ -1,12 +1,14 @@
 """The statements that derive slices of an experiment's aggregates from its rows.
 
-Every unit of the slices becomes a row of a temporary table, with its number for each KPI; the three tables are its
-sums by variant and entry day, for everybody and for each segment.
+Every unit of the slices becomes a row with its number for each KPI, and units that are alike (variant, entry day,
+segments, durations) become one row of a temporary table; the three tables are its sums by variant and entry day, for
+everybody and for each segment.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from itertools import pairwise
 
 from experiments.actors import outcomes_with_unit, with_outcomes
 from experiments.cohorts import decode
@@ -35,19 +37,20 @@ ACTED = """
 """Who did anything of interest in a span of time; ids begin with the time."""
 SAID = "coalesce(nullif(e.attributes ->> {attribute}, ''), '(none)')"
 
+SAY = """
+CREATE TEMP TABLE said AS
+SELECT a.attribute, {said} AS value, count(*) AS n
+FROM exposures e CROSS JOIN unnest($1::text[]) AS a (attribute) WHERE {enrolled} GROUP BY 1, 2
+"""
+"""A table of its own, because several processes of the server can read for it, and none for an INSERT."""
 NAME_SEGMENTS = """
 INSERT INTO segments (experiment_id, attribute, value)
 SELECT {experiment}, attribute, value FROM (
-    SELECT attribute, value, row_number() OVER (PARTITION BY attribute ORDER BY count(*) DESC, value) AS place
-    FROM (
-        SELECT a.attribute, {said} AS value
-        FROM exposures e CROSS JOIN unnest($1::text[]) AS a (attribute) WHERE {enrolled}
-    ) said
+    SELECT attribute, value, row_number() OVER (PARTITION BY attribute ORDER BY n DESC, value) AS place FROM said
     WHERE NOT EXISTS (
         SELECT FROM segments s
         WHERE s.experiment_id = {experiment} AND s.attribute = said.attribute AND s.value = said.value
     )
-    GROUP BY attribute, value
 ) fresh
 WHERE place <= {most} - (
     SELECT count(*) FROM segments s WHERE s.experiment_id = {experiment} AND s.attribute = fresh.attribute
@@ -56,25 +59,34 @@ WHERE place <= {most} - (
 """A value that is a segment stays one, whatever becomes common later: slices derived on other days must agree."""
 
 UNITS = """
-CREATE TEMP TABLE units AS
 SELECT e.variant_id, (e.exposed_at AT TIME ZONE 'UTC')::date AS entered_on{segments}{columns}
-FROM (
-    SELECT e.variant_id, e.exposed_at, e.attributes{numbers} FROM exposures e{outcomes}
-    WHERE {enrolled} GROUP BY e.experiment_id, e.unit
-) e{joins}
+FROM ({parts}) e
 """
-"""A row a unit, with its number for each KPI. By the primary key alone: the fewer columns, the cheaper the grouping."""
-OUTCOMES = """{joined} AND o.event_id IN ({events})
-    AND o.occurred_at >= e.exposed_at + interval '{start} hours'
+"""A row a unit, with its number for each KPI."""
+PART = """(
+    SELECT e.variant_id, e.exposed_at, e.attributes{numbers} FROM exposures e{outcomes}
+    WHERE {enrolled}{within}{group}{order}
+)"""
+"""Units between two bounds. By the primary key alone: the fewer columns, the cheaper the grouping."""
+OUTCOMES = """{joined} AND o.event_id IN ({events}){within}
+    AND o.occurred_at >= e.exposed_at{start}
     AND o.occurred_at < e.exposed_at + interval '{until} hours'
 """
-SEGMENT_JOIN = """ LEFT JOIN segments s{place} ON s{place}.experiment_id = {experiment}
-    AND s{place}.attribute = ($1::text[])[{place}] AND s{place}.value = {said}
+SEGMENT = """
+    , ($1::text[])[{place}] || '=' || CASE WHEN {said} = ANY (ARRAY(
+        SELECT value FROM segments WHERE experiment_id = {experiment} AND attribute = ($1::text[])[{place}]
+    )) THEN {said} ELSE '(other)' END AS segment_{place}
 """
-
+CELLS = """
+CREATE TEMP TABLE cells AS
+SELECT {alike}, count(*) AS n{sums} FROM ({units}) units GROUP BY {alike}
+"""
+"""Few rows, however many units: each process of the server adds up its own, and hands over the sums."""
+SUMS = "ARRAY[count(*), 0, 0, avg(k{id}) * count(*), var_pop(k{id}) * count(*), 0] AS m{id}"
+"""As `pooled` adds them up: n, the sum and the squares of a covariate, the same of the KPI, and what both share."""
 ENTRY_COUNTS = """
 INSERT INTO entry_counts (experiment_id, segment, variant_id, entered_on, n)
-SELECT {experiment}, {segment}, variant_id, entered_on, count(*) FROM units GROUP BY GROUPING SETS ({sets})
+SELECT {experiment}, {segment}, variant_id, entered_on, sum(n) FROM cells GROUP BY GROUPING SETS ({sets})
 """
 CROSSOVERS = """
 INSERT INTO entry_counts (experiment_id, segment, variant_id, entered_on, n, crossovers)
@@ -84,18 +96,17 @@ ON CONFLICT (experiment_id, segment, variant_id, entered_on) DO UPDATE SET cross
 """
 MOMENTS = """
 INSERT INTO moments (experiment_id, definition_id, segment, variant_id, entered_on, n, mean, m2)
-SELECT {experiment}, k.definition_id, g.segment, g.variant_id, g.entered_on, g.n, k.mean, k.m2
+SELECT {experiment}, k.definition_id, g.segment, g.variant_id, g.entered_on, k.m[1], k.m[4] / k.m[1], k.m[5]
 FROM (
-    SELECT {segment} AS segment, variant_id, entered_on, count(*) AS n, {sums}
-    FROM units GROUP BY GROUPING SETS ({sets})
-) g CROSS JOIN LATERAL (VALUES {rows}) AS k (definition_id, until, mean, m2)
+    SELECT {segment} AS segment, variant_id, entered_on, {sums} FROM cells GROUP BY GROUPING SETS ({sets})
+) g CROSS JOIN LATERAL (VALUES {rows}) AS k (definition_id, until, m)
 WHERE g.entered_on + 1 + k.until <= '{through}'
 """
 DURATIONS = """
 INSERT INTO durations (experiment_id, definition_id, segment, variant_id, entered_on, day, events, losses)
-SELECT {experiment}, {definition}, {segment}, variant_id, entered_on, day, count(*) FILTER (WHERE is_event),
-    count(*) FILTER (WHERE NOT is_event)
-FROM (SELECT *, k{definition} / 2 AS day, k{definition} % 2 = 0 AS is_event FROM units) ended
+SELECT {experiment}, {definition}, {segment}, variant_id, entered_on, day,
+    coalesce(sum(n) FILTER (WHERE is_event), 0), coalesce(sum(n) FILTER (WHERE NOT is_event), 0)
+FROM (SELECT *, k{definition} / 2 AS day, k{definition} % 2 = 0 AS is_event FROM cells) ended
 WHERE entered_on + 2 + day <= '{through}' AND entered_on + 2 + day > '{since}'
 GROUP BY day, GROUPING SETS ({sets})
 """
@@ -105,7 +116,8 @@ GROUP BY day, GROUPING SETS ({sets})
 class Derivation:
     """One piece of an experiment's aggregates, derived as far as the days through `through` are over.
 
-    `closes` is when enrolment closed, None while it is open.
+    `closes` is when enrolment closed, None while it is open. `bounds` are ids of units in order, as SQL: what lies
+    between two of them can be derived by a process of the server of its own.
     """
 
     experiment_id: int
@@ -116,18 +128,21 @@ class Derivation:
     through: date
     attributes: list[str]
     numbers: Mapping[str, int]
+    bounds: Sequence[str] = ()
 
     def statements(self) -> Iterator[Statement]:
         """What to run, in order, in one transaction."""
         if self.attributes and self.piece.with_entries:
-            yield self._with_attributes(NAME_SEGMENTS, most=SEGMENT_VALUES, said=SAID.format(attribute="a.attribute"))
+            yield self._with_attributes(SAY, said=SAID.format(attribute="a.attribute"))
+            yield self._filled(NAME_SEGMENTS, most=SEGMENT_VALUES)
+            yield "DROP TABLE said", ()
         yield from self._deletions()
-        yield self.units()
+        yield self._cells()
         yield from self._entries()
         yield from self._moments()
         for planned in self._kpis(Aggregate.DURATIONS):
             yield self._filled(DURATIONS, definition=planned.definition.id, since=self.piece.since or EVER)
-        yield "DROP TABLE units", ()
+        yield "DROP TABLE cells", ()
 
     def _deletions(self) -> Iterator[Statement]:
         every = f" AND entered_on >= '{self.piece.first}'"
@@ -141,29 +156,50 @@ class Derivation:
             yield f"DELETE FROM entry_counts{of}", ()  # noqa: S608 - as above
 
     def units(self) -> Statement:
-        """Make the temporary table `units`: a row for each, with its number `k` of each definition."""
-        places = range(1, len(self.attributes) + 1)
-        segments = [f"($1::text[])[{n}] || '=' || coalesce(s{n}.value, '(other)') AS segment_{n}" for n in places]
-        numbers = {f"k{kpi.definition.id:d}": decode(kpi).per_unit(self.numbers) for kpi in self.piece.kpis}
+        """Read a row for each unit, with its number `k` of each definition."""
         return self._with_attributes(
             UNITS,
-            segments="".join(f", {segment}" for segment in segments),
-            joins="".join(self._segment_join(n) for n in places),
-            columns="".join(f", {name}" for name in numbers),
-            numbers="".join(f", {sql} AS {name}" for name, sql in numbers.items()),
-            outcomes=self._outcomes() if self.piece.kpis else "",
+            segments="".join(self._segment(place) for place in range(1, len(self.attributes) + 1)),
+            columns="".join(f", k{planned.definition.id:d}" for planned in self.piece.kpis),
+            parts=" UNION ALL ".join(self._part(low, high) for low, high in pairwise([None, *self.bounds, None])),
         )
 
-    def _segment_join(self, place: int) -> str:
-        said = SAID.format(attribute=f"($1::text[])[{place}]")
-        return SEGMENT_JOIN.format(place=place, experiment=self.experiment_id, said=said)
+    def _part(self, low: str | None, high: str | None) -> str:
+        numbers = {f"k{kpi.definition.id:d}": decode(kpi).per_unit(self.numbers) for kpi in self.piece.kpis}
+        part, _ = self._filled(
+            PART,
+            numbers="".join(f", {sql} AS {name}" for name, sql in numbers.items()),
+            outcomes=self._outcomes(_between("o", low, high)) if self.piece.kpis else "",
+            within=_between("e", low, high),
+            group=" GROUP BY e.experiment_id, e.unit" if self.piece.kpis else "",
+            # Nobody needs the order; asked for, it lets the planner see what reading in order saves.
+            order=" ORDER BY e.unit" if self.bounds else "",
+        )
+        return part
 
-    def _outcomes(self) -> str:
+    def _cells(self) -> Statement:
+        durations = [f"k{planned.definition.id:d}" for planned in self._kpis(Aggregate.DURATIONS)]
+        sums = [SUMS.format(id=planned.definition.id) for planned in self._kpis(Aggregate.MOMENTS)]
+        units, arguments = self.units()
+        cells = CELLS.format(
+            alike=", ".join(["variant_id", "entered_on", *self._segments, *durations]),
+            sums="".join(f", {sql}" for sql in sums),
+            units=units,
+        )
+        return cells, arguments
+
+    def _segment(self, place: int) -> str:
+        said = SAID.format(attribute=f"($1::text[])[{place}]")
+        return SEGMENT.format(place=place, experiment=self.experiment_id, said=said)
+
+    def _outcomes(self, within: str) -> str:
         kinds = [decode(planned) for planned in self.piece.kpis]
+        start = 24 * min(kind.window[0] for kind in kinds)
         return OUTCOMES.format(
             joined=with_outcomes(self.unit, workspace_id=self.workspace_id, experiment_id=self.experiment_id),
             events=self._events,
-            start=24 * min(kind.window[0] for kind in kinds),
+            within=within,
+            start=f" + interval '{start} hours'" if start else "",
             until=24 * max(kind.window[1] for kind in kinds),
         )
 
@@ -175,11 +211,10 @@ class Derivation:
     def _moments(self) -> Iterator[Statement]:
         kpis = list(self._kpis(Aggregate.MOMENTS))
         if kpis:
-            sums = "avg(k{id}) AS mean_{id}, var_pop(k{id}) * count(*) AS m2_{id}"
-            row = "({id}, {until}, g.mean_{id}, g.m2_{id})"
+            row = "({id}, {until}, g.m{id})"
             yield self._filled(
                 MOMENTS,
-                sums=", ".join(sums.format(id=planned.definition.id) for planned in kpis),
+                sums=", ".join(f"pooled(m{planned.definition.id:d}) AS m{planned.definition.id:d}" for planned in kpis),
                 rows=", ".join(
                     row.format(id=planned.definition.id, until=decode(planned).window[1]) for planned in kpis
                 ),
@@ -202,14 +237,13 @@ class Derivation:
             acted=self._acted(self.piece.since),
             crossed=crossed,
         )
-        segments = [f"segment_{n}" for n in range(1, len(self.attributes) + 1)]
-        sets = ["(variant_id, entered_on)", *(f"(variant_id, entered_on, {segment})" for segment in segments)]
+        sets = ["(variant_id, entered_on)", *(f"(variant_id, entered_on, {segment})" for segment in self._segments)]
         return template.format(
             experiment=self.experiment_id,
             through=self.through,
             enrolled=enrolled,
             # Outside its own grouping set a segment's column is null.
-            segment=f"coalesce({', '.join([*segments, chr(39) * 2])})",
+            segment=f"coalesce({', '.join([*self._segments, chr(39) * 2])})",
             sets=", ".join(sets),
             **parts,
         ), ()
@@ -232,6 +266,10 @@ class Derivation:
         return ACTED.format(acted=acted, first=first, end=end, events=self._events)
 
     @property
+    def _segments(self) -> list[str]:
+        return [f"segment_{n}" for n in range(1, len(self.attributes) + 1)]
+
+    @property
     def _events(self) -> str:
         names = {name for planned in self.piece.kpis for name in decode(planned).events}
         # A number no event has: an event nobody has sent yet is one that has not happened.
@@ -240,3 +278,8 @@ class Derivation:
     @property
     def _days(self) -> str:
         return "{" + ", ".join(day.isoformat() for day in sorted(self.piece.days or ())) + "}"
+
+
+def _between(alias: str, low: str | None, high: str | None) -> str:
+    from_low = "" if low is None else f" AND {alias}.unit >= {low}"
+    return from_low if high is None else f"{from_low} AND {alias}.unit < {high}"

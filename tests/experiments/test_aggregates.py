@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.database import Database
-from experiments import derivation
+from experiments import aggregates, derivation
 from kpi import events
 from tests.experiments.aggregating import MOMENT, START, assert_same, refresh, running, send
 from tests.experiments.recomputation import DAY, KPIS, Did, Exposed, recompute
@@ -187,3 +187,45 @@ async def test_refresh_what_came_in_before_an_end_in_the_past_counts_only_until_
     assert_same(await refresh(database, to, now), recompute(inside + late, [], now))
     await freeze(database, to.experiment, now=now, frozen_at=ends)
     assert_same(await refresh(database, to, now), recompute(inside, [], now))
+
+
+async def test_refresh_in_parts_that_begin_at_odd_ids_equals_a_recomputation(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = [
+        "'",
+        "''",
+        "\\",
+        "\\'",
+        "{unit}",
+        "{0}",
+        "$1",
+        "%s",
+        '"',
+        "\n",
+        " ",
+        "ü",
+        "Ü",
+        "漢",
+        "~",
+        ",",
+        "{,}",
+        "--",
+        "\u200d",
+        "a",
+    ]
+    exposed = [
+        Exposed(unit=name + tail, variant=place % 3, at=START + place % 2 * DAY, plan="pro" if tail else None)
+        for place, name in enumerate(odd)
+        for tail in ("", "1", "2")
+    ]
+    did = [Did(unit=one.unit, event="did", at=one.at + timedelta(hours=9), value=1.5) for one in exposed[::2]]
+    to, now = await running(database), START + 9 * DAY
+    await send(database, to, [*exposed, *did])
+    monkeypatch.setattr(aggregates, "LARGE", 0)
+    async with database.raw() as connection:
+        await connection.execute("DELETE FROM exposures WHERE experiment_id <> $1", to.experiment.id)
+        await connection.execute("ANALYZE exposures")
+        bounds = await connection.fetch(aggregates.BOUNDS, aggregates.PARTS, aggregates.LARGE)
+    assert len({row["bound"] for row in bounds}) == aggregates.PARTS - 1
+    assert_same(await refresh(database, to, now, everything=True), recompute(exposed, did, now))
