@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
 import asyncpg
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -92,7 +92,11 @@ class Database:
             try:
                 async with asyncio.timeout(seconds):
                     yield session
-            except (TimeoutError, asyncio.CancelledError):
+            except (OSError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                if is_away(error):
+                    await session.invalidate()
+                raise
+            except asyncio.CancelledError:
                 # What was cut off may not even answer a rollback: its connection is closed, which ends all it did.
                 await session.invalidate()
                 raise
@@ -158,13 +162,12 @@ class News:
 
 def is_away(error: BaseException | None) -> bool:
     """Whether an error says that the database does not answer now, in time or at all: the same may work soon."""
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or is_away(error.orig and error.orig.__cause__)
     if isinstance(error, asyncpg.InterfaceError):
         return not isinstance(error, ValueError)  # that is an argument of ours that it cannot send
-    if isinstance(error, OSError | PoolTimeout):
-        return True
-    is_cut_off = isinstance(error, DBAPIError) and error.connection_invalidated
-    state = getattr(getattr(error, "orig", error), "sqlstate", None) or ""
-    return is_cut_off or state.startswith(AWAY)
+    is_lost = isinstance(error, OSError | PoolTimeout | asyncpg.InternalClientError)
+    return is_lost or (getattr(error, "sqlstate", None) or "").startswith(AWAY)
 
 
 async def driver(session: AsyncSession) -> asyncpg.Connection:

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
+import asyncpg
 import typer
 
 from api.auth.tenants import DEFAULT, workspace
@@ -37,5 +38,10 @@ async def forgotten(database: Database, workspace_key: str, unit: str) -> Forgot
         owner = await workspace(session, workspace_key)
     if owner is None:
         return None
-    async with database.raw() as connection:
-        return await service.forget(connection, workspace_id=owner.id, unit=unit, now=datetime.now(UTC))
+    try:
+        async with database.raw() as connection:
+            return await service.forget(connection, workspace_id=owner.id, unit=unit, now=datetime.now(UTC))
+    except asyncpg.LockNotAvailableError:
+        fail(
+            "Rows of this workspace are just being taken in, and do not let it through; nothing was removed. Try again."
+        )

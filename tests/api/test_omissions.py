@@ -13,6 +13,7 @@ import pytest_asyncio
 from api.app import build
 from api.auth.keys import Scope
 from api.auth.tenants import ensure_workspace
+from api.commands.forgetting import forgotten as forgotten_by_command
 from api.database import Database
 from api.files.reading import BATCH
 from api.graphql.nodes import local_id
@@ -20,7 +21,9 @@ from api.jobs import service, spool, uploads
 from api.jobs.tables import Noun
 from api.jobs.uploads import take_in_uploads
 from api.settings import Settings
+from experiments import forgetting
 from kpi import workspaces
+from kpi.queries import hold_rows
 from kpi.tables import Workspace
 from tests.api import documents
 from tests.api.conftest import SECRET, Client, MakeKey
@@ -127,10 +130,10 @@ async def test_forgetting_waits_for_a_batch_that_is_being_stored_and_removes_its
         async with aclosing(uploads.batches(database, ours)) as batches, database.raw() as connection:
             batch = await anext(batches)
             assert await uploads.stored(connection, ours, batch, datetime.now(UTC))
-            forgetting = asyncio.create_task(forgotten(ask, "ada"))
+            waiting = asyncio.create_task(forgotten(ask, "ada"))
             await asyncio.sleep(0.3)
-            assert not forgetting.done()
-    assert await forgetting == 1
+            assert not waiting.done()
+    assert await waiting == 1
     assert await units(database, workspace) == ["bob"]
 
 
@@ -259,3 +262,15 @@ async def test_file_that_is_cancelled_is_gone_at_once(database: Database, client
     await forgotten(ask, "ada")
     await ask(documents.JOB_CANCEL, {"input": {"id": identity}})
     assert (await chunks(database, identity), await omissions(database, identity)) == (0, [])
+
+
+async def test_command_that_rows_do_not_let_through_says_so(
+    database: Database, workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(forgetting, "LOCK_SECONDS", 1)
+    async with database.raw() as connection:
+        await hold_rows(connection, workspace.id)
+        with pytest.raises(SystemExit):
+            await forgotten_by_command(database, workspace.key, "ada")
+    assert "Try again" in capsys.readouterr().err
+    assert await forgotten_by_command(database, workspace.key, "ada") is not None

@@ -13,12 +13,14 @@ import httpx
 import pytest
 import pytest_asyncio
 from sqlalchemy import make_url
+from sqlmodel import func, select
 
 from api.app import build
 from api.auth import sign_in
 from api.auth.keys import Scope
 from api.database import Database, is_away
 from api.doors import bodies, ingest
+from api.jobs.worker import FAULTS
 from api.settings import Settings
 from kpi.queries import hold_rows
 from kpi.tables import Workspace
@@ -141,6 +143,36 @@ async def test_answer_beside_a_part_that_is_away_keeps_what_there_is(client: Cli
     assert answer.json()["data"]["viewer"]["workspace"].startswith("test-")
     (error,) = answer.json()["errors"]
     assert (error["path"], error["extensions"]) == (["kpi"], {"code": "UNAVAILABLE"})
+
+
+async def ended(database: Database, pid: int) -> None:
+    """Have a connection end, as an administrator or a crash would."""
+    async with database.raw() as connection:
+        await connection.execute("SELECT pg_terminate_backend($1)", pid)
+
+
+async def cut_off_raw(hasty: Database, database: Database) -> None:
+    async with hasty.door() as connection:
+        await ended(database, await connection.fetchval("SELECT pg_backend_pid()"))
+        await connection.fetchval("SELECT 1")
+
+
+async def cut_off_session(hasty: Database, database: Database) -> None:
+    async with hasty.write() as session:
+        await ended(database, (await session.exec(select(func.pg_backend_pid()))).one())
+        await session.exec(select(func.pg_sleep(1)))
+
+
+@pytest.mark.parametrize("cut_off", [cut_off_raw, cut_off_session])
+async def test_connection_that_ends_in_the_middle_leaves_its_pool_at_once_and_the_error_says_so(
+    hasty: Database, database: Database, cut_off: Callable[[Database, Database], Awaitable[None]]
+) -> None:
+    with pytest.raises(FAULTS) as cut:
+        await cut_off(hasty, database)
+    assert is_away(cut.value)
+    assert "rollback" not in str(cut.value)
+    pool: Any = hasty.engine.pool
+    assert pool.checkedout() == 0
 
 
 class Wire:
