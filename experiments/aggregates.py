@@ -76,6 +76,12 @@ async def read(connection: asyncpg.Connection, experiment_id: int, until: date =
     )
 
 
+async def crossovers_before(connection: asyncpg.Connection, experiment_id: int, until: date) -> int:
+    """The units that entered before a day and are excluded, for they have met two variants by now."""
+    statement = "SELECT coalesce(sum(crossovers), 0) FROM entry_counts WHERE experiment_id = $1 AND entered_on < $2"
+    return int(await connection.fetchval(statement, experiment_id, until))
+
+
 async def _table(
     connection: asyncpg.Connection,
     whose: tuple[int, date],

@@ -4,15 +4,17 @@ Nothing is stored: results are a pure function of the sealed plan and the aggreg
 answer.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 import asyncpg
+import msgspec
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from experiments import plan as plans
 from experiments import queries, story
-from experiments.aggregates import read
+from experiments.aggregates import crossovers_before, read
 from experiments.cohorts import assemble
 from experiments.evaluation import Evaluation, evaluate
 from experiments.looks import Span
@@ -30,6 +32,8 @@ class Results:
     plan: Plan
     refresh: Refresh
     data_through: datetime
+    span: Span
+    crossovers: int
     evaluation: Evaluation
     verdict: Verdict
     exposed: int
@@ -42,46 +46,64 @@ class Results:
         return any(amendment.breaks_error_control for amendment in self.amendments)
 
 
-async def results(session: AsyncSession, connection: asyncpg.Connection, experiment: Experiment) -> Results | None:
-    """Read an experiment's aggregates and evaluate its plan on them; None before its first refresh.
+async def results(
+    session: AsyncSession, connection: asyncpg.Connection, experiment: Experiment, as_of: datetime | None = None
+) -> Results | None:
+    """Read an experiment's aggregates and evaluate its plan on them; None before its first refresh or its start.
 
-    `connection` is the session's own: all is read within one transaction.
+    With `as_of`, what was to be seen then: the plan in force then, and the units that were final then, by what is known
+    of them now. `connection` is the session's own: all is read within one transaction.
     """
     refresh = (await queries.refreshes_of(session, [experiment.id])).get(experiment.id)
-    if refresh is None:
+    if refresh is None or experiment.started_at is None or (as_of is not None and as_of < experiment.started_at):
         return None
     variants = (await queries.variants_of(session, [experiment.id]))[experiment.id]
-    variant_ids = {row.key: row.id for row in variants}
     amendments = (await story.amendments_of(session, [experiment.id])).get(experiment.id, [])
-    data_through = _data_through(experiment, refresh)
-    # What a stopped experiment's units do later does not count; the day of the stop is not over.
-    rows = await read(connection, experiment.id, date.max if experiment.stopped_at is None else data_through.date())
-    plan = plans.from_document(experiment.plan)
-    aggregates = assemble(plan, variant_ids, rows, data_through, refresh.crossovers)
-    evaluation = evaluate(plan, aggregates, Calendar(span=_span(experiment), through=aggregates.through))
+    data_through = _data_through(experiment, refresh, as_of)
+    # What a stopped experiment's units do later does not count; a day that was cut short is not over.
+    is_past = experiment.stopped_at is not None or as_of is not None
+    until = data_through.date() if is_past else date.max
+    plan = plan_at(experiment, amendments, as_of)
+    crossovers = await crossovers_before(connection, experiment.id, until)
+    rows = await read(connection, experiment.id, until)
+    aggregates = assemble(plan, {row.key: row.id for row in variants}, rows, data_through, crossovers)
+    span = _span(experiment, as_of)
+    evaluation = evaluate(plan, aggregates, Calendar(span=span, through=aggregates.through))
     return Results(
         experiment=experiment,
         plan=plan,
         refresh=refresh,
         data_through=data_through,
+        span=span,
+        crossovers=crossovers,
         evaluation=evaluation,
         verdict=judge(evaluation.findings, evaluation.sample_ratio),
         exposed=sum(arm.observed for arm in evaluation.sample_ratio.arms),
         is_sealed_before_data=_is_sealed_before_data(experiment),
-        amendments=tuple(amendments),
+        amendments=tuple(one for one in amendments if as_of is None or one.created_at <= as_of),
     )
 
 
-def _data_through(experiment: Experiment, refresh: Refresh) -> datetime:
-    ends = [refresh.data_through] if experiment.stopped_at is None else [refresh.data_through, experiment.stopped_at]
-    return min(ends).astimezone(UTC)
+def plan_at(experiment: Experiment, amendments: Sequence[Amendment], as_of: datetime | None) -> Plan:
+    """The plan in force at a moment: what the first amendment after it replaced, or the one in force now."""
+    later = next((one for one in amendments if as_of is not None and one.created_at > as_of), None)
+    return plans.from_document(experiment.plan if later is None else msgspec.json.decode(later.replaced_json))
 
 
-def _span(experiment: Experiment) -> Span:
-    started_on = _day(experiment.started_at)
+def _data_through(experiment: Experiment, refresh: Refresh, as_of: datetime | None) -> datetime:
+    ends = (refresh.data_through, experiment.stopped_at, as_of)
+    return min(end for end in ends if end is not None).astimezone(UTC)
+
+
+def _span(experiment: Experiment, as_of: datetime | None) -> Span:
+    """What is known of the experiment's life at a moment."""
+    started_on, frozen_on, stopped_on = (
+        _day(at if as_of is None or at is None or at <= as_of else None)
+        for at in (experiment.started_at, experiment.frozen_at, experiment.stopped_at)
+    )
     if started_on is None:
         raise ValueError("an experiment that has not started has no results")
-    return Span(started_on=started_on, frozen_on=_day(experiment.frozen_at), stopped_on=_day(experiment.stopped_at))
+    return Span(started_on=started_on, frozen_on=frozen_on, stopped_on=stopped_on)
 
 
 def _day(at: datetime | None) -> date | None:

@@ -5,12 +5,13 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import TypeVar
 
+from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, exists, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from experiments.tables import Amendment, Decision, EntryCount, Experiment, Exposure, Pause, Step
+from experiments.tables import Amendment, Decision, EntryCount, Experiment, Exposure, Pause, PublishedLook, Step
 
-T = TypeVar("T", Step, Amendment, Decision)
+T = TypeVar("T", Step, Amendment, Decision, PublishedLook)
 
 
 def begin_pause(session: AsyncSession, experiment: Experiment, now: datetime) -> None:
@@ -38,6 +39,17 @@ async def amendments_of(session: AsyncSession, experiment_ids: Collection[int]) 
 async def decisions_of(session: AsyncSession, experiment_ids: Collection[int]) -> dict[int, list[Decision]]:
     """The decisions on experiments, the first one first; the last one holds."""
     return await _of(session, Decision, experiment_ids)
+
+
+async def published_looks_of(session: AsyncSession, experiment_ids: Collection[int]) -> dict[int, list[PublishedLook]]:
+    """The published looks of experiments, the first one first."""
+    return await _of(session, PublishedLook, experiment_ids)
+
+
+async def publish(session: AsyncSession, look: PublishedLook) -> None:
+    """Keep a published look; one that was published already stays as it was."""
+    row = look.model_dump(exclude={"id"})
+    await session.exec(insert(PublishedLook).values(row).on_conflict_do_nothing())
 
 
 async def has_units(session: AsyncSession, experiment_id: int) -> bool:

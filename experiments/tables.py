@@ -155,6 +155,25 @@ class Decision(SQLModel, table=True):
     created_at: datetime = Field(sa_type=AWARE)
 
 
+class PublishedLook(SQLModel, table=True):
+    """What a planned look said when it was published: word for word, with what it rests on. Never changed."""
+
+    __tablename__ = "published_looks"
+    __table_args__ = (UniqueConstraint("experiment_id", "planned_on"),)
+    id: int = Field(default=None, primary_key=True, sa_column_args=[Identity(always=True)])
+    workspace_id: int = Field(foreign_key="workspaces.id")
+    experiment_id: int = Field(foreign_key="experiments.id")
+    planned_on: date
+    plan_hash: str
+    data_through: datetime = Field(sa_type=AWARE)
+    software_version: str
+    verdict: str
+    rule: str
+    document: str
+    document_hash: str
+    published_at: datetime = Field(sa_type=AWARE)
+
+
 class Exposure(SQLModel, table=True):
     """A unit's first meeting with an experiment, and the first with another variant, which makes it a crossover.
 

@@ -1,6 +1,7 @@
 """Reads that many fields of one answer share: each key is fetched once, all keys of a tick in one statement."""
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import TypeVar
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -12,7 +13,7 @@ from api.jobs.tables import Job
 from experiments import analysis, story
 from experiments import queries as experiment_queries
 from experiments.analysis import Results
-from experiments.tables import Amendment, Decision, Experiment, Step
+from experiments.tables import Amendment, Decision, Experiment, PublishedLook, Step
 from kpi import queries as kpi_queries
 from kpi.tables import Baseline, Definition, Hypothesis, Kpi, Rejection
 
@@ -42,6 +43,7 @@ class Loaders:
         )
         self.steps: DataLoader[int, list[Step] | None] = self._loader(story.steps_of)
         self.amendments: DataLoader[int, list[Amendment] | None] = self._loader(story.amendments_of)
+        self.published_looks: DataLoader[int, list[PublishedLook] | None] = self._loader(story.published_looks_of)
         self.decisions: DataLoader[int, list[Decision] | None] = self._loader(story.decisions_of)
         self.definitions: DataLoader[int, Definition | None] = self._loader(kpi_queries.latest_definitions)
         self.baselines: DataLoader[int, Baseline | None] = self._loader(kpi_queries.latest_baselines)
@@ -63,7 +65,7 @@ class Loaders:
 
         return load
 
-    async def results(self, experiment: Experiment) -> Results | None:
+    async def results(self, experiment: Experiment, as_of: datetime | None) -> Results | None:
         """An experiment's results; None before its first refresh. One read, so all of it is of one moment."""
         async with self._database.read() as session:
-            return await analysis.results(session, await driver(session), experiment)
+            return await analysis.results(session, await driver(session), experiment, as_of)

@@ -7,6 +7,7 @@ added before it. Lists are in order of creation, newest first.
 import base64
 import binascii
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
 import strawberry
@@ -18,6 +19,7 @@ from strawberry import Parent
 T = TypeVar("T", bound=SQLModel)
 DEFAULT_PAGE = 20
 LARGEST_PAGE = 100
+FIRST_DAY, LAST_DAY = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
 
 First = Annotated[int | None, strawberry.argument(description="How many from the start, 0 to 100; 20 if not said.")]
 After = Annotated[str | None, strawberry.argument(description="Only what comes after this cursor.")]
@@ -132,6 +134,14 @@ def _cursor(text: str, argument: str) -> int:
     if identity is None:
         raise bad_input(f"“{argument}” is not a cursor of this list.")
     return identity
+
+
+def utc(argument: str, at: datetime) -> datetime:
+    """A time that a question names, in UTC."""
+    if at.tzinfo is None:
+        raise bad_input(f"“{argument}” has no time zone; write 2026-06-01T00:00:00Z for UTC.")
+    # At the ends of the calendar another zone may not exist.
+    return min(max(at, FIRST_DAY), LAST_DAY).astimezone(UTC)
 
 
 def bad_input(message: str) -> GraphQLError:

@@ -14,9 +14,9 @@ from typing import Any
 
 import asyncpg
 
-from api.database import Database
+from api.database import Database, driver
 from api.version import VERSION
-from experiments import aggregates, queries
+from experiments import aggregates, publishing, queries
 from experiments import plan as plans
 from experiments.slices import EVERYTHING, Changes, changes
 from kpi import queries as ledger
@@ -70,7 +70,7 @@ async def refresh_due(database: Database) -> list[int]:
 
 
 async def refresh(database: Database, due: Due) -> None:
-    """Refresh one experiment, as of now."""
+    """Refresh one experiment, as of now, and publish the planned looks that have come."""
     async with database.raw() as connection:
         found = await queries.sealed_plan(connection, due.experiment_id)
         await aggregates.refresh(
@@ -83,6 +83,10 @@ async def refresh(database: Database, due: Due) -> None:
             version=VERSION,
         )
         await queries.clear_fault(connection, due.experiment_id)
+    async with database.write() as session:
+        await publishing.publish_looks(
+            session, await driver(session), workspace_id=found.workspace_id, experiment_id=due.experiment_id
+        )
 
 
 async def forget_rejections(database: Database) -> None:

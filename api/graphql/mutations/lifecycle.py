@@ -10,13 +10,11 @@ import strawberry
 from api.auth.permissions import MayEdit
 from api.graphql.context import Info
 from api.graphql.errors import UserError, answer
-from api.graphql.nodes import local_id
+from api.graphql.nodes import FIRST_DAY, LAST_DAY, local_id
 from api.graphql.types.experiment import Experiment
 from experiments import moves
 from experiments.moves import Actor
 from kpi.errors import Code, Invalid, NotFound, Problem
-
-FIRST_DAY, LAST_DAY = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
 
 
 @strawberry.input

@@ -1,17 +1,17 @@
 """Experiments, their plans and results, as the API shows them."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 import strawberry
 from strawberry import Parent
 
 from api.graphql.context import Info
-from api.graphql.nodes import Node, PageInfo
+from api.graphql.nodes import Node, PageInfo, utc
 from api.graphql.types.finding import Finding, Look, Variant
 from api.graphql.types.hypothesis import Hypothesis
 from api.graphql.types.kpi import Kpi
-from api.graphql.types.story import Amendment, Decision, ExperimentStep
+from api.graphql.types.story import Amendment, Decision, ExperimentStep, PublishedLook
 from experiments import analysis, enums, findings, lifecycle, plan, tables, verdict
 from experiments import plan as plans
 from kpi import tables as kpi_tables
@@ -144,7 +144,7 @@ class ExperimentResults:
     def diagnostics(parent: Parent[analysis.Results]) -> Diagnostics:
         """Whether the data can be trusted."""
         ratio: Any = parent.evaluation.sample_ratio
-        return Diagnostics(exposed=parent.exposed, crossovers=parent.refresh.crossovers, srm=ratio)
+        return Diagnostics(exposed=parent.exposed, crossovers=parent.crossovers, srm=ratio)
 
     @strawberry.field(description="The looks of the first primary finding; empty but for the group-sequential policy.")
     def looks(parent: Parent[analysis.Results]) -> list[Look]:
@@ -164,6 +164,14 @@ class ExperimentResults:
         """The findings by segment."""
         found: Any = parent.evaluation.segment_findings
         return list(found)
+
+
+AsOf = Annotated[
+    datetime,
+    strawberry.argument(
+        description="A past moment: by the plan in force then, on units final then, as they are known now."
+    ),
+]
 
 
 @strawberry.type(description="An experiment: its plan, its state, its results.")
@@ -235,12 +243,22 @@ class Experiment(Node):
         )
 
     @strawberry.field(
-        description="What may be concluded now; null until the data have been looked at once.",
+        description="What may be concluded; null until the data have been looked at once, and before the start.",
         graphql_type=ExperimentResults | None,
     )
-    async def results(parent: Parent[tables.Experiment], info: Info) -> analysis.Results | None:
-        """What may be concluded now."""
-        return await info.context.loaders.results(parent)
+    async def results(
+        parent: Parent[tables.Experiment], info: Info, as_of: AsOf | None = None
+    ) -> analysis.Results | None:
+        """What may be concluded, now or at a past moment."""
+        return await info.context.loaders.results(parent, None if as_of is None else utc("asOf", as_of))
+
+    @strawberry.field(
+        description="The planned looks as they were published, the first one first: kept word for word.",
+        graphql_type=list[PublishedLook],
+    )
+    async def published_looks(parent: Parent[tables.Experiment], info: Info) -> list[tables.PublishedLook]:
+        """The planned looks as they were published."""
+        return await info.context.loaders.published_looks.load(parent.id) or []
 
     @classmethod
     def is_type_of(cls, obj: object, _info: Any) -> bool:

@@ -1,6 +1,6 @@
 """What people did to an experiment - steps, amendments, decisions - as the API shows it."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 import strawberry
 from strawberry import Parent
@@ -50,6 +50,29 @@ class Amendment:
     def changes(parent: Parent[tables.Amendment]) -> list[PlanChange]:
         """The values that changed."""
         return [PlanChange(**change) for change in parent.changes]
+
+
+@strawberry.type(description="A planned look as it was published, word for word.")
+class PublishedLook:
+    """A published look."""
+
+    planned_on: date = strawberry.field(description="The day of the look.")
+    published_at: datetime = strawberry.field(description="The time it was published.")
+    plan_hash: str = strawberry.field(description="The SHA-256 of the plan in force then, in hex.")
+    data_through: datetime = strawberry.field(description="The time through which data were counted.")
+    software_version: str = strawberry.field(description="The version of the software that made the aggregates.")
+    document: str = strawberry.field(description="All that was said, as JSON: verdict, findings, sample ratio.")
+    document_hash: str = strawberry.field(description="The SHA-256 of the document, in hex.")
+
+    @strawberry.field(description="The verdict then.")
+    def verdict(parent: Parent[tables.PublishedLook]) -> VerdictState:
+        """The verdict then."""
+        return VerdictState(parent.verdict)
+
+    @strawberry.field(description="The rule that gave the verdict.")
+    def rule(parent: Parent[tables.PublishedLook]) -> Rule:
+        """The rule that gave the verdict."""
+        return Rule(parent.rule)
 
 
 @strawberry.type(description="What a person decided, beside what was recommended.")
