@@ -140,7 +140,7 @@ class Company:
 
 
 async def measure(url: str, outcomes: int, days: int, steps: int) -> None:
-    """Grow the history by steps; at each, refresh everything and then one day more."""
+    """Grow the history by steps; at each, refresh everything and then a day more, several times; the best counts."""
     database = Database(url)
     await schema.upgrade(database.engine)
     async with database.raw() as connection:
@@ -149,17 +149,21 @@ async def measure(url: str, outcomes: int, days: int, steps: int) -> None:
     for step in range(1, steps + 1):
         await company.live(days * step // steps)
         await vacuum(database)
-        await company.refresh(EVERYTHING)
-        everything = await company.refresh(EVERYTHING)
-        # Whom the new rows say to have entered did so on the new day.
-        day = frozenset([(START + timedelta(days=company.day)).date()])
-        batch = await company.live(company.day + 1)
-        one_day = await company.refresh(Changes(days=day, outcomes=(batch,)))
+        everything = min([await company.refresh(EVERYTHING) for _ in range(2)])
+        one_day = min([await one_day_more(company) for _ in range(3)])
         print(  # noqa: T201 - a benchmark prints
             f"{await size(database)}: everything {everything:6.2f} s, one day more {one_day:6.3f} s"
             f" = {one_day / everything:.3f} of it"
         )
     await database.close()
+
+
+async def one_day_more(company: Company) -> float:
+    """Seconds that the refresh after one more day takes."""
+    # Whom the new rows say to have entered did so on the new day.
+    day = frozenset([(START + timedelta(days=company.day)).date()])
+    batch = await company.live(company.day + 1)
+    return await company.refresh(Changes(days=day, outcomes=(batch,)))
 
 
 async def size(database: Database) -> str:
