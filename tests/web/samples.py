@@ -232,6 +232,7 @@ def results(verdict: Json, checks: Json, findings: list[Json], **changes: Any) -
         "planHash": HASH,
         "softwareVersion": "0.1.0",
         "isPlanSealedBeforeData": True,
+        "isExploratory": False,
         "verdict": verdict,
         "diagnostics": {"exposed": exposed, "crossovers": 12, "srm": checks},
         "looks": looks([1.1, 2.2, 3.3, 4.6], crossed_at=3),
@@ -250,6 +251,9 @@ def experiment(name: str, arms: list[Json], sealed: Json, outcome: Json | None, 
         "createdAt": "2026-10-12T09:00:00Z",
         "startedAt": "2026-10-19T00:00:00Z",
         "frozenAt": None,
+        "history": [],
+        "amendments": [],
+        "decisions": [],
         "hypothesis": {
             "title": "A checklist on the first screen brings new users to first value sooner",
             "change": "Replace the empty dashboard with a four-step checklist.",
@@ -282,6 +286,38 @@ def baseline(control: Json, treatment: Json, before: float, error: float) -> Jso
         "controlDifference": drift,
         "controlInterval": bounds(drift, Z95 * wide[0]),
     }
+
+
+HISTORY = [
+    {"action": "START", "by": "mara", "reason": None, "madeAt": "2026-10-19T00:00:00Z", "traffic": None},
+    {"action": "RAMP", "by": "mara", "reason": "no faults", "madeAt": "2026-10-21T08:00:00Z", "traffic": 0.5},
+    {"action": "DECIDE", "by": "mara", "reason": None, "madeAt": "2026-11-17T08:00:00Z", "traffic": None},
+]
+AMENDMENTS = [
+    {
+        "by": "mara",
+        "reason": "the campaign was put off",
+        "createdAt": "2026-11-01T09:30:00Z",
+        "breaksErrorControl": True,
+        "changes": [
+            {"path": "horizon_days", "before": 21, "after": 28},
+            {"path": "kpis.tickets.role", "before": None, "after": "GUARDRAIL"},
+        ],
+    }
+]
+DECISIONS = [
+    {
+        "choice": "ITERATE",
+        "variant": None,
+        "verdict": "SHIP",
+        "differs": True,
+        "reason": "the legal review is not done",
+        "by": "mara",
+        "createdAt": "2026-11-17T08:00:00Z",
+        "needsApproval": True,
+        "approvedBy": None,
+    }
+]
 
 
 def finished() -> Json:
@@ -349,7 +385,17 @@ def finished() -> Json:
     }
     outcome = results(verdict, srm(arms, [4988, 5011]), found, segmentFindings=segments)
     sealed = plan([*planned, *guards])
-    return experiment("Onboarding checklist", arms, sealed, outcome, state="FROZEN", frozenAt="2026-11-16T00:00:00Z")
+    return experiment(
+        "Onboarding checklist",
+        arms,
+        sealed,
+        outcome | {"isExploratory": True},
+        state="DECIDED",
+        frozenAt="2026-11-16T00:00:00Z",
+        history=HISTORY,
+        amendments=AMENDMENTS,
+        decisions=DECISIONS,
+    )
 
 
 def broken() -> Json:

@@ -133,7 +133,21 @@ def test_experiment_page_of_a_finished_test_tells_verdict_numbers_and_provenance
 
 def test_experiment_page_shows_its_blocks_in_the_order_they_are_read() -> None:
     ids = [given["id"] for tag, given in shown(finished()).tags if tag == "section" and "id" in given]
-    assert ids == ["looks", "findings", "days", "curves", "segments", "baseline", "method"]
+    assert ids == ["looks", "findings", "days", "curves", "segments", "baseline", "record", "method"]
+
+
+def test_experiment_page_tells_what_people_did_and_that_an_amendment_broke_the_promise() -> None:
+    text = shown(finished()).text
+    assert text.index("The plan was changed with the data in sight") < text.index("Verdict")
+    for words in (
+        "mara decided: iterate",
+        "when the verdict was ship. This goes against the verdict. Reason: the legal review is not done",
+        "It waits for the approval of a second person.",
+        "horizon_days: 21 → 28; kpis.tickets.role: – → GUARDRAIL",
+        "No: exploratory from here",
+        "mara: ramp to 50% – no faults",
+    ):
+        assert words in text
 
 
 def test_experiment_page_charts_say_their_numbers_in_a_sentence() -> None:
