@@ -4,7 +4,7 @@ A workspace that hides its units stores a keyed 128-bit hash in place of every u
 row: whoever has only the rows, an export or the log cannot tell who a unit is, or try out names.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from hashlib import blake2b
@@ -46,13 +46,21 @@ class Gate:
         """The rows that may pass, as they are stored, by index; the refusals of the others are added."""
         before = self.before
         if before is not None and self.noun in MOMENT:
-            name, path = MOMENT[self.noun]
+            name, _ = MOMENT[self.noun]
             late = {index for index, row in parsed.items() if getattr(row, name) < before}
-            refusals += [_too_old(index, path, before) for index in sorted(late)]
+            refusals += self.too_old(sorted(late))
             parsed = {index: row for index, row in parsed.items() if index not in late}
         if self.secret is None:
             return dict(parsed)
         return {index: msgspec.structs.replace(row, **self._hidden(row)) for index, row in parsed.items()}
+
+    def too_old(self, indexes: Iterable[int]) -> list[Refusal]:
+        """Refusals of rows that happened before the first moment this gate takes."""
+        if self.before is None:
+            return []
+        path, day = MOMENT[self.noun][1], self.before.date()
+        sentence = f"{path} is before {day}: what happened then is final, and its rows may have been dropped."
+        return [Refusal(index=index, code=Fault.TOO_OLD, message=sentence, path=path) for index in indexes]
 
     def keepable(self, rows: Rows, report: Report) -> Rows:
         """The rows as rejected ones may be kept, at their places."""
@@ -91,8 +99,3 @@ def _fields(row: object) -> object:
         return msgspec.json.decode(row)
     except (ValueError, RecursionError):
         return None
-
-
-def _too_old(index: int, path: str, before: datetime) -> Refusal:
-    sentence = f"{path} is before {before.date()}: what happened then is final, and its rows may have been dropped."
-    return Refusal(index=index, code=Fault.TOO_OLD, message=sentence, path=path)

@@ -1,14 +1,17 @@
 """Every statement of the kpi package. Each names the workspace it reads: authorisation is part of the query."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
+from io import BytesIO
 from typing import Any, cast
 from uuid import UUID
 
 import asyncpg
+from asyncpg.pgproto.pgproto import UUID as FastUUID  # noqa: N811 - a uuid.UUID that is made 8 times as fast
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from kpi import packing
 from kpi.gate import Gate, Noun, midnight
 from kpi.ingest import Batch, Refusal, Report, Rows, is_kept_whole, is_text, kept_text
 from kpi.tables import Baseline, Definition, Hypothesis, Ingest, Kpi, Rejection, Workspace
@@ -83,16 +86,15 @@ async def add_events(connection: asyncpg.Connection, workspace_id: int, names: S
     )
 
 
-async def copy_outcomes(connection: asyncpg.Connection, records: Sequence[tuple[Any, ...]]) -> None:
-    """COPY outcomes straight into the keyed table; raises UniqueViolationError when one is there already."""
-    columns = ["id", "workspace_id", "event_id", "unit", "occurred_at", "value", "ingest_id"]
-    await connection.copy_records_to_table("outcomes", records=records, columns=columns)
+async def copy_outcomes(connection: asyncpg.Connection, packed: bytes) -> None:
+    """COPY packed outcomes straight into the keyed table; raises UniqueViolationError when one is there already."""
+    await connection.copy_to_table("outcomes", source=BytesIO(packed), columns=packing.COLUMNS, format="binary")
 
 
-async def known_outcomes(connection: asyncpg.Connection, ids: Sequence[UUID]) -> set[UUID]:
+async def known_outcomes(connection: asyncpg.Connection, ids: Iterable[bytes]) -> set[bytes]:
     """Which of these outcomes are stored."""
-    rows = await connection.fetch("SELECT id FROM outcomes WHERE id = ANY($1::uuid[])", ids)
-    return {row["id"] for row in rows}
+    asked = list(map(FastUUID, ids))
+    return {row[0].bytes for row in await connection.fetch("SELECT id FROM outcomes WHERE id = ANY($1::uuid[])", asked)}
 
 
 async def lock_memberships(connection: asyncpg.Connection, workspace_id: int) -> None:
