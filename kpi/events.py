@@ -137,6 +137,8 @@ async def _store(
     """
     ids = outcome_ids(workspace_id, numbers.tolist(), outcomes)
     pending = _first_of_each(ids)
+    if await queries.known_outcomes(connection, ids[pending[:1]].tobytes()):  # a batch that comes again shows at once
+        pending = await _unknown(connection, ids, pending)
     while pending.size:
         rows = packed(outcomes.at(pending), ids[pending], numbers[pending], workspace_id=workspace_id, batch=batch)
         try:
@@ -144,11 +146,17 @@ async def _store(
                 await queries.copy_outcomes(connection, rows)
             break
         except asyncpg.UniqueViolationError:
-            known = await queries.known_outcomes(connection, ids[pending].tolist())
-            pending = np.array([index for index in pending.tolist() if ids[index].item() not in known], np.int64)
+            pending = await _unknown(connection, ids, pending)
     fresh = np.zeros(len(ids), np.bool_)
     fresh[pending] = True
     return fresh
+
+
+async def _unknown(connection: asyncpg.Connection, ids: NDArray[np.void], pending: Indexes) -> Indexes:
+    """Those of which the id is not stored."""
+    asked = ids[pending]
+    known = set(np.frombuffer(await queries.known_outcomes(connection, asked.tobytes()), ID).tolist())
+    return pending[[identity not in known for identity in asked.tolist()]]
 
 
 def _first_of_each(ids: NDArray[np.void]) -> Indexes:

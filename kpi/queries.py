@@ -1,13 +1,12 @@
 """Every statement of the kpi package. Each names the workspace it reads: authorisation is part of the query."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from io import BytesIO
 from typing import Any, cast
 from uuid import UUID
 
 import asyncpg
-from asyncpg.pgproto.pgproto import UUID as FastUUID  # noqa: N811 - a uuid.UUID that is made 8 times as fast
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -86,15 +85,19 @@ async def add_events(connection: asyncpg.Connection, workspace_id: int, names: S
     )
 
 
+ID_BYTES = 16
+
+
 async def copy_outcomes(connection: asyncpg.Connection, packed: bytes) -> None:
     """COPY packed outcomes straight into the keyed table; raises UniqueViolationError when one is there already."""
     await connection.copy_to_table("outcomes", source=BytesIO(packed), columns=packing.COLUMNS, format="binary")
 
 
-async def known_outcomes(connection: asyncpg.Connection, ids: Iterable[bytes]) -> set[bytes]:
-    """Which of these outcomes are stored."""
-    asked = list(map(FastUUID, ids))
-    return {row[0].bytes for row in await connection.fetch("SELECT id FROM outcomes WHERE id = ANY($1::uuid[])", asked)}
+async def known_outcomes(connection: asyncpg.Connection, ids: bytes) -> bytes:
+    """Which of these outcomes are stored; ids stand one after the other, and are no objects on their way."""
+    asked = f"{{{ids.hex(',', ID_BYTES)}}}"
+    found = "SELECT string_agg(uuid_send(id), '') FROM outcomes WHERE id = ANY($1::text::uuid[])"
+    return cast("bytes | None", await connection.fetchval(found, asked)) or b""
 
 
 async def lock_memberships(connection: asyncpg.Connection, workspace_id: int) -> None:
