@@ -45,10 +45,13 @@ class Database:
 
     @asynccontextmanager
     async def raw(self) -> AsyncIterator[asyncpg.Connection]:
-        """A writing transaction as asyncpg's own connection, for COPY and the aggregates. Without a time limit."""
+        """A writing transaction as asyncpg's own connection, for COPY and the aggregates. Without a time limit.
+
+        Statements are planned anew each time: while rows pour in, a table outgrows a plan within seconds.
+        """
         async with self.write() as session:
             connection = await driver(session)
-            await connection.execute("SET LOCAL statement_timeout = 0")
+            await connection.execute("SET LOCAL statement_timeout = 0; SET LOCAL plan_cache_mode = force_custom_plan")
             yield connection
 
     @asynccontextmanager

@@ -95,9 +95,11 @@ async def copy_outcomes(connection: asyncpg.Connection, packed: bytes) -> None:
 
 async def known_outcomes(connection: asyncpg.Connection, ids: bytes) -> bytes:
     """Which of these outcomes are stored; ids stand one after the other, and are no objects on their way."""
-    asked = f"{{{ids.hex(',', ID_BYTES)}}}"
-    found = "SELECT string_agg(uuid_send(id), '') FROM outcomes WHERE id = ANY($1::text::uuid[])"
-    return cast("bytes | None", await connection.fetchval(found, asked)) or b""
+    known = await connection.fetchval(
+        "SELECT string_agg(uuid_send(o.id), '') FROM unnest($1::text::uuid[]) AS asked (id) JOIN outcomes o USING (id)",
+        f"{{{ids.hex(',', ID_BYTES)}}}",
+    )
+    return cast("bytes | None", known) or b""
 
 
 async def lock_memberships(connection: asyncpg.Connection, workspace_id: int) -> None:

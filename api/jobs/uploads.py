@@ -4,9 +4,8 @@ A worker that dies leaves a job that says how many lines are in; the next one re
 after them. The rows of the batch that was cut off were never stored, and any that were do not count twice.
 """
 
-import asyncio
 import logging
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import UTC, datetime
 from tempfile import TemporaryFile
@@ -23,6 +22,7 @@ from api.files.sources import Spooled
 from api.jobs import spool
 from api.jobs.errors import Gone
 from api.jobs.tables import Job, JobState, Noun
+from api.pipeline import read_ahead
 from kpi import ingest
 from kpi.ingest import Fault, Refusal, Report
 from kpi.queries import gate, next_ingest, record_ingest
@@ -86,8 +86,9 @@ async def batches(database: Database, job: Job) -> AsyncGenerator[Batch, None]:
         name = f"The file{ENDINGS[job.parameters['format']]}"
         place = Spooled(name=name, file=file, size=job.bytes_total)
         found = read(place, mapping(job.noun, job.parameters), after=job.line)
-        while (batch := await asyncio.to_thread(_following, found)) is not None:
-            yield batch
+        async with aclosing(read_ahead(found)) as following:
+            async for batch in following:
+                yield batch
 
 
 async def store(database: Database, job: Job, batch: Batch) -> None:
@@ -105,10 +106,6 @@ async def store(database: Database, job: Job, batch: Batch) -> None:
         )
         if not is_ours:
             raise Gone  # and nothing of this batch is stored
-
-
-def _following(found: Iterator[Batch]) -> Batch | None:
-    return next(found, None)
 
 
 async def _keep_unreadable(connection: asyncpg.Connection, job: Job, batch: Batch, now: datetime) -> None:
