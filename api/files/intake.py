@@ -24,19 +24,18 @@ async def take_in(
     connection: asyncpg.Connection, *, workspace_id: int, noun: Noun, batch: Batch, now: datetime
 ) -> Report:
     """Take a batch in, in the caller's transaction."""
-    rows = [row for _, row in batch.rows]
-    return await INGEST[noun](connection, workspace_id=workspace_id, rows=rows, now=now, lax=True)
+    return await INGEST[noun](connection, workspace_id=workspace_id, rows=batch.rows, now=now, lax=True)
 
 
 def refused(batch: Batch, report: Report) -> list[Reject]:
     """The rows of a batch that were read and then refused."""
     return [
         Reject(
-            line=batch.rows[refusal.index][0],
+            line=batch.lines[refusal.index],
             code=refusal.code,
             message=refusal.message,
             path=refusal.path,
-            raw=kept_text(batch.rows[refusal.index][1]),
+            raw=kept_text(batch.rows[refusal.index]),
         )
         for refusal in report.refusals
     ]
