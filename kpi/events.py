@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kpi import queries
+from kpi.columns import EPOCH, MICROSECOND
 from kpi.ingest import Batch, Fault, Refusal, Report, Rows
-from kpi.outcomes import EPOCH, MICROSECOND, MICROSECONDS, Outcomes, read
+from kpi.outcomes import MICROSECONDS, Outcomes, read
 from kpi.packing import packed
 
 EVENT_NAMES = 5_000

@@ -1,7 +1,7 @@
 """The contract of every ingested row: accepted, a duplicate, or rejected with a code, a sentence and the path."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -27,21 +27,6 @@ UNREADABLE = (msgspec.ValidationError, msgspec.DecodeError, RecursionError, Unic
 T = TypeVar("T")
 Rows = Sequence[Any]
 """Wire rows as a door hands them over: mappings, or the bytes of a JSON object each; of a table, Columns."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Columns(Sequence[Any]):
-    """Wire rows of a table, each a mapping: by field, its values, which are equally many."""
-
-    fields: Mapping[str, Sequence[Any]]
-
-    def __len__(self) -> int:
-        return len(next(iter(self.fields.values())))
-
-    def __getitem__(self, place: Any) -> Any:
-        """A row; of a slice, such columns again."""
-        cut = {name: values[place] for name, values in self.fields.items()}
-        return Columns(fields=cut) if isinstance(place, slice) else cut
 
 
 class Fault(StrEnum):

@@ -6,17 +6,17 @@ tell each row what is wrong with it; so the rules and their sentences stand once
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, cast
+from datetime import datetime
+from typing import Annotated, TypeVar
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from kpi.columns import EPOCH, MICROSECOND, Columns, Moments, micros
 from kpi.gate import Gate
 from kpi.ingest import (
     UNREADABLE,
-    Columns,
     Fault,
     Refusal,
     Refused,
@@ -29,11 +29,10 @@ from kpi.ingest import (
 
 LARGEST_VALUE = 1e100
 """A larger value is a mistake, and its square would overflow every variance it met."""
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
 MICROSECONDS = 1e6
 """In a second."""
 
+T = TypeVar("T")
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -111,39 +110,43 @@ def by_column(parsed: Mapping[int, OutcomeRow]) -> Outcomes:
     return _outcomes(parsed, *_fields(parsed.values()))
 
 
-def micros(at: datetime) -> int:
-    """A moment in whole microseconds since 1970."""
-    return (at - EPOCH) // MICROSECOND
-
-
-Told = tuple[list[str], list[str], list[datetime], list[float | None], list[str | None]]
+Told = tuple[list[str], list[str], NDArray[np.int64], list[float | None], list[str | None]]
 """Units, events, times, values and event ids."""
-KINDS: dict[str, Any] = {
-    "unit": list[Name],
-    "event": list[Name],
-    "occurredAt": list[Moment],
-    "value": list[float | None],
-    "eventId": list[Name | None],
-}
-"""What the columns of a table have to hold: the fields of a row, many times."""
 
 
 def _told(rows: Rows, *, lax: bool) -> Told:
     """What all rows say, by column. Raises one of UNREADABLE when a row is not of its shape."""
-    if isinstance(rows, Columns):
-        columns = (msgspec.convert(rows.fields[name], kind, strict=not lax) for name, kind in KINDS.items())
-        return cast("Told", tuple(columns))
-    return _fields(parse_together(rows, OutcomeRow, lax=lax))
+    if not isinstance(rows, Columns):
+        return _fields(parse_together(rows, OutcomeRow, lax=lax))
+    told = rows.fields
+
+    def column(name: str, kind: type[T]) -> T:
+        return msgspec.convert(told[name], kind, strict=not lax)
+
+    at = told["occurredAt"]
+    return (
+        column("unit", list[Name]),
+        column("event", list[Name]),
+        at.micros if isinstance(at, Moments) else _micros(column("occurredAt", list[Moment])),
+        column("value", list[float | None]),
+        column("eventId", list[Name | None]),
+    )
 
 
 def _fields(rows: Collection[OutcomeRow]) -> Told:
     return (
         [row.unit for row in rows],
         [row.event for row in rows],
-        [row.occurred_at for row in rows],
+        _micros([row.occurred_at for row in rows]),
         [row.value for row in rows],
         [row.event_id for row in rows],
     )
+
+
+def _micros(moments: list[datetime]) -> NDArray[np.int64]:
+    """Whole microseconds: a double tells them apart for three centuries around 1970, so rounding gives them back."""
+    seconds = np.fromiter(map(datetime.timestamp, moments), np.float64, len(moments))
+    return np.rint(seconds * MICROSECONDS).astype(np.int64)
 
 
 def check(row: OutcomeRow, now: datetime) -> None:
@@ -164,7 +167,7 @@ def _check_value(value: float) -> None:
 def _check_all(
     units: list[str],
     events: list[str],
-    moments: list[datetime],
+    times: NDArray[np.int64],
     values: list[float | None],
     event_ids: list[str | None],
     now: datetime,
@@ -173,8 +176,8 @@ def _check_all(
     check_text("unit", "".join(units))
     check_text("event", "".join(set(events)))
     check_text("eventId", "".join(filter(None, event_ids)))
-    for at in (min(moments), max(moments)) if moments else ():
-        check_time("occurredAt", at, now)
+    for at in (times.min(), times.max()) if times.size else ():
+        check_time("occurredAt", EPOCH + int(at) * MICROSECOND, now)
     known = np.array([value for value in values if value is not None], np.float64)
     _check_value(float(np.abs(known).max(initial=0.0)))
 
@@ -183,18 +186,15 @@ def _outcomes(
     places: Iterable[int],
     units: list[str],
     events: list[str],
-    moments: list[datetime],
+    times: NDArray[np.int64],
     values: list[float | None],
     event_ids: list[str | None],
 ) -> Outcomes:
-    n = len(units)
-    # A double tells microseconds apart for three centuries around 1970: rounding gives back the exact number.
-    seconds = np.fromiter(map(datetime.timestamp, moments), np.float64, n)
     return Outcomes(
-        places=np.fromiter(places, np.int64, n),
+        places=np.fromiter(places, np.int64, len(units)),
         units=units,
         events=events,
-        times=np.rint(seconds * MICROSECONDS).astype(np.int64),
+        times=times,
         values=np.array(values, np.float64),
         event_ids=event_ids,
     )

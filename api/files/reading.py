@@ -4,7 +4,6 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Any
 
 from api.files import ndjson
 from api.files.errors import Code, MappingError
@@ -13,6 +12,7 @@ from api.files.rejects import Reject
 from api.files.rows import shape
 from api.files.sources import Place, opened
 from api.files.tables import JSON, Table, ending, opened_table
+from kpi.columns import Columns, joined
 from kpi.ingest import Rows
 
 BATCH = 5_000
@@ -81,7 +81,7 @@ class Waiting:
     def __init__(self, after: int) -> None:
         self._after = self._line = after
         self._lines: list[int] = []
-        self._rows: Any = ()
+        self._rows: Rows = ()
         self._rejects: list[Reject] = []
 
     @property
@@ -89,11 +89,11 @@ class Waiting:
         """How many there are."""
         return len(self._lines) + len(self._rejects)
 
-    def add(self, lines: Sequence[int], rows: Any, rejects: Iterable[Reject]) -> None:
+    def add(self, lines: Sequence[int], rows: Rows, rejects: Iterable[Reject]) -> None:
         """Add those of later lines."""
         passed = bisect_right(lines, self._after)
         if passed < len(lines):
-            self._rows = self._rows + rows[passed:] if self._lines else rows[passed:]
+            self._rows = _both(self._rows, rows[passed:]) if self._lines else rows[passed:]
             self._lines += lines[passed:]
         self._rejects += sorted((one for one in rejects if one.line > self._after), key=attrgetter("line"))
 
@@ -113,3 +113,9 @@ class Waiting:
         )
         self._lines, self._rows, self._rejects = self._lines[rows:], self._rows[rows:], self._rejects[rejects:]
         return batch
+
+
+def _both(first: Rows, then: Rows) -> Rows:
+    if isinstance(first, Columns) and isinstance(then, Columns):
+        return joined([first, then])
+    return [*first, *then]

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from hashlib import blake2b
-from itertools import chain
 from typing import Any
 
 from api.files.blocks import Block
@@ -15,7 +14,8 @@ from api.files.mapping import COUNTS, FIELDS, LINE, NUMBERS, SNAKE, Attribute, C
 from api.files.rejects import Reject
 from api.files.suggestions import did_you_mean, listed
 from api.files.times import NO_TIME, day
-from kpi.ingest import Columns, Rows
+from kpi.columns import Columns, joined
+from kpi.ingest import Rows
 
 Fields = dict[str, Sequence[Any]]
 """Wire rows by field: its values, one a row."""
@@ -52,25 +52,22 @@ class Shape:
             return [], (), []
         made = [_made(maker, block) for maker in self.makers]
         lines = [line for some, _, _ in made for line in some]
-        rows = Columns(fields={name: _joined([fields[name] for _, fields, _ in made]) for name in made[0][1]})
+        rows = joined([some for _, some, _ in made])
         if len(made) > 1:
             order = sorted(range(len(lines)), key=lines.__getitem__)
             lines, rows = [lines[place] for place in order], rows.at(order)
         return lines, rows, list(dict.fromkeys(reject for _, _, rejects in made for reject in rejects))
 
 
-def _made(maker: Maker, block: Block) -> tuple[list[int], Fields, list[Reject]]:
+def _made(maker: Maker, block: Block) -> tuple[list[int], Columns, list[Reject]]:
     faults: Faults = {}
     indexes, fields = maker(block, faults)
+    rows = Columns(fields=fields)
     if faults:
         whole = [place for place, index in enumerate(indexes) if index not in faults]
-        indexes, fields = [indexes[place] for place in whole], dict(Columns(fields=fields).at(whole).fields)
+        indexes, rows = [indexes[place] for place in whole], rows.at(whole)
     rejects = [block.reject(row, fault.code, str(fault), fault.path) for row, fault in faults.items()]
-    return [block.lines[index] for index in indexes], fields, rejects
-
-
-def _joined(parts: Sequence[Sequence[Any]]) -> Sequence[Any]:
-    return parts[0] if len(parts) == 1 else list(chain.from_iterable(parts))
+    return [block.lines[index] for index in indexes], rows, rejects
 
 
 def shape(mapping: Mapping, columns: Sequence[str]) -> Shape:
@@ -113,7 +110,12 @@ class _Binding:
 
     def times(self, field: str, offset: timedelta = NO_TIME) -> Reader:
         """A field that holds a moment, aware and in UTC, moved by an offset."""
-        return self.reader(field, partial(self.mapping.clock.read, path=field, offset=offset))
+        clock, origin = self.mapping.clock, self._origin(field)
+        one_by_one = self.reader(field, partial(clock.read, path=field, offset=offset))
+        if not isinstance(origin, Column):
+            return one_by_one
+        place = self.columns.index(origin.name)
+        return lambda block, faults: clock.read_all(block.columns[place], offset) or one_by_one(block, faults)
 
     def options(self, field: str) -> Reader:
         """A field that may be missing: None where the file has no such column, or the cell is empty."""

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kpi import outcomes
+from kpi.columns import Columns
 from kpi.events import first_id, outcome_ids, time_of
-from kpi.ingest import Columns, parse_all
+from kpi.ingest import parse_all
 from kpi.outcomes import OutcomeRow, by_column, read
 from kpi.packing import packed
 from tests.kpi.wire import HALF_A_PAIR, NOW, anything, outcome
