@@ -42,7 +42,7 @@ from benchmarks.peers import show
 from kpi import events
 
 BATCH = 5_000
-START = datetime(2026, 1, 1, tzinfo=UTC)
+START = datetime(2024, 1, 1, tzinfo=UTC)
 LIMIT = "CREATE UNLOGGED TABLE IF NOT EXISTS bench_limit (id int, unit text, at timestamptz, value float8)"
 
 
