@@ -5,7 +5,7 @@ tell each row what is wrong with it; so the rules and their sentences stand once
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, TypeVar
 
@@ -80,18 +80,9 @@ class Outcomes:
             is_late = self.times < micros(gate.before)
             refusals += gate.too_old(self.places[is_late].tolist())
             passed = self.at(np.flatnonzero(~is_late))
-        return passed if gate.secret is None else passed.hidden(gate)
-
-    def hidden(self, gate: Gate) -> "Outcomes":
-        """The same, their units as they are stored."""
-        return Outcomes(
-            places=self.places,
-            units=[gate.unit(unit) for unit in self.units],
-            events=self.events,
-            times=self.times,
-            values=self.values,
-            event_ids=self.event_ids,
-        )
+        if gate.secret is None:
+            return passed
+        return replace(passed, units=[gate.unit(unit) for unit in passed.units])
 
 
 def read(rows: Rows, now: datetime, *, lax: bool) -> tuple[Outcomes, list[Refusal]]:
@@ -99,7 +90,7 @@ def read(rows: Rows, now: datetime, *, lax: bool) -> tuple[Outcomes, list[Refusa
     try:
         told = _told(rows, lax=lax)
         _check_all(*told, now)
-    except (*UNREADABLE, Refused):  # somewhere among them; each is told what is wrong with it
+    except (*UNREADABLE, Refused, OverflowError):  # somewhere among them; each is told what is wrong with it
         parsed, refusals = parse_all(rows, OutcomeRow, check, now, lax=lax)
         return by_column(parsed), refusals
     return _outcomes(range(len(rows)), *told), []

@@ -103,6 +103,9 @@ WRONG: list[dict[str, Any]] = [
     {"occurredAt": EARLY - timedelta(microseconds=1)},
     {"occurredAt": NOW.replace(tzinfo=None)},
     {"occurredAt": None},
+    {"occurredAt": "9999-12-31T23:59:59.999999Z"},
+    {"occurredAt": datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)},
+    {"occurredAt": datetime(1, 1, 1, tzinfo=EAST)},
 ]
 
 
