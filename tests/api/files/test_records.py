@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.files.errors import Code
@@ -25,7 +25,7 @@ def chunked(data: bytes, size: int) -> Iterator[bytes]:
 def parse(data: bytes, size: int = 1 << 16, delimiter: str = ",") -> Records:
     """All records of a text that arrives in chunks of a size."""
     whole = Records()
-    for found in records(physical_lines(chunked(data, size)), delimiter):
+    for found in (some.by_row() for some in records(physical_lines(chunked(data, size)), delimiter)):
         whole.lines.extend(found.lines)
         whole.cells.extend(found.cells)
         whole.faults.extend(found.faults)
@@ -163,3 +163,42 @@ def test_physical_lines_of_a_giant_line_keep_only_what_is_needed_to_refuse_it() 
 )
 def test_guess_delimiter_takes_what_stands_most_often_outside_quotes(header: str, expected: str) -> None:
     assert guess_delimiter(header) == expected
+
+
+LINE = st.text('ab,;\t "\r\x85\u2028', max_size=6)
+
+
+@settings(max_examples=500, deadline=None, database=None, derandomize=True)
+@given(
+    lines=st.lists(LINE | st.sampled_from(["a,b", "c,", ",", "1,2,3", "a;b"]), min_size=1, max_size=5),
+    end=st.sampled_from(["\n", "\r\n"]),
+    delimiter=st.sampled_from(",;\t"),
+    is_ended=st.booleans(),
+)
+def test_records_without_quotes_are_those_of_the_csv_module(
+    lines: list[str], end: str, delimiter: str, is_ended: bool
+) -> None:
+    text = end.join(["a,b", *lines]) + end * is_ended
+    try:
+        expected = [
+            cells for cells in csv.reader(io.StringIO(text, newline="\n"), delimiter=delimiter, strict=True) if cells
+        ]
+    except csv.Error:
+        return  # broken rows are what the other tests are about
+    found = parse(text.encode(), delimiter=delimiter)
+    assert (found.cells, found.faults) == (expected, [])
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("is_ended", [True, False])
+def test_records_of_an_even_text_come_by_column(end: str, is_ended: bool) -> None:
+    text = end.join(["unit,value", "u1,7", "u2,"]) + end * is_ended
+    found = [some for some in records(physical_lines([text.encode()]), ",") if some.lines]
+    assert [line for some in found for line in some.lines] == [1, 2, 3]
+    assert all(some.columns for some in found)
+    assert parse(text.encode()).cells == [["unit", "value"], ["u1", "7"], ["u2", ""]]
+
+
+def test_records_of_a_cell_longer_than_the_csv_module_takes_are_left_to_it() -> None:
+    data = b"a,b\n" + b"x" * (csv.field_size_limit() + 1) + b",1\nc,d\n"
+    assert (parse(data).lines, faults(data)) == ([1, 3], [(2, Code.BAD_QUOTE)])
