@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from api.files.errors import Code
@@ -40,18 +40,19 @@ def faults(data: bytes, size: int = 1 << 16) -> list[tuple[int, str]]:
     table=TABLE,
     quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
     delimiter=st.sampled_from([",", ";", "\t"]),
-    size=st.integers(9, 60),
+    size=st.integers(1, 60),
 )
+@example(table=[["", ""]], quoting=csv.QUOTE_ALL, delimiter=",", size=15)  # the first chunk ends between CR and LF
 def test_records_of_a_written_table_are_its_cells_on_their_lines(
     table: list[list[str]], quoting: int, delimiter: str, size: int
 ) -> None:
     text, starts = io.StringIO(), []
     writer = csv.writer(text, quoting=quoting, delimiter=delimiter)  # type: ignore[arg-type]  # an int is what it is
-    writer.writerow(["first", "line"])  # the first chunk holds a line end, as the head of every file does
+    writer.writerow(["first", "line"])
     for row in table:
         starts.append(text.getvalue().count("\n") + 1)
         writer.writerow(row)
-    found = parse(text.getvalue().encode(), max(size, 13), delimiter)
+    found = parse(text.getvalue().encode(), size, delimiter)
     assert (found.cells[1:], found.lines[1:], found.faults) == (table, starts, [])
 
 
@@ -134,9 +135,10 @@ def test_records_quote_inside_a_bare_cell_is_a_character() -> None:
     assert parse(b'5" pipe,b\n').cells == [['5" pipe', "b"]]
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 6, 1 << 16])
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
-def test_records_any_line_end_is_understood(end: bytes) -> None:
-    found = parse(end.join([b"a,b", b"c,d", b"", b"e,f"]) + end)
+def test_records_any_line_end_is_understood_wherever_a_chunk_ends(end: bytes, size: int) -> None:
+    found = parse(end.join([b"a,b", b"c,d", b"", b"e,f"]) + end, size)
     assert (found.cells, found.lines) == ([["a", "b"], ["c", "d"], ["e", "f"]], [1, 2, 4])
 
 
@@ -144,8 +146,9 @@ def test_records_line_ends_of_unicode_stay_inside_cells() -> None:
     assert parse("a\u2028b,c\x0cd\n".encode()).cells == [["a\u2028b", "c\x0cd"]]
 
 
-def test_records_byte_order_mark_is_no_part_of_the_first_cell() -> None:
-    assert parse(b"\xef\xbb\xbfunit,b\n").cells == [["unit", "b"]]
+@pytest.mark.parametrize("size", [1, 5, 1 << 16])
+def test_records_byte_order_mark_is_no_part_of_the_first_cell(size: int) -> None:
+    assert parse(b"\xef\xbb\xbfunit,b\n", size).cells == [["unit", "b"]]
 
 
 def test_records_last_line_without_an_end_is_a_record() -> None:
