@@ -66,10 +66,11 @@ class Database:
         """A writing transaction as asyncpg's own connection, for COPY and the aggregates.
 
         It has all the time it needs, as duties do, or so many seconds. Raises TimeoutError when these are over.
+        Statements are planned anew each time: while rows pour in, a table outgrows a plan within seconds.
         """
         async with self._session(seconds) as session:
             connection = await driver(session)
-            await connection.execute("SET LOCAL statement_timeout = 0")
+            await connection.execute("SET LOCAL statement_timeout = 0; SET LOCAL plan_cache_mode = force_custom_plan")
             yield connection
             await session.commit()
 

@@ -42,7 +42,7 @@ from benchmarks.peers import show
 from kpi import events
 
 BATCH = 5_000
-START = datetime(2026, 1, 1, tzinfo=UTC)
+START = datetime(2024, 1, 1, tzinfo=UTC)
 LIMIT = "CREATE UNLOGGED TABLE IF NOT EXISTS bench_limit (id int, unit text, at timestamptz, value float8)"
 
 
@@ -93,6 +93,11 @@ class Service:
         if answer.status != http.client.OK or told["rejected"]:
             raise RuntimeError(f"{answer.status}: {told}")
         return told
+
+    def seconds(self) -> float:
+        """Processor time the process has used."""
+        used = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(used[11]) + int(used[12])) / os.sysconf("SC_CLK_TCK")
 
     def memory(self) -> int:
         """Megabytes of the process that lie in memory."""
@@ -189,13 +194,18 @@ async def compare(url: str, data_dir: Path, count: int, rounds: int) -> None:
             body = ndjson([row | {"eventId": f"http-{row['eventId']}"} for row in given])
             limit = await measured(database, given, copy_limit)
             ratios = {"function": await measured(database, given, ingest) / limit}
+            used = running.seconds()
             ratios["http"] = await _sent(running, body, count) / limit
+            spent = {"http": running.seconds() - used}
             ratios["http re-send/first send"] = await _sent(running, body, count) / limit / ratios["http"]
             for kind, path in files(data_dir.parent, given, number).items():
+                used = time.process_time()
                 ratios[kind] = await import_rate(database, owner.id, path, count) / limit
+                spent[kind] = time.process_time() - used
             best = {name: max(ratio, best.get(name, 0)) for name, ratio in ratios.items()}
             told = "   ".join(f"{name} {ratio:.2f}" for name, ratio in ratios.items())
-            show(f"COPY {limit:9,.0f}/s   of COPY: {told}")
+            python = "   ".join(f"{name} {1e6 * seconds / count:.1f}" for name, seconds in spent.items())
+            show(f"COPY {limit:9,.0f}/s   of COPY: {told}   Python, us a row: {python}")
     show("best   " + "   ".join(f"{name} {ratio:.2f}" for name, ratio in best.items()))
     await database.close()
 

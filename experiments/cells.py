@@ -15,10 +15,10 @@ from experiments.cohorts import EVERYBODY, decode
 from experiments.derivation import SEGMENT_VALUES
 from experiments.plan import Plan, PlannedKpi
 from experiments.slices import DAY
-from kpi.events import LARGEST_VALUE
 from kpi.ingest import Fault, Refused
 from kpi.kinds import Aggregate, Kind
 from kpi.kinds.shape import Scale
+from kpi.outcomes import LARGEST_VALUE
 
 ROUNDING = 1e-6
 """How far, per unit, the mean of a share may be from a whole number of successes: what six digits leave of it."""

@@ -4,7 +4,7 @@ A workspace that hides its units stores a keyed 128-bit hash in place of every u
 row: whoever has only the rows, an export or the log cannot tell who a unit is, or try out names.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from hashlib import blake2b
@@ -76,13 +76,26 @@ class Gate:
         """The rows that may pass, as they are stored, by index; the refusals of the others are added."""
         before = self.before
         if before is not None and self.noun in MOMENT:
-            name, path = MOMENT[self.noun]
+            name, _ = MOMENT[self.noun]
             late = {index for index, row in parsed.items() if _began(getattr(row, name)) < before}
-            refusals += [_too_old(index, path, before) for index in sorted(late)]
+            refusals += self.too_old(sorted(late))
             parsed = {index: row for index, row in parsed.items() if index not in late}
         if self.secret is not None:
             parsed = {index: msgspec.structs.replace(row, **self._hidden(row)) for index, row in parsed.items()}
         return self._remembered(parsed, refusals) if self.without.units else dict(parsed)
+
+    def too_old(self, indexes: Iterable[int]) -> list[Refusal]:
+        """Refusals of rows that happened before the first moment this gate takes."""
+        if self.before is None:
+            return []
+        path, day = MOMENT[self.noun][1], self.before.date()
+        sentence = f"{path} is before {day}: what happened then is final, and its rows may have been dropped."
+        return [Refusal(index=index, code=Fault.TOO_OLD, message=sentence, path=path) for index in indexes]
+
+    def forgotten(self, indexes: Iterable[int]) -> list[Refusal]:
+        """Refusals of rows of which a unit was forgotten after their file was sent."""
+        path = UNITS[self.noun][0]
+        return [Refusal(index=index, code=Fault.FORGOTTEN, message=FORGOTTEN, path=path) for index in indexes]
 
     def keepable(self, rows: Rows, report: Report) -> Rows:
         """The rows as rejected ones may be kept, at their places."""
@@ -93,8 +106,7 @@ class Gate:
 
     def _remembered(self, parsed: Mapping[int, T], refusals: list[Refusal]) -> dict[int, T]:
         gone = {index for index, row in parsed.items() if any(map(self.without.holds, self._units(row).values()))}
-        path = UNITS[self.noun][0]
-        refusals += [Refusal(index=index, code=Fault.FORGOTTEN, message=FORGOTTEN, path=path) for index in sorted(gone)]
+        refusals += self.forgotten(sorted(gone))
         return {index: row for index, row in parsed.items() if index not in gone}
 
     def _keepable(self, row: Any) -> object:
@@ -134,8 +146,3 @@ def _fields(row: object) -> object:
         return msgspec.json.decode(row)
     except (ValueError, RecursionError):
         return None
-
-
-def _too_old(index: int, path: str, before: datetime) -> Refusal:
-    sentence = f"{path} is before {before.date()}: what happened then is final, and its rows may have been dropped."
-    return Refusal(index=index, code=Fault.TOO_OLD, message=sentence, path=path)

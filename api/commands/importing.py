@@ -1,5 +1,6 @@
 """`truelift import`: a file's rows through the same functions as every other door, with a report of every reject."""
 
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,11 +18,14 @@ from api.files.mapping import Mapping
 from api.files.reading import Batch, read
 from api.files.rejects import RejectFile
 from api.jobs.tables import Noun
+from api.pipeline import read_ahead, stored
 from kpi.ingest import Report
 
 app = typer.Typer(add_completion=False)
 
 Place = Path | Literal["-"]
+AT_ONCE = {Noun.EXPOSURES: 2, Noun.OUTCOMES: 2, Noun.MEMBERSHIPS: 1, Noun.AGGREGATES: 1}
+"""Batches of a file that are stored at once, each by a process of Postgres; 1 where one has to follow the other."""
 AGAIN = "Run the same import again: what is in already does not count twice."
 
 
@@ -108,18 +112,19 @@ async def import_file(
 ) -> Tally:
     """Take a file in, a batch a transaction. Stopped in the middle, it is simply run again: nothing counts twice."""
     tally = Tally()
+
+    async def take(batch: Batch) -> tuple[Batch, Report]:
+        async with database.raw() as connection:
+            now = datetime.now(UTC)
+            return batch, await take_in(connection, workspace_id=workspace_id, noun=noun, batch=batch, now=now)
+
     columns = (TextColumn(f"{noun}"), BarColumn(), DownloadColumn(), TextColumn("{task.fields[rows]:,} rows"))
     with RejectFile(rejects) as file, Progress(*columns, TimeElapsedColumn(), console=console) as progress:
         task = progress.add_task(noun, total=None, rows=0)
-        for batch in read(place, mapping):
-            report = await _take_in(database, workspace_id, noun, batch)
-            tally.add(report, len(batch.rejects))
-            file.write(sorted([*batch.rejects, *refused(batch, report)], key=lambda reject: reject.line))
-            rows = tally.accepted + tally.duplicates + tally.rejected
-            progress.update(task, completed=batch.bytes_read, total=batch.total_bytes, rows=rows)
+        async with aclosing(stored(read_ahead(read(place, mapping)), take, at_once=AT_ONCE[noun])) as done:
+            async for batch, report in done:
+                tally.add(report, len(batch.rejects))
+                file.write(sorted([*batch.rejects, *refused(batch, report)], key=lambda reject: reject.line))
+                rows = tally.accepted + tally.duplicates + tally.rejected
+                progress.update(task, completed=batch.bytes_read, total=batch.total_bytes, rows=rows)
     return tally
-
-
-async def _take_in(database: Database, workspace_id: int, noun: Noun, batch: Batch) -> Report:
-    async with database.raw() as connection:
-        return await take_in(connection, workspace_id=workspace_id, noun=noun, batch=batch, now=datetime.now(UTC))

@@ -59,7 +59,8 @@ class Lines:
     def feed(self, piece: bytes) -> list[Numbered]:
         """The rows that end in this piece."""
         *ended, rest = (self._rest + piece).split(b"\n")
-        rows = [row for line in ended for row in self._ended(line)]
+        is_plain = self._line > 1 and not self._is_too_long and max(map(len, ended), default=0) <= LONGEST_LINE
+        rows = self._plain(ended) if is_plain else [row for line in ended for row in self._ended(line)]
         if self._is_too_long or len(rest) > LONGEST_LINE:
             self._is_too_long, rest = True, rest[: len(BOM) + BEGINNING]
         self._rest = rest
@@ -71,6 +72,11 @@ class Lines:
             sentence = "The body ends in the middle: this row and all that follow are missing."
             return [(self._line, Broken(beginning=self._rest, code=Fault.CUT_SHORT, message=sentence))]
         return self._ended(self._rest)
+
+    def _plain(self, ended: list[bytes]) -> list[Numbered]:
+        """Lines of which none is the first or too long: nearly all, so they are not asked one by one."""
+        first, self._line = self._line, self._line + len(ended)
+        return [(number, line) for number, line in enumerate(ended, first) if line and not line.isspace()]
 
     def _ended(self, line: bytes) -> list[Numbered]:
         number, self._line = self._line, self._line + 1

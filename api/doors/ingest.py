@@ -6,9 +6,9 @@ waited for, and two chunks of an upload are stored at once. What is answered is 
 
 import asyncio
 import logging
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -33,6 +33,7 @@ from api.doors.limits import UNCAPPED
 from api.graphql.endpoint import bearer
 from api.jobs.refresh import REJECTIONS_KEPT
 from api.jobs.worker import FAULTS
+from api.pipeline import stored
 from experiments import exposures
 from kpi import events, memberships
 from kpi.ingest import Refusal, Report
@@ -145,16 +146,9 @@ class Upload:
 
     async def take(self, chunks: Chunks) -> None:
         """Store every chunk, the next while the last is still being stored."""
-        waiting: deque[asyncio.Task[None]] = deque()
-        try:
-            async for chunk in chunks:
-                if len(waiting) == AHEAD:
-                    await waiting.popleft()
-                waiting.append(asyncio.create_task(self._store(chunk)))
-            while waiting:
-                await waiting.popleft()
-        finally:  # what is being stored is waited for, so that the answer tells all that was
-            await asyncio.gather(*waiting, return_exceptions=True)
+        async with aclosing(stored(chunks, self._store, at_once=AHEAD)) as done:
+            async for _ in done:
+                pass
 
     async def _store(self, chunk: list[Numbered]) -> None:
         rows = [row for _, row in chunk]

@@ -31,20 +31,19 @@ async def take_in(
     without: Omission = NOBODY,
 ) -> Report:
     """Take a batch in, in the caller's transaction; what is aggregated is of no one unit that could be left out."""
-    rows = [row for _, row in batch.rows]
     of_units = {} if noun is Noun.AGGREGATES else {"without": without}
-    return await INGEST[noun](connection, workspace_id=workspace_id, rows=rows, now=now, lax=True, **of_units)
+    return await INGEST[noun](connection, workspace_id=workspace_id, rows=batch.rows, now=now, lax=True, **of_units)
 
 
 def refused(batch: Batch, report: Report) -> list[Reject]:
     """The rows of a batch that were read and then refused."""
     return [
         Reject(
-            line=batch.rows[refusal.index][0],
+            line=batch.lines[refusal.index],
             code=refusal.code,
             message=refusal.message,
             path=refusal.path,
-            raw=kept_text(batch.rows[refusal.index][1]),
+            raw=kept_text(batch.rows[refusal.index]),
         )
         for refusal in report.refusals
     ]

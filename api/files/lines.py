@@ -31,9 +31,11 @@ def physical_lines(chunks: Iterable[bytes]) -> Iterator[Lines]:
     pending, end = b"", b""
     try:
         for raw in chunks:
-            chunk = raw if end else raw.removeprefix(BOM)
-            end = end or _line_end(raw)
-            cut = chunk.rfind(end) + 1
+            chunk = raw
+            if not end:
+                pending, chunk = b"", (pending + raw).removeprefix(BOM)
+                end = _line_end(chunk)
+            cut = chunk.rfind(end) + 1 if end else 0
             if cut:
                 yield _decoded(pending + chunk[:cut], end)
             pending = chunk[cut:] if cut else (pending + chunk)[:ENOUGH]
@@ -45,7 +47,10 @@ def physical_lines(chunks: Iterable[bytes]) -> Iterator[Lines]:
 
 
 def _line_end(head: bytes) -> bytes:
-    return b"\r" if b"\r" in head and b"\n" not in head else b"\n"
+    """What ends lines; nothing yet while no line has ended, or only with a CR that an LF may follow."""
+    if b"\n" in head or len(head) >= ENOUGH:
+        return b"\n"
+    return b"\r" if b"\r" in head[:-1] else b""
 
 
 def _decoded(data: bytes, end: bytes) -> Lines:

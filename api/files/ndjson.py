@@ -13,11 +13,12 @@ from api.files.sources import Source
 Row = dict[str, Any]
 
 
-def rows(source: Source) -> Iterator[tuple[list[tuple[int, Row]], list[Reject]]]:
+def rows(source: Source) -> Iterator[tuple[list[int], list[Row], list[Reject]]]:
     """The rows of a text with their lines, and the lines that are no row; blank ones are nothing."""
     first = 1
     for block in physical_lines(source.chunks()):
-        found: list[tuple[int, Row]] = []
+        lines: list[int] = []
+        found: list[Row] = []
         rejects: list[Reject] = []
         whole = block.texts if block.broken is None else block.texts[:-1]
         for line, text in enumerate(whole, start=first):
@@ -25,11 +26,12 @@ def rows(source: Source) -> Iterator[tuple[list[tuple[int, Row]], list[Reject]]]
             if isinstance(row, Reject):
                 rejects.append(row)
             elif row is not None:
-                found.append((line, row))
+                lines.append(line)
+                found.append(row)
         if block.broken is not None:
             sentence = f"The file cannot be read from here on ({block.broken}): this and all that follows is missing."
             rejects.append(_reject(first + len(whole), Code.CUT_SHORT, sentence, block.texts[-1]))
-        yield found, rejects
+        yield lines, found, rejects
         first += len(block.texts)
 
 

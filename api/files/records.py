@@ -7,7 +7,7 @@ one, and reading goes on at the line where the break showed. No line is read mor
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -30,11 +30,21 @@ _SENTENCES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Records:
-    """Consecutive records: the line on which each starts, its cells, and the lines that are no record."""
+    """Consecutive records: the line on which each starts, its cells, and the lines that are no record.
+
+    Records of one width in which nothing is quoted come by column instead: `cells` is empty and `columns` is not.
+    """
 
     lines: list[int] = field(default_factory=list)
     cells: list[list[str]] = field(default_factory=list)
     faults: list[Reject] = field(default_factory=list)
+    columns: Sequence[Sequence[str]] = ()
+
+    def by_row(self) -> "Records":
+        """The same with the cells of each."""
+        if not self.columns:
+            return self
+        return Records(lines=self.lines, cells=list(map(list, zip(*self.columns, strict=True))), faults=self.faults)
 
 
 def guess_delimiter(header: str) -> str:
@@ -94,6 +104,11 @@ class Scan:
 
     def _read_plain(self) -> bool:
         """The common case in one stride: every line a record. False, and nothing read, when it is not so."""
+        columns = _even(self.texts, self.delimiter)
+        if columns:
+            lines = list(range(self.first, self.first + len(self.texts)))
+            self.found = Records(lines=lines, columns=columns)
+            return True
         try:
             cells = list(csv.reader(self.texts, delimiter=self.delimiter, strict=True))
         except csv.Error:
@@ -133,6 +148,20 @@ class Scan:
     def _reject(self, index: int, code: Code, sentence: str) -> None:
         line, raw = self.first + index, self.texts[index]
         self.found.faults.append(Reject(line=line, code=code, message=sentence, path="row", raw=raw))
+
+
+def _even(texts: list[str], delimiter: str) -> list[list[str]]:
+    """Lines of several cells, equally many, as columns; none where only the csv module can tell what the cells are.
+
+    Without a quote a delimiter is never a part of a cell, so the text cut at each of them is its cells in turn.
+    """
+    text = "".join(texts).removesuffix("\n").removesuffix("\r").replace("\r\n", "\n")
+    counts = {line.count(delimiter) for line in texts}
+    is_bare = '"' not in text and "\r" not in text and text.count("\n") == len(texts) - 1
+    if len(counts) != 1 or counts == {0} or not is_bare or max(map(len, texts)) > csv.field_size_limit():
+        return []
+    cells, width = text.replace("\n", delimiter).split(delimiter), counts.pop() + 1
+    return [cells[place::width] for place in range(width)]
 
 
 def _last(texts: list[str], number: int, delimiter: str, *, clean: bool) -> Records:

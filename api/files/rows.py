@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from hashlib import blake2b
-from operator import itemgetter
 from typing import Any
 
 from api.files.blocks import Block
@@ -15,14 +14,17 @@ from api.files.mapping import COUNTS, FIELDS, LINE, NUMBERS, SNAKE, Attribute, C
 from api.files.rejects import Reject
 from api.files.suggestions import did_you_mean, listed
 from api.files.times import NO_TIME, day
+from kpi.columns import Columns, joined
+from kpi.ingest import Rows
 
-Row = dict[str, Any]
+Fields = dict[str, Sequence[Any]]
+"""Wire rows by field: its values, one a row."""
 Faults = dict[int, CellError]
 """What is wrong with a row of a block, by its index; the first fault counts."""
 Reader = Callable[[Block, Faults], Sequence[Any]]
 """A field's values, one a row; where a cell cannot be read, a fault is noted and the value means nothing."""
-Maker = Callable[[Block, Faults], list[Row | None]]
-"""Wire rows, one a row of the block; None where the cells tell of none."""
+Maker = Callable[[Block, Faults], tuple[Sequence[int], Fields]]
+"""Wire rows, each with the index of the row of the block it was made of."""
 
 OPTIONAL = frozenset({"value", "eventId", "account", *FIELDS["aggregates"][3:]})
 USUAL = {
@@ -44,17 +46,28 @@ class Shape:
     makers: tuple[Maker, ...]
     used: frozenset[str]
 
-    def make(self, block: Block) -> tuple[list[tuple[int, Row]], list[Reject]]:
+    def make(self, block: Block) -> tuple[list[int], Rows, list[Reject]]:
         """The wire rows of a block with their lines, in the order of lines, and the rows that cannot be read."""
-        rows: list[tuple[int, Row]] = []
-        rejects: list[Reject] = []
-        for maker in self.makers if block.lines else ():
-            faults: Faults = {}
-            made = zip(block.lines, maker(block, faults), strict=True)
-            bad = {block.lines[row] for row in faults}
-            rows += [(line, row) for line, row in made if row is not None and line not in bad]
-            rejects += [block.reject(row, fault.code, str(fault), fault.path) for row, fault in faults.items()]
-        return sorted(rows, key=itemgetter(0)), list(dict.fromkeys(rejects))
+        if not block.lines:
+            return [], (), []
+        made = [_made(maker, block) for maker in self.makers]
+        lines = [line for some, _, _ in made for line in some]
+        rows = joined([some for _, some, _ in made])
+        if len(made) > 1:
+            order = sorted(range(len(lines)), key=lines.__getitem__)
+            lines, rows = [lines[place] for place in order], rows.at(order)
+        return lines, rows, list(dict.fromkeys(reject for _, _, rejects in made for reject in rejects))
+
+
+def _made(maker: Maker, block: Block) -> tuple[list[int], Columns, list[Reject]]:
+    faults: Faults = {}
+    indexes, fields = maker(block, faults)
+    rows = Columns(fields=fields)
+    if faults:
+        whole = [place for place, index in enumerate(indexes) if index not in faults]
+        indexes, rows = [indexes[place] for place in whole], rows.at(whole)
+    rejects = [block.reject(row, fault.code, str(fault), fault.path) for row, fault in faults.items()]
+    return [block.lines[index] for index in indexes], rows, rejects
 
 
 def shape(mapping: Mapping, columns: Sequence[str]) -> Shape:
@@ -97,7 +110,12 @@ class _Binding:
 
     def times(self, field: str, offset: timedelta = NO_TIME) -> Reader:
         """A field that holds a moment, aware and in UTC, moved by an offset."""
-        return self.reader(field, partial(self.mapping.clock.read, path=field, offset=offset))
+        clock, origin = self.mapping.clock, self._origin(field)
+        one_by_one = self.reader(field, partial(clock.read, path=field, offset=offset))
+        if not isinstance(origin, Column):
+            return one_by_one
+        place = self.columns.index(origin.name)
+        return lambda block, faults: clock.read_all(block.columns[place], offset) or one_by_one(block, faults)
 
     def options(self, field: str) -> Reader:
         """A field that may be missing: None where the file has no such column, or the cell is empty."""
@@ -111,7 +129,7 @@ class _Binding:
         place = self._place(name, asker)
         return lambda block, faults: _each(convert, block.columns[place], faults)
 
-    def attributes(self) -> Callable[[Block, Faults], list[Row]]:
+    def attributes(self) -> Reader:
         """All attributes of each row; an empty cell is no attribute."""
         items = self.mapping.attributes
         names = [item.name for item in items]
@@ -146,42 +164,45 @@ class _Binding:
         return lambda block, _: [value] * len(block.lines)
 
 
+def _long(**readers: Reader) -> Maker:
+    """A wire row for each row of a block."""
+    return lambda block, faults: (
+        range(len(block.lines)),
+        {name: read(block, faults) for name, read in readers.items()},
+    )
+
+
 def _exposures(binding: _Binding) -> Maker:
-    experiments, units, variants = binding.words("experiment"), binding.words("unit"), binding.variants()
-    times, attributes = binding.times("exposedAt"), binding.attributes()
-    readers = (experiments, units, variants, times, attributes)
-    return lambda block, faults: [
-        {"experiment": experiment, "unit": unit, "variant": variant, "exposedAt": at, "attributes": told}
-        for experiment, unit, variant, at, told in zip(*(read(block, faults) for read in readers), strict=True)
-    ]
+    return _long(
+        experiment=binding.words("experiment"),
+        unit=binding.words("unit"),
+        variant=binding.variants(),
+        exposedAt=binding.times("exposedAt"),
+        attributes=binding.attributes(),
+    )
 
 
 def _outcomes(binding: _Binding) -> Maker:
-    units, events, times = binding.words("unit"), binding.words("event"), binding.times("occurredAt")
-    readers = (units, events, times, binding.options("value"), binding.options("eventId"))
-    return lambda block, faults: [
-        {"unit": unit, "event": event, "occurredAt": at, "value": value, "eventId": identity}
-        for unit, event, at, value, identity in zip(*(read(block, faults) for read in readers), strict=True)
-    ]
+    return _long(
+        unit=binding.words("unit"),
+        event=binding.words("event"),
+        occurredAt=binding.times("occurredAt"),
+        value=binding.options("value"),
+        eventId=binding.options("eventId"),
+    )
 
 
 def _aggregates(binding: _Binding) -> Maker:
-    experiments, variants = binding.words("experiment"), binding.variants()
-    days = binding.reader("enteredOn", partial(day, path="entered_on"))
-    options = FIELDS["aggregates"][3:]
-    readers = (experiments, variants, days, *(binding.options(name) for name in options))
-    return lambda block, faults: [
-        {"experiment": experiment, "variant": variant, "enteredOn": on} | dict(zip(options, said, strict=True))
-        for experiment, variant, on, *said in zip(*(read(block, faults) for read in readers), strict=True)
-    ]
+    return _long(
+        experiment=binding.words("experiment"),
+        variant=binding.variants(),
+        enteredOn=binding.reader("enteredOn", partial(day, path="entered_on")),
+        **{name: binding.options(name) for name in FIELDS["aggregates"][3:]},
+    )
 
 
 def _memberships(binding: _Binding) -> Maker:
-    readers = (binding.words("member"), binding.times("sinceAt"), binding.options("account"))
-    return lambda block, faults: [
-        {"member": member, "sinceAt": at, "account": account}
-        for member, at, account in zip(*(read(block, faults) for read in readers), strict=True)
-    ]
+    return _long(member=binding.words("member"), sinceAt=binding.times("sinceAt"), account=binding.options("account"))
 
 
 LONG: dict[str, Callable[[_Binding], Maker]] = {
@@ -197,16 +218,19 @@ def _wide_outcomes(binding: _Binding, event: Event) -> Maker:
     tell = _amount if event.is_value else _happened
     told = binding.cells(event.column, f"event {event.event}", partial(tell, event))
 
-    def make(block: Block, faults: Faults) -> list[Row | None]:
+    def make(block: Block, faults: Faults) -> tuple[Sequence[int], Fields]:
         rows = zip(units(block, faults), times(block, faults), told(block, faults), strict=True)
-        return [_outcome(event, unit, at, one.value) if one else None for unit, at, one in rows]
+        happened = [(index, unit, at, one.value) for index, (unit, at, one) in enumerate(rows) if one]
+        fields: Fields = {
+            "unit": [unit for _, unit, _, _ in happened],
+            "event": [event.event] * len(happened),
+            "occurredAt": [at for _, _, at, _ in happened],
+            "value": [value for _, _, _, value in happened],
+            "eventId": [event_id(str(unit), event.event, event.column) for _, unit, _, _ in happened],
+        }
+        return [index for index, _, _, _ in happened], fields
 
     return make
-
-
-def _outcome(event: Event, unit: Any, at: datetime, value: float | None) -> Row:
-    identity = event_id(str(unit), event.event, event.column)
-    return {"unit": unit, "event": event.event, "occurredAt": at, "value": value, "eventId": identity}
 
 
 def _happened(event: Event, cell: Any) -> Constant | None:

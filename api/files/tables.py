@@ -48,7 +48,7 @@ class CsvTable:
         first = next(lines, Lines(texts=[]))
         self._delimiter = delimiter or guess_delimiter(next(filter(str.strip, first.texts), ""))
         self._records = records(chain([first], lines), self._delimiter)
-        self._head = next((found for found in self._records if found.lines or found.faults), Records())
+        self._head = next((found for found in self._records if found.lines or found.faults), Records()).by_row()
         self._header = _header(self._head)
         self.columns = tuple(name.strip() for name in self._header)
 
@@ -66,9 +66,14 @@ class CsvTable:
         """All rows after the header."""
         head = Records(lines=self._head.lines[1:], cells=self._head.cells[1:], faults=self._head.faults)
         for found in chain([head], self._records):
-            rows = self._rows_only(found)
-            columns = tuple(zip(*rows.cells, strict=True))
-            yield Block(lines=rows.lines, columns=columns, delimiter=self._delimiter, faults=rows.faults)
+            if len(found.columns) == len(self.columns) and self._header[0] not in found.columns[0]:
+                yield Block(lines=found.lines, columns=found.columns, delimiter=self._delimiter)
+            else:
+                yield self._block(self._rows_only(found.by_row()))
+
+    def _block(self, rows: Records) -> Block:
+        columns = tuple(zip(*rows.cells, strict=True))
+        return Block(lines=rows.lines, columns=columns, delimiter=self._delimiter, faults=rows.faults)
 
     def _rows_only(self, found: Records) -> Records:
         """Records that are rows of this table; others join the faults."""

@@ -4,9 +4,8 @@ A worker that dies leaves a job that says how many lines are in; the next one re
 after them. The rows of the batch that was cut off were never stored, and any that were do not count twice.
 """
 
-import asyncio
 import logging
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import UTC, datetime
 from tempfile import TemporaryFile
@@ -23,6 +22,7 @@ from api.files.sources import Spooled
 from api.jobs import spool
 from api.jobs.errors import Gone
 from api.jobs.tables import Job, JobState, Noun
+from api.pipeline import read_ahead
 from kpi import ingest
 from kpi.ingest import Fault, Refusal, Report
 from kpi.queries import gate, hold_rows, next_ingest, record_ingest
@@ -87,8 +87,9 @@ async def batches(database: Database, job: Job) -> AsyncGenerator[Batch, None]:
         name = f"The file{ENDINGS[job.parameters['format']]}"
         place = Spooled(name=name, file=file, size=job.bytes_total)
         found = read(place, mapping(job.noun, job.parameters), after=job.line)
-        while (batch := await asyncio.to_thread(_following, found)) is not None:
-            yield batch
+        async with aclosing(read_ahead(found)) as following:
+            async for batch in following:
+                yield batch
 
 
 async def store(database: Database, job: Job, batch: Batch) -> None:
@@ -116,10 +117,6 @@ async def stored(connection: asyncpg.Connection, job: Job, batch: Batch, now: da
         line=batch.line,
         counts=(len(report.accepted), len(report.duplicates), len(report.refusals) + len(batch.rejects)),
     )
-
-
-def _following(found: Iterator[Batch]) -> Batch | None:
-    return next(found, None)
 
 
 async def _keep_unreadable(

@@ -21,6 +21,8 @@ APPLICATION = "truelift worker"
 """The name under which a worker's connection is seen in Postgres; readiness looks for it."""
 LONGEST_WAIT = 5.0
 """Seconds between attempts at a database that does not answer."""
+BREATH = 0.25
+"""Seconds from one round to the next at least: while rows pour in, each of their batches is news."""
 FAULTS = (OSError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError)
 """What a database that goes away looks like from here. Anything else is a bug and ends the worker."""
 
@@ -54,6 +56,8 @@ async def _until_fault(database: Database, seconds: float) -> None:
 
 async def _rounds(database: Database, duties: Sequence[Duty], news: News, seconds: float) -> None:
     while True:
+        began = monotonic()
         for duty in duties:
             await duty(database)
         await news.wait(seconds)
+        await asyncio.sleep(began + BREATH - monotonic())  # not at all after a quiet time

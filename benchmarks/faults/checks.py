@@ -12,7 +12,8 @@ from api.commands.doctor import recompute
 from api.database import Database
 from benchmarks.faults.load import Row
 from benchmarks.faults.service import Service, require
-from kpi.events import OutcomeRow, outcome_id
+from kpi.events import outcome_ids
+from kpi.outcomes import OutcomeRow, by_column
 from tests.api.embedded.processes import everything, keepers, postmaster
 from tests.experiments.aggregating import VARIANTS, Running, law_holds, outcome_row
 from tests.experiments.recomputation import Did, Exposed
@@ -30,8 +31,8 @@ async def check_rows(database: Database, to: Running, rows: list[Row]) -> None:
         )
     number = {row["name"]: row["id"] for row in events}
     sent = [msgspec.convert(outcome_row(row), OutcomeRow) for row in rows if isinstance(row, Did)]
-    expected = {outcome_id(to.workspace.id, number[row.event], row) for row in sent}
-    require(sorted(row["id"] for row in stored) == sorted(expected), "outcomes are lost or double")
+    expected = outcome_ids(to.workspace.id, [number[row.event] for row in sent], by_column(dict(enumerate(sent))))
+    require(sorted(row["id"].bytes for row in stored) == sorted(set(expected.tolist())), "outcomes are lost or double")
     require(sorted(map(tuple, entries), key=str) == sorted(_entries(rows), key=str), "exposures are lost or wrong")
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from api.database import Database
 from experiments import aggregates, derivation
-from kpi import events
+from kpi.outcomes import LARGEST_VALUE
 from tests.experiments.aggregating import MOMENT, START, assert_same, refresh, running, send
 from tests.experiments.recomputation import DAY, KPIS, Did, Exposed, recompute
 from tests.experiments.registering import freeze
@@ -158,7 +158,7 @@ async def test_refresh_largest_values_allowed_do_not_overflow(database: Database
     to = await running(database)
     units = [Exposed(unit=f"u{n}", variant=0, at=START, plan=None) for n in range(3)]
     huge = [
-        Did(unit=f"u{n}", event="did", at=START + MOMENT * again, value=events.LARGEST_VALUE * (-1) ** n)
+        Did(unit=f"u{n}", event="did", at=START + MOMENT * again, value=LARGEST_VALUE * (-1) ** n)
         for n in range(3)
         for again in range(5)
     ]

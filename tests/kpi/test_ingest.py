@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kpi.events import OutcomeRow
 from kpi.ingest import (
     EARLIEST,
     KEPT_ROW,
@@ -23,6 +22,7 @@ from kpi.ingest import (
     kept_text,
     parse,
 )
+from kpi.outcomes import OutcomeRow
 from tests.kpi.wire import HALF_A_PAIR, NOW, Row, anything, outcome, texts
 
 NAIVE = datetime.fromisoformat("2026-11-01")

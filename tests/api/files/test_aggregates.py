@@ -23,7 +23,7 @@ ROW = {"experiment": "tour", "variant": "control", "enteredOn": ON} | EMPTY
 def only(path: Path, **options: Any) -> list[dict[str, Any]]:
     (batch,) = read(path, Mapping.load(kind="aggregates", **options))
     assert batch.rejects == []
-    return [row for _, row in batch.rows]
+    return list(batch.rows)
 
 
 def test_csv_columns_are_fields_and_empty_cells_are_absent(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_cells_that_are_no_count_or_no_day_reject_their_rows(tmp_path: Path) -> 
         "experiment,variant,entered_on,n\ntour,c,2026-06-01,1.5\ntour,c,2026-06-01T10:00:00Z,1\ntour,c,2026-06-01,x\n"
     )
     (batch,) = read(path, Mapping(kind="aggregates"))
-    assert (batch.rows, [(one.line, one.path) for one in batch.rejects]) == (
+    assert (list(batch.rows), [(one.line, one.path) for one in batch.rejects]) == (
         [],
         [(2, "n"), (3, "entered_on"), (4, "n")],
     )

@@ -35,7 +35,7 @@ def imported(name: str, kind: Kind, path: Path) -> list[tuple[int, dict[str, Any
     mapping = Mapping.load(kind=kind, path=ROOT / "docs" / "examples" / f"{name}.toml")
     batches = list(read(path, mapping))
     assert [reject for batch in batches for reject in batch.rejects] == []
-    return [row for batch in batches for row in batch.rows]
+    return [row for batch in batches for row in zip(batch.lines, batch.rows, strict=True)]
 
 
 def test_cookie_cats_exposures_are_one_a_player(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ def test_csv_columns_are_fields_and_an_empty_account_is_none(tmp_path: Path) -> 
     path.write_text("member,since_at,account\nada,2026-06-01T00:00:00Z,acme\nada,2026-06-09T00:00:00Z,\n")
     (batch,) = read(path, Mapping.load(kind="memberships"))
     assert batch.rejects == []
-    assert [row for _, row in batch.rows] == [
+    assert list(batch.rows) == [
         {"member": "ada", "sinceAt": datetime(2026, 6, 1, tzinfo=UTC), "account": "acme"},
         {"member": "ada", "sinceAt": datetime(2026, 6, 9, tzinfo=UTC), "account": None},
     ]
@@ -23,6 +23,4 @@ def test_file_without_accounts_says_who_left_where_a_mapping_names_the_columns(t
     path.write_text("user,left_at\nada,2026-06-09T00:00:00Z\n")
     mapping = Mapping.load(kind="memberships", maps=["member=user", "since_at=left_at"])
     (batch,) = read(path, mapping)
-    assert [row for _, row in batch.rows] == [
-        {"member": "ada", "sinceAt": datetime(2026, 6, 9, tzinfo=UTC), "account": None}
-    ]
+    assert list(batch.rows) == [{"member": "ada", "sinceAt": datetime(2026, 6, 9, tzinfo=UTC), "account": None}]

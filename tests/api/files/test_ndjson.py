@@ -20,7 +20,7 @@ def test_ndjson_lines_are_rows_as_they_are_and_blank_ones_are_nothing(tmp_path: 
         path = tmp_path / name
         path.write_bytes(data)
         (batch,) = read(path, OUTCOMES)
-        assert (batch.rows, batch.rejects) == ([(1, ROW), (3, ROW)], [])
+        assert (batch.lines, batch.rows, batch.rejects) == ([1, 3], [ROW, ROW], [])
         assert batch.bytes_read == batch.total_bytes == len(data)
 
 
@@ -41,7 +41,7 @@ def test_ndjson_line_that_is_no_row_is_rejected_and_its_neighbours_are_read(
     path = tmp_path / "a.ndjson"
     path.write_bytes(b"\n".join([LINE, line, LINE]))
     (batch,) = read(path, OUTCOMES)
-    assert [number for number, _ in batch.rows] == [1, 3]
+    assert batch.lines == [1, 3]
     assert [(one.line, one.code) for one in batch.rejects] == [(2, code)]
 
 
@@ -50,7 +50,7 @@ def test_ndjson_packed_and_cut_short_gives_what_can_be_read_and_says_so(tmp_path
     lines = b"\n".join(json.dumps(ROW | {"unit": f"u{n}"}).encode() for n in range(20_000))
     path.write_bytes(gzip.compress(lines)[:-2_000])
     batches = list(read(path, OUTCOMES))
-    numbers = [number for batch in batches for number, _ in batch.rows]
+    numbers = [line for batch in batches for line in batch.lines]
     (cut,) = [one for batch in batches for one in batch.rejects]
     assert (numbers, cut.code) == (list(range(1, len(numbers) + 1)), Code.CUT_SHORT)
     assert cut.line == len(numbers) + 1
@@ -77,5 +77,6 @@ def test_reading_that_broke_off_goes_on_after_any_batch_and_misses_nothing(tmp_p
     for done in range(len(whole)):
         rest = list(read(path, OUTCOMES, after=whole[done].line))
         wanted = whole[done + 1 :]
+        assert [line for batch in rest for line in batch.lines] == [line for batch in wanted for line in batch.lines]
         assert [row for batch in rest for row in batch.rows] == [row for batch in wanted for row in batch.rows]
         assert [one for batch in rest for one in batch.rejects] == [one for batch in wanted for one in batch.rejects]

@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from api.files.errors import Code
@@ -25,7 +25,7 @@ def chunked(data: bytes, size: int) -> Iterator[bytes]:
 def parse(data: bytes, size: int = 1 << 16, delimiter: str = ",") -> Records:
     """All records of a text that arrives in chunks of a size."""
     whole = Records()
-    for found in records(physical_lines(chunked(data, size)), delimiter):
+    for found in (some.by_row() for some in records(physical_lines(chunked(data, size)), delimiter)):
         whole.lines.extend(found.lines)
         whole.cells.extend(found.cells)
         whole.faults.extend(found.faults)
@@ -40,18 +40,19 @@ def faults(data: bytes, size: int = 1 << 16) -> list[tuple[int, str]]:
     table=TABLE,
     quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
     delimiter=st.sampled_from([",", ";", "\t"]),
-    size=st.integers(9, 60),
+    size=st.integers(1, 60),
 )
+@example(table=[["", ""]], quoting=csv.QUOTE_ALL, delimiter=",", size=15)  # the first chunk ends between CR and LF
 def test_records_of_a_written_table_are_its_cells_on_their_lines(
     table: list[list[str]], quoting: int, delimiter: str, size: int
 ) -> None:
     text, starts = io.StringIO(), []
     writer = csv.writer(text, quoting=quoting, delimiter=delimiter)  # type: ignore[arg-type]  # an int is what it is
-    writer.writerow(["first", "line"])  # the first chunk holds a line end, as the head of every file does
+    writer.writerow(["first", "line"])
     for row in table:
         starts.append(text.getvalue().count("\n") + 1)
         writer.writerow(row)
-    found = parse(text.getvalue().encode(), max(size, 13), delimiter)
+    found = parse(text.getvalue().encode(), size, delimiter)
     assert (found.cells[1:], found.lines[1:], found.faults) == (table, starts, [])
 
 
@@ -134,9 +135,10 @@ def test_records_quote_inside_a_bare_cell_is_a_character() -> None:
     assert parse(b'5" pipe,b\n').cells == [['5" pipe', "b"]]
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 6, 1 << 16])
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
-def test_records_any_line_end_is_understood(end: bytes) -> None:
-    found = parse(end.join([b"a,b", b"c,d", b"", b"e,f"]) + end)
+def test_records_any_line_end_is_understood_wherever_a_chunk_ends(end: bytes, size: int) -> None:
+    found = parse(end.join([b"a,b", b"c,d", b"", b"e,f"]) + end, size)
     assert (found.cells, found.lines) == ([["a", "b"], ["c", "d"], ["e", "f"]], [1, 2, 4])
 
 
@@ -144,8 +146,9 @@ def test_records_line_ends_of_unicode_stay_inside_cells() -> None:
     assert parse("a\u2028b,c\x0cd\n".encode()).cells == [["a\u2028b", "c\x0cd"]]
 
 
-def test_records_byte_order_mark_is_no_part_of_the_first_cell() -> None:
-    assert parse(b"\xef\xbb\xbfunit,b\n").cells == [["unit", "b"]]
+@pytest.mark.parametrize("size", [1, 5, 1 << 16])
+def test_records_byte_order_mark_is_no_part_of_the_first_cell(size: int) -> None:
+    assert parse(b"\xef\xbb\xbfunit,b\n", size).cells == [["unit", "b"]]
 
 
 def test_records_last_line_without_an_end_is_a_record() -> None:
@@ -163,3 +166,42 @@ def test_physical_lines_of_a_giant_line_keep_only_what_is_needed_to_refuse_it() 
 )
 def test_guess_delimiter_takes_what_stands_most_often_outside_quotes(header: str, expected: str) -> None:
     assert guess_delimiter(header) == expected
+
+
+LINE = st.text('ab,;\t "\r\x85\u2028', max_size=6)
+
+
+@settings(max_examples=500, deadline=None, database=None, derandomize=True)
+@given(
+    lines=st.lists(LINE | st.sampled_from(["a,b", "c,", ",", "1,2,3", "a;b"]), min_size=1, max_size=5),
+    end=st.sampled_from(["\n", "\r\n"]),
+    delimiter=st.sampled_from(",;\t"),
+    is_ended=st.booleans(),
+)
+def test_records_without_quotes_are_those_of_the_csv_module(
+    lines: list[str], end: str, delimiter: str, is_ended: bool
+) -> None:
+    text = end.join(["a,b", *lines]) + end * is_ended
+    try:
+        expected = [
+            cells for cells in csv.reader(io.StringIO(text, newline="\n"), delimiter=delimiter, strict=True) if cells
+        ]
+    except csv.Error:
+        return  # broken rows are what the other tests are about
+    found = parse(text.encode(), delimiter=delimiter)
+    assert (found.cells, found.faults) == (expected, [])
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("is_ended", [True, False])
+def test_records_of_an_even_text_come_by_column(end: str, is_ended: bool) -> None:
+    text = end.join(["unit,value", "u1,7", "u2,"]) + end * is_ended
+    found = [some for some in records(physical_lines([text.encode()]), ",") if some.lines]
+    assert [line for some in found for line in some.lines] == [1, 2, 3]
+    assert all(some.columns for some in found)
+    assert parse(text.encode()).cells == [["unit", "value"], ["u1", "7"], ["u2", ""]]
+
+
+def test_records_of_a_cell_longer_than_the_csv_module_takes_are_left_to_it() -> None:
+    data = b"a,b\n" + b"x" * (csv.field_size_limit() + 1) + b",1\nc,d\n"
+    assert (parse(data).lines, faults(data)) == ([1, 3], [(2, Code.BAD_QUOTE)])

@@ -5,6 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd  # type: ignore[import-untyped]  # it ships no types
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from api.files.errors import CellError, Code, MappingError
 from api.files.times import Clock, TimeFormat, span, time_format, zone
@@ -137,3 +139,85 @@ def test_zone_unknown_suggests_the_nearest() -> None:
 def test_time_format_unknown_names_the_formats() -> None:
     with pytest.raises(MappingError, match="iso, epoch, epoch-ms"):
         time_format("unix")
+
+
+WRITTEN = [
+    "2026-06-01T09:30:00Z",
+    "2026-06-01 09:30:00+00:00",
+    "2026-06-01T09:30:00.123456+05:30",
+    "2026-06-01T09:30:00.1234567Z",
+    "2026-06-01T09:30Z",
+    "2026-06-01T09Z",
+    "2026-06-01T09:30:00-0800",
+    "2026-06-01T09:30:00+09",
+    "2026-06-01T09:30:00+25:00",
+    "2026-06-01T09:30:00+23:59",
+    "2026-06-01T09:30:00+09:60",
+    "2026-06-01t09:30:00Z",
+    "2026-06-01T09:30:00z",
+    "2026-06-01T24:00:00Z",
+    "2026-06-01T23:59:60Z",
+    "2026-02-29T00:00:00Z",
+    "0000-01-01T00:00:00Z",
+    "0001-01-01T00:00:00+05:00",
+    "9999-12-31T23:59:59-05:00",
+    "10000-01-01T00:00:00Z",
+    "2026-06-01 09:30:00 UTC",
+    " 2026-06-01T09:30:00Z ",
+    "2026-06-01",
+    "2026-06-01T09:30:00",
+    "2026-06-01 09:30",
+    "20260601",
+    "20260601T093000Z",
+    "2026-W23-1",
+    "1712012010000",
+    "1712012010",
+    "2026-06-01T09:30:00,5Z",
+    "2026-06-01x09:30:00Z",
+    "",
+]
+digits = st.integers(0, 99).map("{:02d}".format)
+drawn = st.builds(
+    "{}-{}-{}{}{}:{}:{}{}{}".format,
+    st.integers(0, 9999).map("{:04d}".format),
+    digits,
+    digits,
+    st.sampled_from(["T", " ", "t", "  ", "x", ""]),
+    digits,
+    digits,
+    digits,
+    st.sampled_from(["", ".", ".1", ".123456", ".1234567", ".123456789"]),
+    st.sampled_from(["", "Z", "z", " UTC"])
+    | st.builds("{}{}{}{}".format, st.sampled_from("+-"), digits, st.sampled_from(["", ":"]), digits),
+)
+
+
+def one_by_one(clock: Clock, cells: list[str], offset: timedelta) -> list[datetime]:
+    return [clock.read(cell, "at", offset) for cell in cells]
+
+
+@settings(max_examples=2_000, deadline=None, database=None, derandomize=True)
+@given(cell=drawn | st.sampled_from(WRITTEN), name=st.sampled_from(["UTC", "Asia/Tokyo"]), days=st.integers(-2, 2))
+def test_read_all_reads_a_column_as_each_of_its_cells_or_not_at_all(cell: str, name: str, days: int) -> None:
+    clock, offset = Clock(timezone=zone(name)), timedelta(days=days)
+    found = clock.read_all([cell, cell], offset)
+    if found is not None:
+        assert list(found) == one_by_one(clock, [cell, cell], offset)
+
+
+@pytest.mark.parametrize("cell", WRITTEN)
+def test_read_all_of_a_cell_that_is_no_time_leaves_the_complaint_to_its_row(cell: str) -> None:
+    clock = Clock()
+    found = clock.read_all([cell, WRITTEN[0]])
+    assert found is None or list(found) == one_by_one(clock, [cell, WRITTEN[0]], timedelta(0))
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [["2026-06-01T09:30:00Z", "2026-06-01 09:30:00.5+02:00"], ["2026-06-01", "2026-06-01 09:30:00.000001"]],
+    ids=["zoned", "naive"],
+)
+def test_read_all_takes_the_usual_forms_in_one_stride(cells: list[str]) -> None:
+    found = Clock().read_all(cells)
+    assert found is not None
+    assert list(found) == one_by_one(Clock(), cells, timedelta(0))
