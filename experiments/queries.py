@@ -10,7 +10,7 @@ from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from experiments.cells import Cohort, Place, Value
-from experiments.tables import Experiment, Refresh, Variant
+from experiments.tables import Experiment, Refresh, StatusChange, Variant
 from kpi.ingest import is_text
 from kpi.tables import Ingest
 
@@ -32,6 +32,12 @@ async def experiments_by_id(session: AsyncSession, workspace_id: int, ids: Colle
 async def started_experiments(session: AsyncSession, workspace_id: int) -> list[Experiment]:
     """The experiments of a workspace that have started, in order of key."""
     found = select(Experiment).where(Experiment.workspace_id == workspace_id, col(Experiment.started_at).is_not(None))
+    return list(await session.exec(found.order_by(Experiment.key)))
+
+
+async def experiments_on(session: AsyncSession, hypothesis_id: int) -> list[Experiment]:
+    """The experiments on a hypothesis that have started, in order of key."""
+    found = select(Experiment).where(Experiment.hypothesis_id == hypothesis_id, col(Experiment.started_at).is_not(None))
     return list(await session.exec(found.order_by(Experiment.key)))
 
 
@@ -74,6 +80,45 @@ async def refreshes_of(session: AsyncSession, experiment_ids: Collection[int]) -
     """The last refresh of each experiment that has had one."""
     rows = await session.exec(select(Refresh).where(col(Refresh.experiment_id).in_(experiment_ids)))
     return {row.experiment_id: row for row in rows}
+
+
+# --- the status of hypotheses ----------------------------------------------------------------------------------------
+
+
+async def status_changes_of(session: AsyncSession, hypothesis_ids: Collection[int]) -> dict[int, list[StatusChange]]:
+    """How the status of hypotheses changed, the first change first; the last one holds."""
+    found = select(StatusChange).where(col(StatusChange.hypothesis_id).in_(hypothesis_ids))
+    grouped: dict[int, list[StatusChange]] = {}
+    for row in await session.exec(found.order_by(col(StatusChange.id))):
+        grouped.setdefault(row.hypothesis_id, []).append(row)
+    return grouped
+
+
+async def hold_status(connection: asyncpg.Connection, experiment_id: int, hypothesis_id: int) -> None:
+    """Let nobody else settle a hypothesis's status until the transaction ends.
+
+    The experiment's row comes first, as it does for who decides on it: else they could lock up.
+    """
+    await connection.execute("SELECT FROM experiments WHERE id = $1 FOR KEY SHARE", experiment_id)
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtext('status'), $1)", hypothesis_id)
+
+
+async def unweighed(connection: asyncpg.Connection) -> list[asyncpg.Record]:
+    """The experiments whose last refresh the status of their hypothesis does not know, the oldest refresh first."""
+    return list(
+        await connection.fetch(
+            "SELECT e.id, e.workspace_id, e.hypothesis_id, r.computed_at FROM refreshes r"
+            " JOIN experiments e ON e.id = r.experiment_id"
+            " WHERE r.weighed_at IS DISTINCT FROM r.computed_at ORDER BY r.computed_at, e.id"
+        )
+    )
+
+
+async def note_weighed(connection: asyncpg.Connection, experiment_id: int, computed_at: datetime) -> None:
+    """Remember that the status of its hypothesis knows this refresh; a later one is still to be weighed."""
+    await connection.execute(
+        "UPDATE refreshes SET weighed_at = $2 WHERE experiment_id = $1 AND computed_at = $2", experiment_id, computed_at
+    )
 
 
 # --- ingestion -------------------------------------------------------------------------------------------------------
