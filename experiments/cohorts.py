@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.plan import Plan, PlannedKpi
+from experiments.plan import PinnedDefinition, Plan, PlannedKpi
 from kpi import kinds
 from kpi.kinds.shape import Cohorts, Ints, Kind
 from stats.moments import Moments
@@ -143,7 +143,12 @@ def _cohorts(
 
 def decode(planned: PlannedKpi) -> Kind:
     """The kind that a planned KPI's pinned definition is of."""
-    return kinds.decode(planned.definition.kind, planned.definition.parameters)
+    return decode_pinned(planned.definition)
+
+
+def decode_pinned(definition: PinnedDefinition) -> Kind:
+    """The kind that a pinned definition is of."""
+    return kinds.decode(definition.kind, definition.parameters)
 
 
 def _by_table(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[int, str], list[Mapping[str, Any]]]:

@@ -11,6 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from experiments.cells import Cohort, Place, Value
 from experiments.tables import Experiment, Refresh, StatusChange, Variant
+from kpi.enums import Unit
 from kpi.ingest import is_text
 from kpi.tables import Ingest
 
@@ -80,6 +81,42 @@ async def refreshes_of(session: AsyncSession, experiment_ids: Collection[int]) -
     """The last refresh of each experiment that has had one."""
     rows = await session.exec(select(Refresh).where(col(Refresh.experiment_id).in_(experiment_ids)))
     return {row.experiment_id: row for row in rows}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accrual:
+    """How many units entered an experiment on these whole UTC days, both ends included."""
+
+    experiment: str
+    traffic: float
+    from_on: date
+    to_on: date
+    units: int
+
+
+ACCRUAL = """
+WITH days AS (
+    SELECT e.id, e.key, e.traffic, e.started_at, c.entered_on, sum(c.n + c.crossovers) AS units
+    FROM experiments e JOIN refreshes r ON r.experiment_id = e.id JOIN entry_counts c ON c.experiment_id = e.id
+    WHERE e.workspace_id = $1 AND e.unit = $2 AND c.segment = ''
+        AND c.entered_on < (r.data_through AT TIME ZONE 'UTC')::date
+    GROUP BY e.id, c.entered_on
+), latest AS (
+    SELECT id, max(entered_on) AS to_on FROM days GROUP BY id ORDER BY max(started_at) DESC, id DESC LIMIT 1
+)
+SELECT d.key, d.traffic, min(d.entered_on) AS from_on, l.to_on, sum(d.units)::bigint AS units
+FROM latest l JOIN days d USING (id) WHERE d.entered_on > l.to_on - $3::int GROUP BY d.key, d.traffic, l.to_on
+"""
+
+
+async def accrual(connection: asyncpg.Connection, workspace_id: int, unit: Unit, days: int) -> Accrual | None:
+    """The last days on which units of this type entered the latest experiment that has some; None without one."""
+    row = await connection.fetchrow(ACCRUAL, workspace_id, unit.value, days)
+    if row is None or not row["units"]:
+        return None
+    return Accrual(
+        experiment=row["key"], traffic=row["traffic"], from_on=row["from_on"], to_on=row["to_on"], units=row["units"]
+    )
 
 
 # --- the status of hypotheses ----------------------------------------------------------------------------------------
