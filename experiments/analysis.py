@@ -59,7 +59,7 @@ async def results(
         return None
     variants = (await queries.variants_of(session, [experiment.id]))[experiment.id]
     amendments = (await story.amendments_of(session, [experiment.id])).get(experiment.id, [])
-    data_through = _data_through(experiment, refresh, as_of)
+    data_through = reach(experiment, refresh, as_of)
     # What a stopped experiment's units do later does not count; a day that was cut short is not over.
     is_past = experiment.stopped_at is not None or as_of is not None
     until = data_through.date() if is_past else date.max
@@ -67,7 +67,7 @@ async def results(
     crossovers = await crossovers_before(connection, experiment.id, until)
     rows = await read(connection, experiment.id, until)
     aggregates = assemble(plan, {row.key: row.id for row in variants}, rows, data_through, crossovers)
-    span = _span(experiment, as_of)
+    span = span_at(experiment, as_of)
     evaluation = evaluate(plan, aggregates, Calendar(span=span, through=aggregates.through))
     return Results(
         experiment=experiment,
@@ -90,12 +90,13 @@ def plan_at(experiment: Experiment, amendments: Sequence[Amendment], as_of: date
     return plans.from_document(experiment.plan if later is None else msgspec.json.decode(later.replaced_json))
 
 
-def _data_through(experiment: Experiment, refresh: Refresh, as_of: datetime | None) -> datetime:
+def reach(experiment: Experiment, refresh: Refresh, as_of: datetime | None = None) -> datetime:
+    """The time through which data are counted: as far as they are refreshed, and not beyond the stop or the moment."""
     ends = (refresh.data_through, experiment.stopped_at, as_of)
     return min(end for end in ends if end is not None).astimezone(UTC)
 
 
-def _span(experiment: Experiment, as_of: datetime | None) -> Span:
+def span_at(experiment: Experiment, as_of: datetime | None = None) -> Span:
     """What is known of the experiment's life at a moment."""
     started_on, frozen_on, stopped_on = (
         _day(at if as_of is None or at is None or at <= as_of else None)

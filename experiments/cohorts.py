@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from experiments.enums import Role
-from experiments.plan import Plan, PlannedKpi
+from experiments.plan import PinnedDefinition, Plan, PlannedKpi
 from kpi import kinds
 from kpi.kinds.shape import Aggregate, Cohorts, Floats, Ints, Kind
 from stats.moments import Moments
@@ -224,4 +224,9 @@ class _Layout:
 
 def decode(planned: PlannedKpi) -> Kind:
     """The kind that a planned KPI's pinned definition is of."""
-    return kinds.decode(planned.definition.kind, planned.definition.parameters)
+    return decode_pinned(planned.definition)
+
+
+def decode_pinned(definition: PinnedDefinition) -> Kind:
+    """The kind that a pinned definition is of."""
+    return kinds.decode(definition.kind, definition.parameters)

@@ -8,10 +8,10 @@ import asyncpg
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from experiments import plan as plans
-from experiments import story
+from experiments import story, weighing
 from experiments.analysis import results
 from experiments.draft import bad
-from experiments.enums import Choice
+from experiments.enums import Cause, Choice
 from experiments.lifecycle import Action
 from experiments.moves import Actor, locked, made, move_problems, refuse
 from experiments.tables import Decision, Experiment
@@ -63,6 +63,7 @@ async def decide(
             created_at=actor.now,
         )
     )
+    await weighing.weigh(session, connection, experiment=experiment, cause=Cause.DECISION, by=actor.name, now=actor.now)
     return made(session, experiment, Action.DECIDE, actor)
 
 

@@ -59,6 +59,38 @@ class PlanChoice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DesignChoice:
+    """A plan that is only thought of: weights from the control's on, what enters, and covariates' correlations.
+
+    Without a horizon the plan's is the longest there is, and `has_horizon` says so.
+    """
+
+    plan: PlanChoice
+    has_horizon: bool
+    weights: Sequence[float]
+    correlations: Sequence[float]
+    units_per_day: float | None
+    traffic: float
+
+    def problems(self) -> list[Problem]:
+        """The rules that it keeps beside the plan's."""
+        found: list[Problem] = []
+        if not 2 <= len(self.weights) <= MOST_VARIANTS:
+            found.append(bad(f"An experiment has 2 to {MOST_VARIANTS} variants, control included.", "weights"))
+        for place, weight in enumerate(self.weights):
+            if not is_size(weight):
+                found.append(bad("A weight is a positive number.", "weights", str(place)))
+        for place, correlation in enumerate(self.correlations):
+            if not abs(correlation) < 1:
+                found.append(bad("A correlation lies between -1 and 1.", "kpis", str(place), "correlation"))
+        if self.units_per_day is not None and not is_size(self.units_per_day):
+            found.append(bad("Units a day are a positive number.", "unitsPerDay"))
+        if not 0 < self.traffic <= 1:
+            found.append(bad("Traffic is a share of units: above 0 and at most 1.", "traffic"))
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
     """A KPI with the definition and baseline that a plan pins."""
 
@@ -113,8 +145,8 @@ def plan_problems(plan: PlanChoice) -> list[Problem]:
     return problems
 
 
-def kpi_problems(plan: PlanChoice, measured: Mapping[str, Measure]) -> list[Problem]:
-    """The rules that a plan's KPIs keep, each for itself and together."""
+def kpi_problems(plan: PlanChoice, measured: Mapping[str, Measure], *, is_sketch: bool = False) -> list[Problem]:
+    """The rules that a plan's KPIs keep, each for itself and together. A sketch of one may leave effects open."""
     problems: list[Problem] = []
     keys = [choice.kpi for choice in plan.kpis]
     if not any(choice.role is Role.PRIMARY for choice in plan.kpis):
@@ -129,23 +161,27 @@ def kpi_problems(plan: PlanChoice, measured: Mapping[str, Measure]) -> list[Prob
             problems.append(absent("KPI", choice.kpi, *path, "kpi"))
         if keys.index(choice.kpi) != place:
             problems.append(bad(f"The KPI “{choice.kpi}” is in the plan twice.", *path, "kpi"))
-        problems += _effect_problems(choice, measured.get(choice.kpi), path)
+        problems += _effect_problems(choice, measured.get(choice.kpi), path, is_sketch=is_sketch)
         problems += _horizon_problems(plan, measured.get(choice.kpi), path)
     return problems
 
 
-def _effect_problems(choice: KpiChoice, measure: Measure | None, path: tuple[str, ...]) -> list[Problem]:
+def _effect_problems(
+    choice: KpiChoice, measure: Measure | None, path: tuple[str, ...], *, is_sketch: bool
+) -> list[Problem]:
     problems: list[Problem] = []
     stated = [size for size in (choice.mde_difference, choice.mde_lift) if size is not None]
-    if choice.role is Role.PRIMARY and not stated:
+    if choice.role is Role.PRIMARY and not stated and not is_sketch:
         sentence = "A primary KPI needs an mde: the smallest effect that would be worth having."
         problems.append(bad(sentence, *path, "mde"))
     if not all(is_size(size) for size in stated):
         sentence = f"An mde is a positive size, {SMALLEST:g} to {LARGEST:g}; the direction is the hypothesis's."
         problems.append(bad(sentence, *path, "mde"))
-    elif choice.mde_lift is not None and measure is not None and not _is_lift(choice.mde_lift, measure):
+    elif choice.mde_lift is not None and measure is not None and not _is_lift(choice.mde_lift, measure, is_sketch):
         sentence = f"An mde as a lift needs a baseline of “{choice.kpi}” other than zero; state a difference instead."
         problems.append(bad(sentence, *path, "mde", "lift"))
+    if choice.margin is None and choice.role is Role.GUARDRAIL and is_sketch:
+        return problems
     if (choice.role is Role.GUARDRAIL) != (choice.margin is not None):
         problems.append(bad("A guardrail, and only a guardrail, has a margin.", *path, "margin"))
     if choice.margin is not None and not is_size(choice.margin):
@@ -153,9 +189,9 @@ def _effect_problems(choice: KpiChoice, measure: Measure | None, path: tuple[str
     return problems
 
 
-def _is_lift(lift: float, measure: Measure) -> bool:
+def _is_lift(lift: float, measure: Measure, is_sketch: bool) -> bool:
     """Whether a lift makes a size: there is a baseline, and it is neither zero nor absurd."""
-    return measure.baseline is not None and is_size(lift * abs(measure.baseline.value))
+    return is_sketch if measure.baseline is None else is_size(lift * abs(measure.baseline.value))
 
 
 def _horizon_problems(plan: PlanChoice, measure: Measure | None, path: tuple[str, ...]) -> list[Problem]:

@@ -41,6 +41,22 @@ class Choice(StrEnum):
     ABANDON = "ABANDON"
 
 
+class Status(StrEnum):
+    """What the experiments on a hypothesis say of it together."""
+
+    OPEN = "OPEN"
+    SUPPORTED = "SUPPORTED"
+    REFUTED = "REFUTED"
+    INCONCLUSIVE = "INCONCLUSIVE"
+
+
+class Cause(StrEnum):
+    """What made somebody look at the evidence on a hypothesis again."""
+
+    REFRESH = "REFRESH"
+    DECISION = "DECISION"
+
+
 class Policy(StrEnum):
     """When the test may decide."""
 

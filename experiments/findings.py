@@ -137,6 +137,7 @@ class Finding:
     control: Arm
     treatment: Arm
     difference: float | None
+    standard_error: float | None  # of the difference
     lift: float | None
     interval: Interval | None
     lift_interval: Interval | None

@@ -14,6 +14,7 @@ import rfc8785
 
 from experiments.enums import Kind, Policy, Role
 from kpi.enums import Change, Direction, Unit
+from kpi.kinds.shape import Scale
 from stats import power
 from stats.sequential import group_sequential
 
@@ -105,8 +106,7 @@ class Plan:
     @property
     def look_days(self) -> list[int]:
         """Days after the start day on which the test may decide; the last is the horizon."""
-        looks = 1 if self.policy is Policy.FIXED else self.looks
-        return [-(-self.horizon_days * number // looks) for number in range(1, looks + 1)]
+        return look_days(self.horizon_days, 1 if self.policy is Policy.FIXED else self.looks)
 
     @property
     def planned_units(self) -> float | None:
@@ -143,6 +143,18 @@ class Rules:
         fixed = float(power.information(effect, alpha=alpha, power=self.power))
         is_sequential = self.policy is Policy.GROUP_SEQUENTIAL
         return fixed * group_sequential.inflation(self.looks, alpha=alpha, power=self.power) if is_sequential else fixed
+
+
+def look_days(horizon_days: int, looks: int) -> list[int]:
+    """Days after the start day on which so many evenly spread looks fall."""
+    return [-(-horizon_days * number // looks) for number in range(1, looks + 1)]
+
+
+def unit_variance(baseline: PinnedBaseline, scale: Scale) -> float | None:
+    """The variance of one unit's number, as a baseline has it; None where it does not say."""
+    if scale is Scale.FRACTION:
+        return baseline.value * (1 - baseline.value)
+    return None if baseline.n is None else baseline.standard_error**2 * baseline.n
 
 
 def from_document(document: dict[str, Any]) -> Plan:

@@ -14,7 +14,8 @@ import msgspec
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from experiments import looks, queries, story
-from experiments.analysis import Results, results
+from experiments import plan as plans
+from experiments.analysis import Results, reach, results, span_at
 from experiments.cohorts import decode
 from experiments.looks import Span
 from experiments.plan import Plan
@@ -27,13 +28,12 @@ BULKY = ("series", "curves")
 async def publish_looks(
     session: AsyncSession, connection: asyncpg.Connection, *, workspace_id: int, experiment_id: int
 ) -> list[date]:
-    """Publish the looks of an experiment that are due and were not yet; returns their days. Safe to run twice."""
+    """Publish the looks of a refreshed experiment that are due and were not yet; returns their days. Safe to run twice."""
     experiment = (await queries.experiments_by_id(session, workspace_id, [experiment_id]))[experiment_id]
-    seen = await results(session, connection, experiment)
-    if seen is None:
-        return []
+    refresh = (await queries.refreshes_of(session, [experiment_id]))[experiment_id]
     known = {look.planned_on for look in (await story.published_looks_of(session, [experiment_id]))[experiment_id]}
-    days = due(seen.plan, seen.span, seen.data_through.date(), known)
+    plan = plans.from_document(experiment.plan)
+    days = due(plan, span_at(experiment), reach(experiment, refresh).date(), known)
     for day in days:
         then = await results(session, connection, experiment, datetime.combine(day, time(tzinfo=UTC)))
         if then is not None:

@@ -10,7 +10,8 @@ from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from experiments.cells import Cohort, Place, Value
-from experiments.tables import Experiment, Refresh, Variant
+from experiments.tables import Experiment, Refresh, StatusChange, Variant
+from kpi.enums import Unit
 from kpi.ingest import is_text
 from kpi.tables import Ingest
 
@@ -32,6 +33,12 @@ async def experiments_by_id(session: AsyncSession, workspace_id: int, ids: Colle
 async def started_experiments(session: AsyncSession, workspace_id: int) -> list[Experiment]:
     """The experiments of a workspace that have started, in order of key."""
     found = select(Experiment).where(Experiment.workspace_id == workspace_id, col(Experiment.started_at).is_not(None))
+    return list(await session.exec(found.order_by(Experiment.key)))
+
+
+async def experiments_on(session: AsyncSession, hypothesis_id: int) -> list[Experiment]:
+    """The experiments on a hypothesis that have started, in order of key."""
+    found = select(Experiment).where(Experiment.hypothesis_id == hypothesis_id, col(Experiment.started_at).is_not(None))
     return list(await session.exec(found.order_by(Experiment.key)))
 
 
@@ -74,6 +81,81 @@ async def refreshes_of(session: AsyncSession, experiment_ids: Collection[int]) -
     """The last refresh of each experiment that has had one."""
     rows = await session.exec(select(Refresh).where(col(Refresh.experiment_id).in_(experiment_ids)))
     return {row.experiment_id: row for row in rows}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accrual:
+    """How many units entered an experiment on these whole UTC days, both ends included."""
+
+    experiment: str
+    traffic: float
+    from_on: date
+    to_on: date
+    units: int
+
+
+ACCRUAL = """
+WITH days AS (
+    SELECT e.id, e.key, e.traffic, e.started_at, c.entered_on, sum(c.n + c.crossovers) AS units
+    FROM experiments e JOIN refreshes r ON r.experiment_id = e.id JOIN entry_counts c ON c.experiment_id = e.id
+    WHERE e.workspace_id = $1 AND e.unit = $2 AND c.segment = ''
+        AND c.entered_on < (r.data_through AT TIME ZONE 'UTC')::date
+    GROUP BY e.id, c.entered_on
+), latest AS (
+    SELECT id, max(entered_on) AS to_on FROM days GROUP BY id ORDER BY max(started_at) DESC, id DESC LIMIT 1
+)
+SELECT d.key, d.traffic, min(d.entered_on) AS from_on, l.to_on, sum(d.units)::bigint AS units
+FROM latest l JOIN days d USING (id) WHERE d.entered_on > l.to_on - $3::int GROUP BY d.key, d.traffic, l.to_on
+"""
+
+
+async def accrual(connection: asyncpg.Connection, workspace_id: int, unit: Unit, days: int) -> Accrual | None:
+    """The last days on which units of this type entered the latest experiment that has some; None without one."""
+    row = await connection.fetchrow(ACCRUAL, workspace_id, unit.value, days)
+    if row is None or not row["units"]:
+        return None
+    return Accrual(
+        experiment=row["key"], traffic=row["traffic"], from_on=row["from_on"], to_on=row["to_on"], units=row["units"]
+    )
+
+
+# --- the status of hypotheses ----------------------------------------------------------------------------------------
+
+
+async def status_changes_of(session: AsyncSession, hypothesis_ids: Collection[int]) -> dict[int, list[StatusChange]]:
+    """How the status of hypotheses changed, the first change first; the last one holds."""
+    found = select(StatusChange).where(col(StatusChange.hypothesis_id).in_(hypothesis_ids))
+    grouped: dict[int, list[StatusChange]] = {}
+    for row in await session.exec(found.order_by(col(StatusChange.id))):
+        grouped.setdefault(row.hypothesis_id, []).append(row)
+    return grouped
+
+
+async def hold_status(connection: asyncpg.Connection, experiment_id: int, hypothesis_id: int) -> None:
+    """Let nobody else settle a hypothesis's status until the transaction ends.
+
+    The experiment's row comes first, as it does for who decides on it: else they could lock up.
+    """
+    await connection.execute("SELECT FROM experiments WHERE id = $1 FOR KEY SHARE", experiment_id)
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtext('status'), $1)", hypothesis_id)
+
+
+async def unweighed(connection: asyncpg.Connection) -> list[asyncpg.Record]:
+    """The experiments whose last refresh the status of their hypothesis does not know, the oldest refresh first."""
+    return list(
+        await connection.fetch(
+            "SELECT e.id, e.workspace_id, e.hypothesis_id, r.computed_at FROM refreshes r"
+            " JOIN experiments e ON e.id = r.experiment_id"
+            " WHERE r.weighed_at IS DISTINCT FROM r.computed_at ORDER BY r.computed_at, e.id"
+        )
+    )
+
+
+async def note_weighed(connection: asyncpg.Connection, experiment_id: int, computed_at: datetime) -> None:
+    """Remember that the status of its hypothesis knows this refresh; a later one is still to be weighed."""
+    await connection.execute(
+        "UPDATE refreshes SET weighed_at = $2 WHERE experiment_id = $1 AND computed_at = $2", experiment_id, computed_at
+    )
 
 
 # --- ingestion -------------------------------------------------------------------------------------------------------

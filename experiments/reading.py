@@ -116,6 +116,7 @@ class Reading:
         read_on = self.moment.snapshots and [self.moment.snapshots[at] for at in self.at.ravel().tolist()]
         control, treatment = self._arms()
         difference, lift = numbers(read.fixed.difference.ravel()), numbers(read.relative().ravel())
+        standard_error = numbers(np.sqrt(read.fixed.variance).ravel())
         interval = _intervals(read.lower, read.upper, read.fixed.level)
         lift_interval = _intervals(*read.relative_limits(), read.fixed.level)
         p_value, adjusted_p_value = numbers(read.p_value.ravel()), numbers(adjusted.ravel())
@@ -137,6 +138,7 @@ class Reading:
                 control=control[place],
                 treatment=treatment[place],
                 difference=difference[place],
+                standard_error=standard_error[place],
                 lift=lift[place],
                 interval=interval[place],
                 lift_interval=lift_interval[place],

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from experiments import plan as plans
 from experiments import worlds
 from experiments.cohorts import decode
 from experiments.enums import Policy, Role
@@ -78,9 +79,7 @@ def unit_variance(planned: PlannedKpi) -> float | None:
     baseline = planned.baseline
     if baseline is None:
         return None
-    if decode(planned).scale is Scale.FRACTION:
-        return baseline.value * (1 - baseline.value)
-    return None if baseline.n is None else baseline.standard_error**2 * baseline.n
+    return plans.unit_variance(baseline, decode(planned).scale)
 
 
 def arrivals(plan: Plan, entered: Ints | None, *, is_closed: bool = False) -> Floats | None:

@@ -3,14 +3,20 @@
 An input with faults raises `Invalid` with all of them, and stores nothing.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
+import asyncpg
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from experiments import plan as plans
 from experiments import queries
+from experiments.calculator import sketch
+from experiments.design import Designed, Setting, Traffic
 from experiments.draft import (
+    DesignChoice,
     Measure,
     PlanChoice,
     VariantChoice,
@@ -19,14 +25,17 @@ from experiments.draft import (
     plan_problems,
     variant_problems,
 )
-from experiments.enums import Kind, State
+from experiments.enums import Kind, Role, State
 from experiments.plan import PinnedBaseline, PinnedDefinition, Plan
 from experiments.tables import Experiment, Variant
 from kpi import kinds
-from kpi.errors import Invalid
+from kpi.errors import Invalid, Problem
 from kpi.queries import hypotheses_by_key, kpis_by_key, latest_baselines, latest_definitions
 from kpi.service import absent, key_problems, taken, text_problems
 from kpi.tables import Baseline, Definition
+
+ACCRUAL_DAYS = 28
+"""Days of the past from which the traffic to come is judged."""
 
 
 async def register(
@@ -76,6 +85,55 @@ async def register(
     await session.flush()
     await _add_variants(session, experiment, finished)
     return experiment
+
+
+async def design(
+    session: AsyncSession, connection: asyncpg.Connection, *, workspace_id: int, asked: DesignChoice
+) -> Designed:
+    """Work a plan out before anything is registered. `connection` is the session's own. Raises Invalid."""
+    measured = await measures(session, workspace_id, [kpi.kpi for kpi in asked.plan.kpis])
+    problems = [_unrooted(problem) for problem in plan_problems(asked.plan)]
+    problems += [_unrooted(problem) for problem in kpi_problems(asked.plan, measured, is_sketch=True)]
+    problems += asked.problems()
+    if problems:
+        raise Invalid(problems)
+    traffic = await _traffic(connection, workspace_id, asked, measured)
+    setting = Setting(
+        weights=tuple(asked.weights),
+        alpha=asked.plan.alpha,
+        power=asked.plan.power,
+        policy=asked.plan.policy,
+        looks=asked.plan.looks,
+        horizon_days=asked.plan.horizon_days if asked.has_horizon else None,
+        units_per_day=None if traffic is None else traffic.units_per_day,
+        primaries=sum(kpi.role is Role.PRIMARY for kpi in asked.plan.kpis),
+    )
+    rows = [(kpi, measured[kpi.kpi], rho) for kpi, rho in zip(asked.plan.kpis, asked.correlations, strict=True)]
+    # Off the loop: a plan with many KPIs takes a second of arithmetic.
+    return Designed(sketch=await asyncio.to_thread(sketch, setting, rows), traffic=traffic)
+
+
+async def _traffic(
+    connection: asyncpg.Connection, workspace_id: int, asked: DesignChoice, measured: Mapping[str, Measure]
+) -> Traffic | None:
+    if asked.units_per_day is not None:
+        return Traffic(units_per_day=asked.units_per_day * asked.traffic)
+    unit = measured[asked.plan.kpis[0].kpi].kpi.unit
+    seen = await queries.accrual(connection, workspace_id, unit, ACCRUAL_DAYS)
+    if seen is None:
+        return None
+    days = (seen.to_on - seen.from_on).days + 1
+    return Traffic(
+        units_per_day=seen.units / days / seen.traffic * asked.traffic,
+        experiment=seen.experiment,
+        from_on=seen.from_on,
+        to_on=seen.to_on,
+    )
+
+
+def _unrooted(problem: Problem) -> Problem:
+    """A problem of a plan whose fields stand in the input itself."""
+    return replace(problem, path=problem.path[1:] if problem.path[:1] == ("plan",) else problem.path)
 
 
 async def measures(session: AsyncSession, workspace_id: int, keys: Sequence[str]) -> dict[str, Measure]:

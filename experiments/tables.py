@@ -7,7 +7,7 @@ from sqlalchemy import CheckConstraint, Identity, Index, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from experiments.enums import Choice, Kind, State
+from experiments.enums import Cause, Choice, Kind, State, Status
 from experiments.lifecycle import Action
 from kpi.enums import Unit
 from kpi.tables import AWARE, words
@@ -174,6 +174,29 @@ class PublishedLook(SQLModel, table=True):
     published_at: datetime = Field(sa_type=AWARE)
 
 
+class StatusChange(SQLModel, table=True):
+    """A hypothesis whose status the evidence changed, and what brought the change. Rows are added, never changed.
+
+    `experiment_id` is the experiment that was refreshed or decided on, `by` who decided. Without a row it is open.
+    """
+
+    __tablename__ = "status_changes"
+    __table_args__ = (
+        Index("ix_status_changes_hypothesis_id", "hypothesis_id"),
+        CheckConstraint("(cause = 'DECISION') = (by IS NOT NULL)", name="by"),
+    )
+    id: int = Field(default=None, primary_key=True, sa_column_args=[Identity(always=True)])
+    workspace_id: int = Field(foreign_key="workspaces.id")
+    hypothesis_id: int = Field(foreign_key="hypotheses.id")
+    status: Status = Field(sa_type=words(Status))
+    rule: str
+    sentence: str
+    cause: Cause = Field(sa_type=words(Cause))
+    experiment_id: int = Field(foreign_key="experiments.id")
+    by: str | None
+    changed_at: datetime = Field(sa_type=AWARE)
+
+
 class Exposure(SQLModel, table=True):
     """A unit's first meeting with an experiment, and the first with another variant, which makes it a crossover.
 
@@ -192,7 +215,10 @@ class Exposure(SQLModel, table=True):
 
 
 class Refresh(SQLModel, table=True):
-    """How far an experiment's aggregates reach, and what made them."""
+    """How far an experiment's aggregates reach, and what made them.
+
+    `weighed_at` is the `computed_at` of the refresh that the status of its hypothesis knows.
+    """
 
     __tablename__ = "refreshes"
     experiment_id: int = Field(primary_key=True, foreign_key="experiments.id")
@@ -200,6 +226,7 @@ class Refresh(SQLModel, table=True):
     computed_at: datetime = Field(sa_type=AWARE)
     crossovers: int
     version: str
+    weighed_at: datetime | None = Field(default=None, sa_type=AWARE)
 
 
 class RefreshFault(SQLModel, table=True):

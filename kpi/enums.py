@@ -54,3 +54,8 @@ class Change(StrEnum):
 
     INCREASE = "INCREASE"
     DECREASE = "DECREASE"
+
+    @property
+    def sign(self) -> int:
+        """+1 when the KPI is expected to rise, else -1."""
+        return 1 if self is Change.INCREASE else -1

@@ -10,10 +10,11 @@ from strawberry.dataloader import DataLoader
 from api.database import Database, driver
 from api.jobs import spool
 from api.jobs.tables import Job
-from experiments import analysis, story
+from experiments import analysis, story, weighing
 from experiments import queries as experiment_queries
 from experiments.analysis import Results
-from experiments.tables import Amendment, Decision, Experiment, PublishedLook, Step
+from experiments.evidence import Evidence
+from experiments.tables import Amendment, Decision, Experiment, PublishedLook, StatusChange, Step
 from kpi import queries as kpi_queries
 from kpi.tables import Baseline, Definition, Hypothesis, Kpi, Rejection
 
@@ -45,6 +46,9 @@ class Loaders:
         self.amendments: DataLoader[int, list[Amendment] | None] = self._loader(story.amendments_of)
         self.published_looks: DataLoader[int, list[PublishedLook] | None] = self._loader(story.published_looks_of)
         self.decisions: DataLoader[int, list[Decision] | None] = self._loader(story.decisions_of)
+        self.status_changes: DataLoader[int, list[StatusChange] | None] = self._loader(
+            experiment_queries.status_changes_of
+        )
         self.definitions: DataLoader[int, Definition | None] = self._loader(kpi_queries.latest_definitions)
         self.baselines: DataLoader[int, Baseline | None] = self._loader(kpi_queries.latest_baselines)
         self.kpis_by_key: DataLoader[str, Kpi | None] = DataLoader(self._kpis_by_key(workspace_id))
@@ -69,3 +73,8 @@ class Loaders:
         """An experiment's results; None before its first refresh. One read, so all of it is of one moment."""
         async with self._database.read() as session:
             return await analysis.results(session, await driver(session), experiment, as_of)
+
+    async def evidence(self, hypothesis: Hypothesis) -> Evidence:
+        """What the experiments on a hypothesis say together, in one read as well."""
+        async with self._database.read() as session:
+            return await weighing.evidence(session, await driver(session), hypothesis)

@@ -7,7 +7,9 @@ from typing import Annotated, Any
 import strawberry
 
 from api.auth.permissions import MayRead
+from api.database import driver
 from api.graphql.context import Info
+from api.graphql.errors import answer
 from api.graphql.nodes import (
     After,
     Before,
@@ -22,6 +24,7 @@ from api.graphql.nodes import (
     page_info,
     parts,
 )
+from api.graphql.types.design import DesignInput, ExperimentDesign, shown
 from api.graphql.types.experiment import Experiment, ExperimentConnection, ExperimentEdge
 from api.graphql.types.hypothesis import Hypothesis, HypothesisConnection, HypothesisEdge
 from api.graphql.types.job import Job, JobConnection, JobEdge
@@ -32,6 +35,7 @@ from api.graphql.types.workspace import Workspace
 from api.jobs import tables as job_tables
 from experiments import tables as experiment_tables
 from experiments.queries import experiment_by_key
+from experiments.service import design
 from kpi import tables as kpi_tables
 from kpi.queries import hypotheses_by_key, kpis_by_key, workspace_by_id
 
@@ -123,6 +127,18 @@ class Query:
         """The experiments of the workspace."""
         found = await _page(info, experiment_tables.Experiment, first, after, last, before)
         return _connection(ExperimentConnection, ExperimentEdge, found)
+
+    @strawberry.field(description="Work a design out, before anything is registered.", permission_classes=[MayRead])
+    async def experiment_design(self, info: Info, input: DesignInput) -> ExperimentDesign | None:  # noqa: A002 - the API's word
+        """Work a design out."""
+
+        async def action() -> dict[str, Any]:
+            workspace_id = info.context.caller.workspace_id
+            async with info.context.database.read() as session:
+                found = await design(session, await driver(session), workspace_id=workspace_id, asked=input.choice())
+            return shown(found)
+
+        return await answer(ExperimentDesign, action)
 
     @strawberry.field(description="A job by its global id.", permission_classes=[MayRead], graphql_type=Job | None)
     async def job(self, info: Info, id: Identity) -> job_tables.Job | None:  # noqa: A002 - Relay's name

@@ -12,6 +12,7 @@ import asyncpg
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.database import Database, News
+from api.jobs.evidence import weigh_due
 from api.jobs.refresh import forget_rejections, refresh_due
 from api.jobs.retention import drop_old_rows
 from api.jobs.uploads import take_in_uploads
@@ -27,7 +28,7 @@ FAULTS = (OSError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceErro
 """What a database that goes away looks like from here. Anything else is a bug and ends the worker."""
 
 Duty = Callable[[Database], Awaitable[object]]
-DUTIES: tuple[Duty, ...] = (refresh_due, forget_rejections, drop_old_rows)
+DUTIES: tuple[Duty, ...] = (refresh_due, weigh_due, forget_rejections, drop_old_rows)
 
 LONG_DUTIES: tuple[Duty, ...] = (take_in_uploads,)
 """Duties that may take minutes go their own round, so that results stay fresh meanwhile."""

@@ -9,11 +9,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stats.arrays import Array
+from stats.arrays import Array, Numbers
 from stats.design.normal import distance
 from stats.distributions import normal_quantile
 from stats.sequential import confidence_sequence
-from stats.sequential.group_sequential import Spending, boundaries, crossing_probability, inflation, obrien_fleming
+from stats.sequential.group_sequential import (
+    Spending,
+    boundaries,
+    crossing_probability,
+    growing,
+    inflation,
+    obrien_fleming,
+)
 from stats.sequential.stopping import Design
 
 PRECISION = 1e-8  # of the z of the power
@@ -93,9 +100,20 @@ def always_valid_design(looks: int, *, alpha: float, tuned_at: float = 1.0) -> D
     (3.678, 0.831)
     """
     _check(looks)
+    return always_valid_at(np.arange(1, looks + 1) / looks, alpha=alpha, tuned_at=tuned_at)
+
+
+def always_valid_at(information: Numbers, *, alpha: float, tuned_at: float = 1.0) -> Design:
+    """The same for looks at any information, which is counted in one unit with `tuned_at`.
+
+    Raises ValueError for information that does not grow from above zero, and a tuning not above zero.
+
+    >>> always_valid_at([0.1, 0.4, 1.0], alpha=0.05).upper.round(3).tolist()
+    [3.855, 3.124, 3.035]
+    """
     if tuned_at <= 0:
         raise ValueError("the tuning is above zero")
-    shares = np.arange(1, looks + 1) / looks
+    shares = growing(information, "information")
     bars = _bars(shares, alpha, tuned_at)
     return Design(information=shares, upper=bars, lower=-bars)
 

@@ -23,6 +23,7 @@ REASONS: Mapping[str, str] = {
     "design.plan.best_ratio": "the square root of the number of treatments (Dunnett 1955)",
     "design.plan.shared_alpha": "Bonferroni's division",
     "design.policy.fixed": "one look: a factor of one",
+    "design.policy.always_valid_at": "as always_valid_design, whose bars are those of the kernel, which is compared",
     "design.policy.always_valid_design": "the bars of design.policy.always_valid, which is compared",
     "design.proportions.non_inferiority_mde": "the root of non_inferiority_power, which is compared",
     "design.rmst.days": "the first day with enough of unit_variance, which is compared",

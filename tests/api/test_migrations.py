@@ -32,6 +32,8 @@ SELECT workspace_id, 'h', 't', 'c', id, 'INCREASE', '', 'o', now() FROM kpis;
 INSERT INTO experiments (workspace_id, key, name, hypothesis_id, kind, unit, owner, state, plan, created_at)
 SELECT workspace_id, 'e', 'e', id, 'OTHER', 'USER', 'o', 'DRAFT', '{}', now() FROM hypotheses;
 INSERT INTO variants (experiment_id, key, name, weight, is_control) SELECT id, 'v', 'v', 1, true FROM experiments;
+INSERT INTO status_changes (workspace_id, hypothesis_id, status, rule, sentence, cause, experiment_id, changed_at)
+SELECT workspace_id, hypothesis_id, 'OPEN', '', '', 'REFRESH', id, now() FROM experiments;
 INSERT INTO exposures (experiment_id, unit, variant_id, exposed_at) SELECT experiment_id, 'u', id, now() FROM variants;
 INSERT INTO events (workspace_id, name) SELECT id, 'e' FROM workspaces;
 INSERT INTO outcomes (id, workspace_id, event_id, unit, occurred_at)

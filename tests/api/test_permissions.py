@@ -28,6 +28,11 @@ ASKED: dict[str, tuple[Scope, str, dict[str, Any]]] = {
     "hypotheses": (Scope.READ, "{ hypotheses { totalCount } }", {}),
     "experiment": (Scope.READ, '{ experiment(key: "e") { id } }', {}),
     "experiments": (Scope.READ, "{ experiments { totalCount } }", {}),
+    "experimentDesign": (
+        Scope.READ,
+        "query Q($input: ExperimentDesignInput!) { experimentDesign(input: $input) { units } }",
+        {"input": {"kpis": []}},
+    ),
     "job": (Scope.READ, "query Q($id: ID!) { job(id: $id) { id } }", {"id": NOBODYS}),
     "jobs": (Scope.READ, "{ jobs { totalCount } }", {}),
     "jobCancel": (Scope.INGEST, documents.JOB_CANCEL, {"input": {"id": NOBODYS}}),

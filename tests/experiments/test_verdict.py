@@ -46,6 +46,7 @@ def finding(**changes: Any) -> Finding:
         "control": NOTHING,
         "treatment": NOTHING,
         "difference": 0.01,
+        "standard_error": 0.01,
         "lift": None,
         "interval": Interval(lower=-0.01, upper=0.03, level=0.95),
         "lift_interval": None,

@@ -8,6 +8,7 @@ from strawberry import Parent
 
 from api.graphql.context import Info
 from api.graphql.nodes import Node, PageInfo
+from api.graphql.types.evidence import Evidence
 from api.graphql.types.kpi import Kpi
 from kpi import enums, tables
 
@@ -32,6 +33,12 @@ class Hypothesis(Node):
     async def kpi(parent: Parent[tables.Hypothesis], info: Info) -> tables.Kpi | None:
         """The KPI that is expected to move."""
         return await info.context.loaders.kpis.load(parent.kpi_id)
+
+    @strawberry.field(description="What all experiments on it say together, and the status that follows.")
+    async def evidence(parent: Parent[tables.Hypothesis], info: Info) -> Evidence:
+        """What all experiments on it say together."""
+        found = await info.context.loaders.evidence(parent)
+        return Evidence(found=found, sign=parent.direction.sign, hypothesis_id=parent.id)
 
     @classmethod
     def is_type_of(cls, obj: object, _info: Any) -> bool:
