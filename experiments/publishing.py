@@ -28,7 +28,7 @@ BULKY = ("series", "curves")
 async def publish_looks(
     session: AsyncSession, connection: asyncpg.Connection, *, workspace_id: int, experiment_id: int
 ) -> list[date]:
-    """Publish the looks of a refreshed experiment that are due and were not yet; returns their days. Safe to run twice."""
+    """Publish the looks of a refreshed experiment that are due; returns their days. Safe to run twice."""
     experiment = (await queries.experiments_by_id(session, workspace_id, [experiment_id]))[experiment_id]
     refresh = (await queries.refreshes_of(session, [experiment_id]))[experiment_id]
     known = {look.planned_on for look in (await story.published_looks_of(session, [experiment_id]))[experiment_id]}

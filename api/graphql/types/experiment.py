@@ -167,7 +167,7 @@ class ExperimentResults:
 
 
 AsOf = Annotated[
-    datetime,
+    datetime | None,
     strawberry.argument(
         description="A past moment: by the plan in force then, on units final then, as they are known now."
     ),
@@ -246,9 +246,7 @@ class Experiment(Node):
         description="What may be concluded; null until the data have been looked at once, and before the start.",
         graphql_type=ExperimentResults | None,
     )
-    async def results(
-        parent: Parent[tables.Experiment], info: Info, as_of: AsOf | None = None
-    ) -> analysis.Results | None:
+    async def results(parent: Parent[tables.Experiment], info: Info, as_of: AsOf = None) -> analysis.Results | None:
         """What may be concluded, now or at a past moment."""
         return await info.context.loaders.results(parent, None if as_of is None else utc("asOf", as_of))
 
