@@ -108,6 +108,30 @@ def cursor(row: Any) -> str:
     return str(global_id("Cursor", row.id))
 
 
+async def page_of(
+    info: Any,
+    table: Any,
+    first: int | None,
+    after: str | None,
+    last: int | None,
+    before: str | None,
+    where: Sequence[Any] = (),
+) -> Page[Any]:
+    """One page of the caller's rows, in a read of its own."""
+    async with info.context.database.read() as session:
+        return await page(session, table, info.context.caller.workspace_id, first, after, last, before, where)
+
+
+def connection(kind: Any, edge: Any, found: Page[Any]) -> Any:
+    """A page as the connection that a noun's types make of it."""
+    return kind(
+        edges=[edge(cursor=cursor(row), node=row) for row in found.rows],
+        nodes=found.rows,
+        page_info=page_info(found),
+        total_count=found.total,
+    )
+
+
 def page_info(found: Page[Any]) -> PageInfo:
     """Where a page lies in its list."""
     return PageInfo(
