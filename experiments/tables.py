@@ -10,7 +10,7 @@ from sqlmodel import Field, SQLModel
 from experiments.enums import Choice, Kind, State
 from experiments.lifecycle import Action
 from kpi.enums import Unit
-from kpi.tables import AWARE, words
+from kpi.tables import AWARE, plain, searched, words
 
 
 class Experiment(SQLModel, table=True):
@@ -55,6 +55,9 @@ class Experiment(SQLModel, table=True):
     created_at: datetime = Field(sa_type=AWARE)
     given_at: datetime | None = Field(default=None, sa_type=AWARE)
     traffic: float = Field(default=1.0, sa_column_kwargs={"server_default": "1"})
+
+
+searched("experiments", A=[plain("key::text || ' '::text || name::text")])
 
 
 class Variant(SQLModel, table=True):
@@ -178,6 +181,13 @@ class Learning(SQLModel, table=True):
     recorded_at: datetime = Field(sa_type=AWARE)
     updated_by: str | None = Field(default=None)
     updated_at: datetime | None = Field(default=None, sa_type=AWARE)
+
+
+searched(
+    "learnings",
+    A=[plain("conclusion::text"), "tags"],
+    B=[plain("COALESCE(learned, ''::character varying)::text")],
+)
 
 
 class LearningVersion(SQLModel, table=True):

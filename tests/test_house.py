@@ -32,6 +32,7 @@ WITH_STATEMENTS = {
     "experiments/lateness.py": "which days late rows belong to",
     "experiments/library.py": "what a programme remembers",
     "experiments/queries.py": "the statements of the package",
+    "experiments/search.py": "finding words in hypotheses, experiments and learnings",
     "experiments/story.py": "what people did to experiments",
     "kpi/queries.py": "the statements of the package",
 }
