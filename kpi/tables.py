@@ -45,7 +45,7 @@ PLAIN = '"' * 7 + "'" * 3 + "-" * 2 + " " * 5
 
 def plain(text: str) -> str:
     """SQL of a text in which words end where a reader sees them end."""
-    return "translate({}, '{}'::text, '{}'::text)".format(text, FANCY, PLAIN.replace("'", "''"))
+    return f"regexp_replace({text}, '[{FANCY}]'::text, ' '::text, 'g'::text)"
 
 
 def searched(table: str, **weighted: Sequence[str]) -> None:
