@@ -1,5 +1,6 @@
 """What can be asked of a programme's memory."""
 
+from datetime import date
 from typing import Annotated
 
 import strawberry
@@ -11,8 +12,10 @@ from api.database import driver
 from api.graphql.context import Info
 from api.graphql.nodes import After, Before, First, Last, bad_input, page_size
 from api.graphql.types.learning import LearningConnection, LearningFilter, learnings_of
+from api.graphql.types.programme import Programme, figures
 from api.graphql.types.search import SearchConnection, hits, place
 from experiments import tables
+from experiments.programme import Programme as Figures
 from experiments.search import LONGEST_QUERY, SearchKind, search
 from kpi.ingest import is_text
 
@@ -26,6 +29,14 @@ Sought = Annotated[
     ),
 ]
 Kinds = Annotated[list[SearchKind] | None, strawberry.argument(description="What is searched; everything if not said.")]
+
+Begin = Annotated[
+    date | None,
+    strawberry.argument(name="from", description="The first day (UTC); 52 weeks before the end if not said."),
+]
+End = Annotated[
+    date | None, strawberry.argument(name="to", description="The day (UTC) it ends before; tomorrow if not said.")
+]
 
 
 @strawberry.type
@@ -81,3 +92,12 @@ class LibraryQuery:
             (after is not None, found.has_more) if not backwards else (found.has_more, before is not None)
         )
         return hits(found, has_more_before=is_behind, has_more_after=is_ahead)
+
+    @strawberry.field(
+        description="Figures of the workspace's experiments over a time of ten years at most.",
+        permission_classes=[MayRead],
+        graphql_type=Programme,
+    )
+    async def programme(self, info: Info, begin: Begin = None, end: End = None) -> Figures:
+        """Figures of the workspace's experiments over a time."""
+        return await figures(info, begin, end)

@@ -44,6 +44,7 @@ ASKED: dict[str, tuple[Scope, str, dict[str, Any]]] = {
     "experimentDecide": (Scope.DECIDE, documents.move("Decide"), {"input": {"id": NOBODYS, "choice": "ABANDON"}}),
     "experimentDecisionApprove": (Scope.DECIDE, documents.move("DecisionApprove"), {"input": {"id": NOBODYS}}),
     "learnings": (Scope.READ, "{ learnings { totalCount } }", {}),
+    "programme": (Scope.READ, "{ programme { started } }", {}),
     "search": (Scope.READ, '{ search(query: "tour") { totalCount } }', {}),
     "learningRecord": (Scope.EDIT, documents.LEARNING_RECORD, {"input": documents.learning()}),
     "learningUpdate": (Scope.EDIT, documents.LEARNING_UPDATE, {"input": {"id": NOBODYS}}),
