@@ -10,7 +10,7 @@ from sqlmodel import Field, SQLModel
 from experiments.enums import Cause, Choice, Kind, State, Status
 from experiments.lifecycle import Action
 from kpi.enums import Unit
-from kpi.tables import AWARE, words
+from kpi.tables import AWARE, plain, searched, words
 
 
 class Experiment(SQLModel, table=True):
@@ -55,6 +55,9 @@ class Experiment(SQLModel, table=True):
     created_at: datetime = Field(sa_type=AWARE)
     given_at: datetime | None = Field(default=None, sa_type=AWARE)
     traffic: float = Field(default=1.0, sa_column_kwargs={"server_default": "1"})
+
+
+searched("experiments", A=[plain("key::text || ' '::text || name::text")])
 
 
 class Variant(SQLModel, table=True):
@@ -195,6 +198,52 @@ class StatusChange(SQLModel, table=True):
     experiment_id: int = Field(foreign_key="experiments.id")
     by: str | None
     changed_at: datetime = Field(sa_type=AWARE)
+
+
+class Learning(SQLModel, table=True):
+    """What is known because of an experiment: a conclusion in a line or two, and what was learned on the way.
+
+    `by` is who wrote it first; whoever changed it last is `updated_by`.
+    """
+
+    __tablename__ = "learnings"
+    __table_args__ = (
+        Index("ix_learnings_workspace_id_experiment_id", "workspace_id", "experiment_id"),
+        Index("ix_learnings_tags", "tags", postgresql_using="gin"),
+        CheckConstraint("(updated_at IS NULL) = (updated_by IS NULL)", name="updated"),
+    )
+    id: int = Field(default=None, primary_key=True, sa_column_args=[Identity(always=True)])
+    workspace_id: int = Field(foreign_key="workspaces.id")
+    experiment_id: int = Field(foreign_key="experiments.id")
+    conclusion: str
+    learned: str | None
+    tags: list[str] = Field(sa_type=JSONB)
+    links: list[str] = Field(sa_type=JSONB)
+    by: str
+    recorded_at: datetime = Field(sa_type=AWARE)
+    updated_by: str | None = Field(default=None)
+    updated_at: datetime | None = Field(default=None, sa_type=AWARE)
+
+
+searched(
+    "learnings",
+    A=[plain("conclusion::text"), "tags"],
+    B=[plain("COALESCE(learned, ''::character varying)::text")],
+)
+
+
+class LearningVersion(SQLModel, table=True):
+    """A learning as it was until somebody changed it. Rows are added, never changed."""
+
+    __tablename__ = "learning_versions"
+    learning_id: int = Field(primary_key=True, foreign_key="learnings.id")
+    number: int = Field(primary_key=True)
+    conclusion: str
+    learned: str | None
+    tags: list[str] = Field(sa_type=JSONB)
+    links: list[str] = Field(sa_type=JSONB)
+    by: str
+    written_at: datetime = Field(sa_type=AWARE)
 
 
 class Exposure(SQLModel, table=True):

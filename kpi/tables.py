@@ -1,12 +1,23 @@
 """Stored nouns of the kpi package. Rows do not validate: invariants live in pure modules and CHECK constraints."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, Enum, Identity, Index, UniqueConstraint
-from sqlalchemy.dialects.postgresql import ARRAY, DATE, INTEGER, JSONB
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Computed,
+    DateTime,
+    Enum,
+    Identity,
+    Index,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, DATE, INTEGER, JSONB, TSVECTOR
 from sqlmodel import Field, SQLModel
 
 from kpi.enums import Change, Direction, Driver, Frequency, Tier, Unit
@@ -25,6 +36,31 @@ AWARE = DateTime(timezone=True)
 def words(enum: type[StrEnum]) -> Enum:
     """A text column that holds one of an enum's values, kept by a CHECK: a new value is one cheap migration."""
     return Enum(enum, native_enum=False, create_constraint=True, length=32, name=enum.__name__.lower())
+
+
+FANCY = "\u00ab\u00bb\u2039\u203a\u201c\u201d\u201e\u2018\u2019\u201a\u2013\u2014\u2026\u2022\u00b7\u00a0\u202f"
+PLAIN = '"' * 7 + "'" * 3 + "-" * 2 + " " * 5
+"""Quotation marks, dashes, dots and spaces that a plain locale takes for letters, and what stands for them."""
+
+
+def plain(text: str) -> str:
+    """SQL of a text in which words end where a reader sees them end."""
+    return f"regexp_replace({text}, '[{FANCY}]'::text, ' '::text, 'g'::text)"
+
+
+def searched(table: str, **weighted: Sequence[str]) -> None:
+    """Give a table a column `search` of the words of SQL texts by weight, and its index.
+
+    Postgres keeps it up to date, and no row carries it.
+    """
+    vectors = [
+        f"setweight(to_tsvector('simple'::regconfig, {text}), '{weight}'::\"char\")"
+        for weight, texts in weighted.items()
+        for text in texts
+    ]
+    words: Column[Any] = Column("search", TSVECTOR, Computed(" || ".join(vectors), persisted=True))
+    SQLModel.metadata.tables[table].append_column(words)
+    Index(f"ix_{table}_search", words, postgresql_using="gin")
 
 
 class Workspace(SQLModel, table=True):
@@ -126,6 +162,14 @@ class Hypothesis(SQLModel, table=True):
     rationale: str
     owner: str
     created_at: datetime = Field(sa_type=AWARE)
+
+
+searched(
+    "hypotheses",
+    A=[plain("key::text || ' '::text || title::text")],
+    B=[plain("change::text")],
+    C=[plain("rationale::text")],
+)
 
 
 class Event(SQLModel, table=True):

@@ -30,7 +30,9 @@ WITH_STATEMENTS = {
     "experiments/aggregates.py": "the three tables that analysis reads",
     "experiments/derivation.py": "what fills the three tables",
     "experiments/lateness.py": "which days late rows belong to",
+    "experiments/library.py": "what a programme remembers",
     "experiments/queries.py": "the statements of the package",
+    "experiments/search.py": "finding words in hypotheses, experiments and learnings",
     "experiments/story.py": "what people did to experiments",
     "kpi/queries.py": "the statements of the package",
 }

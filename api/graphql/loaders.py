@@ -10,11 +10,20 @@ from strawberry.dataloader import DataLoader
 from api.database import Database, driver
 from api.jobs import spool
 from api.jobs.tables import Job
-from experiments import analysis, story, weighing
+from experiments import analysis, library, story, weighing
 from experiments import queries as experiment_queries
 from experiments.analysis import Results
 from experiments.evidence import Evidence
-from experiments.tables import Amendment, Decision, Experiment, PublishedLook, StatusChange, Step
+from experiments.tables import (
+    Amendment,
+    Decision,
+    Experiment,
+    Learning,
+    LearningVersion,
+    PublishedLook,
+    StatusChange,
+    Step,
+)
 from kpi import queries as kpi_queries
 from kpi.tables import Baseline, Definition, Hypothesis, Kpi, Rejection
 
@@ -42,6 +51,10 @@ class Loaders:
         self.rejections: DataLoader[int, Rejection | None] = self._loader(
             lambda session, ids: kpi_queries.rejections_by_id(session, workspace_id, ids)
         )
+        self.learnings: DataLoader[int, Learning | None] = self._loader(
+            lambda session, ids: library.learnings_by_id(session, workspace_id, ids)
+        )
+        self.learning_versions: DataLoader[int, list[LearningVersion] | None] = self._loader(library.versions_of)
         self.steps: DataLoader[int, list[Step] | None] = self._loader(story.steps_of)
         self.amendments: DataLoader[int, list[Amendment] | None] = self._loader(story.amendments_of)
         self.published_looks: DataLoader[int, list[PublishedLook] | None] = self._loader(story.published_looks_of)

@@ -6,17 +6,17 @@ added before it. Lists are in order of creation, newest first.
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
 import strawberry
 from graphql import GraphQLError
-from sqlmodel import SQLModel, col, func, select
+from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from strawberry import Parent
 
-T = TypeVar("T", bound=SQLModel)
+T = TypeVar("T")
 DEFAULT_PAGE = 20
 LARGEST_PAGE = 100
 FIRST_DAY, LAST_DAY = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
@@ -49,7 +49,7 @@ class PageInfo:
 
 def global_id(noun: str, identity: int) -> strawberry.ID:
     """The global id of a row."""
-    return strawberry.ID(base64.urlsafe_b64encode(f"{noun}:{identity}".encode()).decode().rstrip("="))
+    return strawberry.ID(sealed(f"{noun}:{identity}"))
 
 
 def local_id(noun: str, identity: str) -> int | None:
@@ -60,13 +60,25 @@ def local_id(noun: str, identity: str) -> int | None:
 
 def parts(identity: str) -> tuple[str, int] | None:
     """The noun and the row a global id names; None when it is none."""
-    try:
-        text = base64.urlsafe_b64decode(identity + "=" * (-len(identity) % 4)).decode()
-    except (ValueError, binascii.Error):
+    text = opened(identity)
+    if text is None:
         return None
     noun, _, number = text.partition(":")
     is_number = number.isascii() and number.isdigit() and len(number) <= 9
     return (noun, int(number)) if is_number else None
+
+
+def sealed(text: str) -> str:
+    """A text as an opaque id or cursor."""
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def opened(identity: str) -> str | None:
+    """The text of an opaque id or cursor; None when it is none."""
+    try:
+        return base64.urlsafe_b64decode(identity + "=" * (-len(identity) % 4)).decode()
+    except (ValueError, binascii.Error):
+        return None
 
 
 class Page(Generic[T]):
@@ -90,7 +102,7 @@ async def page(
 
     `where` are conditions that the rows meet as well.
     """
-    size, backwards = _size(first, last)
+    size, backwards = page_size(first, last)
     found = select(table).where(table.workspace_id == workspace_id, *where)
     total = (await session.exec(select(func.count()).select_from(found.subquery()))).one()
     if after is not None:
@@ -110,17 +122,42 @@ def cursor(row: Any) -> str:
     return str(global_id("Cursor", row.id))
 
 
-def page_info(found: Page[Any]) -> PageInfo:
+async def page_of(
+    info: Any,
+    table: Any,
+    first: int | None,
+    after: str | None,
+    last: int | None,
+    before: str | None,
+    where: Sequence[Any] = (),
+) -> Page[Any]:
+    """One page of the caller's rows, in a read of its own."""
+    async with info.context.database.read() as session:
+        return await page(session, table, info.context.caller.workspace_id, first, after, last, before, where)
+
+
+def connection(kind: Any, edge: Any, found: Page[Any], point: Callable[[Any], str] = cursor) -> Any:
+    """A page as the connection that a noun's types make of it; `point` makes the cursor of a row."""
+    return kind(
+        edges=[edge(cursor=point(row), node=row) for row in found.rows],
+        nodes=found.rows,
+        page_info=page_info(found, point),
+        total_count=found.total,
+    )
+
+
+def page_info(found: Page[Any], point: Callable[[Any], str]) -> PageInfo:
     """Where a page lies in its list."""
     return PageInfo(
         has_next_page=found.more_after,
         has_previous_page=found.more_before,
-        start_cursor=cursor(found.rows[0]) if found.rows else None,
-        end_cursor=cursor(found.rows[-1]) if found.rows else None,
+        start_cursor=point(found.rows[0]) if found.rows else None,
+        end_cursor=point(found.rows[-1]) if found.rows else None,
     )
 
 
-def _size(first: int | None, last: int | None) -> tuple[int, bool]:
+def page_size(first: int | None, last: int | None) -> tuple[int, bool]:
+    """How many rows a page has, and whether they are the last ones. Raises bad input."""
     if first is not None and last is not None:
         raise bad_input("Ask for first or for last, not for both.")
     size = first if first is not None else last if last is not None else DEFAULT_PAGE

@@ -1,7 +1,6 @@
 """What can be asked."""
 
 import asyncio
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 import strawberry
@@ -10,20 +9,19 @@ from api.auth.permissions import MayRead
 from api.database import driver
 from api.graphql.context import Info
 from api.graphql.errors import answer
+from api.graphql.library import LibraryQuery
 from api.graphql.nodes import (
     After,
     Before,
     First,
     Last,
     Node,
-    Page,
     bad_input,
-    cursor,
     local_id,
-    page,
-    page_info,
     parts,
 )
+from api.graphql.nodes import connection as _connection
+from api.graphql.nodes import page_of as _page
 from api.graphql.types.design import DesignInput, ExperimentDesign, shown
 from api.graphql.types.experiment import Experiment, ExperimentConnection, ExperimentEdge
 from api.graphql.types.hypothesis import Hypothesis, HypothesisConnection, HypothesisEdge
@@ -47,7 +45,7 @@ Identities = Annotated[list[strawberry.ID], strawberry.argument(description="The
 
 
 @strawberry.type(description="What can be asked.")
-class Query:
+class Query(LibraryQuery):
     """What can be asked."""
 
     @strawberry.field(description="Who is asking.", permission_classes=[MayRead])
@@ -171,28 +169,6 @@ class Query:
         return _connection(RejectionConnection, RejectionEdge, found)
 
 
-async def _page(
-    info: Info,
-    table: Any,
-    first: int | None,
-    after: str | None,
-    last: int | None,
-    before: str | None,
-    where: Sequence[Any] = (),
-) -> Page[Any]:
-    async with info.context.database.read() as session:
-        return await page(session, table, info.context.caller.workspace_id, first, after, last, before, where)
-
-
-def _connection(connection: Any, edge: Any, found: Page[Any]) -> Any:
-    return connection(
-        edges=[edge(cursor=cursor(row), node=row) for row in found.rows],
-        nodes=found.rows,
-        page_info=page_info(found),
-        total_count=found.total,
-    )
-
-
 async def _node(info: Info, identity: str) -> Any:
     found = parts(identity)
     loaders = info.context.loaders
@@ -202,6 +178,7 @@ async def _node(info: Info, identity: str) -> Any:
         "Experiment": loaders.experiments,
         "Job": loaders.jobs,
         "Rejection": loaders.rejections,
+        "Learning": loaders.learnings,
     }
     loader = by_noun.get(found[0]) if found else None
     return None if loader is None or found is None else await loader.load(found[1])

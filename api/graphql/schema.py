@@ -12,6 +12,7 @@ from api.graphql.mutations.decision import DecisionMutation
 from api.graphql.mutations.experiment import ExperimentMutation
 from api.graphql.mutations.ingest import IngestMutation
 from api.graphql.mutations.kpi import KpiMutation
+from api.graphql.mutations.learning import LearningMutation
 from api.graphql.mutations.lifecycle import LifecycleMutation
 from api.graphql.mutations.rejections import RejectionMutation
 from api.graphql.mutations.units import UnitMutation
@@ -23,6 +24,7 @@ from api.graphql.types.experiment import Experiment
 from api.graphql.types.hypothesis import Hypothesis
 from api.graphql.types.job import Job
 from api.graphql.types.kpi import Kpi
+from api.graphql.types.learning import Learning
 from api.graphql.types.rejection import Rejection
 
 SDL = Path(__file__).with_name("schema.graphql")
@@ -37,6 +39,7 @@ class Mutation(
     LifecycleMutation,
     AmendmentMutation,
     DecisionMutation,
+    LearningMutation,
     IngestMutation,
     RejectionMutation,
     UploadMutation,
@@ -50,7 +53,7 @@ schema = strawberry.Schema(
     query=Query,
     mutation=Mutation,
     subscription=Subscription,
-    types=[Kpi, Hypothesis, Experiment, Job, Rejection],
+    types=[Kpi, Hypothesis, Experiment, Job, Rejection, Learning],
     extensions=[Masked, Streamed, lambda: MaxTokensLimiter(max_token_count=MOST_TOKENS)],
     config=StrawberryConfig(auto_camel_case=True),
 )

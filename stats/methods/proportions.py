@@ -62,15 +62,15 @@ def _share(arm: Moments) -> Array:
 
 
 def _newcombe(won: Array, n: Array, tried: Array, m: Array, alpha: Numbers) -> tuple[Array, Array]:
-    control_lower, control_upper = _wilson(won, n, alpha)
-    lower, upper = _wilson(tried, m, alpha)
+    control_lower, control_upper = wilson(won, n, alpha)
+    lower, upper = wilson(tried, m, alpha)
     below = np.hypot(tried - lower, control_upper - won)
     above = np.hypot(upper - tried, won - control_lower)
     return tried - won - below, tried - won + above
 
 
-def _wilson(share: Array, n: Array, alpha: Numbers) -> tuple[Array, Array]:
-    """The limits of one proportion by Wilson (1927), JASA 22."""
+def wilson(share: Array, n: Array, alpha: Numbers) -> tuple[Array, Array]:
+    """The limits of one proportion by Wilson (1927), JASA 22, from the share of `n` units; the arrays broadcast."""
     q = critical_z(alpha)
     middle = n * share + q**2 / 2
     spread = q * np.sqrt(n * share * (1 - share) + q**2 / 4)

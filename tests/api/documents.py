@@ -56,6 +56,28 @@ mutation Cancel($input: JobCancelInput!) { jobCancel(input: $input) {
 } }
 """
 
+LEARNING = """
+mutation Learn($input: Learning%(verb)sInput!) { learning%(verb)s(input: $input) {
+  learning {
+    id conclusion learned tags links by recordedAt updatedBy updatedAt experiment { key }
+    history { number conclusion learned tags links by writtenAt }
+  }
+  userErrors { message code path }
+} }
+"""
+LEARNING_RECORD, LEARNING_UPDATE = LEARNING % {"verb": "Record"}, LEARNING % {"verb": "Update"}
+
+
+def learning(experiment: str = "guided-tour", **changes: Any) -> Input:
+    """Something learned from the experiment."""
+    return {
+        "experiment": experiment,
+        "conclusion": "A tour helps those who come alone",
+        "learned": "Invited users skip it.",
+        "tags": ["onboarding", "tour"],
+        "links": ["https://example.com/notes"],
+    } | changes
+
 
 def kpi(key: str = "activation", **changes: Any) -> Input:
     """Activation within 7 days, with a baseline."""

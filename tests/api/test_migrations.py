@@ -45,6 +45,10 @@ INSERT INTO jobs (workspace_id, noun, state, parameters, bytes_total, bytes_read
 SELECT id, 'OUTCOMES', 'WAITING', '{}', 1, 0, 0, 0, 0, 0, 0, now(), now() FROM workspaces;
 INSERT INTO job_chunks (job_id, place, data) SELECT id, 0, 'x' FROM jobs;
 UPDATE experiments SET given_at = now();
+INSERT INTO learnings (workspace_id, experiment_id, conclusion, tags, links, by, recorded_at)
+SELECT workspace_id, id, 'c', '["t"]', '[]', 'b', now() FROM experiments;
+INSERT INTO learning_versions (learning_id, number, conclusion, tags, links, by, written_at)
+SELECT id, 1, 'c', '[]', '[]', 'b', now() FROM learnings;
 """
 
 

@@ -7,10 +7,11 @@ import strawberry
 from strawberry import Parent
 
 from api.graphql.context import Info
-from api.graphql.nodes import Node, PageInfo, utc
+from api.graphql.nodes import After, Before, First, Last, Node, PageInfo, utc
 from api.graphql.types.finding import Finding, Look, Variant
 from api.graphql.types.hypothesis import Hypothesis
 from api.graphql.types.kpi import Kpi
+from api.graphql.types.learning import LearningConnection, learnings_of
 from api.graphql.types.story import Amendment, Decision, ExperimentStep, PublishedLook
 from experiments import analysis, enums, findings, lifecycle, plan, tables, verdict
 from experiments import plan as plans
@@ -211,6 +212,19 @@ class Experiment(Node):
     async def decisions(parent: Parent[tables.Experiment], info: Info) -> list[tables.Decision]:
         """The decisions."""
         return await info.context.loaders.decisions.load(parent.id) or []
+
+    @strawberry.field(description="What was learned from it, newest first.")
+    async def learnings(
+        parent: Parent[tables.Experiment],
+        info: Info,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> LearningConnection:
+        """What was learned from it."""
+        of_it = [tables.Learning.experiment_id == parent.id]
+        return await learnings_of(info, first, after, last, before, of_it)
 
     @strawberry.field(description="The hypothesis it tests.", graphql_type=Hypothesis | None)
     async def hypothesis(parent: Parent[tables.Experiment], info: Info) -> kpi_tables.Hypothesis | None:

@@ -1,0 +1,103 @@
+"""What can be asked of a programme's memory."""
+
+from datetime import date
+from typing import Annotated
+
+import strawberry
+from sqlalchemy import false
+from sqlmodel import col
+
+from api.auth.permissions import MayRead
+from api.database import driver
+from api.graphql.context import Info
+from api.graphql.nodes import After, Before, First, Last, bad_input, page_size
+from api.graphql.types.learning import LearningConnection, LearningFilter, learnings_of
+from api.graphql.types.programme import Programme, figures
+from api.graphql.types.search import SearchConnection, hits, place
+from experiments import tables
+from experiments.programme import Programme as Figures
+from experiments.search import LONGEST_QUERY, SearchKind, search
+from kpi.ingest import is_text
+
+Learned = Annotated[LearningFilter | None, strawberry.argument(description="Which learnings; all of them if not said.")]
+Sought = Annotated[
+    str,
+    strawberry.argument(
+        description="The words, as one writes them in a search on the web: all must occur, `or` and a minus sign work,"
+        ' "quotation marks" hold words together, and the last word may be a beginning. Only the first'
+        f" {LONGEST_QUERY} characters count."
+    ),
+]
+Kinds = Annotated[list[SearchKind] | None, strawberry.argument(description="What is searched; everything if not said.")]
+
+Begin = Annotated[
+    date | None,
+    strawberry.argument(name="from", description="The first day (UTC); 52 weeks before the end if not said."),
+]
+End = Annotated[
+    date | None, strawberry.argument(name="to", description="The day (UTC) it ends before; tomorrow if not said.")
+]
+
+
+@strawberry.type
+class LibraryQuery:
+    """What can be asked of a programme's memory."""
+
+    @strawberry.field(description="What was learned in the workspace, newest first.", permission_classes=[MayRead])
+    async def learnings(
+        self,
+        info: Info,
+        filter: Learned = None,  # noqa: A002 - the API's word
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> LearningConnection:
+        """What was learned in the workspace."""
+        tag = None if filter is None else filter.tag
+        having = [] if tag is None else [col(tables.Learning.tags).contains([tag]) if is_text(tag) else false()]
+        return await learnings_of(info, first, after, last, before, having)
+
+    @strawberry.field(
+        description="Hypotheses, experiments and learnings with the words of a query, the best first.",
+        permission_classes=[MayRead],
+    )
+    async def search(
+        self,
+        info: Info,
+        query: Sought,
+        kinds: Kinds = None,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> SearchConnection:
+        """What has the words of a query."""
+        if not is_text(query):
+            raise bad_input("The query holds a character that is not text.")
+        size, backwards = page_size(first, last)
+        lower, upper = place(after, "after"), place(before, "before")
+        async with info.context.database.read() as session:
+            found = await search(
+                await driver(session),
+                workspace_id=info.context.caller.workspace_id,
+                query=query,
+                kinds=kinds or (),
+                size=size,
+                after=lower,
+                before=upper,
+                backwards=backwards,
+            )
+        is_behind, is_ahead = (
+            (after is not None, found.has_more) if not backwards else (found.has_more, before is not None)
+        )
+        return hits(found, has_more_before=is_behind, has_more_after=is_ahead)
+
+    @strawberry.field(
+        description="Figures of the workspace's experiments over a time of ten years at most.",
+        permission_classes=[MayRead],
+        graphql_type=Programme,
+    )
+    async def programme(self, info: Info, begin: Begin = None, end: End = None) -> Figures:
+        """Figures of the workspace's experiments over a time."""
+        return await figures(info, begin, end)
