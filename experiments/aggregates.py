@@ -37,7 +37,8 @@ WHERE variant_id = {variant} AND entered_on + 1 + {until} <= '{through}' GROUP B
 
 READ_ENTRIES = "SELECT segment, variant_id, entered_on, n FROM entry_counts WHERE experiment_id = $1 AND n > 0"
 READ_MOMENTS = (
-    "SELECT definition_id, segment, variant_id, entered_on, n, mean, m2 FROM moments WHERE experiment_id = $1"
+    "SELECT definition_id, segment, variant_id, entered_on, n, mean, m2, mean_x, m2_x, c_xy, missing"
+    " FROM moments WHERE experiment_id = $1"
 )
 READ_DURATIONS = (
     "SELECT definition_id, segment, variant_id, entered_on, day, events, losses FROM durations WHERE experiment_id = $1"

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from operator import itemgetter
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 from experiments.plan import Plan, PlannedKpi
 from kpi import kinds
 from kpi.kinds.shape import Cohorts, Ints, Kind
+from stats.comoments import CoMoments
 from stats.moments import Moments
 
 EVERYBODY = ""
@@ -102,6 +103,21 @@ class _Layout:
             grid[:, variants, days] = summary
         return Moments(n=grid[0], mean=grid[1], m2=grid[2])
 
+    def pairs(self, rows: Sequence[Mapping[str, Any]], unknown: float) -> tuple[CoMoments, Ints]:
+        """The KPI with its covariate. Of a cell without one nothing is known: all its units are missing there."""
+        grid = np.zeros((7, len(self.place), self.width))
+        if rows:
+            variants, days, *columns = self._columns(rows, "n", "mean", "m2", "mean_x", "m2_x", "c_xy", "missing")
+            stand_in = ([unknown] * len(rows), [0.0] * len(rows), [0.0] * len(rows), columns[0])
+            for place, instead in enumerate(stand_in, start=3):
+                columns[place] = [
+                    other if own is None else own for own, other in zip(columns[place], instead, strict=True)
+                ]
+            grid[:, variants, days] = columns
+        n, mean, m2, mean_x, m2_x, c_xy, missing = grid
+        pairs = CoMoments.of_pair(n=n, first_mean=mean, second_mean=mean_x, first_m2=m2, second_m2=m2_x, c=c_xy)
+        return pairs, missing.astype(np.int64)
+
     def durations(self, rows: Sequence[Mapping[str, Any]], days: int) -> tuple[Ints, Ints]:
         grid = np.zeros((2, len(self.place), self.width, days), dtype=np.int64)
         if rows:
@@ -135,7 +151,11 @@ def _cohorts(
         for segment, counts in entered.items():
             key = (planned.definition.id, segment)
             if kind.aggregate is kinds.Aggregate.MOMENTS:
-                yield key, Cohorts(entered=counts, moments=layout.moments(moments[key]))
+                found = Cohorts(entered=counts, moments=layout.moments(moments[key]))
+                if planned.covariate is not None:
+                    pairs, missing = layout.pairs(moments[key], planned.covariate.when_missing)
+                    found = replace(found, pairs=pairs, missing=missing)
+                yield key, found
             else:
                 events, losses = layout.durations(durations[key], kind.window[1])
                 yield key, Cohorts(entered=counts, events=events, losses=losses)

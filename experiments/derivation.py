@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 
+from experiments import covariates
 from experiments.actors import outcomes_with_unit, with_outcomes
 from experiments.cohorts import decode
 from experiments.plan import PlannedKpi
@@ -57,7 +58,7 @@ WHERE place <= {most} - (
 
 UNITS = """
 CREATE TEMP TABLE units AS
-SELECT e.variant_id, (e.exposed_at AT TIME ZONE 'UTC')::date AS entered_on{segments}{columns}
+SELECT e.variant_id, (e.exposed_at AT TIME ZONE 'UTC')::date AS entered_on{segments}{columns}{covariates}
 FROM (
     SELECT e.variant_id, e.exposed_at, e.attributes{numbers} FROM exposures e{outcomes}
     WHERE {enrolled} GROUP BY e.experiment_id, e.unit
@@ -83,12 +84,14 @@ FROM exposures e WHERE {enrolled} GROUP BY 3, 4
 ON CONFLICT (experiment_id, segment, variant_id, entered_on) DO UPDATE SET crossovers = excluded.crossovers
 """
 MOMENTS = """
-INSERT INTO moments (experiment_id, definition_id, segment, variant_id, entered_on, n, mean, m2)
-SELECT {experiment}, k.definition_id, g.segment, g.variant_id, g.entered_on, g.n, k.mean, k.m2
+INSERT INTO moments (experiment_id, definition_id, segment, variant_id, entered_on, n, mean, m2, mean_x, m2_x, c_xy,
+    missing)
+SELECT {experiment}, k.definition_id, g.segment, g.variant_id, g.entered_on, g.n, k.mean, k.m2, k.mean_x, k.m2_x,
+    k.c_xy, k.missing
 FROM (
     SELECT {segment} AS segment, variant_id, entered_on, count(*) AS n, {sums}
     FROM units GROUP BY GROUPING SETS ({sets})
-) g CROSS JOIN LATERAL (VALUES {rows}) AS k (definition_id, until, mean, m2)
+) g CROSS JOIN LATERAL (VALUES {rows}) AS k (definition_id, until, mean, m2, mean_x, m2_x, c_xy, missing)
 WHERE g.entered_on + 1 + k.until <= '{through}'
 """
 DURATIONS = """
@@ -145,14 +148,17 @@ class Derivation:
         places = range(1, len(self.attributes) + 1)
         segments = [f"($1::text[])[{n}] || '=' || coalesce(s{n}.value, '(other)') AS segment_{n}" for n in places]
         numbers = {f"k{kpi.definition.id:d}": decode(kpi).per_unit(self.numbers) for kpi in self.piece.kpis}
-        return self._with_attributes(
+        names = [*self.attributes, *covariates.attributes(self.piece.kpis)]
+        statement, _ = self._filled(
             UNITS,
             segments="".join(f", {segment}" for segment in segments),
             joins="".join(self._segment_join(n) for n in places),
             columns="".join(f", {name}" for name in numbers),
             numbers="".join(f", {sql} AS {name}" for name, sql in numbers.items()),
             outcomes=self._outcomes() if self.piece.kpis else "",
+            covariates=covariates.per_unit(self.piece.kpis, names),
         )
+        return statement, (names,) if names else ()
 
     def _segment_join(self, place: int) -> str:
         said = SAID.format(attribute=f"($1::text[])[{place}]")
@@ -176,12 +182,13 @@ class Derivation:
         kpis = list(self._kpis(Aggregate.MOMENTS))
         if kpis:
             sums = "avg(k{id}) AS mean_{id}, var_pop(k{id}) * count(*) AS m2_{id}"
-            row = "({id}, {until}, g.mean_{id}, g.m2_{id})"
+            row = "({id}, {until}, g.mean_{id}, g.m2_{id}, {more})"
             yield self._filled(
                 MOMENTS,
-                sums=", ".join(sums.format(id=planned.definition.id) for planned in kpis),
+                sums=", ".join(sums.format(id=kpi.definition.id) + covariates.sums(kpi) for kpi in kpis),
                 rows=", ".join(
-                    row.format(id=planned.definition.id, until=decode(planned).window[1]) for planned in kpis
+                    row.format(id=kpi.definition.id, until=decode(kpi).window[1], more=covariates.row(kpi))
+                    for kpi in kpis
                 ),
             )
 

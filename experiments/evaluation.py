@@ -9,6 +9,7 @@ from datetime import date
 
 import numpy as np
 
+from experiments import adjustment
 from experiments.cohorts import EVERYBODY, Aggregates, decode
 from experiments.enums import Policy, Role
 from experiments.findings import Finding, Ratio, SampleRatio, number
@@ -74,7 +75,8 @@ def _of_segment(
         cohorts = aggregates.cohorts[planned.definition.id, segment]
         # Only the whole of the units decides; a segment informs.
         role = planned.role if segment == EVERYBODY else Role.SECONDARY
-        reading = Reading.of(plan, replace(planned, role=role), kind, kind.read(cohorts, ages), snapshots, calendar)
+        sample = adjustment.read(planned, kind, cohorts, ages)
+        reading = Reading.of(plan, replace(planned, role=role), kind, sample, snapshots, calendar)
         entered = cohorts.entered.sum(axis=-1)
         found += [reading.finding(place, segment, entered) for place in range(len(plan.variants) - 1)]
     return found

@@ -91,6 +91,10 @@ AGGREGATES: dict[str, type] = {
     "mean": float,
     "m2": float,
     **dict.fromkeys(COUNTS, int),
+    "meanX": float,
+    "m2X": float,
+    "cXy": float,
+    "missing": int,
 }
 
 

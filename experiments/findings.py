@@ -7,9 +7,9 @@ from typing import SupportsFloat
 
 from experiments.enums import Policy, Role
 from experiments.looks import Course
-from experiments.plan import PlannedVariant
+from experiments.plan import Covariate, PlannedVariant
 from kpi.kinds.shape import Scale
-from stats.results import Interval, Reason
+from stats.results import Comparisons, Interval, Reason, Undefined
 
 
 def number(value: SupportsFloat) -> float | None:
@@ -37,6 +37,14 @@ class FixedTest:
     interval: Interval
 
 
+def fixed_test(comparisons: Comparisons, *at: int) -> FixedTest | None:
+    """One cell of comparisons; None where it has no answer."""
+    found = comparisons.at(*at)
+    if isinstance(found, Undefined):
+        return None
+    return FixedTest(statistic=found.statistic, p_value=found.p_value, interval=found.interval)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlwaysValidTest:
     """The test that may be read at any time. The p-value is the smallest so far; the e-value is today's (its log)."""
@@ -44,6 +52,24 @@ class AlwaysValidTest:
     p_value: float
     log_e_value: float
     interval: Interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adjustment:
+    """What a covariate did to a comparison: its slopes in both arms, and the comparison as it is without it.
+
+    `variance_reduction` is 1 minus the adjusted over the unadjusted variance of the difference. `missing` is the share
+    of units for which a number stands in.
+    """
+
+    covariate: Covariate
+    control_slope: float
+    treatment_slope: float
+    missing: float
+    variance_reduction: float | None
+    difference: float | None
+    standard_error: float | None
+    fixed: FixedTest | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +136,7 @@ class Finding:
     """One comparison of a variant with control. Where there is no answer, `reason` says why.
 
     A finding that the group-sequential test has decided is read at the look that decided; any other at the latest day.
+    With an adjustment the difference, the lift and all tests are the adjusted ones; the arms' values are as measured.
     """
 
     kpi: str
@@ -140,6 +167,7 @@ class Finding:
     baseline: BaselineTest | None
     series: Series
     curves: Curves | None
+    adjustment: Adjustment | None
 
     @property
     def is_better(self) -> bool:

@@ -272,9 +272,18 @@ class CellTable:
     numbers: dict[str, str]
 
 
+MOMENTS = {
+    "n": "int",
+    "mean": "float8",
+    "m2": "float8",
+    "mean_x": "float8",
+    "m2_x": "float8",
+    "c_xy": "float8",
+    "missing": "int",
+}
 CELL_TABLES = (
     CellTable(name="entry_counts", keys=(), numbers={"n": "int", "crossovers": "int"}),
-    CellTable(name="moments", keys=("definition_id",), numbers={"n": "int", "mean": "float8", "m2": "float8"}),
+    CellTable(name="moments", keys=("definition_id",), numbers=MOMENTS),
     CellTable(name="durations", keys=("definition_id", "day"), numbers={"events": "int", "losses": "int"}),
 )
 COHORT = ("experiment_id", "segment", "variant_id", "entered_on")
@@ -296,7 +305,8 @@ async def cells(connection: asyncpg.Connection, cohorts: Collection[Cohort]) -> 
         statement = READ_CELLS.format(columns=", ".join(names), table=table.name, cohort=", ".join(COHORT))
         for row in await connection.fetch(statement, *columns):
             place = tuple(row[: len(COHORT)]), row.get("definition_id"), row.get("day")
-            found[place] = tuple(row[name] for name in table.numbers)
+            # A KPI without a covariate has none of its numbers; they are the last ones.
+            found[place] = tuple(row[name] for name in table.numbers if row[name] is not None)
     return found
 
 
@@ -304,7 +314,7 @@ async def write_cells(connection: asyncpg.Connection, changed: Mapping[Place, Va
     """Let cells say this, whatever they said before."""
     for table in CELL_TABLES:
         rows = [
-            (*place[0], *place[1:][: len(table.keys)], *value)
+            (*place[0], *place[1:][: len(table.keys)], *value, *[None] * (len(table.numbers) - len(value)))
             for place, value in changed.items()
             if sum(key is not None for key in place[1:]) == len(table.keys)
         ]
@@ -468,16 +478,19 @@ times the lowest number enters, so the highest crosses."""
 EXPORT_AGGREGATES = """
 WITH cells AS (
     SELECT experiment_id, segment, variant_id, entered_on, NULL::int AS definition_id, n, crossovers,
-        NULL::float8 AS mean, NULL::float8 AS m2, NULL::int AS day, NULL::int AS events, NULL::int AS losses
+        NULL::float8 AS mean, NULL::float8 AS m2, NULL::int AS day, NULL::int AS events, NULL::int AS losses,
+        NULL::float8 AS mean_x, NULL::float8 AS m2_x, NULL::float8 AS c_xy, NULL::int AS missing
     FROM entry_counts
-    UNION ALL SELECT experiment_id, segment, variant_id, entered_on, definition_id, n, NULL, mean, m2, NULL, NULL, NULL
+    UNION ALL SELECT experiment_id, segment, variant_id, entered_on, definition_id, n, NULL, mean, m2, NULL, NULL, NULL,
+        mean_x, m2_x, c_xy, missing
     FROM moments
     UNION ALL SELECT experiment_id, segment, variant_id, entered_on, definition_id, NULL, NULL, NULL, NULL, day, events,
-        losses
+        losses, NULL, NULL, NULL, NULL
     FROM durations
 )
 SELECT e.key, v.key, c.entered_on::text, k.key, nullif(c.segment, ''), c.n,
-    CASE WHEN c.segment = '' THEN c.crossovers END, c.mean, c.m2, c.day, c.events, c.losses
+    CASE WHEN c.segment = '' THEN c.crossovers END, c.mean, c.m2, c.day, c.events, c.losses,
+    c.mean_x, c.m2_x, c.c_xy, c.missing
 FROM experiments e JOIN refreshes r ON r.experiment_id = e.id JOIN cells c ON c.experiment_id = e.id
     JOIN variants v ON v.id = c.variant_id
     LEFT JOIN definitions d ON d.id = c.definition_id LEFT JOIN kpis k ON k.id = d.kpi_id

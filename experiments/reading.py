@@ -7,9 +7,20 @@ from typing import SupportsFloat
 import numpy as np
 
 from experiments import looks
+from experiments.adjustment import AdjustedSample
 from experiments.curves import curves
 from experiments.enums import Policy, Role
-from experiments.findings import AlwaysValidTest, Arm, BaselineTest, Finding, FixedTest, Series, number
+from experiments.findings import (
+    Adjustment,
+    AlwaysValidTest,
+    Arm,
+    BaselineTest,
+    Finding,
+    FixedTest,
+    Series,
+    fixed_test,
+    number,
+)
 from experiments.looks import Course, Seen
 from experiments.plan import Plan, PlannedKpi
 from kpi.kinds.shape import Floats, Ints, Kind, Sample
@@ -108,6 +119,7 @@ class Reading:
             always_valid=always_valid,
             baseline=self._baseline(place, at),
             curves=curves(self.sample, place, at, 1 - self.alpha) if isinstance(self.sample, SurvivalSample) else None,
+            adjustment=self._adjustment(place, at),
         )
 
     def _blank(self, place: int, segment: str, entered: Ints, course: Course | None) -> Finding:
@@ -141,6 +153,7 @@ class Reading:
             baseline=None,
             series=self._series(place),
             curves=None,
+            adjustment=None,
         )
 
     # --- when to read ---------------------------------------------------------------------------------------------
@@ -192,17 +205,7 @@ class Reading:
         )
 
     def _fixed(self, place: int, at: int) -> FixedTest | None:
-        if self.fixed.reason_at(place, at) is not None:
-            return None
-        return FixedTest(
-            statistic=float(self.fixed.statistic[place, at]),
-            p_value=float(self.fixed.p_value[place, at]),
-            interval=Interval(
-                lower=float(self.fixed.lower[place, at]),
-                upper=float(self.fixed.upper[place, at]),
-                level=self.fixed.level,
-            ),
-        )
+        return fixed_test(self.fixed, place, at)
 
     def _always_valid(self, place: int, at: int) -> AlwaysValidTest | None:
         log_e, half = self.log_e[place, at], self.half_width[place, at]
@@ -227,6 +230,8 @@ class Reading:
 
     def _lift(self, place: int, at: int) -> float | None:
         """The difference relative to control's level."""
+        if isinstance(self.sample, AdjustedSample):
+            return number(self.sample.lift(place, at, alpha=self.alpha).lift)
         level = abs(float(self.value[0, at]))
         return number(self.fixed.difference[place, at] / level) if level > 0 else None
 
@@ -238,12 +243,21 @@ class Reading:
         alpha = 2 * float(normal_cdf(-(interval.upper - interval.lower) / 2 / error))
         if not 0 < alpha < 1:
             return None
+        if isinstance(self.sample, AdjustedSample):
+            lifts = self.sample.lift(place, at, alpha=alpha)
+            return _limits(lifts.lower, lifts.upper, interval.level)
         (control, treatment), (own, other) = (
             self.value[[0, place + 1], at],
             self.variance[[0, place + 1], at],
         )
         lifts = lift.relative(control, own, treatment, other, alpha=alpha)
         return _limits(lifts.lower, lifts.upper, interval.level)
+
+    def _adjustment(self, place: int, at: int) -> Adjustment | None:
+        if not isinstance(self.sample, AdjustedSample):
+            return None
+        adjusted = float(self.fixed.variance[place, at])
+        return self.sample.adjustment(place, at, adjusted_variance=adjusted, alpha=self.alpha)
 
     def _baseline(self, place: int, at: int) -> BaselineTest | None:
         pinned = self.planned.baseline

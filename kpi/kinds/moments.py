@@ -8,6 +8,7 @@ import numpy as np
 
 from kpi.kinds.shape import Aggregate, Cohorts, Floats, Ints, Kind, Scale
 from stats import methods
+from stats.arrays import Mask
 from stats.moments import Moments
 from stats.results import Comparisons
 
@@ -67,11 +68,16 @@ def prefix(cohorts: Cohorts, ages: Ints, until: int, method: str) -> MomentSampl
     if cohorts.moments is None:
         raise ValueError("these cohorts hold no moments")
     merged = cohorts.moments.cumulative(axis=-1)
-    count = (ages >= until).sum(axis=-1)
-    last = np.maximum(count - 1, 0)
+    last, is_any = latest(ages, until)
     moments = Moments(
-        n=np.where(count > 0, merged.n[:, last], 0),
+        n=np.where(is_any, merged.n[:, last], 0),
         mean=merged.mean[:, last],
-        m2=np.where(count > 0, merged.m2[:, last], 0),
+        m2=np.where(is_any, merged.m2[:, last], 0),
     )
     return MomentSample(moments=moments, method=method)
+
+
+def latest(ages: Ints, until: int) -> tuple[Ints, Mask]:
+    """At each snapshot the place of the last cohort that is final, and whether there is one at all."""
+    count = (ages >= until).sum(axis=-1)
+    return np.maximum(count - 1, 0), count > 0

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kpi.ingest import is_text
+from stats.comoments import CoMoments
 from stats.moments import Moments
 from stats.results import Comparisons
 
@@ -47,6 +48,8 @@ class Cohorts:
 
     entered: Ints  # (V, C) units that entered
     moments: Moments | None = None  # (V, C)
+    pairs: CoMoments | None = None  # (V, C) of the KPI and its covariate, where it has one
+    missing: Ints | None = None  # (V, C) units whose covariate is not known
     events: Ints | None = None  # (V, C, D)
     losses: Ints | None = None  # (V, C, D)
 

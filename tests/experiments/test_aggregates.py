@@ -20,6 +20,7 @@ edges = st.sampled_from([timedelta(0), MOMENT, timedelta(hours=13), DAY - MOMENT
 around = st.sampled_from([-MOMENT, timedelta(0), MOMENT, timedelta(hours=7)])
 """Where beside the edge of a window."""
 plans_said = st.sampled_from([None, "", "pro", "free", "ü", 5, 2.5, True])
+scores_said = st.sampled_from([None, 0.1, 0.1, 3, -7.25, "4.5", " 4", "4x", "", True, 1e13, "1e3", "-.5", "４"])
 values = st.sampled_from([None, 0.0, 0.1, 1.0, 2.5, -3.0, 1e6 + 0.1])
 
 
@@ -31,6 +32,7 @@ def exposed_rows(draw: st.DrawFn) -> list[Exposed]:
         variant=st.sampled_from([0, 0, 1, 2]),
         at=st.builds(lambda day, edge: START + day * DAY + edge, st.integers(0, 3), edges),
         plan=plans_said,
+        score=scores_said,
     )
     return draw(st.lists(rows, min_size=1, max_size=9, unique_by=lambda row: (row.unit, row.variant, row.at)))
 

@@ -56,6 +56,7 @@ class Entering:
     variant: int
     days_ago: int
     within: timedelta
+    score: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +85,7 @@ entering = st.builds(
     variant=st.sampled_from([0, 0, 0, 1, 2]),
     days_ago=st.integers(-1, 3),
     within=st.sampled_from([timedelta(0), MOMENT, timedelta(hours=13), DAY - MOMENT]),
+    score=st.sampled_from([None, 0.5, 4.0]),
 )
 moving = st.builds(
     Moving,
@@ -144,6 +146,7 @@ class Law(RuleBasedStateMachine):
                 variant=row.variant,
                 at=max(START, today - row.days_ago * DAY + row.within),
                 plan=None,
+                score=row.score,
             )
             for row in batch
             if isinstance(row, Entering)
