@@ -60,9 +60,9 @@ UNITS = """
 CREATE TEMP TABLE units AS
 SELECT e.variant_id, (e.exposed_at AT TIME ZONE 'UTC')::date AS entered_on{segments}{columns}{covariates}
 FROM (
-    SELECT e.variant_id, e.exposed_at, e.attributes{numbers} FROM exposures e{outcomes}
+    SELECT e.variant_id, e.exposed_at, e.attributes{unit}{numbers} FROM exposures e{outcomes}
     WHERE {enrolled} GROUP BY e.experiment_id, e.unit
-) e{joins}
+) e{before}{joins}
 """
 """A row a unit, with its number for each KPI. By the primary key alone: the fewer columns, the cheaper the grouping."""
 OUTCOMES = """{joined} AND o.event_id IN ({events})
@@ -148,6 +148,7 @@ class Derivation:
         places = range(1, len(self.attributes) + 1)
         segments = [f"($1::text[])[{n}] || '=' || coalesce(s{n}.value, '(other)') AS segment_{n}" for n in places]
         numbers = {f"k{kpi.definition.id:d}": decode(kpi).per_unit(self.numbers) for kpi in self.piece.kpis}
+        before = self._before()
         names = [*self.attributes, *covariates.attributes(self.piece.kpis)]
         statement, _ = self._filled(
             UNITS,
@@ -157,8 +158,20 @@ class Derivation:
             numbers="".join(f", {sql} AS {name}" for name, sql in numbers.items()),
             outcomes=self._outcomes() if self.piece.kpis else "",
             covariates=covariates.per_unit(self.piece.kpis, names),
+            unit=before.columns,
+            before=before.joined(self._enrolled()),
         )
         return statement, (names,) if names else ()
+
+    def _before(self) -> covariates.Before:
+        own = [(kpi, covariate.pre_exposure_days) for kpi, covariate in covariates.adjusted(self.piece.kpis)]
+        return covariates.Before(
+            kpis=[(kpi, days) for kpi, days in own if days is not None],
+            unit=self.unit,
+            workspace_id=self.workspace_id,
+            experiment_id=self.experiment_id,
+            numbers=self.numbers,
+        )
 
     def _segment_join(self, place: int) -> str:
         said = SAID.format(attribute=f"($1::text[])[{place}]")
@@ -199,9 +212,9 @@ class Derivation:
         statement, _ = self._filled(template, **parts)
         return statement, (self.attributes,) if self.attributes else ()
 
-    def _filled(self, template: str, *, crossed: object = "NOT ", **parts: object) -> Statement:
+    def _enrolled(self, crossed: object = "NOT ") -> str:
         days = [f"(e.exposed_at >= '{first}Z' AND e.exposed_at < '{end}Z')" for first, end in self._spans()]
-        enrolled = ENROLLED.format(
+        return ENROLLED.format(
             experiment=self.experiment_id,
             # As a constant: what a subquery would say is more than the planner can guess.
             closes=self.closes.isoformat() if self.closes else "infinity",
@@ -209,12 +222,14 @@ class Derivation:
             acted=self._acted(self.piece.since),
             crossed=crossed,
         )
+
+    def _filled(self, template: str, *, crossed: object = "NOT ", **parts: object) -> Statement:
         segments = [f"segment_{n}" for n in range(1, len(self.attributes) + 1)]
         sets = ["(variant_id, entered_on)", *(f"(variant_id, entered_on, {segment})" for segment in segments)]
         return template.format(
             experiment=self.experiment_id,
             through=self.through,
-            enrolled=enrolled,
+            enrolled=self._enrolled(crossed),
             # Outside its own grouping set a segment's column is null.
             segment=f"coalesce({', '.join([*segments, chr(39) * 2])})",
             sets=", ".join(sets),

@@ -340,7 +340,7 @@ async def started_in(connection: asyncpg.Connection, workspace_id: int) -> list[
     """A workspace's started experiments that are derived from rows, each with its last refresh."""
     return list(
         await connection.fetch(
-            "SELECT e.id, e.plan, e.stopped_at, r.data_through"
+            "SELECT e.id, e.plan, e.started_at, e.stopped_at, r.data_through"
             " FROM experiments e LEFT JOIN refreshes r ON r.experiment_id = e.id"
             " WHERE e.workspace_id = $1 AND e.started_at IS NOT NULL AND e.given_at IS NULL ORDER BY e.id",
             workspace_id,
@@ -456,12 +456,14 @@ WHERE o.workspace_id = $1 AND o.id >= $6 AND o.id < $7 AND o.occurred_at >= $4 A
     AND ($3::text[] IS NULL OR o.unit = ANY($3))
     AND ($2::int IS NULL OR EXISTS (
         SELECT FROM exposures x JOIN experiments e ON e.id = x.experiment_id
-        WHERE x.experiment_id = $2 AND x.unit = o.unit AND x.exposed_at <= o.occurred_at
+        WHERE x.experiment_id = $2 AND x.unit = o.unit
+            AND x.exposed_at <= o.occurred_at + make_interval(hours => 24 * $8::int)
             AND e.plan -> 'events' @> to_jsonb(v.name)
     ))
 ORDER BY o.id
 """
-"""In the order of time. Of an experiment: what its units did that it reads, from their exposure on."""
+"""In the order of time. Of an experiment: what its units did that it reads, from their exposure on, or from the days
+before it that a covariate reads."""
 EXPORT_EXPOSURES = """
 SELECT e.key, x.unit, said.variant, said.at, said.is_crossing{attributes}
 FROM experiments e JOIN exposures x ON x.experiment_id = e.id JOIN variants v ON v.id = x.variant_id

@@ -26,7 +26,7 @@ from experiments.tables import Experiment, Variant
 from kpi.errors import Code, Invalid, NotFound, Problem
 from kpi.gate import midnight
 from kpi.ingest import EARLIEST, SKEW
-from kpi.queries import hold_floor, hypotheses_by_key, kpis_by_key, latest_baselines, latest_definitions
+from kpi.queries import hold_floor, hold_rows, hypotheses_by_key, kpis_by_key, latest_baselines, latest_definitions
 from kpi.service import absent, key_problems, taken, text_problems
 
 
@@ -86,6 +86,7 @@ async def start(
 
     Starting what runs already changes nothing.
     """
+    await hold_rows(session, workspace_id)  # what its covariates read is not being dropped just now
     experiment = await queries.lock_experiment(session, workspace_id, experiment_id)
     if experiment is None:
         raise NotFound

@@ -1,5 +1,6 @@
 """What the kinds with one number a unit share: moments by cohort, and their prefix at each snapshot."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -13,16 +14,35 @@ from stats.moments import Moments
 from stats.results import Comparisons
 
 
-class Share(Kind):
-    """A KPI that says of each unit whether it did something within its window."""
+class Number(Kind):
+    """A KPI with one number a unit, which is 0 when the unit did nothing."""
 
     aggregate: ClassVar[Aggregate] = Aggregate.MOMENTS
-    scale: ClassVar[Scale] = Scale.FRACTION
+
+    @abstractmethod
+    def amount(self, only: str) -> str:
+        """SQL: the unit's number, from those of its outcomes `o` that meet a condition."""
 
     def per_unit(self, numbers: Mapping[str, int]) -> str:
-        """1 when the unit did it, else 0."""
+        """The unit's number within its window."""
         (event,) = self.events
-        return f"(count(*) FILTER (WHERE {self.within(event, numbers)}) > 0)::int::float8"
+        return self.amount(self.within(event, numbers))
+
+    def before(self, numbers: Mapping[str, int], days: int) -> str:
+        """SQL over an exposure `e` and its unit's outcomes `o` before it: the number, of so many days up to it."""
+        (event,) = self.events
+        is_event = f"o.event_id = {numbers.get(event, -1):d}"
+        return self.amount(f"{is_event} AND o.occurred_at >= e.exposed_at - interval '{24 * days:d} hours'")
+
+
+class Share(Number):
+    """A KPI that says of each unit whether it did something within its window."""
+
+    scale: ClassVar[Scale] = Scale.FRACTION
+
+    def amount(self, only: str) -> str:
+        """1 when the unit did it, else 0."""
+        return f"(count(*) FILTER (WHERE {only}) > 0)::int::float8"
 
     def read(self, cohorts: Cohorts, ages: Ints) -> "MomentSample":
         """The share at each snapshot."""

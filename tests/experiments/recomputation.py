@@ -133,6 +133,20 @@ KPIS: dict[str, Amount | Duration] = {
         choice=CovariateChoice(attribute="score"),
         covariate=lambda unit: _number(unit.entry.score),
     ),
+    "sum-2-before": Amount(
+        definition=Mean(event="did", window_days=2, cap=2.5),
+        days=2,
+        value=lambda unit: min(unit.total(2), 2.5),
+        choice=CovariateChoice(pre_exposure_days=2),
+        covariate=lambda unit: min(fsum(did.value or 0.0 for did in unit.within("did", -2, 0)), 2.5),
+    ),
+    "ret-1-before": Amount(
+        definition=Retention(event="did", day=1),
+        days=2,
+        value=lambda unit: bool(unit.within("did", 1, 2)),
+        choice=CovariateChoice(pre_exposure_days=1),
+        covariate=lambda unit: float(bool(unit.within("did", -1, 0))),
+    ),
     "ttv-3": Duration(
         definition=TimeToValue(event="did", tau_days=3), end=lambda unit: _end(unit.first_day("did", 3), None)
     ),

@@ -159,6 +159,30 @@ async def test_finding_tells_what_it_would_say_without_the_covariate(database: D
     assert adjusted.baseline == plain.baseline
 
 
+async def test_finding_adjusted_for_the_kpi_before_exposure_is_the_regression_on_it(database: Database) -> None:
+    trial = Trial(150, 150, known=1.0)
+    entered = [row for row in trial.rows() if isinstance(row, Exposed)]
+    for place in range(0, 300, 7):
+        trial.x[place] = 0.0  # nothing within four weeks before: that is a value, and not a missing one
+    before: list[Exposed | Did] = [
+        Did(unit=row.unit, event="paid", at=row.at - 28 * DAY, value=float(x))
+        for row, x in zip(entered, trial.x, strict=True)
+        if x
+    ]
+    long_ago = [Did(unit=row.unit, event="paid", at=row.at - 29 * DAY, value=100.0) for row in entered[::3]]
+    to = await started(database, CovariateChoice(pre_exposure_days=28))
+    await send(database, to, [*trial.rows(), *before, *long_ago])
+    await refresh(database, to, NOW)
+    paid, active = (await evaluated(database, to.experiment)).evaluation.findings
+    theirs = regression(trial, trial.y, product=False, covariance="nonrobust")
+    assert paid.adjustment is not None
+    assert (paid.difference, paid.adjustment.control_slope) == pytest.approx((theirs.params[1], theirs.params[2]))
+    assert standard_error(paid) == pytest.approx(theirs.bse[1], rel=1e-9)
+    assert (paid.adjustment.missing, paid.adjustment.covariate.pre_exposure_days) == (0, 28)
+    assert active.adjustment is not None
+    assert active.adjustment.control_slope == 0  # nobody was active before
+
+
 @pytest.mark.parametrize("weight", [1.0, 0.5])
 @pytest.mark.parametrize("known", [0.0, 1.0], ids=["of-nobody", "the-same-of-all"])
 async def test_covariate_that_explains_nothing_leaves_welchs_test(

@@ -96,7 +96,7 @@ moving = st.builds(
 acting = st.builds(
     Acting,
     whose=st.integers(0, 15),
-    day=st.integers(0, 3),
+    day=st.integers(-2, 3),
     beside=st.sampled_from([-MOMENT, timedelta(0), timedelta(hours=7), DAY - MOMENT]),
     event=st.sampled_from(["did", "did", "did", "deleted", "other"]),
     value=st.sampled_from([None, 0.1, 2.5, -3.0]),

@@ -32,7 +32,7 @@ from tests.kpi.wire import told
 NOW = START + 12 * DAY + timedelta(hours=6)
 ON = START.date()
 LAST_FINAL = NOW.date() - timedelta(days=1)
-SHARES = {"act-1", "act-2", "ret-1", "activation", "act-2-score"}
+SHARES = {"act-1", "act-2", "ret-1", "activation", "act-2-score", "ret-1-before"}
 
 
 def row(**more: Any) -> dict[str, Any]:
