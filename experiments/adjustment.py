@@ -14,6 +14,7 @@ from experiments.findings import Adjustment, fixed_test, number
 from experiments.plan import Covariate, PlannedKpi
 from kpi.kinds.moments import MomentSample, latest
 from kpi.kinds.shape import Cohorts, Floats, Ints, Kind, Sample
+from stats.arrays import divide
 from stats.comoments import CoMoments
 from stats.lift import Lifts
 from stats.methods import cuped, lin
@@ -61,6 +62,20 @@ class AdjustedSample:
         """The relative change of the adjusted means of one variant at one snapshot."""
         lift = cuped.lift if self.covariate.slopes is Slopes.ONE else lin.lift
         return lift(self.pairs[0, at], self.pairs[place + 1, at], alpha=alpha)
+
+    @property
+    def null_variance(self) -> Floats:
+        """Of the differences (V - 1, S) of shares, as if the arms did not differ: what one line leaves of both.
+
+        Without a covariate that explains anything it is the pooled variance of two shares. 0 of amounts.
+        """
+        control, treatment = self.pairs[:1], self.pairs[1:]
+        both = control + treatment
+        if self.plain.method != "proportions":
+            return np.zeros(both.shape)
+        spread, common, spread_x = (both.products[..., row, column] for row, column in ((0, 0), (0, 1), (1, 1)))
+        left = spread - np.nan_to_num(divide(common**2, spread_x))
+        return divide(left, both.n) * (divide(1.0, control.n) + divide(1.0, treatment.n))
 
     def adjustment(self, place: int, at: int, *, adjusted_variance: float, alpha: float) -> Adjustment:
         """What the covariate did to one variant's comparison at one snapshot."""

@@ -174,6 +174,8 @@ class Reading:
         # the unpooled one is the larger under a very uneven split. The larger one decides and gives the interval.
         unpooled = float(self.fixed.variance[place, at])
         pooled = (difference / statistic) ** 2 if statistic else unpooled
+        if isinstance(self.sample, AdjustedSample):
+            pooled = float(self.sample.null_variance[place, at])
         return Seen(difference=difference, variance=max(pooled, unpooled))
 
     def _snapshot(self, on: date) -> int | None:

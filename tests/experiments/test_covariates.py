@@ -11,11 +11,14 @@ import statsmodels.api as sm
 from scipy import stats as scipy_stats
 
 from api.database import Database
+from experiments.adjustment import AdjustedSample
 from experiments.analysis import Results
 from experiments.draft import CovariateChoice, KpiChoice
-from experiments.enums import Policy, Role
+from experiments.enums import Policy, Role, Slopes
 from experiments.findings import Finding
+from experiments.plan import Covariate
 from kpi.kinds import Activation, Mean
+from kpi.kinds.moments import MomentSample
 from kpi.tables import Workspace
 from stats.comoments import CoMoments
 from stats.methods import cuped, lin, welch
@@ -243,3 +246,36 @@ def test_adjusted_estimate_of_many_looks_keeps_alpha_and_finds_more(method: Any,
         )
     ]
     assert found_by[0] > max(0.5, found_by[1] + 0.2)
+
+
+def test_looks_on_adjusted_shares_keep_alpha_where_an_arm_is_very_small() -> None:
+    """Forty units of one arm a look and four of the other: the residual variance of four crosses too often alone."""
+    draw = np.random.default_rng(3)
+    looks, runs = 14, 2_000
+    bars = group_sequential.boundaries(np.arange(1, looks + 1) / looks, alpha=0.05)
+    x = [draw.normal(0, 1, (runs, looks, size)) for size in (40, 4)]
+    y = [0.6 * one + draw.normal(0, 0.8, one.shape) < -1.28 for one in x]  # one in ten
+    days = [CoMoments.from_values(np.stack(both, axis=-1)).cumulative(axis=1) for both in zip(y, x, strict=True)]
+    pairs = CoMoments(**{name: np.stack([getattr(day, name) for day in days]) for name in ("n", "means", "products")})
+    of = Covariate(attribute="x", pre_exposure_days=None, when_missing=0, slopes=Slopes.EACH, correlation=None)
+    plain = MomentSample(moments=pairs.moments(0), method="proportions")
+    sample = AdjustedSample(plain=plain, pairs=pairs, missing=pairs.n * 0, covariate=of)
+    seen = sample.compare(alpha=0.05)
+    alone, larger = (
+        (np.where(seen.reason == 0, np.abs(seen.difference), 0) / np.sqrt(np.fmax(variance, 1e-9)) >= bars).any(axis=-1)
+        for variance in (seen.variance, np.fmax(seen.variance, sample.null_variance))
+    )
+    assert larger.mean() <= 0.05 + 3 * sqrt(0.05 * 0.95 / runs)
+    assert alone.mean() > 0.1  # else this proves nothing
+
+
+def test_null_variance_without_anything_explained_is_the_pooled_variance_of_two_shares() -> None:
+    draw = np.random.default_rng(4)
+    arms = [draw.random(size) < 0.1 for size in (400, 40)]
+    pairs = [CoMoments.from_values(np.stack((arm, np.zeros(arm.size)), axis=-1)[None]) for arm in arms]
+    both = CoMoments(**{name: np.stack([getattr(one, name) for one in pairs]) for name in ("n", "means", "products")})
+    of = Covariate(attribute="x", pre_exposure_days=None, when_missing=0, slopes=Slopes.EACH, correlation=None)
+    plain = MomentSample(moments=both.moments(0), method="proportions")
+    sample = AdjustedSample(plain=plain, pairs=both, missing=both.n * 0, covariate=of)
+    share = np.concatenate(arms).mean()
+    assert sample.null_variance == pytest.approx(share * (1 - share) * (1 / 400 + 1 / 40))
