@@ -17,9 +17,10 @@ LARGEST = 1e12
 """An attribute of a greater size is no number to reckon with: it counts as missing."""
 NUMERIC = r"^[+-]?[0-9]{1,15}(\.[0-9]{0,200})?([eE][+-]?[0-9]{1,2})?$"
 """Text that Postgres can read as a number, whatever it is: a file's cells may all be text."""
-ATTRIBUTE = "(e.attributes ->> ($1::text[])[{place}])"
-PER_UNIT = """, CASE WHEN {said} ~ '{numeric}' THEN
-    CASE WHEN abs({said}::float8) <= {largest!r} THEN {said}::float8 END END AS x{id}"""
+ATTRIBUTE = """, CASE
+    WHEN jsonb_typeof({json}) = 'number' THEN CASE WHEN abs({json}::numeric) <= {largest!r} THEN {json}::float8 END
+    WHEN {text} ~ '{numeric}' THEN CASE WHEN abs({text}::float8) <= {largest!r} THEN {text}::float8 END END AS x{id}"""
+"""Numbers first: to match a pattern costs more than all else."""
 BEFORE = ", b.x{id}"
 UNITS_BEFORE = """ JOIN (
     SELECT e.unit{numbers} FROM exposures e{joined} AND o.event_id IN ({events})
@@ -58,8 +59,14 @@ def per_unit(kpis: Sequence[PlannedKpi], names: Sequence[str]) -> str:
 def _per_unit(definition_id: int, covariate: Covariate, names: Sequence[str]) -> str:
     if covariate.attribute is None:
         return BEFORE.format(id=definition_id)
-    said = ATTRIBUTE.format(place=len(names) - names[::-1].index(covariate.attribute))
-    return PER_UNIT.format(said=said, numeric=NUMERIC, largest=LARGEST, id=definition_id)
+    name = f"($1::text[])[{len(names) - names[::-1].index(covariate.attribute)}]"
+    return ATTRIBUTE.format(
+        json=f"(e.attributes -> {name})",
+        text=f"(e.attributes ->> {name})",
+        numeric=NUMERIC,
+        largest=LARGEST,
+        id=definition_id,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

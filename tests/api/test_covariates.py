@@ -73,7 +73,9 @@ async def test_covariates_of_a_plan_adjust_its_findings(database: Database, ask:
         for place in range(200)
     ]
     after = (datetime.fromisoformat(at) + timedelta(days=1) for at in entered)
-    did = [documents.outcome(f"u{place}", "paid", at.isoformat(), value=float(y[place])) for place, at in enumerate(after)]
+    did = [
+        documents.outcome(f"u{place}", "paid", at.isoformat(), value=float(y[place])) for place, at in enumerate(after)
+    ]
     exposed = await ask(documents.EXPOSURES_INGEST, {"input": {"exposures": met}})
     happened = await ask(documents.OUTCOMES_INGEST, {"input": {"outcomes": did}})
     assert exposed["exposuresIngest"]["report"]["rowErrors"] == []
