@@ -43,6 +43,9 @@ INSERT INTO jobs (workspace_id, noun, state, parameters, bytes_total, bytes_read
 SELECT id, 'OUTCOMES', 'WAITING', '{}', 1, 0, 0, 0, 0, 0, 0, now(), now() FROM workspaces;
 INSERT INTO job_chunks (job_id, place, data) SELECT id, 0, 'x' FROM jobs;
 UPDATE experiments SET given_at = now();
+INSERT INTO moments (experiment_id, definition_id, segment, variant_id, entered_on, n, mean, m2, mean_x, m2_x, c_xy,
+    missing)
+SELECT experiment_id, 1, '', id, '2026-03-02', 2, 1, 2, 3, 4, 2, 0 FROM variants;
 """
 
 

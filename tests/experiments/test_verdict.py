@@ -61,6 +61,7 @@ def finding(**changes: Any) -> Finding:
         "baseline": None,
         "series": SERIES,
         "curves": None,
+        "adjustment": None,
     }
     return Finding(**(fields | changes))
 
