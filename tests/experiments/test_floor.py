@@ -181,7 +181,7 @@ async def test_outcomes_below_the_floor_stay_while_a_covariate_of_a_later_day_re
     assert (await kept(database, to))[0] == 2  # from the first moment of day 24 on
     found = await refresh(database, to, at(40), everything=True)
     assert_same(found, law(sent, at(40)))
-    assert [cell[3] for place, cell in found.moments.items() if place[0] == "sum-2-before"][-1] == 0.7 + 0.4
+    assert found.moments["sum-2-before", "", 0, at(26.2).date()][3] == pytest.approx(0.7 + 0.4)
     await send(database, to, [entry("g", 37.5)])
     await refresh(database, to, at(50))
     assert await cleared(database, to, at(50)) == at(36).date()
