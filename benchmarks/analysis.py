@@ -98,7 +98,10 @@ def stored(entries: Cells, moments: Cells, durations: Cells) -> Rows:
     """Cells as the database sends them: a column of bytes for each number, grouped by what is asked about."""
     question = ("definition_id", "segment")
     return Rows(
-        entries=table(("segment",), entries), moments=table(question, moments), durations=table(question, durations)
+        entries=table(("segment",), entries),
+        moments=table(question, moments),
+        covariates=table(question, []),
+        durations=table(question, durations),
     )
 
 

@@ -56,6 +56,7 @@ WHOLE, REAL, DAY = ("int4send({})", ">i4"), ("float8send({})", ">f8"), ("int4sen
 PLACE = {"variant_id": WHOLE, "entered_on": DAY}
 COUNTS = {"n": WHOLE}
 MOMENTS = {"n": WHOLE, "mean": REAL, "m2": REAL}
+COVARIATES = {"mean_x": REAL, "m2_x": REAL, "c_xy": REAL, "missing": WHOLE}
 DURATIONS = {"day": WHOLE, "events": WHOLE, "losses": WHOLE}
 RECORD = """
 INSERT INTO refreshes (experiment_id, data_through, computed_at, crossovers, version)
@@ -72,6 +73,7 @@ async def read(connection: asyncpg.Connection, experiment_id: int, until: date =
     return Rows(
         entries=await _table(connection, whose, "entry_counts", ("segment",), COUNTS, "n > 0"),
         moments=await _table(connection, whose, "moments", question, MOMENTS),
+        covariates=await _table(connection, whose, "moments", question, COVARIATES, "mean_x IS NOT NULL"),
         durations=await _table(connection, whose, "durations", question, DURATIONS),
     )
 

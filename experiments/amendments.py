@@ -1,8 +1,8 @@
 """Amending a sealed plan: what changes, and whether the promised error rates survive it.
 
 What is pinned stays pinned: a KPI of the plan keeps its definition and its baseline. Once units have come in, a change
-of what the deciding tests rest on - alpha, power, policy, looks, horizon, a primary KPI - is made with the data in
-sight. The promised error rate does not hold for it, and results are exploratory from then on.
+of what the deciding tests rest on - alpha, power, policy, looks, horizon, a primary KPI, its covariate - is made with
+the data in sight. The promised error rate does not hold for it, and results are exploratory from then on.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,17 +13,28 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from experiments import plan as plans
 from experiments import queries, story
-from experiments.draft import KpiChoice, Measure, PlanChoice, VariantChoice, bad, complete, kpi_problems, plan_problems
+from experiments.draft import (
+    CovariateChoice,
+    KpiChoice,
+    Measure,
+    PlanChoice,
+    VariantChoice,
+    bad,
+    complete,
+    kpi_problems,
+    plan_problems,
+)
 from experiments.enums import Policy, Role
 from experiments.lifecycle import Action
 from experiments.moves import Actor, locked, made, move_problems, refuse
-from experiments.plan import Plan, PlannedKpi
+from experiments.plan import Covariate, Plan, PlannedKpi
 from experiments.service import measures
 from experiments.tables import Amendment, Experiment
+from kpi.queries import hold_clearing
 
 TESTING = ("alpha", "power", "policy", "looks", "horizon_days")
 """What the deciding tests rest on, beside the primary KPIs."""
-STATED = ("role", "mde", "margin")
+STATED = ("role", "mde", "margin", "covariate")
 """What a person states of a planned KPI; the rest is pinned or follows."""
 
 
@@ -42,6 +53,7 @@ class PlanChange:
 
 async def amend(session: AsyncSession, *, actor: Actor, experiment_id: int, change: PlanChange) -> Experiment:
     """Change a sealed plan, and record who, when, why and what. Raises Invalid with all problems."""
+    await hold_clearing(session, actor.workspace_id)  # what its covariates read is not being dropped just now
     experiment = await locked(session, actor, experiment_id)
     problems = move_problems(experiment, Action.AMEND)
     if not (actor.reason or "").strip():
@@ -57,6 +69,7 @@ async def amend(session: AsyncSession, *, actor: Actor, experiment_id: int, chan
     if not changes:
         refuse([bad("This amendment changes nothing.", "plan")])
     session.add(await _amendment(session, experiment, actor, changes))
+    await queries.forget_covariates(session, experiment.id, _adjusted_otherwise(before, after))
     experiment.plan = plans.to_document(after)
     experiment.plan_json, experiment.plan_hash = plans.canonical(after).decode(), plans.seal(after)
     await queries.outdate(session, experiment, actor.now)
@@ -81,7 +94,7 @@ def _stated(plan: Plan) -> Iterator[tuple[str, Any]]:
     document = plans.to_document(plan)
     yield from ((name, document[name]) for name in (*TESTING, "segment_attributes"))
     for planned in document["kpis"]:
-        yield from ((f"kpis.{planned['kpi']}.{name}", planned[name]) for name in STATED)
+        yield from ((f"kpis.{planned['kpi']}.{name}", planned.get(name)) for name in STATED)
 
 
 def _primaries(changes: Sequence[dict[str, Any]], plan: Plan) -> frozenset[str]:
@@ -106,7 +119,28 @@ def _choice(plan: Plan, change: PlanChange) -> PlanChoice:
 
 
 def _kept(planned: PlannedKpi) -> KpiChoice:
-    return KpiChoice(kpi=planned.kpi, role=planned.role, mde_difference=planned.mde, margin=planned.margin)
+    return KpiChoice(
+        kpi=planned.kpi,
+        role=planned.role,
+        mde_difference=planned.mde,
+        margin=planned.margin,
+        covariate=None if planned.covariate is None else _kept_covariate(planned.covariate),
+    )
+
+
+def _kept_covariate(covariate: Covariate) -> CovariateChoice:
+    return CovariateChoice(
+        attribute=covariate.attribute,
+        pre_exposure_days=covariate.pre_exposure_days,
+        when_missing=covariate.when_missing,
+        correlation=covariate.correlation,
+    )
+
+
+def _adjusted_otherwise(before: Plan, after: Plan) -> list[int]:
+    """The definitions whose covariate is another one, or none any more."""
+    now = {planned.kpi: planned.covariate for planned in after.kpis}
+    return [planned.definition.id for planned in before.kpis if planned.covariate != now.get(planned.kpi)]
 
 
 def _variants(plan: Plan) -> list[VariantChoice]:

@@ -6,7 +6,7 @@ A row without a KPI says how many units entered; a row with one says what they d
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import date
-from math import isclose, isfinite
+from math import isclose, isfinite, sqrt
 from typing import Annotated
 
 import msgspec
@@ -31,7 +31,8 @@ Cohort = tuple[int, str, int, date]
 Place = tuple[Cohort, int | None, int | None]
 """A cohort; the KPI's definition, none for entries; the day of a duration."""
 Value = tuple[float, ...]
-"""n and crossovers of entries; n, mean and m2 of moments; events and losses of durations."""
+"""n and crossovers of entries; n, mean and m2 of moments, of a KPI with a covariate its mean and m2, what both have in
+common and the units without one; events and losses of durations."""
 
 
 class AggregateRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True):
@@ -51,6 +52,11 @@ class AggregateRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rena
     day: Count | None = None
     events: Count | None = None
     losses: Count | None = None
+    mean_x: float | None = None
+    m2_x: float | None = None
+    standard_deviation_x: float | None = None
+    c_xy: float | None = None
+    missing: Count | None = None
 
     def only(self, what: str, *allowed: str) -> None:
         """Refuse a number that such a row cannot have."""
@@ -60,7 +66,8 @@ class AggregateRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rena
                 raise Refused(Fault.MALFORMED, f"{wire} has no place in a row of {what}.", wire)
 
 
-NUMBERS = ("n", "crossovers", "mean", "m2", "standard_deviation", "successes", "day", "events", "losses")
+COVARIATE = ("mean_x", "m2_x", "standard_deviation_x", "c_xy", "missing")
+NUMBERS = ("n", "crossovers", "mean", "m2", "standard_deviation", "successes", "day", "events", "losses", *COVARIATE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +93,7 @@ class Taker:
         kind = decode(planned)
         if kind.aggregate is Aggregate.MOMENTS:
             self._check_final(row, kind.window[1])
-            return (cohort, planned.definition.id, None), _moments(row, kind)
+            return (cohort, planned.definition.id, None), _adjustable(row, planned, kind)
         value = _durations(row, kind)
         self._check_final(row, 1 + (row.day or 0))
         return (cohort, planned.definition.id, row.day), value
@@ -204,6 +211,42 @@ def _durations(row: AggregateRow, kind: Kind) -> Value:
     return _needed(row, "events"), row.losses or 0
 
 
+def _adjustable(row: AggregateRow, planned: PlannedKpi, kind: Kind) -> Value:
+    """Moments, with those of the covariate just where the plan names one: who could choose later would choose."""
+    if planned.covariate is None:
+        return _moments(row, kind)
+    value = _moments(msgspec.structs.replace(row, **dict.fromkeys(COVARIATE)), kind)
+    n, m2 = row.n or 0, value[2]
+    mean_x, m2_x = _spread_x(row, n)
+    c_xy = _finite("cXy", _needed(row, "c_xy") if n > 1 else row.c_xy or 0, most=_most(n), is_signed=True)
+    missing = row.missing or 0
+    if missing > n:
+        raise Refused(Fault.INCONSISTENT, f"{missing:,} of {n:,} units: more are missing than there are.", "missing")
+    if abs(c_xy) > (1 + ROUNDING) * sqrt(m2) * sqrt(m2_x):
+        sentence = "cXy, a sum over all units, is greater than m2 and m2X allow."
+        raise Refused(Fault.INCONSISTENT, sentence, "cXy")
+    return (*value, mean_x, m2_x, c_xy, missing)
+
+
+def _spread_x(row: AggregateRow, n: int) -> tuple[float, float]:
+    mean = 0.0 if n == 0 else _finite("meanX", _needed(row, "mean_x"), is_signed=True)
+    if row.m2_x is not None and row.standard_deviation_x is not None:
+        raise Refused(Fault.MALFORMED, "standardDeviationX has no place beside m2X.", "standardDeviationX")
+    if row.m2_x is not None:
+        m2 = _finite("m2X", row.m2_x, most=_most(n))
+    else:
+        spread = _needed(row, "standard_deviation_x") if n > 1 else 0
+        m2 = _finite("standardDeviationX", spread) ** 2 * (n - 1)
+    if n < 2 and m2 > 0:
+        raise Refused(Fault.INCONSISTENT, "Fewer than two units have no deviation from their mean.", "m2X")
+    return mean, max(m2, 0.0)
+
+
+def _most(n: int) -> float:
+    """The largest sum of squares of so many values that may be."""
+    return 4 * LARGEST_VALUE**2 * max(n, 1)
+
+
 def _moments(row: AggregateRow, kind: Kind) -> Value:
     is_share = kind.scale is Scale.FRACTION
     shares = ("successes",) if is_share else ()
@@ -218,10 +261,10 @@ def _moments(row: AggregateRow, kind: Kind) -> Value:
 
 def _spread(row: AggregateRow, n: int) -> tuple[float, float]:
     """The mean and the sum of squared deviations from it; the standard deviation is the sample's (n - 1)."""
-    mean = 0.0 if n == 0 else _finite("mean", _needed(row, "mean"))
+    mean = 0.0 if n == 0 else _finite("mean", _needed(row, "mean"), is_signed=True)
     if row.m2 is not None:
         row.only("m2", "n", "mean", "m2", "successes")
-        m2 = _finite("m2", row.m2, most=4 * LARGEST_VALUE**2 * max(n, 1))
+        m2 = _finite("m2", row.m2, most=_most(n))
     else:
         m2 = _finite("standardDeviation", _needed(row, "standard_deviation") if n > 1 else 0) ** 2 * (n - 1)
     if n < 2 and m2 > 0:
@@ -247,10 +290,10 @@ def _share(n: int, successes: int, path: str) -> Value:
     return (n, successes / n, successes * (n - successes) / n) if n else (0, 0.0, 0.0)
 
 
-def _finite(path: str, number: float, most: float = LARGEST_VALUE) -> float:
+def _finite(path: str, number: float, most: float = LARGEST_VALUE, *, is_signed: bool = False) -> float:
     if not (isfinite(number) and abs(number) <= most):
         raise Refused(Fault.NOT_FINITE, f"{path} is not a finite number, or above {most:.0e} in size.", path)
-    if number < 0 and path != "mean":
+    if number < 0 and not is_signed:
         raise Refused(Fault.MALFORMED, f"{path} is never negative.", path)
     return number
 
@@ -264,4 +307,5 @@ def _needed(row: AggregateRow, name: str) -> int:
 
 
 def _camel(name: str) -> str:
-    return "standardDeviation" if name == "standard_deviation" else name
+    head, *rest = name.split("_")
+    return head + "".join(part.title() for part in rest)

@@ -5,17 +5,18 @@ them all.
 """
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from experiments.enums import Role
+from experiments.enums import Role, Slopes
 from experiments.plan import PinnedDefinition, Plan, PlannedKpi
 from kpi import kinds
 from kpi.kinds.shape import Aggregate, Cohorts, Floats, Ints, Kind
+from stats.comoments import CoMoments
 from stats.moments import Moments
 
 EVERYBODY = ""
@@ -47,10 +48,14 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
-    """Aggregates as they are stored: entries by segment, moments and durations by definition and segment."""
+    """Aggregates as they are stored: entries by segment, all else by definition and segment.
+
+    `covariates` are the moments of covariates, of the cells that have them.
+    """
 
     entries: Table
     moments: Table
+    covariates: Table
     durations: Table
 
 
@@ -60,6 +65,11 @@ class Question:
 
     planned: PlannedKpi
     segment: str
+
+    @property
+    def key(self) -> tuple[int, str]:
+        """The definition and the segment."""
+        return self.planned.definition.id, self.segment
 
     @property
     def role(self) -> Role:
@@ -76,10 +86,14 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """Questions (Q) whose kinds are alike; `kind` is that of the first. The cohorts are (Q, V, C) and (Q, V, C, D)."""
+    """Questions (Q) whose kinds are alike; `kind` is that of the first. The cohorts are (Q, V, C) and (Q, V, C, D).
+
+    All of them are adjusted for a covariate with as many `slopes`, or none is.
+    """
 
     kind: Kind
     questions: tuple[Question, ...]
+    slopes: Slopes | None
     until: Ints  # (Q) the day on which each KPI's window ends
     cohorts: Cohorts
 
@@ -89,6 +103,8 @@ class Block:
         return Cohorts(
             entered=of.entered[place],
             moments=None if of.moments is None else of.moments[place],
+            pairs=None if of.pairs is None else of.pairs[place],
+            missing=None if of.missing is None else of.missing[place],
             events=None if of.events is None else of.events[place],
             losses=None if of.losses is None else of.losses[place],
         )
@@ -113,7 +129,7 @@ class Aggregates:
         """One KPI in one segment. Raises KeyError for a question that nobody asks."""
         for block in self.blocks:
             for place, question in enumerate(block.questions):
-                if (question.planned.definition.id, question.segment) == (definition_id, segment):
+                if question.key == (definition_id, segment):
                     return block.at(place)
         raise KeyError((definition_id, segment))
 
@@ -155,11 +171,11 @@ def assemble(
 
 
 def _blocks(plan: Plan, segments: list[str], layout: "_Layout", entered: Ints, rows: Rows) -> Iterator[Block]:
-    alike: dict[Hashable, list[tuple[Kind, PlannedKpi]]] = {}
+    alike: dict[tuple[Hashable, Slopes | None], list[tuple[Kind, PlannedKpi]]] = {}
     for planned in plan.kpis:
-        kind = decode(planned)
-        alike.setdefault(kind.alike, []).append((kind, planned))
-    for members in alike.values():
+        kind, slopes = decode(planned), None if planned.covariate is None else planned.covariate.slopes
+        alike.setdefault((kind.alike, slopes), []).append((kind, planned))
+    for (_, slopes), members in alike.items():
         kind = members[0][0]
         asked = [
             (Question(planned=planned, segment=segment), one.window[1], place)
@@ -172,7 +188,9 @@ def _blocks(plan: Plan, segments: list[str], layout: "_Layout", entered: Ints, r
             questions, until, places = zip(*asked[start : start + most], strict=True)
             counts = entered[list(places)]
             cohorts = layout.cohorts(kind, counts, questions, rows)
-            yield Block(kind=kind, questions=questions, until=np.array(until), cohorts=cohorts)
+            if slopes is not None:
+                cohorts = layout.with_covariates(cohorts, questions, rows.covariates)
+            yield Block(kind=kind, questions=questions, slopes=slopes, until=np.array(until), cohorts=cohorts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +210,7 @@ class _Layout:
 
     def cohorts(self, kind: Kind, entered: Ints, questions: Sequence[Question], rows: Rows) -> Cohorts:
         """The aggregates of these questions, side by side."""
-        keys = [(question.planned.definition.id, question.segment) for question in questions]
+        keys = [question.key for question in questions]
         if kind.aggregate is Aggregate.MOMENTS:
             moments: Floats = np.zeros((3, *entered.shape))
             self._fill(moments, rows.moments, keys, ("n", "mean", "m2"))
@@ -200,6 +218,23 @@ class _Layout:
         counts: Ints = np.zeros((2, *entered.shape, kind.window[1]), dtype=np.int64)
         self._fill(counts, rows.durations, keys, ("events", "losses"), "day")
         return Cohorts(entered=entered, events=counts[0], losses=counts[1])
+
+    def with_covariates(self, cohorts: Cohorts, questions: Sequence[Question], covariates: Table) -> Cohorts:
+        """The aggregates with those of covariates. Of a cell without nothing is known: all its units are missing."""
+        of = cohorts.moments
+        if of is None:
+            raise ValueError("only moments are adjusted for a covariate")
+        unknown = [
+            question.planned.covariate.when_missing if question.planned.covariate else 0.0 for question in questions
+        ]
+        found: Floats = np.zeros((4, *of.shape))
+        found[0], found[3] = np.array(unknown)[:, np.newaxis, np.newaxis], of.n
+        self._fill(found, covariates, [question.key for question in questions], ("mean_x", "m2_x", "c_xy", "missing"))
+        mean_x, m2_x, c_xy, missing = found
+        pairs = CoMoments.of_pair(
+            n=of.n, first_mean=of.mean, second_mean=mean_x, first_m2=of.m2, second_m2=m2_x, c=c_xy
+        )
+        return replace(cohorts, pairs=pairs, missing=missing.astype(np.int64))
 
     def _fill(
         self, into: Floats | Ints, table: Table, keys: Iterable[tuple[Any, ...]], names: Sequence[str], *axes: str

@@ -4,16 +4,18 @@ Axes: questions Q, variants V or all but the control W, snapshots S.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from experiments.adjustment import Adjusted, AdjustedSample
 from experiments.enums import Policy
 from experiments.looks import Course, Seen
 from kpi.kinds.shape import Floats, Ints, Sample
 from stats import lift
 from stats.arrays import divide
 from stats.distributions import normal_cdf
+from stats.lift import Lifts
 from stats.results import Comparisons
 from stats.sequential import confidence_sequence
 from stats.sequential.confidence_sequence import FEWEST, FEWEST_SUCCESSES
@@ -30,6 +32,8 @@ class Daily:
     log_e: Floats
     running_p: Floats
     half_width: Floats
+    look_variance: Floats
+    sample: Sample
 
     @classmethod
     def of(cls, sample: Sample, alpha: Floats, information: Floats) -> "Daily":
@@ -49,6 +53,8 @@ class Daily:
             log_e=log_e,
             running_p=confidence_sequence.running_p_value(log_e),
             half_width=confidence_sequence.half_width(variance, tau2=tau2, alpha=alpha),
+            look_variance=_look_variance(sample, fixed),
+            sample=sample,
         )
 
     def seen(self, question: int, place: int, at: int | None) -> Seen | None:
@@ -56,12 +62,7 @@ class Daily:
         if at is None or self.fixed.reason[question, place, at]:
             return None
         cell = (question, place, at)
-        difference, statistic = float(self.fixed.difference[cell]), float(self.fixed.statistic[cell])
-        # Shares have two variances. The pooled one, behind the statistic, keeps early looks from crossing too often;
-        # the unpooled one is the larger under a very uneven split. The larger one decides and gives the interval.
-        unpooled = float(self.fixed.variance[cell])
-        pooled = (difference / statistic) ** 2 if statistic else unpooled
-        return Seen(difference=difference, variance=max(pooled, unpooled))
+        return Seen(difference=float(self.fixed.difference[cell]), variance=float(self.look_variance[cell]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,10 +83,11 @@ class Read:
     lower: Floats
     upper: Floats
     p_value: Floats
+    adjusted: Adjusted | None
 
     @classmethod
-    def of(cls, policy: Policy, daily: Daily, courses: Sequence[Course | None], at: Ints) -> "Read":
-        """Read each comparison at its snapshot."""
+    def of(cls, policy: Policy, daily: Daily, courses: Sequence[Course | None], at: Ints, alpha: Floats) -> "Read":
+        """Read each comparison at its snapshot; `alpha` is (Q, 1)."""
         question, place = np.indices(at.shape)
         cells, arms = (question, place, at), (question, np.stack((np.zeros_like(place), place + 1)), at)
         fixed, running_p, half = daily.fixed[cells], daily.running_p[cells], daily.half_width[cells]
@@ -112,18 +114,31 @@ class Read:
             lower=lower,
             upper=upper,
             p_value=p_value,
+            adjusted=daily.sample.at(arms, alpha=alpha) if isinstance(daily.sample, AdjustedSample) else None,
         )
 
-    def relative(self) -> Floats:
-        """The difference relative to control's level."""
-        return divide(self.fixed.difference, np.abs(self.value[0]))
-
-    def relative_limits(self) -> tuple[Floats, Floats]:
-        """The limits of the lift, as many standard errors apart as those of the difference; NaN without."""
+    def lifts(self) -> Lifts:
+        """The relative changes; their limits are as many standard errors apart as those of the differences."""
         error = np.sqrt(self.fixed.variance)
         alpha = 2 * normal_cdf(-divide(self.upper - self.lower, 2 * error))
         has_limits = (alpha > 0) & (alpha < 1)
+        found = self._lifts(np.where(has_limits, alpha, 0.5))
+        lower, upper = (np.where(has_limits, limit, np.nan) for limit in (found.lower, found.upper))
+        return replace(found, lower=lower, upper=upper)
+
+    def _lifts(self, alpha: Floats) -> Lifts:
+        if self.adjusted is not None:
+            return self.adjusted.lifts(alpha=alpha)
         (control, treatment), (own, other) = self.value, self.variance
-        lifts = lift.relative(control, own, treatment, other, alpha=np.where(has_limits, alpha, 0.5))
-        found = has_limits & np.isfinite(lifts.lower) & np.isfinite(lifts.upper)
-        return np.where(found, lifts.lower, np.nan), np.where(found, lifts.upper, np.nan)
+        return lift.relative(control, own, treatment, other, alpha=alpha)
+
+
+def _look_variance(sample: Sample, fixed: Comparisons) -> Floats:
+    """The variance that looks decide by.
+
+    Shares have two. The pooled one, behind the statistic, keeps early looks from crossing too often; the unpooled one
+    is the larger under a very uneven split. The larger one decides and gives the interval.
+    """
+    if isinstance(sample, AdjustedSample):
+        return np.fmax(sample.null_variance, fixed.variance)
+    return np.fmax(np.square(divide(fixed.difference, fixed.statistic)), fixed.variance)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from itertools import pairwise
 
+from experiments import covariates
 from experiments.actors import outcomes_with_unit, with_outcomes
 from experiments.cohorts import decode
 from experiments.plan import PlannedKpi
@@ -59,10 +60,10 @@ WHERE place <= {most} - (
 """A value that is a segment stays one, whatever becomes common later: slices derived on other days must agree."""
 
 UNITS = """
-SELECT e.variant_id, (e.exposed_at AT TIME ZONE 'UTC')::date AS entered_on{segments}{columns}
+SELECT e.variant_id, (e.exposed_at AT TIME ZONE 'UTC')::date AS entered_on{segments}{columns}{covariates}
 FROM ({parts}) e
 """
-"""A row a unit, with its number for each KPI."""
+"""A row a unit, with its number for each KPI, and its covariate where the plan names one."""
 PART = """(
     SELECT e.variant_id, e.exposed_at, e.attributes{numbers} FROM exposures e{outcomes}
     WHERE {enrolled}{within}{group}{order}
@@ -95,11 +96,13 @@ FROM exposures e WHERE {enrolled} GROUP BY 3, 4
 ON CONFLICT (experiment_id, segment, variant_id, entered_on) DO UPDATE SET crossovers = excluded.crossovers
 """
 MOMENTS = """
-INSERT INTO moments (experiment_id, definition_id, segment, variant_id, entered_on, n, mean, m2)
-SELECT {experiment}, k.definition_id, g.segment, g.variant_id, g.entered_on, k.m[1], k.m[4] / k.m[1], k.m[5]
+INSERT INTO moments (experiment_id, definition_id, segment, variant_id, entered_on, n, mean, m2, mean_x, m2_x, c_xy,
+    missing)
+SELECT {experiment}, k.definition_id, g.segment, g.variant_id, g.entered_on, k.m[1], k.m[4] / k.m[1], k.m[5],
+    k.x[2] / k.x[1], k.x[3], k.x[6], k.missing
 FROM (
     SELECT {segment} AS segment, variant_id, entered_on, {sums} FROM cells GROUP BY GROUPING SETS ({sets})
-) g CROSS JOIN LATERAL (VALUES {rows}) AS k (definition_id, until, m)
+) g CROSS JOIN LATERAL (VALUES {rows}) AS k (definition_id, until, m, x, missing)
 WHERE g.entered_on + 1 + k.until <= '{through}'
 """
 DURATIONS = """
@@ -157,15 +160,20 @@ class Derivation:
 
     def units(self) -> Statement:
         """Read a row for each unit, with its number `k` of each definition."""
-        return self._with_attributes(
+        kpis = self.piece.kpis
+        names = [*self.attributes, *covariates.attributes(kpis)]
+        statement, _ = self._filled(
             UNITS,
             segments="".join(self._segment(place) for place in range(1, len(self.attributes) + 1)),
-            columns="".join(f", k{planned.definition.id:d}" for planned in self.piece.kpis),
+            columns="".join(f", k{planned.definition.id:d}" for planned in kpis),
+            covariates=covariates.columns(kpis, names),
             parts=" UNION ALL ".join(self._part(low, high) for low, high in pairwise([None, *self.bounds, None])),
         )
+        return statement, (names,) if names else ()
 
     def _part(self, low: str | None, high: str | None) -> str:
         numbers = {f"k{kpi.definition.id:d}": decode(kpi).per_unit(self.numbers) for kpi in self.piece.kpis}
+        numbers |= covariates.numbers(self.piece.kpis, self.numbers)
         part, _ = self._filled(
             PART,
             numbers="".join(f", {sql} AS {name}" for name, sql in numbers.items()),
@@ -179,7 +187,7 @@ class Derivation:
 
     def _cells(self) -> Statement:
         durations = [f"k{planned.definition.id:d}" for planned in self._kpis(Aggregate.DURATIONS)]
-        sums = [SUMS.format(id=planned.definition.id) for planned in self._kpis(Aggregate.MOMENTS)]
+        sums = [_sums(planned) for planned in self._kpis(Aggregate.MOMENTS)]
         units, arguments = self.units()
         cells = CELLS.format(
             alike=", ".join(["variant_id", "entered_on", *self._segments, *durations]),
@@ -193,14 +201,14 @@ class Derivation:
         return SEGMENT.format(place=place, experiment=self.experiment_id, said=said)
 
     def _outcomes(self, within: str) -> str:
-        kinds = [decode(planned) for planned in self.piece.kpis]
-        start = 24 * min(kind.window[0] for kind in kinds)
+        windows = [decode(planned).window for planned in self.piece.kpis]
+        start = 24 * min([first for first, _ in windows] + [-days for _, days in covariates.before(self.piece.kpis)])
         return OUTCOMES.format(
             joined=with_outcomes(self.unit, workspace_id=self.workspace_id, experiment_id=self.experiment_id),
             events=self._events,
             within=within,
             start=f" + interval '{start} hours'" if start else "",
-            until=24 * max(kind.window[1] for kind in kinds),
+            until=24 * max(until for _, until in windows),
         )
 
     def _entries(self) -> Iterator[Statement]:
@@ -211,13 +219,8 @@ class Derivation:
     def _moments(self) -> Iterator[Statement]:
         kpis = list(self._kpis(Aggregate.MOMENTS))
         if kpis:
-            row = "({id}, {until}, g.m{id})"
             yield self._filled(
-                MOMENTS,
-                sums=", ".join(f"pooled(m{planned.definition.id:d}) AS m{planned.definition.id:d}" for planned in kpis),
-                rows=", ".join(
-                    row.format(id=planned.definition.id, until=decode(planned).window[1]) for planned in kpis
-                ),
+                MOMENTS, sums=", ".join(map(_pooled, kpis)), rows=", ".join(_row(planned) for planned in kpis)
             )
 
     def _kpis(self, aggregate: Aggregate) -> Iterator[PlannedKpi]:
@@ -278,6 +281,20 @@ class Derivation:
     @property
     def _days(self) -> str:
         return "{" + ", ".join(day.isoformat() for day in sorted(self.piece.days or ())) + "}"
+
+
+def _sums(planned: PlannedKpi) -> str:
+    return SUMS.format(id=planned.definition.id) if planned.covariate is None else covariates.sums(planned)
+
+
+def _pooled(planned: PlannedKpi) -> str:
+    pooled = f"pooled(m{planned.definition.id:d}) AS m{planned.definition.id:d}"
+    return pooled if planned.covariate is None else f"{pooled}, {covariates.missing(planned)}"
+
+
+def _row(planned: PlannedKpi) -> str:
+    number, until = planned.definition.id, decode(planned).window[1]
+    return f"({number:d}, {until}, g.m{number:d}, {covariates.row(planned)})"
 
 
 def _between(alias: str, low: str | None, high: str | None) -> str:

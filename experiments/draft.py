@@ -6,12 +6,13 @@ Pure: the KPIs it names come in as `Measure`s. Every rule that is broken is told
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from experiments.enums import Kind, Policy, Role
-from experiments.plan import PinnedBaseline, PinnedDefinition, Plan, PlannedKpi, PlannedVariant, Rules
+from experiments.enums import Kind, Policy, Role, Slopes
+from experiments.plan import Covariate, PinnedBaseline, PinnedDefinition, Plan, PlannedKpi, PlannedVariant, Rules
 from kpi import kinds
 from kpi.enums import Change
 from kpi.errors import Code, Problem
 from kpi.ingest import is_text
+from kpi.kinds.shape import LONGEST_WINDOW
 from kpi.service import LARGEST, SMALLEST, absent, is_size, key_problems, text_problems
 from kpi.tables import Kpi
 
@@ -21,7 +22,19 @@ MOST_LOOKS = 60
 MOST_SEGMENT_ATTRIBUTES = 5
 LONGEST_HORIZON = 730
 """Days."""
+LARGEST_CORRELATION = 0.99
+"""A covariate that said more of the KPI would be the KPI."""
 SMALLEST_ALPHA, LARGEST_ALPHA, LARGEST_POWER = 0.0001, 0.5, 0.999
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CovariateChoice:
+    """What a KPI is to be adjusted for: exactly one of an attribute, and the KPI over so many days before exposure."""
+
+    attribute: str | None = None
+    pre_exposure_days: int | None = None
+    when_missing: float = 0.0
+    correlation: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +46,7 @@ class KpiChoice:
     mde_difference: float | None = None
     mde_lift: float | None = None
     margin: float | None = None
+    covariate: CovariateChoice | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +177,8 @@ def kpi_problems(plan: PlanChoice, measured: Mapping[str, Measure], *, is_sketch
             problems.append(bad(f"The KPI “{choice.kpi}” is in the plan twice.", *path, "kpi"))
         problems += _effect_problems(choice, measured.get(choice.kpi), path, is_sketch=is_sketch)
         problems += _horizon_problems(plan, measured.get(choice.kpi), path)
+        if choice.covariate is not None:
+            problems += _covariate_problems(choice.covariate, measured.get(choice.kpi), (*path, "covariate"))
     return problems
 
 
@@ -207,6 +223,29 @@ def _horizon_problems(plan: PlanChoice, measure: Measure | None, path: tuple[str
     return [bad(sentence, *path, "kpi")]
 
 
+def _covariate_problems(covariate: CovariateChoice, measure: Measure | None, path: tuple[str, ...]) -> list[Problem]:
+    problems: list[Problem] = []
+    if measure is not None and kinds.REGISTRY[measure.definition.kind].aggregate is not kinds.Aggregate.MOMENTS:
+        sentence = f"“{measure.kpi.key}” is a time; only a share or a mean per unit is adjusted for a covariate."
+        problems.append(bad(sentence, *path))
+    if (covariate.attribute is None) == (covariate.pre_exposure_days is None):
+        problems.append(bad("A covariate is an attribute, or the KPI over some days before exposure: one.", *path))
+    if covariate.attribute is not None and not (1 <= len(covariate.attribute) <= 100 and is_text(covariate.attribute)):
+        problems.append(bad("An attribute's name has 1 to 100 characters of text.", *path, "attribute"))
+    if covariate.pre_exposure_days is not None and not 1 <= covariate.pre_exposure_days <= LONGEST_WINDOW:
+        sentence = f"The time before exposure is 1 to {LONGEST_WINDOW} days."
+        problems.append(bad(sentence, *path, "preExposureDays"))
+    if not abs(covariate.when_missing) <= LARGEST:
+        problems.append(bad(f"whenMissing is a number of a size up to {LARGEST:g}.", *path, "whenMissing"))
+    if covariate.when_missing != 0 and covariate.attribute is None:
+        sentence = "Only an attribute can be missing: who did nothing before exposure has a value of 0."
+        problems.append(bad(sentence, *path, "whenMissing"))
+    if covariate.correlation is not None and not abs(covariate.correlation) <= LARGEST_CORRELATION:
+        sentence = f"A correlation lies between -{LARGEST_CORRELATION} and {LARGEST_CORRELATION}."
+        problems.append(bad(sentence, *path, "correlation"))
+    return problems
+
+
 def complete(
     key: str,
     hypothesis: str,
@@ -225,7 +264,8 @@ def complete(
         looks=plan.looks,
         comparisons=primaries * (len(variants) - 1),
     )
-    planned = [_planned(choice, measured[choice.kpi], rules) for choice in plan.kpis]
+    slopes = Slopes.ONE if len({variant.weight for variant in variants}) == 1 else Slopes.EACH
+    planned = [_planned(choice, measured[choice.kpi], rules, slopes) for choice in plan.kpis]
     return Plan(
         experiment=key,
         hypothesis=hypothesis,
@@ -247,7 +287,7 @@ def complete(
     )
 
 
-def _planned(choice: KpiChoice, measure: Measure, rules: Rules) -> PlannedKpi:
+def _planned(choice: KpiChoice, measure: Measure, rules: Rules, slopes: Slopes) -> PlannedKpi:
     mde = choice.mde_difference
     if choice.mde_lift is not None and measure.baseline is not None:
         mde = choice.mde_lift * abs(measure.baseline.value)
@@ -261,6 +301,18 @@ def _planned(choice: KpiChoice, measure: Measure, rules: Rules) -> PlannedKpi:
         mde=mde,
         margin=choice.margin,
         information=rules.information(choice.role, mde if mde is not None else choice.margin),
+        covariate=None if choice.covariate is None else _covariate(choice.covariate, slopes),
+    )
+
+
+def _covariate(choice: CovariateChoice, slopes: Slopes) -> Covariate:
+    """One slope for arms of one size; one for each where the split is uneven, which a common one may make worse."""
+    return Covariate(
+        attribute=choice.attribute,
+        pre_exposure_days=choice.pre_exposure_days,
+        when_missing=choice.when_missing,
+        slopes=slopes,
+        correlation=choice.correlation,
     )
 
 

@@ -63,3 +63,10 @@ class Policy(StrEnum):
     GROUP_SEQUENTIAL = "GROUP_SEQUENTIAL"
     ALWAYS_VALID = "ALWAYS_VALID"
     FIXED = "FIXED"
+
+
+class Slopes(StrEnum):
+    """How many slopes an adjustment for a covariate has: one for both arms, or one for each."""
+
+    ONE = "ONE"
+    EACH = "EACH"

@@ -10,7 +10,8 @@ from enum import StrEnum
 
 import asyncpg
 
-from experiments import queries
+from experiments import covariates, queries
+from experiments import plan as plans
 from kpi import queries as rows
 from kpi.errors import NotFound
 from kpi.events import first_id
@@ -65,7 +66,8 @@ async def extract(connection: asyncpg.Connection, *, workspace_id: int, noun: No
         arguments: tuple[object, ...] = (workspace_id, experiment_id, start.date(), end.date())
         return Extract(columns=AGGREGATES, statement=queries.EXPORT_AGGREGATES, arguments=arguments)
     if noun is Noun.OUTCOMES:
-        arguments = (workspace_id, experiment_id, unit, start, end, first_id(start), first_id(end))
+        days = 0 if experiment_id is None else await _days_before(connection, experiment_id)
+        arguments = (workspace_id, experiment_id, unit, start, end, first_id(start), first_id(end), days)
         return Extract(columns=OUTCOMES, statement=queries.EXPORT_OUTCOMES, arguments=arguments)
     names = await queries.attribute_names(connection, workspace_id, experiment_id)
     return Extract(
@@ -91,7 +93,17 @@ AGGREGATES: dict[str, type] = {
     "mean": float,
     "m2": float,
     **dict.fromkeys(COUNTS, int),
+    "meanX": float,
+    "m2X": float,
+    "cXy": float,
+    "missing": int,
 }
+
+
+async def _days_before(connection: asyncpg.Connection, experiment_id: int) -> int:
+    """The days before exposure that an experiment reads."""
+    found = await queries.sealed_plan(connection, experiment_id)
+    return covariates.longest(plans.from_document(found.document).kpis)
 
 
 async def _names(connection: asyncpg.Connection, workspace_id: int, unit: str) -> list[str]:

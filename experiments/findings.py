@@ -9,9 +9,9 @@ import numpy as np
 
 from experiments.enums import Policy, Role
 from experiments.looks import Course
-from experiments.plan import PlannedVariant
+from experiments.plan import Covariate, PlannedVariant
 from kpi.kinds.shape import Floats, Scale
-from stats.results import Interval, Reason
+from stats.results import Comparisons, Interval, Reason
 
 
 def number(value: SupportsFloat) -> float | None:
@@ -28,6 +28,15 @@ def numbers(values: Floats) -> list[Any]:
         found = values.astype(object)
         found[~finite] = None
     return list(found.tolist())
+
+
+def intervals(lower: Floats, upper: Floats, level: Floats) -> list[Interval | None]:
+    """An interval for each pair of limits, None unless both are finite."""
+    levels = np.broadcast_to(level, lower.shape).ravel().tolist()
+    return [
+        None if low is None or high is None else Interval(lower=low, upper=high, level=one)
+        for low, high, one in zip(numbers(lower.ravel()), numbers(upper.ravel()), levels, strict=True)
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +58,16 @@ class FixedTest:
     interval: Interval
 
 
+def fixed_tests(fixed: Comparisons) -> list[FixedTest | None]:
+    """One for each comparison, None where it has no answer."""
+    statistics, p_values = fixed.statistic.ravel().tolist(), fixed.p_value.ravel().tolist()
+    limits = intervals(fixed.lower, fixed.upper, fixed.level)
+    return [
+        None if interval is None else FixedTest(statistic=statistic, p_value=p_value, interval=interval)
+        for statistic, p_value, interval in zip(statistics, p_values, limits, strict=True)
+    ]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlwaysValidTest:
     """The test that may be read at any time. The p-value is the smallest so far; the e-value is today's (its log)."""
@@ -56,6 +75,24 @@ class AlwaysValidTest:
     p_value: float
     log_e_value: float
     interval: Interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adjustment:
+    """What a covariate did to a comparison: its slopes in both arms, and the comparison as it is without it.
+
+    `variance_reduction` is 1 minus the adjusted over the unadjusted variance of the difference. `missing` is the share
+    of units for which a number stands in.
+    """
+
+    covariate: Covariate
+    control_slope: float
+    treatment_slope: float
+    missing: float
+    variance_reduction: float | None
+    difference: float | None
+    standard_error: float | None
+    fixed: FixedTest | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +159,7 @@ class Finding:
     """One comparison of a variant with control. Where there is no answer, `reason` says why.
 
     A finding that the group-sequential test has decided is read at the look that decided; any other at the latest day.
+    With an adjustment the difference, the lift and all tests are the adjusted ones; the arms' values are as measured.
     """
 
     kpi: str
@@ -153,6 +191,7 @@ class Finding:
     baseline: BaselineTest | None
     series: Series
     curves: Curves | None
+    adjustment: Adjustment | None
 
     @property
     def is_better(self) -> bool:

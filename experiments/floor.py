@@ -2,18 +2,19 @@
 
 A workspace that keeps raw rows for N days has a floor N days back, or further where an experiment still needs its rows:
 a day is frozen only when the longest window of all its KPIs has closed and some days for late rows have passed since.
-From then on no late row, stop or full recompute derives it anew. The aggregates stay.
+From then on no late row, stop or full recompute derives it anew. The aggregates stay. Outcomes before the floor are
+kept as long as a covariate of a later day reads them.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 
 import asyncpg
 
+from experiments import covariates, queries
 from experiments import plan as plans
-from experiments import queries
 from experiments.cohorts import decode
 from experiments.slices import DAY, EVER
 from kpi import queries as rows
@@ -24,6 +25,7 @@ GRACE = timedelta(days=7)
 """How long outcomes may come late, at the least, after the window they belong to has closed."""
 LOCK_SECONDS = 2
 """How long rows that come in may be kept waiting while the floor is raised."""
+NEVER = datetime.max.replace(tzinfo=UTC)
 BATCH = 5_000
 """Rows dropped in one transaction at most."""
 
@@ -89,7 +91,7 @@ async def raise_floor(connection: asyncpg.Connection, *, workspace_id: int, rete
 
 async def _next(connection: asyncpg.Connection, workspace_id: int, retention_days: int, now: datetime) -> Floor | None:
     """The next floor; None where it would not be higher, or the aggregates lack something below it or are at work."""
-    holders = map(_holder, await queries.started_in(connection, workspace_id, now))
+    holders = [_holder(row, now) for row in await queries.started_in(connection, workspace_id)]
     risen = floor(retention_days, now.astimezone(UTC).date(), holders)
     last = await rows.frozen_before(connection, workspace_id)
     is_higher = risen.frozen_before > (last or EVER)
@@ -112,6 +114,9 @@ async def drop_rows(connection: asyncpg.Connection, *, workspace_id: int) -> boo
         return False
     if await queries.drop_exposures(connection, workspace_id, end, BATCH):
         return True
+    end = min(end, await _needed_from(connection, workspace_id, row["frozen_before"]))
+    if row["dropped_before"] is not None and row["dropped_before"] >= end:
+        return False
     first = first_id(row["dropped_before"]) if row["dropped_before"] else UUID(int=0)
     until = await rows.nth_outcome(connection, workspace_id, first, first_id(end), BATCH)
     await rows.drop_outcomes(connection, workspace_id, first, until or first_id(end))
@@ -121,11 +126,24 @@ async def drop_rows(connection: asyncpg.Connection, *, workspace_id: int) -> boo
     return until is not None
 
 
-def _holder(row: asyncpg.Record) -> Holder:
+async def _needed_from(connection: asyncpg.Connection, workspace_id: int, frozen_before: date) -> datetime:
+    """When the first outcomes happened that covariates of days still to be derived may read."""
+    found = NEVER
+    for row in await queries.started_in(connection, workspace_id):
+        days = covariates.longest(plans.from_document(row["plan"]).kpis)
+        first = max(frozen_before, row["started_at"].astimezone(UTC).date())
+        frozen_on = _day(row["frozen_at"])
+        if days and not row["is_given"] and (frozen_on is None or frozen_on >= frozen_before):
+            found = min(found, datetime.combine(first, time(tzinfo=UTC)) - days * DAY)
+    return found
+
+
+def _holder(row: asyncpg.Record, now: datetime) -> Holder:
+    """Aggregates that are handed in are due at a time, sent or not: who gets none any more holds up nobody."""
     plan = plans.from_document(row["plan"])
     return Holder(
         window=timedelta(days=max(decode(planned).window[1] for planned in plan.kpis)),
-        through=_day(row["data_through"]),
+        through=_day(now if row["is_given"] else row["data_through"]),
         frozen_on=_day(row["frozen_at"]),
         is_given=row["is_given"],
     )

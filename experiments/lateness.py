@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, time
 
 import asyncpg
 
+from experiments import covariates
 from experiments.actors import outcomes_with_unit
 from experiments.cohorts import decode
 from experiments.plan import Plan
@@ -14,7 +15,7 @@ OUTCOMES = """
 SELECT DISTINCT (x.exposed_at AT TIME ZONE 'UTC')::date AS day
 FROM {acted} JOIN exposures x ON x.experiment_id = $1 AND x.unit = acted.unit
 WHERE o.ingest_id BETWEEN $2 AND $3 AND o.ingest_id = ANY($4::bigint[]) AND o.event_id = ANY($5::int[])
-    AND o.occurred_at < $6 AND o.occurred_at >= x.exposed_at
+    AND o.occurred_at < $6 AND o.occurred_at >= x.exposed_at - make_interval(hours => 24 * $8::int)
     AND o.occurred_at < x.exposed_at + make_interval(hours => 24 * $7::int)
 """
 """The units that did something before the last midnight."""
@@ -68,6 +69,7 @@ async def _of_outcomes(
         list(events),
         datetime.combine(before, time(tzinfo=UTC)),
         max(decode(planned).window[1] for planned in plan.kpis),
+        covariates.longest(plan.kpis),
     )
     return frozenset(row["day"] for row in rows)
 

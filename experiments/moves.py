@@ -19,7 +19,7 @@ from experiments.tables import Experiment, Step
 from kpi.errors import Code, Invalid, NotFound, Problem
 from kpi.gate import midnight
 from kpi.ingest import EARLIEST, SKEW
-from kpi.queries import hold_floor
+from kpi.queries import hold_clearing, hold_floor
 from kpi.service import text_problems
 
 
@@ -38,6 +38,7 @@ async def start(
     session: AsyncSession, *, actor: Actor, experiment_id: int, started_at: datetime | None = None
 ) -> Experiment:
     """Seal the plan and start. A start in the past, to take in history, shows as a plan sealed after its data."""
+    await hold_clearing(session, actor.workspace_id)  # what its covariates read is not being dropped just now
     experiment = await locked(session, actor, experiment_id)
     if lifecycle.is_done(experiment.state, Action.START):
         return experiment

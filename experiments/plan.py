@@ -12,10 +12,11 @@ from typing import Any
 import msgspec
 import rfc8785
 
-from experiments.enums import Kind, Policy, Role
+from experiments.enums import Kind, Policy, Role, Slopes
 from kpi.enums import Change, Direction, Unit
 from kpi.kinds.shape import Scale
 from stats import power
+from stats.design import factors
 from stats.sequential import group_sequential
 
 
@@ -41,6 +42,21 @@ class PinnedBaseline:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Covariate:
+    """What is known of a unit before its exposure and explains a part of the KPI: an attribute, or the KPI before.
+
+    A number given with the exposure, `when_missing` where it is not; or the KPI's own value over the days before
+    exposure. `slopes` follow from the planned split. `correlation` to the KPI is what the units are planned on.
+    """
+
+    attribute: str | None
+    pre_exposure_days: int | None
+    when_missing: float
+    slopes: Slopes
+    correlation: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedKpi:
     """One KPI's part in the plan. `mde` and `margin` are absolute differences in the KPI's own units.
 
@@ -57,6 +73,7 @@ class PlannedKpi:
     mde: float | None
     margin: float | None
     information: float | None
+    covariate: Covariate | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +134,8 @@ class Plan:
         unit_variance = first.baseline.standard_error**2 * first.baseline.n
         control, *others = (variant.weight for variant in self.variants)
         rarest = min(others)
+        if first.covariate is not None and first.covariate.correlation is not None:
+            unit_variance *= float(factors.cuped(first.covariate.correlation))
         return first.information * unit_variance * (1 / control + 1 / rarest) * (control + sum(others))
 
 
@@ -163,8 +182,12 @@ def from_document(document: dict[str, Any]) -> Plan:
 
 
 def to_document(plan: Plan) -> dict[str, Any]:
-    """The plan as plain JSON values."""
-    return dict(msgspec.to_builtins(plan))
+    """The plan as plain JSON values. A KPI without a covariate does not name one, as before there were any."""
+    document: dict[str, Any] = msgspec.to_builtins(plan)
+    for kpi in document["kpis"]:
+        if kpi["covariate"] is None:
+            del kpi["covariate"]
+    return document
 
 
 def canonical(plan: Plan) -> bytes:

@@ -6,11 +6,11 @@ from datetime import date, datetime
 from typing import Any
 
 import asyncpg
-from sqlmodel import col, func, select
+from sqlmodel import col, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from experiments.cells import Cohort, Place, Value
-from experiments.tables import Experiment, Refresh, StatusChange, Variant
+from experiments.tables import DayMoments, Experiment, Refresh, StatusChange, Variant
 from kpi.enums import Unit
 from kpi.ingest import is_text
 from kpi.tables import Ingest
@@ -75,6 +75,15 @@ async def outdate(session: AsyncSession, experiment: Experiment, now: datetime) 
         )
     )
     await session.exec(select(func.pg_notify("truelift_ingested", str(experiment.workspace_id))))
+
+
+async def forget_covariates(session: AsyncSession, experiment_id: int, definition_ids: Collection[int]) -> None:
+    """Drop the sums of covariates that no plan names any more, also of days that nothing derives anew."""
+    of = col(DayMoments.experiment_id) == experiment_id
+    nothing = {"mean_x": None, "m2_x": None, "c_xy": None, "missing": None}
+    await session.exec(
+        update(DayMoments).where(of, col(DayMoments.definition_id).in_(definition_ids)).values(**nothing)
+    )
 
 
 async def refreshes_of(session: AsyncSession, experiment_ids: Collection[int]) -> dict[int, Refresh]:
@@ -357,9 +366,18 @@ class CellTable:
     numbers: dict[str, str]
 
 
+MOMENTS = {
+    "n": "int",
+    "mean": "float8",
+    "m2": "float8",
+    "mean_x": "float8",
+    "m2_x": "float8",
+    "c_xy": "float8",
+    "missing": "int",
+}
 CELL_TABLES = (
     CellTable(name="entry_counts", keys=(), numbers={"n": "int", "crossovers": "int"}),
-    CellTable(name="moments", keys=("definition_id",), numbers={"n": "int", "mean": "float8", "m2": "float8"}),
+    CellTable(name="moments", keys=("definition_id",), numbers=MOMENTS),
     CellTable(name="durations", keys=("definition_id", "day"), numbers={"events": "int", "losses": "int"}),
 )
 COHORT = ("experiment_id", "segment", "variant_id", "entered_on")
@@ -381,7 +399,8 @@ async def cells(connection: asyncpg.Connection, cohorts: Collection[Cohort]) -> 
         statement = READ_CELLS.format(columns=", ".join(names), table=table.name, cohort=", ".join(COHORT))
         for row in await connection.fetch(statement, *columns):
             place = tuple(row[: len(COHORT)]), row.get("definition_id"), row.get("day")
-            found[place] = tuple(row[name] for name in table.numbers)
+            # A KPI without a covariate has none of its numbers; they are the last ones.
+            found[place] = tuple(row[name] for name in table.numbers if row[name] is not None)
     return found
 
 
@@ -389,7 +408,7 @@ async def write_cells(connection: asyncpg.Connection, changed: Mapping[Place, Va
     """Let cells say this, whatever they said before."""
     for table in CELL_TABLES:
         rows = [
-            (*place[0], *place[1:][: len(table.keys)], *value)
+            (*place[0], *place[1:][: len(table.keys)], *value, *[None] * (len(table.numbers) - len(value)))
             for place, value in changed.items()
             if sum(key is not None for key in place[1:]) == len(table.keys)
         ]
@@ -424,19 +443,14 @@ def _write(table: CellTable) -> str:
 # --- what is kept, and for how long ----------------------------------------------------------------------------------
 
 
-async def started_in(connection: asyncpg.Connection, workspace_id: int, now: datetime) -> list[asyncpg.Record]:
-    """A workspace's started experiments, each with how far its data reach.
-
-    Aggregates that are handed in are due at a time, sent or not: an experiment that gets none any more holds up nobody.
-    """
+async def started_in(connection: asyncpg.Connection, workspace_id: int) -> list[asyncpg.Record]:
+    """A workspace's started experiments, each with its last refresh, and whether its aggregates are handed in."""
     return list(
         await connection.fetch(
-            "SELECT e.id, e.plan, e.frozen_at, CASE WHEN e.given_at IS NULL THEN r.data_through ELSE $2 END"
-            " AS data_through, e.given_at IS NOT NULL AS is_given"
+            "SELECT e.id, e.plan, e.started_at, e.frozen_at, r.data_through, e.given_at IS NOT NULL AS is_given"
             " FROM experiments e LEFT JOIN refreshes r ON r.experiment_id = e.id"
             " WHERE e.workspace_id = $1 AND e.started_at IS NOT NULL ORDER BY e.id",
             workspace_id,
-            now,
         )
     )
 
@@ -549,12 +563,14 @@ WHERE o.workspace_id = $1 AND o.id >= $6 AND o.id < $7 AND o.occurred_at >= $4 A
     AND ($3::text[] IS NULL OR o.unit = ANY($3))
     AND ($2::int IS NULL OR EXISTS (
         SELECT FROM exposures x JOIN experiments e ON e.id = x.experiment_id
-        WHERE x.experiment_id = $2 AND x.unit = o.unit AND x.exposed_at <= o.occurred_at
+        WHERE x.experiment_id = $2 AND x.unit = o.unit
+            AND x.exposed_at <= o.occurred_at + make_interval(hours => 24 * $8::int)
             AND e.plan -> 'events' @> to_jsonb(v.name)
     ))
 ORDER BY o.id
 """
-"""In the order of time. Of an experiment: what its units did that it reads, from their exposure on."""
+"""In the order of time. Of an experiment: what its units did that it reads, from their exposure on, or from the days
+before it that a covariate reads."""
 EXPORT_EXPOSURES = """
 SELECT e.key, x.unit, said.variant, said.at, said.is_crossing{attributes}
 FROM experiments e JOIN exposures x ON x.experiment_id = e.id JOIN variants v ON v.id = x.variant_id
@@ -571,16 +587,19 @@ times the lowest number enters, so the highest crosses."""
 EXPORT_AGGREGATES = """
 WITH cells AS (
     SELECT experiment_id, segment, variant_id, entered_on, NULL::int AS definition_id, n, crossovers,
-        NULL::float8 AS mean, NULL::float8 AS m2, NULL::int AS day, NULL::int AS events, NULL::int AS losses
+        NULL::float8 AS mean, NULL::float8 AS m2, NULL::int AS day, NULL::int AS events, NULL::int AS losses,
+        NULL::float8 AS mean_x, NULL::float8 AS m2_x, NULL::float8 AS c_xy, NULL::int AS missing
     FROM entry_counts
-    UNION ALL SELECT experiment_id, segment, variant_id, entered_on, definition_id, n, NULL, mean, m2, NULL, NULL, NULL
+    UNION ALL SELECT experiment_id, segment, variant_id, entered_on, definition_id, n, NULL, mean, m2, NULL, NULL, NULL,
+        mean_x, m2_x, c_xy, missing
     FROM moments
     UNION ALL SELECT experiment_id, segment, variant_id, entered_on, definition_id, NULL, NULL, NULL, NULL, day, events,
-        losses
+        losses, NULL, NULL, NULL, NULL
     FROM durations
 )
 SELECT e.key, v.key, c.entered_on::text, k.key, nullif(c.segment, ''), c.n,
-    CASE WHEN c.segment = '' THEN c.crossovers END, c.mean, c.m2, c.day, c.events, c.losses
+    CASE WHEN c.segment = '' THEN c.crossovers END, c.mean, c.m2, c.day, c.events, c.losses,
+    c.mean_x, c.m2_x, c.c_xy, c.missing
 FROM experiments e JOIN refreshes r ON r.experiment_id = e.id JOIN cells c ON c.experiment_id = e.id
     JOIN variants v ON v.id = c.variant_id
     LEFT JOIN definitions d ON d.id = c.definition_id LEFT JOIN kpis k ON k.id = d.kpi_id

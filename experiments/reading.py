@@ -9,18 +9,29 @@ from itertools import product
 
 import numpy as np
 
-from experiments import looks
+from experiments import adjustment, looks
 from experiments.cohorts import Aggregates, Block
 from experiments.curves import curves
 from experiments.daily import Daily, Read
 from experiments.enums import Policy, Role
-from experiments.findings import AlwaysValidTest, Arm, BaselineTest, Curves, Finding, FixedTest, Series, numbers
+from experiments.findings import (
+    Adjustment,
+    AlwaysValidTest,
+    Arm,
+    BaselineTest,
+    Curves,
+    Finding,
+    Series,
+    fixed_tests,
+    intervals,
+    numbers,
+)
 from experiments.looks import Course, Look, Span
 from experiments.plan import Plan
 from kpi.kinds.shape import Floats, Ints
 from kpi.kinds.time_to_value import SurvivalSample
 from stats import baseline
-from stats.results import Interval, reason_of
+from stats.results import reason_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +94,7 @@ class Reading:
         plan, asked = moment.plan, block.questions
         alpha = np.array([plan.alpha_each if one.role is Role.PRIMARY else plan.alpha for one in asked])
         information = np.array([one.planned.information or np.nan for one in asked])
-        sample = block.kind.read(block.cohorts, moment.ages, block.until)
+        sample = adjustment.read(block, moment.ages)
         daily = Daily.of(sample, alpha[:, np.newaxis, np.newaxis], information[:, np.newaxis, np.newaxis])
         planned = {until: moment.looks(until) for until in set(block.until.tolist())}
         calendars = [planned[until] for until in block.until.tolist() for _ in plan.variants[1:]]
@@ -93,7 +104,7 @@ class Reading:
             moment=moment,
             block=block,
             daily=daily,
-            read=Read.of(plan.policy, daily, courses, at),
+            read=Read.of(plan.policy, daily, courses, at, alpha[:, np.newaxis]),
             at=at,
             courses=courses,
             is_over=[
@@ -115,14 +126,14 @@ class Reading:
         plan, read = self.moment.plan, self.read
         read_on = self.moment.snapshots and [self.moment.snapshots[at] for at in self.at.ravel().tolist()]
         control, treatment = self._arms()
-        difference, lift = numbers(read.fixed.difference.ravel()), numbers(read.relative().ravel())
+        difference, lifts = numbers(read.fixed.difference.ravel()), read.lifts()
         standard_error = numbers(np.sqrt(read.fixed.variance).ravel())
-        interval = _intervals(read.lower, read.upper, read.fixed.level)
-        lift_interval = _intervals(*read.relative_limits(), read.fixed.level)
+        lift, lift_interval = numbers(lifts.lift.ravel()), intervals(lifts.lower, lifts.upper, read.fixed.level)
+        interval = intervals(read.lower, read.upper, read.fixed.level)
         p_value, adjusted_p_value = numbers(read.p_value.ravel()), numbers(adjusted.ravel())
         reason = [reason_of(code) for code in read.fixed.reason.ravel().tolist()]
-        fixed, always_valid, baselines = _fixed_tests(read), _always_valid_tests(read), self._baselines()
-        series = self._series()
+        fixed, always_valid, baselines = fixed_tests(read.fixed), _always_valid_tests(read), self._baselines()
+        series, adjustments = self._series(), self._adjustments()
         return [
             Finding(
                 kpi=question.planned.kpi,
@@ -154,6 +165,7 @@ class Reading:
                 baseline=baselines[place],
                 series=series[place],
                 curves=self.curves[place],
+                adjustment=adjustments[place],
             )
             for place, (question, variant) in enumerate(product(self.block.questions, plan.variants[1:]))
         ]
@@ -195,7 +207,7 @@ class Reading:
             alpha=self.moment.plan.alpha,
         )
         (own, own_interval, own_p), (difference, interval, p_value) = (
-            (numbers(arm.difference.ravel()), _intervals(arm.lower, arm.upper, arm.level), numbers(arm.p_value.ravel()))
+            (numbers(arm.difference.ravel()), intervals(arm.lower, arm.upper, arm.level), numbers(arm.p_value.ravel()))
             for arm in (tests[0], tests[1])
         )
         return [
@@ -215,6 +227,13 @@ class Reading:
             )
             for place, one in enumerate(one for one in pinned for _ in range(self.at.shape[-1]))
         ]
+
+    def _adjustments(self) -> list[Adjustment | None]:
+        """What the covariates of the plan did."""
+        if self.read.adjusted is None:
+            return [None] * self.at.size
+        covariates = [question.planned.covariate for question in self.block.questions for _ in range(self.at.shape[-1])]
+        return self.read.adjusted.adjustments(covariates, self.read.fixed.variance)
 
     def _series(self) -> list[Series]:
         days, daily = self.moment.snapshots, self.daily
@@ -253,31 +272,11 @@ def _courses(moment: Moment, block: Block, daily: Daily, calendars: list[tuple[L
     return found
 
 
-def _fixed_tests(read: Read) -> list[FixedTest | None]:
-    fixed = read.fixed
-    statistics, p_values = fixed.statistic.ravel().tolist(), fixed.p_value.ravel().tolist()
-    return [
-        None if interval is None else FixedTest(statistic=statistic, p_value=p_value, interval=interval)
-        for statistic, p_value, interval in zip(
-            statistics, p_values, _intervals(fixed.lower, fixed.upper, fixed.level), strict=True
-        )
-    ]
-
-
 def _always_valid_tests(read: Read) -> list[AlwaysValidTest | None]:
     middle, half = read.fixed.difference, read.half_width
-    intervals = _intervals(middle - half, middle + half, read.fixed.level)
+    limits = intervals(middle - half, middle + half, read.fixed.level)
     p_values, log_e_values = read.running_p.ravel().tolist(), read.log_e.ravel().tolist()
     return [
         None if interval is None else AlwaysValidTest(p_value=p_value, log_e_value=log_e, interval=interval)
-        for p_value, log_e, interval in zip(p_values, log_e_values, intervals, strict=True)
-    ]
-
-
-def _intervals(lower: Floats, upper: Floats, level: Floats) -> list[Interval | None]:
-    """An interval for each pair of limits, None unless both are finite."""
-    levels = np.broadcast_to(level, lower.shape).ravel().tolist()
-    return [
-        None if low is None or high is None else Interval(lower=low, upper=high, level=one)
-        for low, high, one in zip(numbers(lower.ravel()), numbers(upper.ravel()), levels, strict=True)
+        for p_value, log_e, interval in zip(p_values, log_e_values, limits, strict=True)
     ]

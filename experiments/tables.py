@@ -312,7 +312,10 @@ class EntryCount(SQLModel, table=True):
 
 
 class DayMoments(SQLModel, table=True):
-    """Table M: moments of a KPI over the units of one entry day, once the day's last window has closed."""
+    """Table M: moments of a KPI over the units of one entry day, once the day's last window has closed.
+
+    Where the plan adjusts it, those of the covariate x too, and for how many units `when_missing` stands in; else null.
+    """
 
     __tablename__ = "moments"
     experiment_id: int = Field(primary_key=True, foreign_key="experiments.id")
@@ -323,6 +326,10 @@ class DayMoments(SQLModel, table=True):
     n: int
     mean: float
     m2: float
+    mean_x: float | None = None
+    m2_x: float | None = None
+    c_xy: float | None = None
+    missing: int | None = None
 
 
 class DayDurations(SQLModel, table=True):

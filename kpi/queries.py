@@ -375,6 +375,11 @@ async def lock_clearing(connection: asyncpg.Connection, workspace_id: int) -> as
     return await connection.fetchrow("SELECT frozen_before, dropped_before FROM workspaces WHERE id = $1", workspace_id)
 
 
+async def hold_clearing(session: AsyncSession, workspace_id: int) -> None:
+    """Have none of a workspace's old rows dropped until the transaction ends."""
+    await session.exec(select(func.pg_advisory_xact_lock(func.hashtext("clearing"), workspace_id)))
+
+
 async def nth_outcome(connection: asyncpg.Connection, workspace_id: int, first: UUID, end: UUID, n: int) -> UUID | None:
     """The id of a workspace's outcome that so many of its others come before, from one id up to another."""
     found = "SELECT id FROM outcomes WHERE workspace_id = $1 AND id >= $2 AND id < $3 ORDER BY id OFFSET $4 LIMIT 1"

@@ -78,7 +78,7 @@ class CoMoments:
     def __getitem__(self, index: Index | tuple[Index, ...]) -> Self:
         """A part of the leading axes."""
         at = index if isinstance(index, tuple) else (index,)
-        if Ellipsis not in at:
+        if not any(part is Ellipsis for part in at):
             at = (*at, ...)
         return type(self)(
             n=self.n[at], means=self.means[(*at, slice(None))], products=self.products[(*at, slice(None), slice(None))]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from web.quantities import Json, day, decimal, difference, interval, percent, value
+from web.quantities import Json, day, decimal, difference, interval, lift, percent, value
 
 
 def better(kpi: Json) -> str:
@@ -51,6 +51,22 @@ def saved(finding: Json, control: Json) -> str:
         f"Within {tau:g} days, {finding['variant']['name']} reaches first value {value(abs(change), on)} {way} "
         f"on average than {control['name']}{held}."
     )
+
+
+def covariate(named: Json) -> str:
+    """What a KPI is adjusted for, in words."""
+    days = named["preExposureDays"]
+    if days is None:
+        return str(named["attribute"])
+    return f"the same KPI in the {'day' if days == 1 else f'{days} days'} before exposure"
+
+
+def adjusted(found: Json) -> str:
+    """What a finding is adjusted for, and what that did: adjusted by sessions_before, variance −37.2%."""
+    less = found["varianceReduction"]
+    change = "" if less is None else f", variance {lift(-less)}"
+    missing = f", missing for {percent(found['missing'], 1)} of the units" if found["missing"] else ""
+    return f"adjusted by {covariate(found)}{change}{missing}"
 
 
 def looks_sentence(rows: Sequence[Json]) -> str:

@@ -23,6 +23,7 @@ from api.jobs.refresh import Due, news, refresh
 from api.version import VERSION
 from experiments import aggregates, queries
 from experiments import plan as plans
+from experiments.covariates import COLUMNS
 from experiments.plan import Plan
 from experiments.slices import EVERYTHING
 from kpi.queries import pending_ingests
@@ -184,6 +185,9 @@ async def _cells(connection: asyncpg.Connection, experiment_id: int, plan: Plan)
     for row in rows.moments:
         place = (kpi.get(row["definition_id"], "?"), row["entered_on"], row["segment"], row["variant_id"], 0)
         found[place] = (row["n"], row["mean"], row["m2"])
+    for row in rows.covariates:
+        place = (kpi.get(row["definition_id"], "?"), row["entered_on"], row["segment"], row["variant_id"], 0)
+        found[place] += tuple(row[name] for name in COLUMNS)
     for row in rows.durations:
         place = (kpi.get(row["definition_id"], "?"), row["entered_on"], row["segment"], row["variant_id"], row["day"])
         found[place] = (row["events"], row["losses"])
@@ -203,9 +207,23 @@ def _verdict(name: str, stored: Cells, anew: Cells) -> Check:
 
 def _agree(stored: tuple[float, ...] | None, anew: tuple[float, ...] | None) -> bool:
     """Whether a cell is the same. Counts are equal; moments as far as the order of adding up allows."""
-    if stored is None or anew is None or len(stored) < 3:
+    if stored is None or anew is None or len(stored) != len(anew) or len(stored) < 3:
         return stored == anew
-    (n, mean, m2), (n_anew, mean_anew, m2_anew) = stored, anew
-    squares = max(m2, m2_anew) + n * max(mean**2, mean_anew**2)
-    is_mean = abs(mean - mean_anew) <= TOLERANCE * sqrt(squares / n)
-    return n == n_anew and is_mean and abs(m2 - m2_anew) <= TOLERANCE * squares
+    n, squares = stored[0], _squares(stored, anew, 1)
+    if n != anew[0] or not _alike(n, stored[1:3], anew[1:3], squares):
+        return False
+    if len(stored) == 3:
+        return True
+    squares_x = _squares(stored, anew, 3)
+    is_c = abs(stored[5] - anew[5]) <= TOLERANCE * sqrt(squares * squares_x)
+    return stored[6] == anew[6] and is_c and _alike(n, stored[3:5], anew[3:5], squares_x)
+
+
+def _squares(stored: tuple[float, ...], anew: tuple[float, ...], at: int) -> float:
+    """The sum of squares of the values whose mean stands there, and after it that of their deviations."""
+    return max(stored[at + 1], anew[at + 1]) + stored[0] * max(stored[at] ** 2, anew[at] ** 2)
+
+
+def _alike(n: float, stored: tuple[float, ...], anew: tuple[float, ...], squares: float) -> bool:
+    (mean, m2), (mean_anew, m2_anew) = stored, anew
+    return abs(mean - mean_anew) <= TOLERANCE * sqrt(squares / n) and abs(m2 - m2_anew) <= TOLERANCE * squares

@@ -28,13 +28,14 @@ FIELDS: ReadOnly[Kind, tuple[str, ...]] = {
     "aggregates": (
         *("experiment", "variant", "enteredOn", "kpi", "segment", "n", "crossovers", "mean", "m2"),
         *("standardDeviation", "successes", "day", "events", "losses"),
+        *("meanX", "m2X", "standardDeviationX", "cXy", "missing"),
     ),
 }
 WIDE = ("unit", "exposedAt")
 """What a wide table needs to become outcomes; the rest is in its events."""
 TIMES = frozenset({"exposedAt", "occurredAt", "sinceAt"})
-NUMBERS = frozenset({"value", "mean", "m2", "standardDeviation"})
-COUNTS = frozenset({"n", "crossovers", "successes", "day", "events", "losses"})
+NUMBERS = frozenset({"value", "mean", "m2", "standardDeviation", "meanX", "m2X", "standardDeviationX", "cXy"})
+COUNTS = frozenset({"n", "crossovers", "successes", "day", "events", "losses", "missing"})
 SNAKE = {
     "exposedAt": "exposed_at",
     "occurredAt": "occurred_at",
@@ -42,6 +43,10 @@ SNAKE = {
     "sinceAt": "since_at",
     "enteredOn": "entered_on",
     "standardDeviation": "standard_deviation",
+    "meanX": "mean_x",
+    "m2X": "m2_x",
+    "standardDeviationX": "standard_deviation_x",
+    "cXy": "c_xy",
 }
 """Fields may be written either way, on the command line, in a mapping file and in a header."""
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from api.sample.law import DEVICE_SHARES, DEVICES, PLAN_SHARES, PLANS, REGION_SHARES, REGIONS, Floats
+from api.sample.law import DEVICE_SHARES, DEVICES, FRAILTY, PLAN_SHARES, PLANS, REGION_SHARES, REGIONS, Floats
 from api.sample.runs import DAYS
 
 Ints = NDArray[np.int64]
@@ -21,6 +21,7 @@ FIRST_DAY_SIGN_UPS, DAILY_GROWTH = 105.0, 1.14
 WEEK = np.array([0.55, 1.20, 1.25, 1.20, 1.15, 1.00, 0.65])
 """Sign-ups against the average, from Sunday to Saturday where today is a Monday. On another day the quiet days move
 along, which is the price of having the same company whatever the date."""
+VISITS, UNCOUNTED_SHARE = 4.0, 0.12
 SUNRISE, NOON, NIGHT = 6 / 24, 14 / 24, 23 / 24
 
 
@@ -47,6 +48,8 @@ class Users:
     device: Ints
     signed_up: Floats
     engagement: Floats
+    visits: Floats
+    """Visits to the public site before sign-up; NaN for who refused to be counted."""
 
     def __len__(self) -> int:
         return len(self.account)
@@ -69,14 +72,23 @@ def sign_up(accounts: Accounts, rng: Generator) -> Users:
     """Draw the users; each joins an account that is open by then, by its size."""
     signed_up = _sign_up_times(rng)
     account = _join(accounts, signed_up, rng)
+    device = rng.choice(len(DEVICES), len(account), p=DEVICE_SHARES)
+    engagement = rng.standard_normal(len(account))
     return Users(
         account=account,
         plan=accounts.plan[account],
         region=accounts.region[account],
-        device=rng.choice(len(DEVICES), len(account), p=DEVICE_SHARES),
+        device=device,
         signed_up=signed_up,
-        engagement=rng.standard_normal(len(account)),
+        engagement=engagement,
+        visits=_visits(engagement, rng.spawn(1)[0]),  # with chance of its own: all else is as it would be without
     )
+
+
+def _visits(engagement: Floats, rng: Generator) -> Floats:
+    """The more engaged look longer before they sign up."""
+    visits = rng.poisson(VISITS * np.exp(FRAILTY * engagement - FRAILTY**2 / 2))
+    return np.where(rng.random(len(engagement)) < UNCOUNTED_SHARE, np.nan, visits)
 
 
 def _sign_up_times(rng: Generator) -> Floats:

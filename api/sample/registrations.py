@@ -90,6 +90,7 @@ EXPERIMENTS: tuple[Input, ...] = (
             ("ttfv", "GUARDRAIL", 0.6),
         ),
         "mde": 0.05,
+        "covariates": {"sessions-per-user-14d": {"attribute": "visits_before", "whenMissing": 4}},
     },
     {
         "key": "weekly-digest",
@@ -169,7 +170,10 @@ def _experiment(short: Input, run: Run) -> Input:
             {"key": "treatment", "name": treatment, "weight": 1.0, "isControl": False},
         ],
         "plan": {
-            "kpis": [_part(kpi, role, margin, short["mde"]) for kpi, role, margin in short["kpis"]],
+            "kpis": [
+                _part(kpi, role, margin, short["mde"], short.get("covariates", {}).get(kpi))
+                for kpi, role, margin in short["kpis"]
+            ],
             "alpha": 0.05,
             "power": 0.8,
             "policy": "GROUP_SEQUENTIAL",
@@ -180,7 +184,7 @@ def _experiment(short: Input, run: Run) -> Input:
     }
 
 
-def _part(kpi: str, role: str, margin: float | None, mde: float) -> Input:
+def _part(kpi: str, role: str, margin: float | None, mde: float, covariate: Input | None) -> Input:
     """A KPI's part in a plan: the deciding effect in its own units, a tenth of the baseline for informing ones."""
     effects = {"PRIMARY": {"difference": mde}, "SECONDARY": {"lift": 0.1}}
-    return {"kpi": kpi, "role": role, "margin": margin, "mde": effects.get(role)}
+    return {"kpi": kpi, "role": role, "margin": margin, "mde": effects.get(role), "covariate": covariate}

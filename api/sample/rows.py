@@ -52,14 +52,13 @@ def _units(company: Company) -> list[str]:
     return users + [f"account-{number:04d}" for number in range(len(company.accounts))]
 
 
-def _attributes(company: Company) -> list[dict[str, str]]:
+def _attributes(company: Company) -> list[dict[str, str | int]]:
     users = company.users
-    columns = zip(
-        users.account.tolist(), users.plan.tolist(), users.region.tolist(), users.device.tolist(), strict=True
-    )
+    named = (users.account, users.plan, users.region, users.device, users.visits)
     return [
         {"account": f"account-{account:04d}", "plan": PLANS[plan], "region": REGIONS[region], "device": DEVICES[device]}
-        for account, plan, region, device in columns
+        | ({} if isnan(visits) else {"visits_before": int(visits)})
+        for account, plan, region, device, visits in zip(*(column.tolist() for column in named), strict=True)
     ]
 
 

@@ -1,13 +1,12 @@
 """Mean: an amount per unit, such as revenue or the number of sessions."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from math import isfinite
 from typing import ClassVar
 
-from kpi.kinds.moments import MomentSample, prefix
-from kpi.kinds.shape import Aggregate, Cohorts, Ints, Kind, Scale, event_problem, window_problem
+from kpi.kinds.moments import MomentSample, Number, prefix
+from kpi.kinds.shape import Cohorts, Ints, Scale, event_problem, window_problem
 
 
 class Of(StrEnum):
@@ -18,14 +17,13 @@ class Of(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mean(Kind):
+class Mean(Number):
     """The mean per unit of what `event` adds up to within `window_days`, each unit capped at `cap` if given."""
 
     event: str
     window_days: int
     of: Of = Of.VALUE
     cap: float | None = None
-    aggregate: ClassVar[Aggregate] = Aggregate.MOMENTS
     scale: ClassVar[Scale] = Scale.AMOUNT
 
     @property
@@ -38,9 +36,9 @@ class Mean(Kind):
         """From exposure until the window closes."""
         return 0, self.window_days
 
-    def per_unit(self, numbers: Mapping[str, int]) -> str:
+    def amount(self, only: str) -> str:
         """The unit's total, 0 when it did nothing."""
-        only = f"FILTER (WHERE {self.within(self.event, numbers)})"
+        only = f"FILTER (WHERE {only})"
         total = f"coalesce(sum(o.value) {only}, 0)" if self.of == Of.VALUE else f"(count(*) {only})::float8"
         return total if self.cap is None else f"least({total}, {float(self.cap)!r}::float8)"
 

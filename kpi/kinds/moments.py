@@ -1,5 +1,6 @@
 """What the kinds with one number a unit share: moments by cohort, and their prefix at each snapshot."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,21 +9,39 @@ import numpy as np
 
 from kpi.kinds.shape import Aggregate, Cohorts, Floats, Ints, Kind, Scale
 from stats import methods
-from stats.arrays import Numbers
+from stats.arrays import Mask, Numbers
 from stats.moments import Moments
 from stats.results import Comparisons
 
 
-class Share(Kind):
-    """A KPI that says of each unit whether it did something within its window."""
+class Number(Kind):
+    """A KPI with one number a unit, which is 0 when the unit did nothing."""
 
     aggregate: ClassVar[Aggregate] = Aggregate.MOMENTS
-    scale: ClassVar[Scale] = Scale.FRACTION
+
+    @abstractmethod
+    def amount(self, only: str) -> str:
+        """SQL: the unit's number, from those of its outcomes `o` that meet a condition."""
 
     def per_unit(self, numbers: Mapping[str, int]) -> str:
-        """1 when the unit did it, else 0."""
+        """The unit's number within its window."""
         (event,) = self.events
-        return f"(count(*) FILTER (WHERE {self.within(event, numbers)}) > 0)::int::float8"
+        return self.amount(self.within(event, numbers))
+
+    def before(self, numbers: Mapping[str, int], days: int) -> str:
+        """SQL as of `per_unit`: the number as it was over so many days up to the exposure."""
+        (event,) = self.events
+        return self.amount(self.between(event, numbers, -days, 0))
+
+
+class Share(Number):
+    """A KPI that says of each unit whether it did something within its window."""
+
+    scale: ClassVar[Scale] = Scale.FRACTION
+
+    def amount(self, only: str) -> str:
+        """1 when the unit did it, else 0."""
+        return f"(count(*) FILTER (WHERE {only}) > 0)::int::float8"
 
     @property
     def alike(self) -> str:
@@ -73,9 +92,12 @@ def prefix(cohorts: Cohorts, ages: Ints, until: int | Ints, method: str) -> Mome
     if cohorts.moments is None:
         raise ValueError("these cohorts hold no moments")
     merged = cohorts.moments.cumulative(axis=-1)
-    count = (ages >= np.asarray(until)[..., np.newaxis, np.newaxis]).sum(axis=-1)[..., np.newaxis, :]
-    last = np.broadcast_to(np.maximum(count - 1, 0), (*merged.shape[:-1], count.shape[-1]))
+    last, is_any = latest(ages, until)
     n, mean, m2 = (np.take_along_axis(part, last, axis=-1) for part in (merged.n, merged.mean, merged.m2))
-    return MomentSample(
-        moments=Moments(n=np.where(count > 0, n, 0), mean=mean, m2=np.where(count > 0, m2, 0)), method=method
-    )
+    return MomentSample(moments=Moments(n=np.where(is_any, n, 0), mean=mean, m2=np.where(is_any, m2, 0)), method=method)
+
+
+def latest(ages: Ints, until: int | Ints) -> tuple[Ints, Mask]:
+    """At each snapshot the place of the last cohort that is final, and whether there is one at all: (..., 1, S)."""
+    count = (ages >= np.asarray(until)[..., np.newaxis, np.newaxis]).sum(axis=-1)[..., np.newaxis, :]
+    return np.maximum(count - 1, 0), count > 0

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from kpi.ingest import is_text
 from stats.arrays import Numbers
+from stats.comoments import CoMoments
 from stats.moments import Moments
 from stats.results import Comparisons
 
@@ -51,6 +52,8 @@ class Cohorts:
 
     entered: Ints  # (..., V, C) units that entered
     moments: Moments | None = None  # (..., V, C)
+    pairs: CoMoments | None = None  # (..., V, C) of the KPI and its covariate, where it has one
+    missing: Ints | None = None  # (..., V, C) units whose covariate is not known
     events: Ints | None = None  # (..., V, C, D)
     losses: Ints | None = None  # (..., V, C, D)
 
@@ -101,7 +104,7 @@ class Kind(ABC):
 
     @abstractmethod
     def per_unit(self, numbers: Mapping[str, int]) -> str:
-        """SQL over one exposure `e` and its unit's outcomes `o` from then on; `numbers` are the events' ids.
+        """SQL over one exposure `e` and its unit's outcomes `o`, some maybe before; `numbers` are the events' ids.
 
         For moments the unit's number. For durations where its observation ends: twice the day of the event, or twice
         the day of the loss plus one; null while it goes on.
@@ -109,11 +112,14 @@ class Kind(ABC):
 
     def within(self, event: str, numbers: Mapping[str, int]) -> str:
         """SQL: whether the outcome `o` is this event, inside the unit's window."""
-        start, until = self.window
+        return self.between(event, numbers, *self.window)
+
+    def between(self, event: str, numbers: Mapping[str, int], start: int, until: int) -> str:
+        """SQL: whether the outcome `o` is this event, so many days after the exposure; below 0 before it."""
+        since, end = (f" + interval '{24 * day:d} hours'" if day else "" for day in (start, until))
         # A number no event has: an event nobody has sent yet is one that has not happened.
         is_event = f"o.event_id = {numbers.get(event, -1):d}"
-        has_begun = f" AND o.occurred_at >= e.exposed_at + interval '{24 * start:d} hours'" if start else ""
-        return f"{is_event}{has_begun} AND o.occurred_at < e.exposed_at + interval '{24 * until:d} hours'"
+        return f"{is_event} AND o.occurred_at >= e.exposed_at{since} AND o.occurred_at < e.exposed_at{end}"
 
     @abstractmethod
     def read(self, cohorts: Cohorts, ages: Ints, until: Ints | None = None) -> Sample:

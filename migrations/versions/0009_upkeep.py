@@ -6,7 +6,7 @@ The index is built concurrently, so that rows can come in meanwhile; the one it 
 from alembic import op
 
 revision = "0009"
-down_revision = "0007"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 

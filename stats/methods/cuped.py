@@ -10,7 +10,7 @@ import numpy as np
 
 from stats import lift as lifts
 from stats import wald
-from stats.arrays import Array, divide
+from stats.arrays import Array, Numbers, divide
 from stats.comoments import CoMoments
 from stats.lift import Lifts
 from stats.methods.welch import satterthwaite
@@ -20,7 +20,7 @@ from stats.results import Comparisons, Reason, reason_codes
 METHOD = "CUPED (one slope), Welch's t-test"
 
 
-def compare(control: CoMoments, treatment: CoMoments, *, alpha: float, null: float = 0.0) -> Comparisons:
+def compare(control: CoMoments, treatment: CoMoments, *, alpha: Numbers, null: float = 0.0) -> Comparisons:
     """Treatment minus control in the units of the value, from moments of (value, covariate); the arms broadcast.
 
     The covariate must be known before exposure. One that does not vary explains nothing, and Welch's test is left.
@@ -50,7 +50,7 @@ def compare(control: CoMoments, treatment: CoMoments, *, alpha: float, null: flo
     )
 
 
-def lift(control: CoMoments, treatment: CoMoments, *, alpha: float) -> Lifts:
+def lift(control: CoMoments, treatment: CoMoments, *, alpha: Numbers) -> Lifts:
     """Treatment over control minus one, of the means both arms would have at the covariate's mean over both.
 
     Shapes and errors as for `compare`. Both means lean on that common covariate mean; what it adds to the

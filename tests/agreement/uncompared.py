@@ -30,6 +30,7 @@ REASONS: Mapping[str, str] = {
     "methods.get": "looks a name up",
     "methods.cuped.lift": "compared in test_third_opinion.py, where gbstats drops a term",
     "methods.cuped.residual": PART,
+    "methods.lin.lift": "lift.relative of means that are compared; its gradient by differences in tests/stats",
     "methods.proportions.wilson": "the limits that Newcombe's interval, which is compared, is made of",
     "methods.ratio.as_mean": PART,
     "methods.ratio_cuped.lift": "lift.relative of means that are compared; simulated in tests/stats",

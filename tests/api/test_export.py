@@ -104,6 +104,18 @@ async def test_rows_are_chosen_by_experiment_unit_and_time(database: Database, t
     assert set(pq.read_table(file).column("event").to_pylist()) == {"did", "deleted"}
 
 
+async def test_outcomes_of_an_experiment_hold_what_its_covariates_read_before_exposure(
+    database: Database, tmp_path: Path
+) -> None:
+    here = await full(database)  # one of its KPIs is adjusted for the two days before exposure
+    did = [Did(unit="early", event="did", at=at(day), value=1.0) for day in (2.9, 3.1, 5.1)]
+    await send(database, here, [Exposed(unit="early", variant=0, at=at(5), plan=None), *did])
+    file = tmp_path / "events.parquet"
+    await exported(database, here, Noun.OUTCOMES, file, experiment="shorter-form")
+    rows = pq.read_table(file).to_pylist()
+    assert [row["occurredAt"] for row in rows if row["unit"] == "early"] == [at(3.1), at(5.1)]
+
+
 async def test_aggregates_are_exported_as_they_are_stored(database: Database, tmp_path: Path) -> None:
     here = await full(database)
     expected = await refresh(database, here, NOW)

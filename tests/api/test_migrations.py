@@ -49,6 +49,9 @@ INSERT INTO learnings (workspace_id, experiment_id, conclusion, tags, links, by,
 SELECT workspace_id, id, 'c', '["t"]', '[]', 'b', now() FROM experiments;
 INSERT INTO learning_versions (learning_id, number, conclusion, tags, links, by, written_at)
 SELECT id, 1, 'c', '[]', '[]', 'b', now() FROM learnings;
+INSERT INTO moments (experiment_id, definition_id, segment, variant_id, entered_on, n, mean, m2, mean_x, m2_x, c_xy,
+    missing)
+SELECT experiment_id, 1, '', id, '2026-03-02', 2, 1, 2, 3, 4, 2, 0 FROM variants;
 """
 
 

@@ -1,6 +1,6 @@
 """An experiment with every kind of KPI: rows sent to it, its aggregates refreshed as the worker does, and read back."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,6 +12,7 @@ import pytest
 from api.database import Database
 from experiments import aggregates, exposures, queries, slices
 from experiments import plan as plans
+from experiments.covariates import COLUMNS
 from experiments.draft import KpiChoice
 from experiments.enums import Role
 from experiments.tables import Experiment
@@ -19,7 +20,7 @@ from kpi import events
 from kpi import queries as ledger
 from kpi.enums import Unit
 from kpi.tables import Workspace
-from tests.experiments.recomputation import KPIS, Did, Exposed, Tables, recompute
+from tests.experiments.recomputation import KPIS, Amount, Did, Exposed, Tables, recompute
 from tests.experiments.registering import CONTROL, PRIMARY, TREATMENT, draft, plan_choice, start
 from tests.kpi.registering import register_kpi
 
@@ -49,10 +50,15 @@ async def running(database: Database, unit: Unit = Unit.USER) -> Running:
         await session.flush()
         for key, measure in KPIS.items():
             await register_kpi(session, place, key=key, definition=measure.definition, baseline=None, unit=unit)
-    choices = [PRIMARY, *(KpiChoice(kpi=key, role=Role.SECONDARY) for key in KPIS)]
-    plan = plan_choice(kpis=choices, segment_attributes=["plan"])
+    plan = plan_choice(kpis=choices(), segment_attributes=["plan"])
     made = await draft(database, place, unit=unit, variants=VARIANTS, plan=plan)
     return Running(experiment=await start(database, made, now=START), workspace=place)
+
+
+def choices() -> list[KpiChoice]:
+    """Every KPI as the plan names it."""
+    covariate = {key: measure.choice for key, measure in KPIS.items() if isinstance(measure, Amount)}
+    return [PRIMARY, *(KpiChoice(kpi=key, role=Role.SECONDARY, covariate=covariate.get(key)) for key in KPIS)]
 
 
 async def send(database: Database, to: Running, rows: Sequence[Exposed | Did]) -> None:
@@ -71,9 +77,10 @@ async def take_in(connection: asyncpg.Connection, to: Running, rows: Sequence[Ex
 
 
 def exposure_row(row: Exposed) -> dict[str, Any]:
-    known = {} if row.plan is None else {"attributes": {"plan": row.plan}}
+    known = {name: said for name, said in (("plan", row.plan), ("score", row.score)) if said is not None}
     key = VARIANTS[row.variant].key
-    return {"experiment": "shorter-form", "unit": row.unit, "variant": key, "exposedAt": row.at} | known
+    met = {"experiment": "shorter-form", "unit": row.unit, "variant": key, "exposedAt": row.at}
+    return met | ({"attributes": known} if known else {})
 
 
 def outcome_row(row: Did) -> dict[str, Any]:
@@ -128,6 +135,7 @@ async def tables(database: Database, to: Running) -> Tables:
         )
     place = {row["id"]: number for number, row in enumerate(variants)}
     kpi = {planned.definition.id: planned.kpi for planned in to.plan.kpis}
+    adjusting = {_place(row): tuple(row[name] for name in COLUMNS) for row in rows.covariates}
     return Tables(
         entries={(row["segment"], place[row["variant_id"]], row["entered_on"]): row["n"] for row in rows.entries},
         moments={
@@ -135,6 +143,7 @@ async def tables(database: Database, to: Running) -> Tables:
                 row["n"],
                 row["mean"],
                 row["m2"],
+                *adjusting.get(_place(row), ()),
             )
             for row in rows.moments
             if kpi[row["definition_id"]] in KPIS
@@ -148,6 +157,10 @@ async def tables(database: Database, to: Running) -> Tables:
         },
         crossovers=crossovers or 0,
     )
+
+
+def _place(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[name] for name in ("definition_id", "segment", "variant_id", "entered_on"))
 
 
 async def pending(database: Database, to: Running) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 
 from experiments import cohorts
 from experiments.cohorts import Aggregates, Table, assemble, decode
+from experiments.covariates import COLUMNS
 from experiments.enums import Kind, Policy, Role
 from experiments.evaluation import Evaluation, evaluate
 from experiments.looks import Span
@@ -128,17 +129,18 @@ def _simulate_day(
         event, loss = _ends(draw, law.rate, int(sizes.sum()), window)
         amounts = np.where(event < window, draw.lognormal(0, 1, event.size) if law.rate % 1 else 1.0, 0.0)
         values = amounts if isinstance(kind, kinds.Mean) else (amounts > 0).astype(float)
+        before = None if kpi.covariate is None else values + draw.normal(0, 1, values.size)
         for segment, where in parts.items():
             own = cell | {"segment": segment, "definition_id": kpi.definition.id}
             if kind.aggregate is Aggregate.MOMENTS:
-                rows.moments.extend(_moments(own, _part(values, cuts, where)))
+                rows.moments.extend(_moments(own, _part(values, cuts, where), _part(before, cuts, where)))
             else:
                 ends = _part(event, cuts, where), _part(loss, cuts, where)
                 rows.durations.extend(_durations(own, *ends, window))
 
 
 def _part(values: Any, cuts: Any, where: int | slice) -> Any:
-    return values if isinstance(where, slice) else np.split(values, cuts)[where]
+    return values if values is None or isinstance(where, slice) else np.split(values, cuts)[where]
 
 
 def _ends(draw: np.random.Generator, rate: float, n: int, window: int) -> tuple[Any, Any]:
@@ -148,10 +150,16 @@ def _ends(draw: np.random.Generator, rate: float, n: int, window: int) -> tuple[
     return np.minimum(event, window), draw.geometric(0.05, n) - 1
 
 
-def _moments(own: dict[str, Any], values: Any) -> list[dict[str, Any]]:
-    if not values.size:
+def _moments(own: dict[str, Any], values: Any, before: Any) -> list[dict[str, Any]]:
+    n = values.size
+    if not n:
         return []
-    return [own | {"n": values.size, "mean": float(values.mean()), "m2": float(values.size * values.var())}]
+    found = own | {"n": n, "mean": float(values.mean()), "m2": float(n * values.var())}
+    if before is None:
+        return [found]
+    common = float(n * np.cov(values, before, ddof=0)[0, 1])
+    adds = {"mean_x": float(before.mean()), "m2_x": float(n * before.var()), "c_xy": common, "missing": n // 9}
+    return [found | adds]
 
 
 def _durations(own: dict[str, Any], event: Any, loss: Any, window: int) -> list[dict[str, Any]]:
@@ -194,9 +202,14 @@ def stored(rows: Rows) -> cohorts.Rows:
     question = ("definition_id", "segment")
     return cohorts.Rows(
         entries=table(("segment",), rows.entries),
-        moments=table(question, rows.moments),
+        moments=table(question, [_without(row, COLUMNS) for row in rows.moments]),
+        covariates=table(question, [_without(row, ("n", "mean", "m2")) for row in rows.moments if "mean_x" in row]),
         durations=table(question, rows.durations),
     )
+
+
+def _without(row: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in names}
 
 
 def table(keys: tuple[str, ...], rows: Sequence[dict[str, Any]]) -> Table:

@@ -5,6 +5,7 @@ of 24 hours from there. An entry day counts in the moments once its day, and the
 durations day by day, likewise.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from math import fsum
 from typing import Any
 
+from experiments.draft import CovariateChoice
 from kpi.kinds import Activation, Kind, Mean, Retention, TimeToValue
 from kpi.kinds.mean import Of
 
@@ -27,6 +29,7 @@ class Exposed:
     variant: int
     at: datetime
     plan: Any
+    score: Any = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +70,8 @@ class Amount:
     definition: Kind
     days: int
     value: Callable[[Measured], float]
+    choice: CovariateChoice | None = None
+    covariate: Callable[[Measured], float | None] = lambda _: None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +86,13 @@ def _end(event: int | None, loss: int | None) -> tuple[int, bool] | None:
     if event is not None and (loss is None or event <= loss):
         return event, True
     return None if loss is None else (loss, False)
+
+
+def _number(said: Any) -> float | None:
+    """An attribute as a number, of a size that one reckons with."""
+    if isinstance(said, bool) or not re.fullmatch(r"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?", str(said)):
+        return None
+    return float(said) if abs(float(said)) <= 1e12 else None
 
 
 KPIS: dict[str, Amount | Duration] = {
@@ -107,6 +119,34 @@ KPIS: dict[str, Amount | Duration] = {
         days=3,
         value=lambda unit: min(len(unit.within("did", 0, 3)), 1),
     ),
+    "sum-2-score": Amount(
+        definition=Mean(event="did", window_days=2),
+        days=2,
+        value=lambda unit: unit.total(2),
+        choice=CovariateChoice(attribute="score", when_missing=-1.5),
+        covariate=lambda unit: _number(unit.entry.score),
+    ),
+    "act-2-score": Amount(
+        definition=Activation(event="did", window_days=2),
+        days=2,
+        value=lambda unit: bool(unit.within("did", 0, 2)),
+        choice=CovariateChoice(attribute="score"),
+        covariate=lambda unit: _number(unit.entry.score),
+    ),
+    "sum-2-before": Amount(
+        definition=Mean(event="did", window_days=2, cap=2.5),
+        days=2,
+        value=lambda unit: min(unit.total(2), 2.5),
+        choice=CovariateChoice(pre_exposure_days=2),
+        covariate=lambda unit: min(fsum(did.value or 0.0 for did in unit.within("did", -2, 0)), 2.5),
+    ),
+    "ret-1-before": Amount(
+        definition=Retention(event="did", day=1),
+        days=2,
+        value=lambda unit: bool(unit.within("did", 1, 2)),
+        choice=CovariateChoice(pre_exposure_days=1),
+        covariate=lambda unit: float(bool(unit.within("did", -1, 0))),
+    ),
     "ttv-3": Duration(
         definition=TimeToValue(event="did", tau_days=3), end=lambda unit: _end(unit.first_day("did", 3), None)
     ),
@@ -122,7 +162,7 @@ class Tables:
     """The three tables and the number of crossovers, keyed by words instead of ids."""
 
     entries: Mapping[tuple[str, int, date], int]
-    moments: Mapping[tuple[str, str, int, date], tuple[float, float, float]]
+    moments: Mapping[tuple[str, str, int, date], tuple[float, ...]]
     durations: Mapping[tuple[str, str, int, date, int], tuple[int, int]]
     crossovers: int
 
@@ -199,13 +239,25 @@ def _midnight(day: date) -> datetime:
 
 def _moments(
     kpi: str, measure: Amount, placed: list[tuple[str, Measured]], now: datetime
-) -> dict[tuple[str, str, int, date], tuple[float, float, float]]:
+) -> dict[tuple[str, str, int, date], tuple[float, ...]]:
     values = defaultdict(list)
+    known = defaultdict(list)
     for segment, unit in placed:
         day = _day(unit)
         if _midnight(day) + DAY + measure.days * DAY <= now:
             values[kpi, segment, unit.entry.variant, day].append(float(measure.value(unit)))
-    return {place: _summary(found) for place, found in values.items()}
+            known[kpi, segment, unit.entry.variant, day].append(measure.covariate(unit))
+    if measure.choice is None:
+        return {place: _summary(found) for place, found in values.items()}
+    unknown = measure.choice.when_missing
+    return {place: (*_summary(found), *_together(found, known[place], unknown)) for place, found in values.items()}
+
+
+def _together(values: list[float], known: list[float | None], unknown: float) -> tuple[float, float, float, int]:
+    x = [unknown if one is None else one for one in known]
+    n, mean_x, m2_x = _summary(x)
+    mean = fsum(values) / n
+    return mean_x, m2_x, fsum((a - mean) * (b - mean_x) for a, b in zip(values, x, strict=True)), known.count(None)
 
 
 def _summary(values: list[float]) -> tuple[float, float, float]:

@@ -20,6 +20,7 @@ edges = st.sampled_from([timedelta(0), MOMENT, timedelta(hours=13), DAY - MOMENT
 around = st.sampled_from([-MOMENT, timedelta(0), MOMENT, timedelta(hours=7)])
 """Where beside the edge of a window."""
 plans_said = st.sampled_from([None, "", "pro", "free", "ü", 5, 2.5, True])
+scores_said = st.sampled_from([None, 0.1, 0.1, 3, -7.25, "4.5", " 4", "4x", "", True, 1e13, "1e3", "-.5", "４"])
 values = st.sampled_from([None, 0.0, 0.1, 1.0, 2.5, -3.0, 1e6 + 0.1])
 
 
@@ -31,6 +32,7 @@ def exposed_rows(draw: st.DrawFn) -> list[Exposed]:
         variant=st.sampled_from([0, 0, 1, 2]),
         at=st.builds(lambda day, edge: START + day * DAY + edge, st.integers(0, 3), edges),
         plan=plans_said,
+        score=scores_said,
     )
     return draw(st.lists(rows, min_size=1, max_size=9, unique_by=lambda row: (row.unit, row.variant, row.at)))
 
@@ -42,7 +44,7 @@ def did_rows(exposed: list[Exposed]) -> st.SearchStrategy[list[Did]]:
             unit=one.unit, event=event, at=one.at + day * DAY + beside, value=value
         ),
         st.sampled_from(exposed),
-        st.integers(0, 3),
+        st.integers(-2, 3),
         around,
         st.sampled_from(["did", "did", "did", "deleted", "other"]),
         values,
@@ -82,7 +84,7 @@ async def test_moments_count_an_entry_day_once_its_day_and_the_window_have_passe
     final = START + DAY + DAY * KPIS[kpi].definition.window[1]
     for now, counted in ((final - MOMENT, 0), (final, 1), (final + 9 * DAY, 1)):
         found = await refresh(database, to, now)
-        assert [n for (key, segment, *_), (n, _, _) in found.moments.items() if (key, segment) == (kpi, "")] == (
+        assert [n for (key, segment, *_), (n, *_) in found.moments.items() if (key, segment) == (kpi, "")] == (
             [1] * counted
         )
 
@@ -93,7 +95,7 @@ async def test_moments_over_all_days_count_every_unit_once(database: Database) -
     await send(database, to, rows)
     for days in range(1, 12):
         found = await refresh(database, to, START + days * DAY)
-        counted = sum(n for (key, segment, *_), (n, _, _) in found.moments.items() if (key, segment) == ("act-2", ""))
+        counted = sum(n for (key, segment, *_), (n, *_) in found.moments.items() if (key, segment) == ("act-2", ""))
         assert counted == min(20, max(0, 4 * (days - 2)))
 
 
@@ -148,7 +150,7 @@ async def test_refresh_before_any_event_is_known_counts_units_that_did_nothing(d
     to = await running(database)
     await send(database, to, [Exposed(unit="u1", variant=0, at=START, plan=None)])
     found = await refresh(database, to, START + 9 * DAY)
-    assert {place[0]: summary for place, summary in found.moments.items() if place[1] == ""} == {
+    assert {place[0]: summary[:3] for place, summary in found.moments.items() if place[1] == ""} == {
         key: (1, 0, 0) for key, measure in KPIS.items() if hasattr(measure, "days")
     }
     assert found.durations == {}

@@ -171,6 +171,23 @@ async def test_full_recompute_after_the_rows_are_gone_leaves_frozen_days_alone(d
     assert_same(await refresh(database, to, at(41), everything=True), law([*FIRST, *late], at(41)))
 
 
+async def test_outcomes_below_the_floor_stay_while_a_covariate_of_a_later_day_reads_them(database: Database) -> None:
+    to = await running(database)  # one of its KPIs is adjusted for the two days before exposure
+    early = [deed("f", 23.9, 9.0), deed("f", 24.6, 0.7), deed("f", 25.4, 0.4)]
+    sent: list[Exposed | Did] = [*FIRST, *early, entry("f", 26.2)]
+    await send(database, to, sent)
+    await refresh(database, to, at(40))
+    assert await cleared(database, to, at(40)) == at(26).date()
+    assert (await kept(database, to))[0] == 2  # from the first moment of day 24 on
+    found = await refresh(database, to, at(40), everything=True)
+    assert_same(found, law(sent, at(40)))
+    assert found.moments["sum-2-before", "", 0, at(26.2).date()][3] == pytest.approx(0.7 + 0.4)
+    await send(database, to, [entry("g", 37.5)])
+    await refresh(database, to, at(50))
+    assert await cleared(database, to, at(50)) == at(36).date()
+    assert (await kept(database, to))[0] == 0
+
+
 async def test_freeze_after_the_rows_are_gone_leaves_frozen_days_alone(database: Database) -> None:
     to = await running(database)
     await send(database, to, FIRST)

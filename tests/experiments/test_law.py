@@ -56,6 +56,7 @@ class Entering:
     variant: int
     days_ago: int
     within: timedelta
+    score: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +85,7 @@ entering = st.builds(
     variant=st.sampled_from([0, 0, 0, 1, 2]),
     days_ago=st.integers(-1, 3),
     within=st.sampled_from([timedelta(0), MOMENT, timedelta(hours=13), DAY - MOMENT]),
+    score=st.sampled_from([None, 0.5, 4.0]),
 )
 moving = st.builds(
     Moving,
@@ -94,7 +96,7 @@ moving = st.builds(
 acting = st.builds(
     Acting,
     whose=st.integers(0, 15),
-    day=st.integers(0, 3),
+    day=st.integers(-2, 3),
     beside=st.sampled_from([-MOMENT, timedelta(0), timedelta(hours=7), DAY - MOMENT]),
     event=st.sampled_from(["did", "did", "did", "deleted", "other"]),
     value=st.sampled_from([None, 0.1, 2.5, -3.0]),
@@ -144,6 +146,7 @@ class Law(RuleBasedStateMachine):
                 variant=row.variant,
                 at=max(START, today - row.days_ago * DAY + row.within),
                 plan=None,
+                score=row.score,
             )
             for row in batch
             if isinstance(row, Entering)

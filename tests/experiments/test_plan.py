@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from statsmodels.stats.power import NormalIndPower
 
 from experiments import plan as plans
-from experiments.enums import Kind, Policy, Role
+from experiments.enums import Kind, Policy, Role, Slopes
 from experiments.plan import Rules
 from kpi import kinds
 from kpi.enums import Change, Direction, Unit
@@ -26,6 +26,9 @@ KINDS: list[kinds.Kind] = [
     kinds.TimeToValue(event="activated", tau_days=14, loss_event="deleted"),
 ]
 DEFINITION = planned().definition
+COVARIATE = plans.Covariate(
+    attribute="score", pre_exposure_days=None, when_missing=0.0, slopes=Slopes.ONE, correlation=0.6
+)
 many = settings(max_examples=100, deadline=None, database=None, derandomize=True)
 numbers = st.none() | st.floats(1e-6, 1e6)
 
@@ -38,6 +41,15 @@ drawn_kpis = st.builds(
     mde=numbers,
     margin=numbers,
     information=numbers,
+    covariate=st.none()
+    | st.builds(
+        plans.Covariate,
+        attribute=st.none() | st.text(max_size=5),
+        pre_exposure_days=st.none() | st.integers(1, 365),
+        when_missing=st.floats(-1e6, 1e6),
+        slopes=st.sampled_from(Slopes),
+        correlation=st.none() | st.floats(-0.99, 0.99),
+    ),
 )
 drawn_plans = st.builds(
     lambda kpis, **changes: replace(plan(), kpis=kpis, **changes),
@@ -97,6 +109,28 @@ def test_seal_is_the_hash_of_the_canonical_bytes() -> None:
     assert plans.seal(plan()) == hashlib.sha256(plans.canonical(plan())).hexdigest()
 
 
+SEALED = (
+    '{"alpha":0.05,"change":"INCREASE","events":["activated","paid"],"experiment":"shorter-form","horizon_days":16,'
+    '"hypothesis":"shorter-form","kind":"ONBOARDING_FLOW","kpis":[{"baseline":{"n":8400,"standard_error":0.005,'
+    '"value":0.3,"version":1},"definition":{"events":["activated"],"id":1074,"kind":"activation","parameters":'
+    '{"event":"activated","window_days":2},"version":1},"direction":"HIGHER","information":3201.204312171425,'
+    '"kpi":"activation","margin":null,"mde":0.05,"name":"Activation","role":"PRIMARY"},{"baseline":null,"definition":'
+    '{"events":["paid"],"id":414,"kind":"mean","parameters":{"cap":9.5,"event":"paid","of":"VALUE","window_days":3},'
+    '"version":1},"direction":"HIGHER","information":null,"kpi":"paid","margin":null,"mde":null,"name":"Paid",'
+    '"role":"SECONDARY"}],"looks":4,"policy":"GROUP_SEQUENTIAL","power":0.8,"segment_attributes":[],"unit":"USER",'
+    '"variants":[{"is_control":true,"key":"control","name":"Control","weight":1},{"is_control":false,"key":"treatment",'
+    '"name":"Shorter form","weight":1}]}'
+)
+"""A plan as version 0.1.0 sealed it before plans could name a covariate, and the SHA-256 it was sealed with."""
+SEALED_HASH = "75ad5a70b9b2308f1fcbe62f731521b98e4486402e9e8654090e0443919a5ac3"
+
+
+def test_plan_sealed_before_there_were_covariates_keeps_its_bytes_and_its_hash() -> None:
+    stored = plans.from_document(json.loads(SEALED))
+    assert [kpi.covariate for kpi in stored.kpis] == [None, None]
+    assert (plans.canonical(stored).decode(), plans.seal(stored)) == (SEALED, SEALED_HASH)
+
+
 CHANGES: dict[str, Any] = {
     "experiment": "longer-form",
     "hypothesis": "longer-form",
@@ -123,6 +157,7 @@ KPI_CHANGES: dict[str, Any] = {
     "mde": 0.06,
     "margin": 0.01,
     "information": 7.0,
+    "covariate": COVARIATE,
 }
 
 
@@ -224,6 +259,14 @@ def test_planned_units_are_those_whose_difference_has_the_planned_information() 
     assert lopsided.planned_units is not None
     treated = lopsided.planned_units / 5
     assert 1 / (spread / treated + spread / (4 * treated)) == pytest.approx(kpi.information)
+
+
+def test_planned_units_shrink_by_the_square_of_the_covariates_correlation() -> None:
+    one, half = plan(), plan(planned(covariate=replace(COVARIATE, correlation=-0.6)))
+    assert one.planned_units is not None
+    assert half.planned_units == pytest.approx(one.planned_units * 0.64)  # 1 - 0.6^2, Deng et al. 2013
+    assert plan(planned(covariate=replace(COVARIATE, correlation=None))).planned_units == one.planned_units
+    assert half.kpis[0].information == one.kpis[0].information
 
 
 def test_planned_units_without_a_baseline_are_unknown() -> None:

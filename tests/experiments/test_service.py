@@ -13,7 +13,7 @@ import rfc8785
 
 from api.database import Database
 from experiments import moves, queries
-from experiments.draft import KpiChoice, VariantChoice
+from experiments.draft import CovariateChoice, KpiChoice, VariantChoice
 from experiments.enums import Policy, Role, State
 from experiments.tables import Experiment
 from kpi import kinds
@@ -179,6 +179,56 @@ async def test_register_plan_that_breaks_one_rule_is_refused_at_its_place(
 ) -> None:
     found = await refused(draft(database, workspace, plan=plan_choice(**changes)))
     assert path in [place for _, place in found]
+
+
+@pytest.mark.parametrize(
+    ("covariate", "path"),
+    [
+        (CovariateChoice(), ""),
+        (CovariateChoice(attribute="score", pre_exposure_days=28), ""),
+        (CovariateChoice(attribute=""), ".attribute"),
+        (CovariateChoice(attribute="a" * 101), ".attribute"),
+        (CovariateChoice(attribute="\ud800"), ".attribute"),
+        (CovariateChoice(pre_exposure_days=0), ".preExposureDays"),
+        (CovariateChoice(pre_exposure_days=366), ".preExposureDays"),
+        (CovariateChoice(attribute="score", when_missing=nan), ".whenMissing"),
+        (CovariateChoice(attribute="score", when_missing=-1e13), ".whenMissing"),
+        (CovariateChoice(pre_exposure_days=7, when_missing=1.0), ".whenMissing"),
+        (CovariateChoice(attribute="score", correlation=1.0), ".correlation"),
+        (CovariateChoice(attribute="score", correlation=nan), ".correlation"),
+    ],
+    ids=str,
+)
+async def test_register_covariate_that_breaks_a_rule_is_refused_at_its_place(
+    database: Database, workspace: Workspace, covariate: CovariateChoice, path: str
+) -> None:
+    plan = plan_choice(kpis=[replace(PRIMARY, covariate=covariate)])
+    found = await refused(draft(database, workspace, plan=plan))
+    assert found == [("BAD_USER_INPUT", f"plan.kpis.0.covariate{path}")]
+
+
+async def test_register_covariate_of_a_time_is_refused(database: Database, workspace: Workspace) -> None:
+    async with database.write() as session:
+        await register_kpi(session, workspace, key="ttv", definition=kinds.TimeToValue(event="did", tau_days=3))
+    choice = KpiChoice(kpi="ttv", role=Role.SECONDARY, covariate=CovariateChoice(attribute="score"))
+    found = await refused(draft(database, workspace, plan=plan_choice(kpis=[PRIMARY, choice])))
+    assert found == [("BAD_USER_INPUT", "plan.kpis.1.covariate")]
+
+
+@pytest.mark.parametrize(("weight", "slopes"), [(1, "ONE"), (0.25, "EACH")])
+async def test_register_covariate_has_a_slope_for_each_arm_where_the_split_is_uneven(
+    database: Database, workspace: Workspace, weight: float, slopes: str
+) -> None:
+    choice = replace(PRIMARY, covariate=CovariateChoice(attribute="score", when_missing=2, correlation=0.5))
+    variants = [CONTROL, replace(TREATMENT, weight=weight)]
+    made = await draft(database, workspace, variants=variants, plan=plan_choice(kpis=[choice]))
+    assert made.plan["kpis"][0]["covariate"] == {
+        "attribute": "score",
+        "pre_exposure_days": None,
+        "when_missing": 2,
+        "slopes": slopes,
+        "correlation": 0.5,
+    }
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,7 @@ def finding(**changes: Any) -> Finding:
         "baseline": None,
         "series": SERIES,
         "curves": None,
+        "adjustment": None,
     }
     return Finding(**(fields | changes))
 

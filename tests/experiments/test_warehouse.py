@@ -12,8 +12,7 @@ import pytest
 
 from api.database import Database, driver
 from experiments import aggregates, analysis, exposures, queries, slices, warehouse
-from experiments.draft import KpiChoice
-from experiments.enums import Role
+from experiments.covariates import COLUMNS
 from experiments.floor import GRACE
 from experiments.tables import Experiment
 from kpi.ingest import Report
@@ -22,6 +21,7 @@ from tests.experiments.aggregating import (
     VARIANTS,
     Running,
     assert_same,
+    choices,
     exposure_row,
     refresh,
     running,
@@ -29,14 +29,15 @@ from tests.experiments.aggregating import (
     tables,
 )
 from tests.experiments.recomputation import DAY, KPIS, Did, Exposed
-from tests.experiments.registering import PRIMARY, freeze, plan_choice, register, start
+from tests.experiments.registering import freeze, plan_choice, register, start
 from tests.experiments.test_floor import cleared
 from tests.kpi.wire import told
 
 NOW = START + 12 * DAY + timedelta(hours=6)
 ON = START.date()
 LAST_FINAL = NOW.date() - timedelta(days=1)
-SHARES = {"act-1", "act-2", "ret-1", "activation"}
+PLACE = ("definition_id", "segment", "variant_id", "entered_on")
+SHARES = {"act-1", "act-2", "ret-1", "activation", "act-2-score", "ret-1-before"}
 
 
 def row(**more: Any) -> dict[str, Any]:
@@ -60,25 +61,29 @@ async def exported(database: Database, of: Running, key: str) -> list[dict[str, 
         variants = await queries.variant_numbers(connection, [of.experiment.id])
     names = {number: name for name, number in variants[of.experiment.id].items()}
     kpis = {planned.definition.id: planned.kpi for planned in of.plan.kpis}
-    return [_wire(line, names, kpis, key) for line in (*found.durations, *found.moments, *found.entries)]
+    adjusting = {tuple(row[name] for name in PLACE): row for row in found.covariates}
+    moments = [row | adjusting.get(tuple(row[name] for name in PLACE), {}) for row in found.moments]
+    return [_wire(line, names, kpis, key) for line in (*found.durations, *moments, *found.entries)]
 
 
 def _wire(line: Mapping[str, Any], names: dict[int, str], kpis: dict[int, str], key: str) -> dict[str, Any]:
-    said = {name: line[name] for name in ("n", "mean", "m2", "day", "events", "losses") if name in line}
+    names_said = ("n", "mean", "m2", "day", "events", "losses", *COLUMNS)
+    said = {name: line[name] for name in names_said if line.get(name) is not None}
+    said = {{"mean_x": "meanX", "m2_x": "m2X", "c_xy": "cXy"}.get(name, name): value for name, value in said.items()}
     place = {"experiment": key, "variant": names[line["variant_id"]], "enteredOn": line["entered_on"]}
     place |= {"segment": line["segment"]} if line["segment"] else {}
     if "definition_id" not in line:
         return place | said
     kpi = kpis[line["definition_id"]]
     if kpi in SHARES:
-        said = {"n": said["n"], "successes": round(said["n"] * said["mean"])}
+        said |= {"successes": round(said["n"] * said.pop("mean"))}
+        del said["m2"]
     return place | said | {"kpi": kpi}
 
 
 async def twin(database: Database, to: Running, key: str = "twin") -> Running:
     """Another experiment of the same plan."""
-    choices = [PRIMARY, *(KpiChoice(kpi=key, role=Role.SECONDARY) for key in KPIS)]
-    plan = plan_choice(kpis=choices, segment_attributes=["plan"])
+    plan = plan_choice(kpis=choices(), segment_attributes=["plan"])
     async with database.write() as session:
         made = await register(session, to.workspace, key=key, variants=VARIANTS, plan=plan)
     return replace(to, experiment=await start(database, made, now=START))
@@ -176,6 +181,8 @@ async def test_row_replaces_its_cell_and_the_same_again_is_a_duplicate(database:
     assert (found.entries, found.moments) == ({("", 0, ON): 90}, {("sum-2", "", 0, ON): (90, 2.0, 30.0)})
 
 
+ADJUSTED: dict[str, Any] = {"kpi": "sum-2-score", "mean": 1.0, "m2": 4.0, "meanX": -2.0, "m2X": 9.0, "cXy": -6.0}
+"""A cell of a KPI with a covariate: the two are as alike as can be, 6^2 = 4 x 9."""
 BAD: list[tuple[str, str, dict[str, Any]]] = [
     ("UNKNOWN_EXPERIMENT", "experiment", {"experiment": "none"}),
     ("UNKNOWN_VARIANT", "variant", {"variant": "none"}),
@@ -208,6 +215,18 @@ BAD: list[tuple[str, str, dict[str, Any]]] = [
     ("MALFORMED", "day", {"kpi": "ttv-3", "n": None, "day": 3, "events": 1}),
     ("MALFORMED", "day", {"kpi": "ttv-3", "n": None, "events": 1}),
     ("BAD_TEXT", "variant", {"variant": "a\0"}),
+    ("MALFORMED", "meanX", {"kpi": "sum-2", "mean": 1.0, "m2": 1.0, "meanX": 1.0}),
+    ("MALFORMED", "meanX", {"meanX": 1.0}),
+    ("MALFORMED", "meanX", ADJUSTED | {"meanX": None}),
+    ("MALFORMED", "standardDeviationX", ADJUSTED | {"m2X": None}),
+    ("MALFORMED", "standardDeviationX", ADJUSTED | {"standardDeviationX": 1.0}),
+    ("MALFORMED", "cXy", ADJUSTED | {"cXy": None}),
+    ("MALFORMED", "m2X", ADJUSTED | {"m2X": -1.0}),
+    ("NOT_FINITE", "meanX", ADJUSTED | {"meanX": float("nan")}),
+    ("NOT_FINITE", "cXy", ADJUSTED | {"cXy": float("inf")}),
+    ("INCONSISTENT", "cXy", ADJUSTED | {"cXy": 6.1}),
+    ("INCONSISTENT", "missing", ADJUSTED | {"missing": 101}),
+    ("INCONSISTENT", "m2X", ADJUSTED | {"n": 1, "m2": 0.0}),
 ]
 
 
@@ -238,6 +257,21 @@ async def test_amount_by_its_standard_deviation_is_the_amount_by_its_squared_dev
     assert await words(database, to, row(n=3), said) == ["accepted"] * 2
     ((n, mean, m2),) = (await refresh(database, to, NOW)).moments.values()
     assert [n, mean, m2] == pytest.approx([3, 3, 14])
+
+
+async def test_covariate_by_its_standard_deviation_is_the_covariate_by_its_squared_deviations(
+    database: Database,
+) -> None:
+    to = await running(database)
+    by_m2, by_deviation = (
+        row(**ADJUSTED, missing=3),
+        row(**ADJUSTED | {"m2X": None}, standardDeviationX=(9 / 99) ** 0.5),
+    )
+    assert await words(database, to, row(), by_m2, by_m2) == ["accepted", "accepted", "duplicate"]
+    place = ("sum-2-score", "", 0, ON)
+    assert (await refresh(database, to, NOW)).moments == {place: (100, 1, 4, -2, 9, -6, 3)}
+    assert await words(database, to, by_deviation) == ["accepted"]  # none is missing now
+    assert (await refresh(database, to, NOW)).moments == {place: pytest.approx((100, 1, 4, -2, 9, -6, 0))}
 
 
 async def test_shares_by_mean_and_by_successes_are_one_cell(database: Database) -> None:

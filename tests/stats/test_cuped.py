@@ -159,6 +159,28 @@ def test_the_lift_has_the_exact_gradient_of_the_log_ratio_in_the_four_means() ->
     assert_allclose(width, 2 * 1.959963984540054 * np.sqrt(variance), rtol=3e-4)  # up to one degree of freedom
 
 
+def test_the_lift_with_a_slope_each_has_the_exact_gradient_of_the_log_ratio_in_the_four_means() -> None:
+    draw = np.random.default_rng(57)
+    control, treatment = rows_of(draw, 6000, 10.0, 2.0), rows_of(draw, 2000, 13.0, 3.2)
+    arms = CoMoments.from_values(control), CoMoments.from_values(treatment)
+    one, other = (float(lin.theta(arm)) for arm in arms)
+
+    def log_ratio(means: Array) -> float:
+        (a, xa), (b, xb) = means
+        middle = 0.75 * xa + 0.25 * xb
+        return float(np.log(b - other * (xb - middle)) - np.log(a - one * (xa - middle)))
+
+    means = np.array([control.mean(axis=0), treatment.mean(axis=0)])
+    steps = 1e-5 * np.eye(4).reshape(4, 2, 2)
+    gradient = np.array([(log_ratio(means + step) - log_ratio(means - step)) / 2e-5 for step in steps]).reshape(2, 2)
+    covariances = [np.cov(arm, rowvar=False) / len(arm) for arm in (control, treatment)]
+    variance = sum(g @ v @ g for g, v in zip(gradient, covariances, strict=True))
+    ours = lin.lift(*arms, alpha=0.05)
+    width = np.log(ours.upper + 1) - np.log(ours.lower + 1)
+    assert_allclose(ours.lift, np.exp(log_ratio(means)) - 1, rtol=1e-9)
+    assert_allclose(width, 2 * 1.959963984540054 * np.sqrt(variance), rtol=5e-4)  # up to one degree of freedom
+
+
 def ratio_rows(draw: np.random.Generator, runs: int, n: int, share: float) -> Array:
     """Clicks and views, now and before, of units that keep their habits (runs, n, 4)."""
     habit, busy = draw.beta(2, 5, (runs, n)) + share, draw.lognormal(1.5, 0.5, (runs, n))

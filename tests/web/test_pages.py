@@ -189,6 +189,30 @@ def test_experiment_page_of_a_finding_without_an_interval_shows_its_number_and_d
     assert "Day-30 retention, Weekly digest · higher is better: +5.3%, no interval yet" in str(label)
 
 
+def test_experiment_page_of_an_adjusted_finding_says_by_what_what_it_saved_and_how_it_was_before() -> None:
+    text = shown(finished()).text
+    for words in (
+        "higher is better, adjusted by sessions_before",
+        "adjusted by sessions_before, variance −37.2%, missing for 2.4% of the units",
+        "slope 0.52 unadjusted +0.0770, −0.107 to +0.261, p 0.411",
+        "the two levels beside it are as measured",
+    ):
+        assert words in text
+    of = finished()
+    of["results"]["findings"][-1]["adjustment"] |= {
+        "attribute": None,
+        "preExposureDays": 28,
+        "missing": 0.0,
+        "varianceReduction": None,
+        "controlSlope": 0.4,
+        "fixed": None,
+    }
+    text = shown(of).text
+    assert "adjusted by the same KPI in the 28 days before exposure +2.1%" in text
+    assert "slope 0.52, Control 0.40 unadjusted +0.0770 15 Nov 2026" in text
+    assert "as measured" not in shown(broken()).text
+
+
 def test_experiment_page_without_any_lift_draws_no_empty_forest() -> None:
     assert not any((label or "").startswith("Lift") for label in shown(early()).values("svg", "aria-label"))
 

@@ -34,6 +34,28 @@ class MdeInput:
     )
 
 
+@strawberry.input(
+    description="What is known of a unit before its exposure and explains a part of the KPI (CUPED): name exactly one "
+    "of attribute and preExposureDays. Makes the test sharper; sealed with the plan."
+)
+class CovariateInput:
+    """A covariate."""
+
+    attribute: str | None = strawberry.field(
+        description="The attribute given with the exposure, a number known before it.", default=None
+    )
+    pre_exposure_days: int | None = strawberry.field(
+        description="The KPI's own value over this many days before the exposure of each unit.", default=None
+    )
+    when_missing: float = strawberry.field(
+        description="The number that stands for an attribute that is missing or is no number.", default=0.0
+    )
+    correlation: float | None = strawberry.field(
+        description="The expected correlation to the KPI, of users seen before: plannedUnits shrink by it.",
+        default=None,
+    )
+
+
 @strawberry.input(description="A KPI's part in the plan.")
 class PlannedKpiInput:
     """A KPI's part in the plan."""
@@ -42,6 +64,9 @@ class PlannedKpiInput:
     role: enums.Role = strawberry.field(description="The role: it decides, informs, or guards.")
     mde: MdeInput | None = strawberry.field(description="The smallest effect worth having.", default=None)
     margin: float | None = strawberry.field(description="The margin of a guardrail, as a difference.", default=None)
+    covariate: CovariateInput | None = strawberry.field(
+        description="The covariate that the KPI, a share or a mean per unit, is adjusted for.", default=None
+    )
 
 
 @strawberry.input(description="What is decided before the start.")
@@ -123,4 +148,5 @@ def kpi_choice(given: PlannedKpiInput) -> draft.KpiChoice:
         mde_difference=(given.mde.difference or None) if given.mde else None,
         mde_lift=(given.mde.lift or None) if given.mde else None,
         margin=given.margin,
+        covariate=None if given.covariate is None else draft.CovariateChoice(**vars(given.covariate)),
     )

@@ -9,6 +9,9 @@ strawberry.enum(Noun, name="RowNoun", description="What the rows of a batch or a
 strawberry.enum(enums.Kind, name="ExperimentKind", description="What an experiment changes.")
 strawberry.enum(enums.State, name="ExperimentState", description="Where an experiment is in its life.")
 strawberry.enum(enums.Policy, name="Policy", description="When the test may decide.")
+strawberry.enum(
+    enums.Slopes, name="Slopes", description="The slopes of an adjustment: one for both arms, or one for each (Lin)."
+)
 strawberry.enum(enums.Choice, name="DecisionChoice", description="What a person decides.")
 strawberry.enum(lifecycle.Action, name="ExperimentAction", description="What somebody does to an experiment.")
 strawberry.enum(verdict.VerdictState, name="VerdictState", description="What is recommended.")

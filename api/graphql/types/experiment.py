@@ -19,6 +19,19 @@ from kpi import tables as kpi_tables
 from kpi.enums import Unit
 
 
+@strawberry.type(description="What a KPI is adjusted for: an attribute of the unit, or the KPI before its exposure.")
+class Covariate:
+    """What a KPI is adjusted for."""
+
+    attribute: str | None = strawberry.field(description="The attribute given with the exposure; else null.")
+    pre_exposure_days: int | None = strawberry.field(
+        description="The days before exposure over which the KPI itself is taken; else null."
+    )
+    when_missing: float = strawberry.field(description="The number that stands for a missing attribute.")
+    slopes: enums.Slopes = strawberry.field(description="The number of slopes, by the planned split.")
+    correlation: float | None = strawberry.field(description="The correlation to the KPI that units are planned on.")
+
+
 @strawberry.type(description="A KPI's part in a plan.")
 class PlannedKpi:
     """A KPI's part in a plan."""
@@ -26,6 +39,7 @@ class PlannedKpi:
     role: enums.Role = strawberry.field(description="The role of the KPI.")
     mde: float | None = strawberry.field(description="The smallest effect worth having, as a difference.")
     margin: float | None = strawberry.field(description="The margin of a guardrail, as a difference.")
+    covariate: Covariate | None = strawberry.field(description="The covariate it is adjusted for, if any.")
 
     @strawberry.field(description="The KPI.", graphql_type=Kpi | None)
     async def kpi(parent: Parent[plan.PlannedKpi], info: Info) -> kpi_tables.Kpi | None:

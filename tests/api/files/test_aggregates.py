@@ -15,7 +15,10 @@ from api.files.times import day
 
 ON = date(2026, 6, 1)
 EMPTY = dict.fromkeys(
-    ("kpi", "segment", "n", "crossovers", "mean", "m2", "standardDeviation", "successes", "day", "events", "losses")
+    (
+        *("kpi", "segment", "n", "crossovers", "mean", "m2", "standardDeviation", "successes", "day", "events"),
+        *("losses", "meanX", "m2X", "standardDeviationX", "cXy", "missing"),
+    )
 )
 ROW = {"experiment": "tour", "variant": "control", "enteredOn": ON} | EMPTY
 

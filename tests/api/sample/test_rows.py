@@ -4,6 +4,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from math import isfinite
 
+import numpy as np
 import pytest
 
 from api.sample import Company, exposures, simulate
@@ -35,7 +36,18 @@ def test_exposure_rows_name_registered_variants_in_time_order(company: Company, 
     assert {(row["experiment"], row["variant"]) for row in exposure_rows} == registered
     assert all(at.tzinfo is UTC for at in times)
     assert times == sorted(times)
-    assert all(set(row["attributes"]) == {"account", "plan", "region", "device"} for row in exposure_rows)
+    known = {"account", "plan", "region", "device"}
+    assert all(set(row["attributes"]) - {"visits_before"} == known for row in exposure_rows)
+
+
+def test_visits_before_sign_up_are_known_of_most_and_go_with_the_sessions_after(
+    exposure_rows: list[Row], outcome_rows: list[Row]
+) -> None:
+    sessions = Counter(row["unit"] for row in outcome_rows if row["event"] == "session_started")
+    visits = {row["unit"]: row["attributes"].get("visits_before") for row in exposure_rows}
+    known = {unit: count for unit, count in visits.items() if count is not None}
+    assert 0.86 < len(known) / len(visits) < 0.90
+    assert np.corrcoef(list(known.values()), [sessions[unit] for unit in known])[0, 1] > 0.5
 
 
 @pytest.mark.parametrize("seed", range(10))

@@ -64,6 +64,7 @@ def newcomers(n: int, rng: np.random.Generator) -> Users:
         device=rng.choice(2, n, p=DEVICE_SHARES),
         signed_up=np.full(n, 6.0),
         engagement=rng.standard_normal(n),
+        visits=np.zeros(n),
     )
 
 
