@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from kpi import outcomes
 from kpi.columns import Columns
 from kpi.events import first_id, outcome_ids, time_of
-from kpi.ingest import parse_all
+from kpi.gate import NOBODY, Gate, Omission, hidden
+from kpi.ingest import Refusal, parse_all
 from kpi.outcomes import OutcomeRow, by_column, read
 from kpi.packing import packed
 from tests.kpi.wire import HALF_A_PAIR, NOW, anything, outcome
@@ -140,3 +141,28 @@ def test_read_two_objects_in_one_line_and_one_object_in_two_are_no_rows() -> Non
     lines = [line + b"," + line, line[:half], line[half + 1 :], line]
     found, refusals = read(lines, NOW, lax=False)
     assert (found.places.tolist(), [one.index for one in refusals]) == ([3], [0, 1, 2])
+
+
+@pytest.mark.parametrize("before", [None, NOW - timedelta(days=1)])
+@pytest.mark.parametrize("secret", [None, b"s" * 32])
+@pytest.mark.parametrize("forgotten", [[], ["u1", "u4"]])
+def test_admitted_are_the_rows_that_the_gate_admits_and_refused_alike(
+    before: datetime | None, secret: bytes | None, forgotten: list[str]
+) -> None:
+    key = b"f" * 32
+    stored = [unit if secret is None else hidden(secret, unit) for unit in forgotten]
+    without = Omission(secret=key, units=frozenset(hidden(key, unit) for unit in stored)) if stored else NOBODY
+    gate = Gate(noun="outcomes", before=before, secret=secret, without=without)
+    moments = [NOW - timedelta(days=1) + place * timedelta(microseconds=1) for place in range(-3, 4)]
+    parsed = {
+        2 * place: OutcomeRow(unit=f"u{place}", event="paid", occurred_at=at, value=1.0)
+        for place, at in enumerate(moments)
+    }
+    by_row: list[Refusal] = []
+    in_columns: list[Refusal] = []
+    expected = by_column(gate.admit(parsed, by_row))
+    assert same(by_column(parsed).admitted(gate, in_columns), expected)
+    assert in_columns == by_row
+    gone = {0, 2, 4} if before else set()
+    gone |= {2, 8} if forgotten else set()
+    assert expected.places.tolist() == [place for place in parsed if place not in gone]
