@@ -1,5 +1,6 @@
 """The evidence on a hypothesis as the API shows it, and the record of its status."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -99,6 +100,12 @@ async def test_status_is_recorded_once_by_the_worker_with_the_experiment_that_ch
         None,
     )
     assert change["experiment"]["key"] == "guided-tour"
+
+
+async def test_two_workers_at_once_record_a_change_once(database: Database, ask: Ask, trial: Trial) -> None:
+    await refreshed(database, ask, trial)
+    await asyncio.gather(*(weigh_due(database) for _ in range(4)))
+    assert len((await evidence(ask))["history"]) == 1
 
 
 async def test_refresh_that_changes_no_status_leaves_no_row(database: Database, ask: Ask, trial: Trial) -> None:
