@@ -273,9 +273,12 @@ def _pooled(rows: Sequence[tuple[str, float, float]]) -> Pooled | None:
         return None
     names, estimates, variances = zip(*rows, strict=True)
     found = meta.pool(estimates, variances, alpha=ALPHA)
-    answer, k = found.answer, len(rows)
-    weights = 1 / (np.array(variances) + (found.tau2 if k >= meta.FEWEST_FOR_SPREAD else 0.0))
-    model = Model.ONE if k == 1 else Model.COMMON if k < meta.FEWEST_FOR_SPREAD else Model.RANDOM
+    k = len(rows)
+    # Beside one with a million times a million times the information of all others nothing tells how effects spread.
+    has_spread = k >= meta.FEWEST_FOR_SPREAD and isfinite(float(found.random.difference))
+    answer = found.random if has_spread else found.common
+    weights = 1 / (np.array(variances) + (found.tau2 if has_spread else 0.0))
+    model = Model.ONE if k == 1 else Model.RANDOM if has_spread else Model.COMMON
     return Pooled(
         model=model,
         k=k,

@@ -131,6 +131,21 @@ async def test_status_is_up_to_date_when_somebody_decides(database: Database, as
     assert len((await evidence(ask))["history"]) == 1
 
 
+async def test_decision_and_workers_at_once_neither_lock_up_nor_record_a_change_twice(
+    database: Database, ask: Ask, trial: Trial
+) -> None:
+    identity = await run(ask, trial)
+    await ask(documents.move("Stop"), {"input": {"id": identity, "stoppedAt": TODAY.isoformat()}})
+    await refresh_due(database)
+    decision = {"input": {"id": identity, "choice": "SHIP", "variant": "tour"}}
+    async with asyncio.timeout(30):
+        moved, *_ = await asyncio.gather(
+            ask(documents.move("Decide"), decision), *(weigh_due(database) for _ in range(3))
+        )
+    assert moved["experimentDecide"]["userErrors"] == []
+    assert len((await evidence(ask))["history"]) == 1
+
+
 async def test_experiment_that_still_runs_is_shown_and_does_not_count(
     database: Database, ask: Ask, trial: Trial
 ) -> None:
