@@ -29,7 +29,8 @@ import numpy as np
 
 from experiments.enums import Status
 from experiments.findings import Finding, number
-from stats import meta
+from stats import discovery, meta
+from stats.distributions import critical_z
 from stats.lift import LOG_BELOW
 from stats.results import Interval
 from stats.sequential import confidence_sequence
@@ -40,8 +41,6 @@ BAR = log(2 / ALPHA)
 """The logarithm of the e-value that settles a direction."""
 LARGEST_LOG = 700.0
 """exp() of more is no float."""
-Z = 1.959963984540054
-"""Standard errors from a level to zero, squared and inverted the g of `stats.lift`."""
 
 
 class Rule(StrEnum):
@@ -108,7 +107,7 @@ class Contribution:
         levels = [(arm.value, arm.standard_error) for arm in (control, treatment)]
         known = [(value, error) for value, error in levels if value is not None and error is not None and value > 0]
         spreads = [(error / value) ** 2 for value, error in known]
-        if len(known) < len(levels) or not 0 < sum(spreads) < inf or Z**2 * max(spreads) > LOG_BELOW:
+        if len(known) < len(levels) or not 0 < sum(spreads) < inf or critical_z(ALPHA) ** 2 * max(spreads) > LOG_BELOW:
             return None
         return log(known[1][0]) - log(known[0][0]), sum(spreads)
 
@@ -219,7 +218,7 @@ def _standing(part: Contribution) -> Standing:
 def _product(counting: Sequence[Contribution], sign: int) -> float | None:
     """The logarithm of the product of independent e-values; of those that exist."""
     logs = [found for part in counting if (found := part.log_e_value(sign)) is not None]
-    return sum(logs) if logs else None
+    return float(discovery.product(logs)) if logs else None
 
 
 def _pooled_differences(counting: Sequence[Contribution]) -> Pooled | None:
@@ -274,9 +273,12 @@ def _pooled(rows: Sequence[tuple[str, float, float]]) -> Pooled | None:
         return None
     names, estimates, variances = zip(*rows, strict=True)
     found = meta.pool(estimates, variances, alpha=ALPHA)
-    answer, k = found.answer, len(rows)
-    weights = 1 / (np.array(variances) + (found.tau2 if k >= meta.FEWEST_FOR_SPREAD else 0.0))
-    model = Model.ONE if k == 1 else Model.COMMON if k < meta.FEWEST_FOR_SPREAD else Model.RANDOM
+    k = len(rows)
+    # Beside one with a million times a million times the information of all others nothing tells how effects spread.
+    has_spread = k >= meta.FEWEST_FOR_SPREAD and isfinite(float(found.random.difference))
+    answer = found.random if has_spread else found.common
+    weights = 1 / (np.array(variances) + (found.tau2 if has_spread else 0.0))
+    model = Model.ONE if k == 1 else Model.RANDOM if has_spread else Model.COMMON
     return Pooled(
         model=model,
         k=k,

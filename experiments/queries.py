@@ -111,10 +111,12 @@ WITH days AS (
         AND c.entered_on < (r.data_through AT TIME ZONE 'UTC')::date
     GROUP BY e.id, c.entered_on
 ), latest AS (
-    SELECT id, max(entered_on) AS to_on FROM days GROUP BY id ORDER BY max(started_at) DESC, id DESC LIMIT 1
+    SELECT id, min(entered_on) AS first, max(entered_on) AS to_on FROM days
+    GROUP BY id ORDER BY max(started_at) DESC, id DESC LIMIT 1
 )
-SELECT d.key, d.traffic, min(d.entered_on) AS from_on, l.to_on, sum(d.units)::bigint AS units
-FROM latest l JOIN days d USING (id) WHERE d.entered_on > l.to_on - $3::int GROUP BY d.key, d.traffic, l.to_on
+SELECT d.key, d.traffic, greatest(l.first, l.to_on - $3::int + 1) AS from_on, l.to_on, sum(d.units)::bigint AS units
+FROM latest l JOIN days d USING (id) WHERE d.entered_on > l.to_on - $3::int
+GROUP BY d.key, d.traffic, l.first, l.to_on
 """
 
 

@@ -12,6 +12,9 @@ import numpy as np
 from kpi.kinds.shape import Floats
 from stats.design import normal, proportions
 
+SMALLEST_MARGIN = 2 * proportions.ROUNDING
+"""Of a share; less is lost in rounding."""
+
 
 class Question(Protocol):
     """A fixed test, at an alpha and a wanted power."""
@@ -89,7 +92,7 @@ class SafeShares:
         return proportions.non_inferiority_units(
             self.level,
             self.level,
-            margin=effect,
+            margin=max(effect, SMALLEST_MARGIN),
             alpha=self.alpha / 2,
             power=self.wanted,
             ratio=self.ratio,
@@ -98,7 +101,7 @@ class SafeShares:
 
     def power(self, effects: Floats, n: Floats) -> Floats:
         """The chance to show each margin to be kept; with none to spare it is half of alpha."""
-        margins = np.where(effects > 0, effects, proportions.ROUNDING)
+        margins = np.maximum(effects, SMALLEST_MARGIN)
         return proportions.non_inferiority_power(
             self.level, self.level, margin=margins, n=n, alpha=self.alpha / 2, ratio=self.ratio, sign=self.sign
         )

@@ -1,6 +1,6 @@
 """A design through the API: live numbers, the traffic they count on, and faults with their paths."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -92,6 +92,22 @@ async def test_design_without_a_stated_traffic_takes_it_from_the_latest_experime
         "fromOn": first.date().isoformat(),
         "toOn": last.date().isoformat(),
     }
+
+
+async def test_traffic_is_that_of_the_last_four_weeks_of_entries(database: Database, ask: Ask, drafted: str) -> None:
+    await ask(documents.EXPERIMENT_START, {"input": {"id": drafted, "startedAt": "2026-06-01T00:00:00Z"}})
+    first = datetime(2026, 6, 1, 6, tzinfo=UTC)
+    days = [day for day in range(40) for _ in range(9 if day < 12 else 2) if day != 12]
+    rows = [
+        documents.exposure(f"u{place}", "tour", (first + timedelta(days=day)).isoformat())
+        for place, day in enumerate(days)
+    ]
+    await ask(documents.EXPOSURES_INGEST, {"input": {"exposures": rows}})
+    await refresh_due(database)
+    traffic = (await design(ask))["traffic"]
+    # Days 12 to 39: 2 units on each but the first, on which nobody came.
+    assert traffic["unitsPerDay"] == pytest.approx(27 * 2 / 28)
+    assert (traffic["fromOn"], traffic["toOn"]) == ("2026-06-13", "2026-07-10")
 
 
 async def test_traffic_of_other_units_and_of_other_workspaces_is_none_of_it(

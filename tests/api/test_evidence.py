@@ -1,5 +1,6 @@
 """The evidence on a hypothesis as the API shows it, and the record of its status."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -101,6 +102,12 @@ async def test_status_is_recorded_once_by_the_worker_with_the_experiment_that_ch
     assert change["experiment"]["key"] == "guided-tour"
 
 
+async def test_two_workers_at_once_record_a_change_once(database: Database, ask: Ask, trial: Trial) -> None:
+    await refreshed(database, ask, trial)
+    await asyncio.gather(*(weigh_due(database) for _ in range(4)))
+    assert len((await evidence(ask))["history"]) == 1
+
+
 async def test_refresh_that_changes_no_status_leaves_no_row(database: Database, ask: Ask, trial: Trial) -> None:
     await refreshed(database, ask, trial)
     await weigh_due(database)
@@ -121,6 +128,21 @@ async def test_status_is_up_to_date_when_somebody_decides(database: Database, as
     assert (change["status"], change["cause"], change["by"]) == ("SUPPORTED", "DECISION", "test")
     await refresh_due(database)
     await weigh_due(database)
+    assert len((await evidence(ask))["history"]) == 1
+
+
+async def test_decision_and_workers_at_once_neither_lock_up_nor_record_a_change_twice(
+    database: Database, ask: Ask, trial: Trial
+) -> None:
+    identity = await run(ask, trial)
+    await ask(documents.move("Stop"), {"input": {"id": identity, "stoppedAt": TODAY.isoformat()}})
+    await refresh_due(database)
+    decision = {"input": {"id": identity, "choice": "SHIP", "variant": "tour"}}
+    async with asyncio.timeout(30):
+        moved, *_ = await asyncio.gather(
+            ask(documents.move("Decide"), decision), *(weigh_due(database) for _ in range(3))
+        )
+    assert moved["experimentDecide"]["userErrors"] == []
     assert len((await evidence(ask))["history"]) == 1
 
 

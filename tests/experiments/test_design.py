@@ -2,14 +2,17 @@
 
 import json
 from dataclasses import replace
-from math import ceil, sqrt
+from math import ceil, isfinite, sqrt
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.stats import norm
 
+from experiments import rehearsal
 from experiments.calculator import DAILY_LOOKS, sketch
 from experiments.design import Gap, KpiDesign, Setting, Sketch
 from experiments.draft import KpiChoice, Measure
@@ -18,7 +21,8 @@ from experiments.plan import PinnedBaseline
 from kpi import kinds
 from kpi.enums import Direction, Driver, Frequency, Tier, Unit
 from kpi.tables import Kpi
-from tests.experiments.planning import planned
+from tests.experiments.planning import plan, planned
+from tests.experiments.test_evaluation import everything
 from tests.kpi.registering import NOW
 
 KEPT = Path(__file__).parents[1] / "agreement" / "r"
@@ -226,6 +230,17 @@ def test_chances_to_stop_are_those_of_drawn_paths(policy: Policy, horizon: int |
     assert sum(look.stops_if_none for look in found.course.looks) <= 0.05 + 1e-6
 
 
+@pytest.mark.parametrize("policy", [Policy.GROUP_SEQUENTIAL, Policy.FIXED])
+def test_design_foretells_what_the_service_makes_of_drawn_experiments(policy: Policy) -> None:
+    of = setting(policy=policy, horizon_days=17, units_per_day=200.0)
+    course = one(of, choice(0.05), measure(0.3, error=0.005, n=8_400)).course
+    (scene,) = rehearsal.scenes(plan(policy=policy, horizon_days=17), np.full(17, 200))
+    rows = scene.rows(np.random.default_rng(1), replicates=2_000)
+    (own,) = (row for row in rows if row.family == scene.own)
+    assert course.power == pytest.approx(own.power.value, abs=3 * own.power.standard_error)
+    assert course.days_if_planned == pytest.approx(own.mean_end, abs=0.5)
+
+
 def test_mean_day_of_the_end_is_the_looks_days_by_their_chances() -> None:
     course = one(setting(policy=Policy.GROUP_SEQUENTIAL, horizon_days=12), choice(), measure()).course
     assert [look.day for look in course.looks] == [3, 6, 9, 12]
@@ -315,3 +330,40 @@ def test_time_to_value_is_planned_by_its_restricted_mean_and_says_why_it_has_no_
 def test_design_without_a_deciding_size_has_no_units_and_says_why() -> None:
     found: Sketch = sketch(setting(), [(choice(None), measure(), 0.0)])
     assert replace(found, kpis=()) == Sketch(units=None, days=None, gap=Gap.NO_EFFECT, kpis=())
+
+
+drawn = st.fixed_dictionaries(
+    {
+        "policy": st.sampled_from(Policy),
+        "alpha": st.sampled_from([1e-4, 0.05, 0.5]),
+        "power": st.sampled_from([0.51, 0.8, 0.999]),
+        "looks": st.integers(1, 4),
+        "horizon_days": st.sampled_from([None, 4, 10, 730]),
+        "units_per_day": st.sampled_from([None, 1e-12, 0.5, 100.0, 1e12]),
+        "weights": st.sampled_from([(1.0, 1.0), (1e-6, 1.0), (1.0, 1e-6, 3.0), (1.0,) * 10]),
+    }
+)
+levels = st.sampled_from(
+    [(None, 1e-9), (None, 0.1), (None, 0.999), (MEAN, -5.0), (MEAN, 0.0), (MEAN, 1e12), (SPEED, 3.0)]
+)
+effects = st.sampled_from([1e-12, 1e-3, 0.05, 0.5, 1e12])
+
+
+@settings(max_examples=60, deadline=None, database=None, derandomize=True)
+@given(drawn, levels, effects, st.sampled_from(Role), st.sampled_from(Direction), st.sampled_from([1e-12, 0.01, 1e12]))
+def test_whatever_is_asked_the_answer_has_no_number_that_cannot_be_sent(
+    changes: dict[str, Any],
+    level: tuple[kinds.Kind | None, float],
+    effect: float,
+    role: Role,
+    direction: Direction,
+    error: float,
+) -> None:
+    kind, value = level
+    stated = {"margin": effect} if role is Role.GUARDRAIL else {"mde_difference": effect}
+    measured = measure(value, kind=kind, error=error, direction=direction)
+    found = one(setting(**changes), KpiChoice(kpi="kpi", role=role, **stated), measured)
+    numbers = [number for name, number in everything(found) if isinstance(number, float)]
+    assert numbers
+    assert all(map(isfinite, numbers))
+    assert (found.size.units is None) == (found.gap is not None or found.size.gap is Gap.IMPOSSIBLE_LEVEL)

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from math import exp, inf, log, sqrt
+from math import exp, inf, isfinite, log, sqrt
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +10,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
+from scipy.stats import norm
 
 from experiments.enums import Role, Status
 from experiments.evidence import ALPHA, BAR, Contribution, Evidence, Model, Rule, Standing, gather
 from experiments.findings import AlwaysValidTest, Arm
+from stats import meta
 from stats.results import Interval
+from stats.sequential import confidence_sequence
 from stats.sequential.confidence_sequence import tuning
+from tests.experiments.test_evaluation import everything
 from tests.experiments.test_verdict import finding
 
 METAFOR = json.loads((Path(__file__).parents[1] / "agreement" / "r" / "meta.json").read_text(encoding="utf-8"))[
@@ -53,7 +56,7 @@ def part(key: str, difference: float | None = 0.01, error: float | None = 0.01, 
 
 
 def limits(difference: float, error: float) -> Interval:
-    low, high = stats.norm.interval(0.95, difference, error) if 0 < error < inf else (-inf, inf)
+    low, high = norm.interval(0.95, difference, error) if 0 < error < inf else (-inf, inf)
     return Interval(lower=low, upper=high, level=0.95)
 
 
@@ -67,7 +70,7 @@ def one_sided(z: float) -> float:
     """The half-normal mixture's evidence by its integral, where the information is the planned."""
     k = tuning(ALPHA)
     effects = np.linspace(0, 40, 40_001)
-    density = 2 * stats.norm.pdf(effects, scale=sqrt(k)) * np.exp(effects * z - effects**2 / 2)
+    density = 2 * norm.pdf(effects, scale=sqrt(k)) * np.exp(effects * z - effects**2 / 2)
     return float(log(np.trapezoid(density, effects)))
 
 
@@ -170,7 +173,7 @@ def test_pooled_lift_is_pooled_on_the_logarithm_and_told_as_a_lift() -> None:
     assert (lift.model, lift.k) == (Model.COMMON, 2)
     assert lift.standard_error == pytest.approx(error)
     assert lift.estimate == pytest.approx(exp(mean) - 1)
-    assert lift.interval.upper == pytest.approx(exp(mean + stats.norm.ppf(0.975) * error) - 1)
+    assert lift.interval.upper == pytest.approx(exp(mean + norm.ppf(0.975) * error) - 1)
 
 
 @pytest.mark.parametrize("odd", [arms(0.0, 0.5, 0.01), arms(-1.0, 0.5, 0.01), arms(0.4, 0.5, 0.1)])
@@ -279,6 +282,24 @@ def test_order_of_experiments_changes_nothing(rows: list[tuple[float, Role, bool
 
 
 @few
+@given(
+    st.lists(st.tuples(st.sampled_from([-1e9, -1.0, 0.0, 1e-9, 1e9]), st.sampled_from([1e-9, 1.0, 1e9])), max_size=4),
+    st.sampled_from([1, -1]),
+)
+def test_whatever_experiments_show_no_number_comes_of_it_that_cannot_be_sent(
+    rows: list[tuple[float, float]], sign: int
+) -> None:
+    shown = AlwaysValidTest(p_value=1.0, log_e_value=0.0, interval=UNITS)
+    known = {"always_valid": shown} | arms(1e-3, 1e6, 1e-5)
+    parts = [
+        part(f"e{place}", difference, error, planned_information=1.0, of_finding=known)
+        for place, (difference, error) in enumerate(rows)
+    ]
+    found = gather(parts, sign=sign)
+    assert all(isfinite(number) for _, number in everything(found))
+
+
+@few
 @given(drawn, st.sampled_from([1, -1]))
 def test_opposite_hypothesis_has_the_evidence_the_other_way_round(
     rows: list[tuple[float, Role, bool]], sign: int
@@ -302,3 +323,16 @@ def test_evidence_read_after_each_of_five_experiments_errs_at_most_at_alpha_and_
         logs = np.array([[part.log_e_value(sign) for part in parts] for sign in (1, -1)], dtype=float)
         settled += bool((logs.cumsum(axis=1) >= BAR).any())
     assert least * 200 <= settled <= most * 200
+
+
+def test_error_of_the_rules_over_five_experiments_is_what_the_decision_page_tells() -> None:
+    z = np.random.default_rng(1).normal(size=(4_000, 5))
+    tau2 = confidence_sequence.mixture_variance(1.0, ALPHA)
+    logs = [confidence_sequence.one_sided_log_e_value(sign * z, 1.0, tau2=tau2).cumsum(axis=1) for sign in (1, -1)]
+    by_evidence = np.maximum(*logs) >= BAR
+    by_interval = np.zeros(z.shape, dtype=bool)
+    for k in range(1, 6):
+        answer = meta.pool(z[:, :k], 1.0, alpha=ALPHA).answer
+        by_interval[:, k - 1] = (answer.lower > 0) | (answer.upper < 0)
+    for wrong, told in ((by_evidence, 0.008), (by_evidence | by_interval, 0.087)):
+        assert wrong.any(axis=1).mean() == pytest.approx(told, abs=3 * sqrt(told * (1 - told) / 4_000))
