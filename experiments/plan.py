@@ -69,8 +69,16 @@ class PlannedVariant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PinnedProtocol:
+    """The version of a protocol that a plan was made by."""
+
+    key: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What was decided before the start."""
+    """What was decided before the start. What is None is left out of the document, so that older seals stay true."""
 
     experiment: str
     hypothesis: str
@@ -86,6 +94,7 @@ class Plan:
     horizon_days: int
     segment_attributes: list[str]
     events: list[str]
+    protocol: PinnedProtocol | None = None
 
     @property
     def primaries(self) -> list[PlannedKpi]:
@@ -152,7 +161,7 @@ def from_document(document: dict[str, Any]) -> Plan:
 
 def to_document(plan: Plan) -> dict[str, Any]:
     """The plan as plain JSON values."""
-    return dict(msgspec.to_builtins(plan))
+    return {name: value for name, value in msgspec.to_builtins(plan).items() if value is not None}
 
 
 def canonical(plan: Plan) -> bytes:

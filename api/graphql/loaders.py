@@ -12,7 +12,16 @@ from api.jobs.tables import Job
 from experiments import analysis, library, story
 from experiments import queries as experiment_queries
 from experiments.analysis import Results
-from experiments.tables import Amendment, Decision, Experiment, Learning, LearningVersion, Step
+from experiments.tables import (
+    Amendment,
+    Decision,
+    Experiment,
+    Learning,
+    LearningVersion,
+    Protocol,
+    ProtocolVersion,
+    Step,
+)
 from kpi import queries as kpi_queries
 from kpi.tables import Baseline, Definition, Hypothesis, Kpi, Rejection
 
@@ -44,6 +53,13 @@ class Loaders:
             lambda session, ids: library.learnings_by_id(session, workspace_id, ids)
         )
         self.learning_versions: DataLoader[int, list[LearningVersion] | None] = self._loader(library.versions_of)
+        self.protocols: DataLoader[int, Protocol | None] = self._loader(
+            lambda session, ids: library.protocols_by_id(session, workspace_id, ids)
+        )
+        self.protocol_versions: DataLoader[int, list[ProtocolVersion] | None] = self._loader(
+            library.protocol_versions_of
+        )
+        self.protocols_by_key: DataLoader[str, Protocol | None] = DataLoader(self._protocols_by_key(workspace_id))
         self.steps: DataLoader[int, list[Step] | None] = self._loader(story.steps_of)
         self.amendments: DataLoader[int, list[Amendment] | None] = self._loader(story.amendments_of)
         self.decisions: DataLoader[int, list[Decision] | None] = self._loader(story.decisions_of)
@@ -63,6 +79,14 @@ class Loaders:
         async def load(keys: list[str]) -> list[Kpi | None]:
             async with self._database.read() as session:
                 found = await kpi_queries.kpis_by_key(session, workspace_id, keys)
+            return [found.get(key) for key in keys]
+
+        return load
+
+    def _protocols_by_key(self, workspace_id: int) -> Callable[[list[str]], Awaitable[list[Protocol | None]]]:
+        async def load(keys: list[str]) -> list[Protocol | None]:
+            async with self._database.read() as session:
+                found = await library.protocols_by_key(session, workspace_id, keys)
             return [found.get(key) for key in keys]
 
         return load

@@ -47,6 +47,10 @@ INSERT INTO learnings (workspace_id, experiment_id, conclusion, tags, links, by,
 SELECT workspace_id, id, 'c', '["t"]', '[]', 'b', now() FROM experiments;
 INSERT INTO learning_versions (learning_id, number, conclusion, tags, links, by, written_at)
 SELECT id, 1, 'c', '[]', '[]', 'b', now() FROM learnings;
+INSERT INTO protocols (workspace_id, key, created_at) SELECT id, 'p', now() FROM workspaces;
+INSERT INTO protocol_versions (protocol_id, version, name, description, terms, by, created_at)
+SELECT id, 1, 'n', '', '{}', 'b', now() FROM protocols;
+UPDATE workspaces SET requires_protocol = true;
 """
 
 
