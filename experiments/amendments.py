@@ -65,6 +65,7 @@ async def amend(session: AsyncSession, *, actor: Actor, experiment_id: int, chan
     after = complete(
         before.experiment, before.hypothesis, before.change, before.kind, _variants(before), choice, measured
     )
+    after = replace(after, protocol=before.protocol)
     changes = list(differences(before, after))
     if not changes:
         refuse([bad("This amendment changes nothing.", "plan")])

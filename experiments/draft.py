@@ -164,7 +164,7 @@ def kpi_problems(plan: PlanChoice, measured: Mapping[str, Measure], *, is_sketch
     problems: list[Problem] = []
     keys = [choice.kpi for choice in plan.kpis]
     if not any(choice.role is Role.PRIMARY for choice in plan.kpis):
-        problems.append(bad("A plan needs a primary KPI: it is what the experiment is decided on.", "plan", "kpis"))
+        problems.append(NO_PRIMARY)
     if len(plan.kpis) > MOST_KPIS:
         problems.append(bad(f"A plan has at most {MOST_KPIS} KPIs.", "plan", "kpis"))
     if len({measure.kpi.unit for measure in measured.values()}) > 1:
@@ -319,3 +319,6 @@ def _covariate(choice: CovariateChoice, slopes: Slopes) -> Covariate:
 def bad(message: str, *path: str) -> Problem:
     """A value that breaks a rule, and the path to it."""
     return Problem(code=Code.BAD_USER_INPUT, message=message, path=path)
+
+
+NO_PRIMARY = bad("A plan needs a primary KPI: it is what the experiment is decided on.", "plan", "kpis")

@@ -9,9 +9,12 @@ import asyncpg
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from experiments import terms
 from experiments.enums import Choice
+from experiments.plan import PinnedProtocol
 from experiments.programme import Life
-from experiments.tables import Learning, LearningVersion
+from experiments.tables import Learning, LearningVersion, Protocol, ProtocolVersion
+from kpi.ingest import is_text
 
 LIVES = """
 SELECT e.started_at, e.stopped_at, d.decided_at, d.choice, coalesce(d.differs, false) AS differs,
@@ -75,3 +78,44 @@ async def lives(connection: asyncpg.Connection, workspace_id: int, begin: dateti
     """
     rows = await connection.fetch(LIVES, workspace_id, begin, end)
     return [Life(**(dict(row) | {"choice": row["choice"] and Choice(row["choice"])})) for row in rows]
+
+
+async def protocols_by_id(session: AsyncSession, workspace_id: int, ids: Collection[int]) -> dict[int, Protocol]:
+    """Protocols of a workspace by id; those of others are absent."""
+    found = select(Protocol).where(Protocol.workspace_id == workspace_id, col(Protocol.id).in_(ids))
+    return {row.id: row for row in await session.exec(found)}
+
+
+async def protocols_by_key(session: AsyncSession, workspace_id: int, keys: Collection[str]) -> dict[str, Protocol]:
+    """Protocols of a workspace by key; unknown keys are absent."""
+    among = col(Protocol.key).in_(filter(is_text, keys))
+    found = select(Protocol).where(Protocol.workspace_id == workspace_id, among)
+    return {row.key: row for row in await session.exec(found)}
+
+
+async def lock_protocol(session: AsyncSession, workspace_id: int, protocol_id: int) -> Protocol | None:
+    """One protocol, locked until the transaction ends, so that two changes make two versions."""
+    found = select(Protocol).where(Protocol.workspace_id == workspace_id, Protocol.id == protocol_id)
+    return (await session.exec(found.with_for_update())).first()
+
+
+async def protocol_versions_of(
+    session: AsyncSession, protocol_ids: Collection[int]
+) -> dict[int, list[ProtocolVersion]]:
+    """The versions of protocols, the first one first; the last one is what new plans are made by."""
+    among = col(ProtocolVersion.protocol_id).in_(protocol_ids)
+    found = select(ProtocolVersion).where(among).order_by(col(ProtocolVersion.version))
+    grouped: dict[int, list[ProtocolVersion]] = defaultdict(list)
+    for row in await session.exec(found):
+        grouped[row.protocol_id].append(row)
+    return grouped
+
+
+async def latest_protocol(session: AsyncSession, workspace_id: int, key: str) -> terms.Protocol | None:
+    """The version of a protocol that new plans are made by; None where there is no such protocol."""
+    found = (await protocols_by_key(session, workspace_id, [key])).get(key)
+    if found is None:
+        return None
+    latest = (await protocol_versions_of(session, [found.id]))[found.id][-1]
+    pin = PinnedProtocol(key=key, version=latest.version)
+    return terms.Protocol(pin=pin, terms=terms.from_document(latest.terms))

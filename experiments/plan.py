@@ -19,6 +19,9 @@ from stats import power
 from stats.design import factors
 from stats.sequential import group_sequential
 
+ADDED = frozenset({"covariate", "protocol"})
+"""Fields that plans sealed before did not have: their bytes must not change."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PinnedDefinition:
@@ -87,8 +90,16 @@ class PlannedVariant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PinnedProtocol:
+    """The version of a protocol that a plan was made by."""
+
+    key: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What was decided before the start."""
+    """What was decided before the start. What is None is left out of the document, so that older seals stay true."""
 
     experiment: str
     hypothesis: str
@@ -104,6 +115,7 @@ class Plan:
     horizon_days: int
     segment_attributes: list[str]
     events: list[str]
+    protocol: PinnedProtocol | None = None
 
     @property
     def primaries(self) -> list[PlannedKpi]:
@@ -182,11 +194,12 @@ def from_document(document: dict[str, Any]) -> Plan:
 
 
 def to_document(plan: Plan) -> dict[str, Any]:
-    """The plan as plain JSON values. A KPI without a covariate does not name one, as before there were any."""
+    """The plan as plain JSON values. What plans could not say before is left out where it says nothing."""
     document: dict[str, Any] = msgspec.to_builtins(plan)
-    for kpi in document["kpis"]:
-        if kpi["covariate"] is None:
-            del kpi["covariate"]
+    for part in (document, *document["kpis"]):
+        for name in ADDED & part.keys():
+            if part[name] is None:
+                del part[name]
     return document
 
 

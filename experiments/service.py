@@ -20,19 +20,23 @@ from experiments.draft import (
     Measure,
     PlanChoice,
     VariantChoice,
+    bad,
     complete,
     kpi_problems,
     plan_problems,
     variant_problems,
 )
 from experiments.enums import Kind, Role, State
+from experiments.library import latest_protocol
 from experiments.plan import PinnedBaseline, PinnedDefinition, Plan
 from experiments.tables import Experiment, Variant
+from experiments.terms import PlanPart, Protocol, fill
 from kpi import kinds
 from kpi.errors import Invalid, Problem
 from kpi.queries import hypotheses_by_key, kpis_by_key, latest_baselines, latest_definitions
 from kpi.service import absent, key_problems, taken, text_problems
 from kpi.tables import Baseline, Definition
+from kpi.workspaces import workspace_by_id
 
 ACCRUAL_DAYS = 28
 """Days of the past from which the traffic to come is judged."""
@@ -49,13 +53,21 @@ async def register(
     kind: Kind,
     owner: str,
     variants: Sequence[VariantChoice],
-    plan: PlanChoice,
+    plan: PlanPart | PlanChoice,
+    protocol: str | None = None,
 ) -> Experiment:
-    """Register an experiment as a draft, with its plan complete but not sealed yet."""
+    """Register an experiment as a draft, with its plan complete but not sealed yet.
+
+    What is stated of the plan is filled in by the latest version of the protocol, if one is named, and keeps to it.
+    """
     believed = (await hypotheses_by_key(session, workspace_id, [hypothesis])).get(hypothesis)
-    measured = await measures(session, workspace_id, [choice.kpi for choice in plan.kpis])
+    kept = None if protocol is None else await latest_protocol(session, workspace_id, protocol)
+    filled = fill(plan, kept)
+    choice = filled.plan
+    measured = await measures(session, workspace_id, [chosen.kpi for chosen in choice.kpis])
     problems = key_problems(key) + text_problems({"name": name, "owner": owner}, required={"name", "owner"})
-    problems += variant_problems(variants) + plan_problems(plan) + kpi_problems(plan, measured)
+    problems += await _protocol_problems(session, workspace_id, protocol, kept) + filled.problems
+    problems += variant_problems(variants) + plan_problems(choice) + kpi_problems(choice, measured)
     if believed is None:
         problems.append(absent("hypothesis", hypothesis, "hypothesis"))
     if await queries.experiment_by_key(session, workspace_id, key):
@@ -63,7 +75,8 @@ async def register(
     if problems or believed is None:
         raise Invalid(problems)
     units = {measure.kpi.unit for measure in measured.values()}
-    finished = complete(key, believed.key, believed.direction, kind, variants, plan, measured)
+    finished = complete(key, believed.key, believed.direction, kind, variants, choice, measured)
+    finished = replace(finished, protocol=None if kept is None else kept.pin)
     experiment = Experiment(
         workspace_id=workspace_id,
         key=key,
@@ -149,6 +162,15 @@ async def measures(session: AsyncSession, workspace_id: int, keys: Sequence[str]
         )
         for key, kpi in found.items()
     }
+
+
+async def _protocol_problems(
+    session: AsyncSession, workspace_id: int, key: str | None, found: Protocol | None
+) -> list[Problem]:
+    if key is not None:
+        return [] if found is not None else [absent("protocol", key, "protocol")]
+    workspace = await workspace_by_id(session, workspace_id)
+    return [bad("Experiments of this workspace follow a protocol: name one.", "protocol")] * workspace.requires_protocol
 
 
 def _definition(definition: Definition) -> PinnedDefinition:

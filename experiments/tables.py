@@ -246,6 +246,31 @@ class LearningVersion(SQLModel, table=True):
     written_at: datetime = Field(sa_type=AWARE)
 
 
+class Protocol(SQLModel, table=True):
+    """What a workspace decides once for many plans. What it says is in its versions; the latest makes new plans."""
+
+    __tablename__ = "protocols"
+    __table_args__ = (UniqueConstraint("workspace_id", "key"),)
+    id: int = Field(default=None, primary_key=True, sa_column_args=[Identity(always=True)])
+    workspace_id: int = Field(foreign_key="workspaces.id")
+    key: str
+    created_at: datetime = Field(sa_type=AWARE)
+
+
+class ProtocolVersion(SQLModel, table=True):
+    """One version of a protocol. Plans record the version they were made by, so versions never change."""
+
+    __tablename__ = "protocol_versions"
+    __table_args__ = (CheckConstraint("version > 0", name="version"),)
+    protocol_id: int = Field(primary_key=True, foreign_key="protocols.id")
+    version: int = Field(primary_key=True)
+    name: str
+    description: str
+    terms: dict[str, Any] = Field(sa_type=JSONB)
+    by: str
+    created_at: datetime = Field(sa_type=AWARE)
+
+
 class Exposure(SQLModel, table=True):
     """A unit's first meeting with an experiment, and the first with another variant, which makes it a crossover.
 

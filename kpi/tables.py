@@ -82,6 +82,7 @@ class Workspace(SQLModel, table=True):
     dropped_before: datetime | None = Field(default=None, sa_type=AWARE)
     unit_secret: bytes | None = Field(default=None)
     needs_second_person: bool = Field(default=False, sa_column_kwargs={"server_default": "false"})
+    requires_protocol: bool = Field(default=False, sa_column_kwargs={"server_default": "false"})
 
     @property
     def hashes_units(self) -> bool:

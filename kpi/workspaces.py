@@ -1,4 +1,4 @@
-"""A workspace's settings: how long raw rows are kept, whether unit ids are hidden, who decides against a verdict."""
+"""A workspace's settings: how long raw rows are kept, whether unit ids are hidden, what experiments ask for."""
 
 import secrets
 from collections.abc import Mapping
@@ -20,7 +20,9 @@ async def workspace_by_id(session: AsyncSession, workspace_id: int) -> Workspace
 
 
 async def update(session: AsyncSession, *, workspace_id: int, given: Mapping[str, Any]) -> Workspace:
-    """Change what is given: `retention_days` (None for ever), `hashes_units`, `needs_second_person`. Raises Invalid.
+    """Change what is given: `retention_days` (None for ever), `hashes_units`, and what asks for other people or rules.
+
+    These are `needs_second_person` and `requires_protocol`. Raises Invalid.
 
     Whether units are hidden is settled before the first row: later, one unit would become two.
     """
@@ -35,8 +37,12 @@ async def update(session: AsyncSession, *, workspace_id: int, given: Mapping[str
     second = given.get("needs_second_person", workspace.needs_second_person)
     if second is None:
         problems.append(_problem(Code.BAD_USER_INPUT, "needsSecondPerson is true or false.", "needsSecondPerson"))
+    requires = given.get("requires_protocol", workspace.requires_protocol)
+    if requires is None:
+        problems.append(_problem(Code.BAD_USER_INPUT, "requiresProtocol is true or false.", "requiresProtocol"))
     if problems:
         raise Invalid(problems)
+    workspace.requires_protocol = requires
     workspace.needs_second_person = second
     workspace.retention_days = given.get("retention_days", workspace.retention_days)
     if hashes != workspace.hashes_units:

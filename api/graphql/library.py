@@ -10,9 +10,10 @@ from sqlmodel import col
 from api.auth.permissions import MayRead
 from api.database import driver
 from api.graphql.context import Info
-from api.graphql.nodes import After, Before, First, Last, bad_input, page_size
+from api.graphql.nodes import After, Before, First, Last, bad_input, connection, page_of, page_size
 from api.graphql.types.learning import LearningConnection, LearningFilter, learnings_of
 from api.graphql.types.programme import Programme, figures
+from api.graphql.types.protocol import Protocol, ProtocolConnection, ProtocolEdge
 from api.graphql.types.search import SearchConnection, hits, place
 from experiments import tables
 from experiments.programme import Programme as Figures
@@ -37,6 +38,8 @@ Begin = Annotated[
 End = Annotated[
     date | None, strawberry.argument(name="to", description="The day (UTC) it ends before; tomorrow if not said.")
 ]
+
+Key = Annotated[str, strawberry.argument(description="The key of the object.")]
 
 
 @strawberry.type
@@ -101,3 +104,17 @@ class LibraryQuery:
     async def programme(self, info: Info, begin: Begin = None, end: End = None) -> Figures:
         """Figures of the workspace's experiments over a time."""
         return await figures(info, begin, end)
+
+    @strawberry.field(description="A protocol by its key.", permission_classes=[MayRead], graphql_type=Protocol | None)
+    async def protocol(self, info: Info, key: Key) -> tables.Protocol | None:
+        """A protocol by its key."""
+        return await info.context.loaders.protocols_by_key.load(key)
+
+    @strawberry.field(description="The protocols of the workspace, newest first.", permission_classes=[MayRead])
+    async def protocols(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> ProtocolConnection:
+        """The protocols of the workspace."""
+        found = await page_of(info, tables.Protocol, first, after, last, before)
+        page: ProtocolConnection = connection(ProtocolConnection, ProtocolEdge, found)
+        return page

@@ -20,6 +20,8 @@ from experiments.tables import (
     Experiment,
     Learning,
     LearningVersion,
+    Protocol,
+    ProtocolVersion,
     PublishedLook,
     StatusChange,
     Step,
@@ -55,6 +57,13 @@ class Loaders:
             lambda session, ids: library.learnings_by_id(session, workspace_id, ids)
         )
         self.learning_versions: DataLoader[int, list[LearningVersion] | None] = self._loader(library.versions_of)
+        self.protocols: DataLoader[int, Protocol | None] = self._loader(
+            lambda session, ids: library.protocols_by_id(session, workspace_id, ids)
+        )
+        self.protocol_versions: DataLoader[int, list[ProtocolVersion] | None] = self._loader(
+            library.protocol_versions_of
+        )
+        self.protocols_by_key: DataLoader[str, Protocol | None] = DataLoader(self._protocols_by_key(workspace_id))
         self.steps: DataLoader[int, list[Step] | None] = self._loader(story.steps_of)
         self.amendments: DataLoader[int, list[Amendment] | None] = self._loader(story.amendments_of)
         self.published_looks: DataLoader[int, list[PublishedLook] | None] = self._loader(story.published_looks_of)
@@ -78,6 +87,14 @@ class Loaders:
         async def load(keys: list[str]) -> list[Kpi | None]:
             async with self._database.read() as session:
                 found = await kpi_queries.kpis_by_key(session, workspace_id, keys)
+            return [found.get(key) for key in keys]
+
+        return load
+
+    def _protocols_by_key(self, workspace_id: int) -> Callable[[list[str]], Awaitable[list[Protocol | None]]]:
+        async def load(keys: list[str]) -> list[Protocol | None]:
+            async with self._database.read() as session:
+                found = await library.protocols_by_key(session, workspace_id, keys)
             return [found.get(key) for key in keys]
 
         return load

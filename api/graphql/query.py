@@ -179,6 +179,7 @@ async def _node(info: Info, identity: str) -> Any:
         "Job": loaders.jobs,
         "Rejection": loaders.rejections,
         "Learning": loaders.learnings,
+        "Protocol": loaders.protocols,
     }
     loader = by_noun.get(found[0]) if found else None
     return None if loader is None or found is None else await loader.load(found[1])

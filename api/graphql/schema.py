@@ -14,6 +14,7 @@ from api.graphql.mutations.ingest import IngestMutation
 from api.graphql.mutations.kpi import KpiMutation
 from api.graphql.mutations.learning import LearningMutation
 from api.graphql.mutations.lifecycle import LifecycleMutation
+from api.graphql.mutations.protocol import ProtocolMutation
 from api.graphql.mutations.rejections import RejectionMutation
 from api.graphql.mutations.units import UnitMutation
 from api.graphql.mutations.uploads import UploadMutation
@@ -25,6 +26,7 @@ from api.graphql.types.hypothesis import Hypothesis
 from api.graphql.types.job import Job
 from api.graphql.types.kpi import Kpi
 from api.graphql.types.learning import Learning
+from api.graphql.types.protocol import Protocol
 from api.graphql.types.rejection import Rejection
 
 SDL = Path(__file__).with_name("schema.graphql")
@@ -40,6 +42,7 @@ class Mutation(
     AmendmentMutation,
     DecisionMutation,
     LearningMutation,
+    ProtocolMutation,
     IngestMutation,
     RejectionMutation,
     UploadMutation,
@@ -53,7 +56,7 @@ schema = strawberry.Schema(
     query=Query,
     mutation=Mutation,
     subscription=Subscription,
-    types=[Kpi, Hypothesis, Experiment, Job, Rejection, Learning],
+    types=[Kpi, Hypothesis, Experiment, Job, Rejection, Learning, Protocol],
     extensions=[Masked, Streamed, lambda: MaxTokensLimiter(max_token_count=MOST_TOKENS)],
     config=StrawberryConfig(auto_camel_case=True),
 )

@@ -79,6 +79,28 @@ def learning(experiment: str = "guided-tour", **changes: Any) -> Input:
     } | changes
 
 
+PROTOCOL = """
+mutation Protocol($input: Protocol%(verb)sInput!) { protocol%(verb)s(input: $input) {
+  protocol { id key createdAt latest { ...V } versions { ...V } }
+  userErrors { message code path }
+} }
+fragment V on ProtocolVersion {
+  version name description by createdAt
+  plan {
+    kpis { kpi { key } role mde { difference lift } margin isFixed }
+    alpha power policy looks horizonDays segmentAttributes fixed
+  }
+}
+"""
+PROTOCOL_REGISTER, PROTOCOL_UPDATE = PROTOCOL % {"verb": "Register"}, PROTOCOL % {"verb": "Update"}
+
+
+def protocol(key: str = "careful", **changes: Any) -> Input:
+    """A protocol that fixes alpha and a policy, and starts from a horizon."""
+    plan = {"alpha": 0.01, "policy": "FIXED", "looks": 1, "horizonDays": 21, "fixed": ["ALPHA", "POLICY"]}
+    return {"key": key, "name": "Careful", "description": "For what is hard to undo", "plan": plan} | changes
+
+
 def kpi(key: str = "activation", **changes: Any) -> Input:
     """Activation within 7 days, with a baseline."""
     return {

@@ -19,7 +19,7 @@ query List($first: Int, $after: String, $last: Int, $before: String) {
 }
 """
 NODES = "query Nodes($ids: [ID!]!) { nodes(ids: $ids) { __typename id ... on Kpi { key } } }"
-LISTS = ("kpis", "hypotheses", "experiments", "learnings")
+LISTS = ("kpis", "hypotheses", "experiments", "learnings", "protocols")
 
 
 async def register(ask: Ask, *keys: str) -> list[str]:

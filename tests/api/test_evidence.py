@@ -139,8 +139,8 @@ async def test_decision_and_workers_at_once_neither_lock_up_nor_record_a_change_
     await refresh_due(database)
     decision = {"input": {"id": identity, "choice": "SHIP", "variant": "tour"}}
     async with asyncio.timeout(30):
-        moved, *_ = await asyncio.gather(
-            ask(documents.move("Decide"), decision), *(weigh_due(database) for _ in range(3))
+        moved, _ = await asyncio.gather(
+            ask(documents.move("Decide"), decision), asyncio.gather(*(weigh_due(database) for _ in range(3)))
         )
     assert moved["experimentDecide"]["userErrors"] == []
     assert len((await evidence(ask))["history"]) == 1

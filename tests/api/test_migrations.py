@@ -52,6 +52,10 @@ SELECT id, 1, 'c', '[]', '[]', 'b', now() FROM learnings;
 INSERT INTO moments (experiment_id, definition_id, segment, variant_id, entered_on, n, mean, m2, mean_x, m2_x, c_xy,
     missing)
 SELECT experiment_id, 1, '', id, '2026-03-02', 2, 1, 2, 3, 4, 2, 0 FROM variants;
+INSERT INTO protocols (workspace_id, key, created_at) SELECT id, 'p', now() FROM workspaces;
+INSERT INTO protocol_versions (protocol_id, version, name, description, terms, by, created_at)
+SELECT id, 1, 'n', '', '{}', 'b', now() FROM protocols;
+UPDATE workspaces SET requires_protocol = true;
 """
 
 

@@ -29,7 +29,15 @@ PUBLIC: GraphQLSchema = build_schema(sdl())
 OWN = {name: found for name, found in PUBLIC.type_map.items() if not name.startswith("__")}
 LISTS_THAT_ARE_NO_CONNECTION = {"Query.nodes"}
 """Relay's own field: as many as were asked for, 100 at most."""
-VERBS = {"breachesMargin", "breaksErrorControl", "differs", "keepsMargin", "needsApproval", "needsSecondPerson"}
+VERBS = {
+    "breachesMargin",
+    "breaksErrorControl",
+    "differs",
+    "keepsMargin",
+    "needsApproval",
+    "needsSecondPerson",
+    "requiresProtocol",
+}
 """Booleans that read as a question without is, has or can: does the finding keep its margin?"""
 NAMED_OTHERWISE = {"Series.on", "ExperimentResults.dataThrough", "Decision.dataThrough", "PublishedLook.dataThrough"}
 """Days that are a column of a table, and the watermark, whose word is older than the rule."""
@@ -122,11 +130,11 @@ def test_list_of_objects_with_an_id_is_a_connection() -> None:
 
 def test_every_connection_has_edges_nodes_a_count_and_relays_arguments() -> None:
     connections = {found.name: set(found.fields) for found in objects() if found.name.endswith("Connection")}
-    assert len(connections) == 7
+    assert len(connections) == 8
     assert connections["RejectionConnection"] >= {"counts"}  # by noun and rule, beside the page
     assert all(names - {"counts"} == {"edges", "nodes", "pageInfo", "totalCount"} for names in connections.values())
     paths = {path: field for path, field in fields() if named(field) in connections}
-    assert len(paths) == 8
+    assert len(paths) == 9
     for field in paths.values():
         assert isinstance(field, GraphQLField)
         assert set(field.args) - {"filter", "query", "kinds"} == {"first", "after", "last", "before"}

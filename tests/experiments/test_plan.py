@@ -29,6 +29,7 @@ DEFINITION = planned().definition
 COVARIATE = plans.Covariate(
     attribute="score", pre_exposure_days=None, when_missing=0.0, slopes=Slopes.ONE, correlation=0.6
 )
+PROTOCOL = plans.PinnedProtocol(key="careful", version=3)
 many = settings(max_examples=100, deadline=None, database=None, derandomize=True)
 numbers = st.none() | st.floats(1e-6, 1e6)
 
@@ -58,6 +59,7 @@ drawn_plans = st.builds(
     alpha=st.floats(0.001, 0.5),
     policy=st.sampled_from(Policy),
     segment_attributes=st.lists(st.text(min_size=1, max_size=5), max_size=3),
+    protocol=st.sampled_from([None, PROTOCOL]),
 )
 
 
@@ -131,6 +133,11 @@ def test_plan_sealed_before_there_were_covariates_keeps_its_bytes_and_its_hash()
     assert (plans.canonical(stored).decode(), plans.seal(stored)) == (SEALED, SEALED_HASH)
 
 
+def test_seal_of_a_plan_from_before_there_were_protocols_is_what_it_was_then() -> None:
+    # As the version before wrote it, of the same plan.
+    assert plans.seal(plan()) == "855b4aeb66e30b793837d2dad81bdfc63b5dbaaae4cc42b674220a4ac3625c00"
+
+
 CHANGES: dict[str, Any] = {
     "experiment": "longer-form",
     "hypothesis": "longer-form",
@@ -146,6 +153,7 @@ CHANGES: dict[str, Any] = {
     "horizon_days": 17,
     "segment_attributes": ["plan"],
     "events": ["activated", "paid"],
+    "protocol": PROTOCOL,
 }
 KPI_CHANGES: dict[str, Any] = {
     "kpi": "retention",

@@ -8,7 +8,7 @@ from api.auth.permissions import MayEdit
 from api.graphql.context import Info
 from api.graphql.errors import UserError, answer
 from api.graphql.types.experiment import Experiment
-from experiments import draft, enums, service
+from experiments import draft, enums, service, terms
 
 
 @strawberry.input(description="One of the ways the experiment treats a unit.")
@@ -69,20 +69,31 @@ class PlannedKpiInput:
     )
 
 
-@strawberry.input(description="What is decided before the start.")
+@strawberry.input(
+    description="What is decided before the start. What is left out comes from the protocol, if one is named."
+)
 class PlanInput:
     """A plan."""
 
-    kpis: list[PlannedKpiInput] = strawberry.field(description="The KPIs and their roles.")
-    horizon_days: int = strawberry.field(description="The days from start to the last look.")
-    alpha: float = strawberry.field(description="The error rate of all deciding tests together.", default=0.05)
-    power: float = strawberry.field(description="The chance to find the planned effect.", default=0.8)
-    policy: enums.Policy = strawberry.field(
-        description="The policy that says when the test may decide.", default=enums.Policy.GROUP_SEQUENTIAL
+    kpis: list[PlannedKpiInput] | None = strawberry.field(
+        description="The KPIs and their roles. Those that the protocol fixes come in beside them.", default=None
     )
-    looks: int = strawberry.field(description="The number of looks, evenly spread up to the horizon.", default=4)
-    segment_attributes: list[str] = strawberry.field(
-        description="The attributes at exposure that define segments.", default_factory=list
+    horizon_days: int | None = strawberry.field(description="The days from start to the last look.", default=None)
+    alpha: float | None = strawberry.field(
+        description="The error rate of all deciding tests together; 0.05 if nobody says another.", default=None
+    )
+    power: float | None = strawberry.field(
+        description="The chance to find the planned effect; 0.8 if nobody says another.", default=None
+    )
+    policy: enums.Policy | None = strawberry.field(
+        description="The policy that says when the test may decide; GROUP_SEQUENTIAL if nobody says another.",
+        default=None,
+    )
+    looks: int | None = strawberry.field(
+        description="The number of looks, evenly spread up to the horizon; 4 if nobody says another.", default=None
+    )
+    segment_attributes: list[str] | None = strawberry.field(
+        description="The attributes at exposure that define segments; none if nobody names some.", default=None
     )
 
 
@@ -97,6 +108,9 @@ class ExperimentRegisterInput:
     owner: str = strawberry.field(description="The person who owns it.")
     variants: list[VariantInput] = strawberry.field(description="The variants, one of them the control.")
     plan: PlanInput = strawberry.field(description="The plan.")
+    protocol: str | None = strawberry.field(
+        description="The key of the protocol it follows; the plan records its latest version.", default=None
+    )
 
 
 @strawberry.type(description="The answer to experimentRegister.")
@@ -136,8 +150,9 @@ class ExperimentMutation:
         return await answer(ExperimentRegisterPayload, action)
 
 
-def _plan(given: PlanInput) -> draft.PlanChoice:
-    return draft.PlanChoice(**(vars(given) | {"kpis": [kpi_choice(kpi) for kpi in given.kpis]}))
+def _plan(given: PlanInput) -> terms.PlanPart:
+    kpis = None if given.kpis is None else [kpi_choice(kpi) for kpi in given.kpis]
+    return terms.PlanPart(**(vars(given) | {"kpis": kpis}))
 
 
 def kpi_choice(given: PlannedKpiInput) -> draft.KpiChoice:

@@ -23,6 +23,10 @@ class WorkspaceUpdateInput:
         description="Whether a decision against the verdict needs the approval of a second person.",
         default=strawberry.UNSET,
     )
+    requires_protocol: bool | None = strawberry.field(
+        description="Whether every experiment that is registered from now on follows a protocol.",
+        default=strawberry.UNSET,
+    )
     hashes_units: bool | None = strawberry.field(
         description="Whether to store unit ids as keyed 128-bit hashes. Settled before the first row, never after.",
         default=strawberry.UNSET,

@@ -12,6 +12,7 @@ from api.graphql.types.finding import Finding, Look, Variant
 from api.graphql.types.hypothesis import Hypothesis
 from api.graphql.types.kpi import Kpi
 from api.graphql.types.learning import LearningConnection, learnings_of
+from api.graphql.types.protocol import PlannedProtocol
 from api.graphql.types.story import Amendment, Decision, ExperimentStep, PublishedLook
 from experiments import analysis, enums, findings, lifecycle, plan, tables, verdict
 from experiments import plan as plans
@@ -65,6 +66,9 @@ class Plan:
     segment_attributes: list[str] = strawberry.field(description="The attributes that define segments.")
     planned_units: float | None = strawberry.field(
         description="The units all variants need together, judged by the baseline's spread; null without one."
+    )
+    protocol: PlannedProtocol | None = strawberry.field(
+        description="The version of a protocol it was made by; null where it follows none."
     )
     hash: str = strawberry.field(description="The SHA-256 of the canonical plan, in hex.")
     canonical_json: str = strawberry.field(description="The plan in canonical JSON (RFC 8785).")
@@ -256,6 +260,7 @@ class Experiment(Node):
         """The plan."""
         document = plans.from_document(parent.plan)
         kpis: Any = document.kpis
+        protocol: Any = document.protocol
         return Plan(
             kpis=kpis,
             alpha=document.alpha,
@@ -265,6 +270,7 @@ class Experiment(Node):
             horizon_days=document.horizon_days,
             segment_attributes=document.segment_attributes,
             planned_units=document.planned_units,
+            protocol=protocol,
             hash=parent.plan_hash or plans.seal(document),
             canonical_json=parent.plan_json or plans.canonical(document).decode(),
             sealed_at=parent.sealed_at,

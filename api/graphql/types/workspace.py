@@ -21,6 +21,8 @@ class Workspace:
         description="Whether a decision against the verdict needs the approval of a second person."
     )
 
+    requires_protocol: bool = strawberry.field(description="Whether every new experiment follows a protocol.")
+
     @strawberry.field(
         description="The first entry day (UTC) that may still change; null while any may. Earlier ones are frozen."
     )
