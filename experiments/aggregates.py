@@ -57,6 +57,8 @@ PLACE = {"variant_id": WHOLE, "entered_on": DAY}
 COUNTS = {"n": WHOLE}
 MOMENTS = {"n": WHOLE, "mean": REAL, "m2": REAL}
 COVARIATES = {"mean_x": REAL, "m2_x": REAL, "c_xy": REAL, "missing": WHOLE}
+WITH_COVARIATE = f"({', '.join(COVARIATES)}) IS NOT NULL"
+"""Of a row this asks that none of its columns is null."""
 DURATIONS = {"day": WHOLE, "events": WHOLE, "losses": WHOLE}
 RECORD = """
 INSERT INTO refreshes (experiment_id, data_through, computed_at, crossovers, version)
@@ -73,7 +75,7 @@ async def read(connection: asyncpg.Connection, experiment_id: int, until: date =
     return Rows(
         entries=await _table(connection, whose, "entry_counts", ("segment",), COUNTS, "n > 0"),
         moments=await _table(connection, whose, "moments", question, MOMENTS),
-        covariates=await _table(connection, whose, "moments", question, COVARIATES, "mean_x IS NOT NULL"),
+        covariates=await _table(connection, whose, "moments", question, COVARIATES, WITH_COVARIATE),
         durations=await _table(connection, whose, "durations", question, DURATIONS),
     )
 

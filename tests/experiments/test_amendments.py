@@ -9,17 +9,19 @@ import pytest
 from api.database import Database, driver
 from experiments import amendments, analysis, exposures, queries, story
 from experiments.amendments import PlanChange
-from experiments.draft import KpiChoice
+from experiments.draft import CovariateChoice, KpiChoice
 from experiments.enums import Policy, Role
 from experiments.tables import Amendment, Experiment
 from kpi.errors import Invalid
 from kpi.kinds import Activation
 from kpi.tables import Baseline, Workspace
-from tests.experiments.aggregating import refresh, running, send
-from tests.experiments.recomputation import Exposed
+from tests.experiments import test_floor
+from tests.experiments.aggregating import choices, refresh, running, send
+from tests.experiments.recomputation import Did, Exposed
 from tests.experiments.registering import LATER, NOW, PRIMARY, actor, draft, start
 from tests.kpi.registering import register_kpi
 
+SCORE = CovariateChoice(attribute="score", when_missing=1.5, correlation=0.4)
 GUARD = KpiChoice(kpi="retention", role=Role.GUARDRAIL, margin=0.01)
 
 
@@ -86,6 +88,47 @@ async def test_kpi_that_stays_keeps_its_definition_and_baseline(database: Databa
     assert amended.plan["kpis"][0]["definition"] == sealed.plan["kpis"][0]["definition"]
 
 
+async def test_kpi_that_stays_keeps_its_covariate(database: Database) -> None:
+    to = await running(database)
+    amended = await amend(database, to.experiment, alpha=0.01)
+    before, after = ([kpi.get("covariate") for kpi in of.plan["kpis"]] for of in (to.experiment, amended))
+    assert after == before
+    assert [covariate for covariate in after if covariate]
+    (recorded,) = await amendments_of(database, to.experiment)
+    assert [change["path"] for change in recorded.changes] == ["alpha"]
+
+
+async def test_amendment_tells_the_covariate_before_and_after(database: Database, workspace: Workspace) -> None:
+    sealed = await started(database, workspace)
+    amended = await amend(database, sealed, kpis=[replace(PRIMARY, covariate=SCORE)])
+    said = {"attribute": "score", "pre_exposure_days": None, "when_missing": 1.5, "slopes": "ONE", "correlation": 0.4}
+    assert amended.plan["kpis"][0]["covariate"] == said
+    (recorded,) = await amendments_of(database, sealed)
+    assert recorded.changes == [{"path": "kpis.activation.covariate", "before": None, "after": said}]
+
+
+async def test_amendment_of_a_covariate_drops_the_sums_of_the_old_one_also_of_frozen_days(database: Database) -> None:
+    to = await running(database)
+    sent: list[Exposed | Did] = [
+        replace(test_floor.entry("a", 0.2), score=3),
+        replace(test_floor.entry("b", 30.2), score=5),
+        test_floor.deed("b", 30.4),
+    ]
+    await send(database, to, sent)
+    await refresh(database, to, test_floor.at(40))
+    assert await test_floor.cleared(database, to, test_floor.at(40)) == test_floor.at(26).date()
+    kpis = [replace(kpi, covariate=SCORE) if kpi.kpi == "sum-2-score" else kpi for kpi in choices()]
+    await amend(database, to.experiment, kpis=kpis)
+    async with database.read() as session:
+        found = await queries.experiments_by_id(session, to.workspace.id, [to.experiment.id])
+    amended = replace(to, experiment=found[to.experiment.id])
+    cells = (await refresh(database, amended, test_floor.at(40), everything=True)).moments
+    frozen, later = (test_floor.at(day).date() for day in (0, 30))
+    assert cells["sum-2-score", "", 0, frozen] == (1, 0, 0)
+    assert cells["act-2-score", "", 0, frozen] == (1, 0, 0, 3, 0, 0, 0)
+    assert cells["sum-2-score", "", 0, later] == (1, 2, 0, 5, 0, 0, 0)
+
+
 CHANGES = [
     ({"alpha": 0.1}, True),
     ({"power": 0.9}, True),
@@ -95,6 +138,8 @@ CHANGES = [
     ({"kpis": [KpiChoice(kpi="activation", role=Role.PRIMARY, mde_difference=0.5)]}, True),
     ({"kpis": [PRIMARY, replace(GUARD, role=Role.PRIMARY, mde_difference=0.1, margin=None)]}, True),
     ({"kpis": [PRIMARY, GUARD]}, False),
+    ({"kpis": [replace(PRIMARY, covariate=SCORE)]}, True),
+    ({"kpis": [PRIMARY, KpiChoice(kpi="retention", role=Role.SECONDARY, covariate=SCORE)]}, False),
     ({"segment_attributes": ["plan"]}, False),
 ]
 

@@ -6,10 +6,10 @@ import pytest
 
 from experiments import cohorts
 from experiments.cohorts import EVERYBODY
-from experiments.enums import Policy, Role
+from experiments.enums import Policy, Role, Slopes
 from experiments.evaluation import Evaluation
 from experiments.findings import Finding
-from experiments.plan import PinnedBaseline, Plan, PlannedKpi
+from experiments.plan import Covariate, PinnedBaseline, Plan, PlannedKpi
 from kpi import kinds
 from kpi.enums import Direction
 from tests.experiments.planning import (
@@ -27,6 +27,8 @@ from tests.experiments.planning import (
 )
 
 DECIDING = planned(mde=0.1)
+SCORE = Covariate(attribute="score", pre_exposure_days=None, when_missing=0.5, slopes=Slopes.ONE, correlation=None)
+BEFORE = replace(SCORE, attribute=None, pre_exposure_days=7, when_missing=0.0)
 OTHERS = [
     planned("back", kinds.Retention(event="visited", day=3), role=Role.SECONDARY, mde=None, baseline=None),
     planned("later", kinds.Activation(event="activated", window_days=6), role=Role.SECONDARY, mde=0.2),
@@ -39,6 +41,11 @@ OTHERS = [
     planned("lost", kinds.TimeToValue(event="paid", tau_days=3, loss_event="gone"), role=Role.SECONDARY, mde=None),
 ]
 BASELINES = {"spent": PinnedBaseline(version=3, value=0.5, standard_error=0.1, n=None)}
+OTHERS += [
+    replace(OTHERS[0], kpi="back-adjusted", definition=replace(OTHERS[0].definition, id=1), covariate=SCORE),
+    replace(OTHERS[2], kpi="spent-adjusted", definition=replace(OTHERS[2].definition, id=2), covariate=BEFORE),
+    replace(OTHERS[3], kpi="saved-adjusted", definition=replace(OTHERS[3].definition, id=3), covariate=SCORE),
+]
 ALL = [DECIDING, *(replace(kpi, baseline=BASELINES.get(kpi.kpi, kpi.baseline)) for kpi in OTHERS)]
 LAWS = (Law(daily=60, rate=0.3), Law(daily=70, rate=0.5), Law(daily=20, rate=0.9))
 THROUGH = 12
@@ -89,6 +96,9 @@ def test_findings_of_a_kpi_among_others_equal_those_of_it_alone(policy: Policy, 
         alone = evaluated(of(policy, *kept), own, day(through))
         assert found(together, kpi.kpi) == found(alone, kpi.kpi)
         assert found(together, kpi.kpi)
+        is_adjusted = [finding.adjustment is not None for finding in found(together, kpi.kpi)]
+        assert not any(is_adjusted) or kpi.covariate is not None
+        assert any(is_adjusted) or kpi.covariate is None or through < windows[kpi.kpi] + 1
 
 
 @pytest.mark.parametrize("policy", Policy)

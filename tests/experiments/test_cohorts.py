@@ -8,6 +8,8 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from experiments.cohorts import EVERYBODY, Aggregates, assemble
+from experiments.enums import Slopes
+from experiments.plan import Covariate
 from kpi import kinds
 from tests.experiments.planning import CONTROL, OTHER, TREATMENT, Rows, day, plan, planned, stored
 
@@ -43,6 +45,23 @@ def test_assemble_puts_every_row_into_its_variant_and_day() -> None:
     assert speed.losses is not None
     assert (speed.events.shape, speed.events[2, 0, 2], speed.losses[2, 0, 2]) == ((3, 3, 3), 3, 1)
     assert (speed.events.sum(), speed.losses.sum()) == (3, 1)
+
+
+def test_assemble_cell_without_a_covariate_has_the_number_that_stands_for_it_and_all_units_missing() -> None:
+    score = Covariate(attribute="score", pre_exposure_days=None, when_missing=2.5, slopes=Slopes.ONE, correlation=None)
+    kpi = planned(covariate=score)
+    known = {"definition_id": kpi.definition.id, "n": 60, "mean": 0.5, "m2": 15.0}
+    rows = [
+        cell(1, 4, **known),
+        cell(1, 6, **known, mean_x=7.0, m2_x=40.0, c_xy=-3.0, missing=9),
+    ]
+    given = stored(Rows(entries=[cell(1, 4, n=60), cell(1, 6, n=60)], moments=rows, durations=[]))
+    found = assemble(plan(kpi), {"treatment": 1, "control": 3}, given, THROUGH, 0).cohorts(kpi.definition.id, EVERYBODY)
+    assert found.pairs is not None
+    assert found.missing is not None
+    assert_array_equal(found.missing, [[0, 0, 0], [60, 0, 9]])
+    assert_array_equal(found.pairs.means[1, [0, 2]], [[0.5, 2.5], [0.5, 7.0]])
+    assert_array_equal(found.pairs.products[1, [0, 2]], [[[15, 0], [0, 0]], [[15, -3], [-3, 40]]])
 
 
 def test_assemble_without_rows_is_everybody_with_nobody_in_it() -> None:
