@@ -152,6 +152,7 @@ class Finding:
     baseline: BaselineTest | None
     series: Series
     curves: Curves | None
+    is_premature: bool = False  # over before the plan's minimum of days, so that nothing was decided
 
     @property
     def is_better(self) -> bool:

@@ -46,6 +46,9 @@ drawn_plans = st.builds(
     alpha=st.floats(0.001, 0.5),
     policy=st.sampled_from(Policy),
     segment_attributes=st.lists(st.text(min_size=1, max_size=5), max_size=3),
+    minimum_days=st.none() | st.integers(1, 16),
+    layer=st.none() | st.text(max_size=5),
+    traffic=st.none() | st.floats(0.001, 1),
 )
 
 
@@ -97,6 +100,36 @@ def test_seal_is_the_hash_of_the_canonical_bytes() -> None:
     assert plans.seal(plan()) == hashlib.sha256(plans.canonical(plan())).hexdigest()
 
 
+SEALED = (
+    '{"alpha":0.05,"change":"INCREASE","events":["activated","paid"],"experiment":"shorter-form","horizon_days":16,'
+    '"hypothesis":"shorter-form","kind":"ONBOARDING_FLOW","kpis":[{"baseline":{"n":8400,"standard_error":0.005,'
+    '"value":0.3,"version":1},"definition":{"events":["activated"],"id":1074,"kind":"activation","parameters":'
+    '{"event":"activated","window_days":2},"version":1},"direction":"HIGHER","information":3201.204312171425,'
+    '"kpi":"activation","margin":null,"mde":0.05,"name":"Activation","role":"PRIMARY"},{"baseline":null,"definition":'
+    '{"events":["paid"],"id":414,"kind":"mean","parameters":{"cap":9.5,"event":"paid","of":"VALUE","window_days":3},'
+    '"version":1},"direction":"HIGHER","information":null,"kpi":"paid","margin":null,"mde":null,"name":"Paid",'
+    '"role":"SECONDARY"}],"looks":4,"policy":"GROUP_SEQUENTIAL","power":0.8,"segment_attributes":[],"unit":"USER",'
+    '"variants":[{"is_control":true,"key":"control","name":"Control","weight":1},{"is_control":false,"key":"treatment",'
+    '"name":"Shorter form","weight":1}]}'
+)
+"""A plan as it was sealed before plans had anything optional, and the SHA-256 it was sealed with."""
+SEALED_HASH = "75ad5a70b9b2308f1fcbe62f731521b98e4486402e9e8654090e0443919a5ac3"
+
+
+def test_plan_sealed_before_there_was_anything_optional_keeps_its_bytes_and_its_hash() -> None:
+    stored = plans.from_document(json.loads(SEALED))
+    assert (stored.minimum_days, stored.layer, stored.traffic, stored.variants[0].payload) == (None, None, None, None)
+    assert (plans.canonical(stored).decode(), plans.seal(stored)) == (SEALED, SEALED_HASH)
+
+
+def test_document_names_what_is_optional_once_it_says_something_and_keeps_null_inside_a_payload() -> None:
+    assert not plans.OPTIONAL & set(SEALED.split('"'))
+    stated = replace(plan(), layer="form", variants=[CONTROL, replace(TREATMENT, payload={"layer": None})])
+    document = plans.to_document(stated)
+    assert plans.OPTIONAL & set(document) == {"layer"}
+    assert [variant.get("payload") for variant in document["variants"]] == [None, {"layer": None}]
+
+
 CHANGES: dict[str, Any] = {
     "experiment": "longer-form",
     "hypothesis": "longer-form",
@@ -112,6 +145,11 @@ CHANGES: dict[str, Any] = {
     "horizon_days": 17,
     "segment_attributes": ["plan"],
     "events": ["activated", "paid"],
+    "minimum_days": 7,
+    "layer": "sign-up",
+    "traffic": 0.5,
+    "audience": "New teams",
+    "exclusions": "Our own staff",
 }
 KPI_CHANGES: dict[str, Any] = {
     "kpi": "retention",
@@ -134,6 +172,12 @@ def test_changes_name_every_field_there_is() -> None:
 @pytest.mark.parametrize("field", CHANGES)
 def test_seal_changes_with_every_field_of_the_plan(field: str) -> None:
     assert plans.seal(replace(plan(), **{field: CHANGES[field]})) != plans.seal(plan())
+
+
+@pytest.mark.parametrize("change", [{"name": "Another"}, {"weight": 0.5}, {"payload": {"fields": 2}}], ids=str)
+def test_seal_changes_with_what_a_variant_is(change: dict[str, Any]) -> None:
+    before = plan()
+    assert plans.seal(replace(before, variants=[CONTROL, replace(TREATMENT, **change)])) != plans.seal(before)
 
 
 @pytest.mark.parametrize("field", KPI_CHANGES)
