@@ -1,8 +1,8 @@
 """Amending a sealed plan: what changes, and whether the promised error rates survive it.
 
 What is pinned stays pinned: a KPI of the plan keeps its definition and its baseline. Once units have come in, a change
-of what the deciding tests rest on - alpha, power, policy, looks, horizon, a primary KPI, its covariate - is made with
-the data in sight. The promised error rate does not hold for it, and results are exploratory from then on.
+of what the deciding tests rest on - alpha, power, policy, looks, minimum, horizon, a primary KPI, its covariate - is
+made with the data in sight. The promised error rate does not hold for it, and results are exploratory from then on.
 """
 
 from collections.abc import Iterator, Sequence
@@ -32,7 +32,7 @@ from experiments.service import measures
 from experiments.tables import Amendment, Experiment
 from kpi.queries import hold_clearing
 
-TESTING = ("alpha", "power", "policy", "looks", "horizon_days")
+TESTING = ("alpha", "power", "policy", "looks", "horizon_days", "minimum_days")
 """What the deciding tests rest on, beside the primary KPIs."""
 STATED = ("role", "mde", "margin", "covariate")
 """What a person states of a planned KPI; the rest is pinned or follows."""
@@ -48,6 +48,7 @@ class PlanChange:
     policy: Policy | None = None
     looks: int | None = None
     horizon_days: int | None = None
+    minimum_days: int | None = None
     segment_attributes: Sequence[str] | None = None
 
 
@@ -93,7 +94,7 @@ def breaks_error_control(changes: Sequence[dict[str, Any]], primaries: frozenset
 
 def _stated(plan: Plan) -> Iterator[tuple[str, Any]]:
     document = plans.to_document(plan)
-    yield from ((name, document[name]) for name in (*TESTING, "segment_attributes"))
+    yield from ((name, document.get(name)) for name in (*TESTING, "segment_attributes"))
     for planned in document["kpis"]:
         yield from ((f"kpis.{planned['kpi']}.{name}", planned.get(name)) for name in STATED)
 
@@ -114,6 +115,11 @@ def _choice(plan: Plan, change: PlanChange) -> PlanChoice:
         looks=plan.looks,
         horizon_days=plan.horizon_days,
         segment_attributes=plan.segment_attributes,
+        minimum_days=plan.minimum_days,
+        layer=plan.layer,
+        traffic=plan.traffic,
+        audience=plan.audience,
+        exclusions=plan.exclusions,
     )
     changed = {name: getattr(change, name) for name in PlanChange.__slots__}
     return replace(stated, **{name: value for name, value in changed.items() if value is not None})
@@ -146,7 +152,13 @@ def _adjusted_otherwise(before: Plan, after: Plan) -> list[int]:
 
 def _variants(plan: Plan) -> list[VariantChoice]:
     return [
-        VariantChoice(key=variant.key, name=variant.name, weight=variant.weight, is_control=variant.is_control)
+        VariantChoice(
+            key=variant.key,
+            name=variant.name,
+            weight=variant.weight,
+            is_control=variant.is_control,
+            payload=variant.payload,
+        )
         for variant in plan.variants
     ]
 

@@ -5,7 +5,9 @@ Pure: the KPIs it names come in as `Measure`s. Every rule that is broken is told
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from experiments import payloads
 from experiments.enums import Kind, Policy, Role, Slopes
 from experiments.plan import Covariate, PinnedBaseline, PinnedDefinition, Plan, PlannedKpi, PlannedVariant, Rules
 from kpi import kinds
@@ -24,6 +26,7 @@ LONGEST_HORIZON = 730
 """Days."""
 LARGEST_CORRELATION = 0.99
 """A covariate that said more of the KPI would be the KPI."""
+TRAFFIC = "Traffic is a share of units: above 0 and at most 1."
 SMALLEST_ALPHA, LARGEST_ALPHA, LARGEST_POWER = 0.0001, 0.5, 0.999
 
 
@@ -57,6 +60,7 @@ class VariantChoice:
     name: str
     weight: float
     is_control: bool
+    payload: Any = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +74,11 @@ class PlanChoice:
     looks: int
     horizon_days: int
     segment_attributes: Sequence[str]
+    minimum_days: int | None = None
+    layer: str | None = None
+    traffic: float | None = None
+    audience: str | None = None
+    exclusions: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +140,8 @@ def variant_problems(variants: Sequence[VariantChoice]) -> list[Problem]:
             problems.append(bad(f"The key “{variant.key}” is used twice.", *path, "key"))
         if not is_size(variant.weight):
             problems.append(bad("A weight is a positive number.", *path, "weight"))
+        if variant.payload is not None:
+            problems += [bad(fault, *path, "payload") for fault in payloads.faults(variant.payload)]
     return problems
 
 
@@ -156,7 +167,20 @@ def plan_problems(plan: PlanChoice) -> list[Problem]:
         if not 1 <= len(attribute) <= 100 or "=" in attribute or not is_text(attribute):
             sentence = "An attribute's name has 1 to 100 characters of text and no equals sign."
             problems.append(bad(sentence, "plan", "segmentAttributes", str(place)))
-    return problems
+    return problems + _enrolment_problems(plan)
+
+
+def _enrolment_problems(plan: PlanChoice) -> list[Problem]:
+    """The rules of what is optional: for how long nothing is decided, and who enters."""
+    problems: list[Problem] = []
+    if plan.minimum_days is not None and not 1 <= plan.minimum_days <= plan.horizon_days:
+        problems.append(bad("A minimum is 1 day or more and no longer than the horizon.", "plan", "minimumDays"))
+    if plan.layer is not None:
+        problems += [bad(fault.message, "layer") for fault in key_problems(plan.layer)]
+    if plan.traffic is not None and not 0 < plan.traffic <= 1:
+        problems.append(bad(TRAFFIC, "traffic"))
+    texts = {name: text for name in ("audience", "exclusions") if (text := getattr(plan, name)) is not None}
+    return problems + [bad(fault.message, "plan", *fault.path) for fault in text_problems(texts, required=set(texts))]
 
 
 def kpi_problems(plan: PlanChoice, measured: Mapping[str, Measure], *, is_sketch: bool = False) -> list[Problem]:
@@ -273,7 +297,13 @@ def complete(
         kind=kind,
         unit=measured[plan.kpis[0].kpi].kpi.unit,
         variants=[
-            PlannedVariant(key=variant.key, name=variant.name, weight=variant.weight, is_control=variant.is_control)
+            PlannedVariant(
+                key=variant.key,
+                name=variant.name,
+                weight=variant.weight,
+                is_control=variant.is_control,
+                payload=variant.payload,
+            )
             for variant in sorted(variants, key=lambda variant: not variant.is_control)
         ],
         kpis=planned,
@@ -284,6 +314,11 @@ def complete(
         horizon_days=plan.horizon_days,
         segment_attributes=list(plan.segment_attributes),
         events=sorted({event for kpi in planned for event in kpi.definition.events}),
+        minimum_days=plan.minimum_days,
+        layer=plan.layer,
+        traffic=plan.traffic,
+        audience=plan.audience,
+        exclusions=plan.exclusions,
     )
 
 

@@ -192,6 +192,7 @@ class Finding:
     series: Series
     curves: Curves | None
     adjustment: Adjustment | None
+    is_premature: bool = False  # over before the plan's minimum of days, so that nothing was decided
 
     @property
     def is_better(self) -> bool:

@@ -4,7 +4,7 @@ Lan & DeMets (1983): the boundary at a look depends only on the information so f
 less information than planned. The horizon was fixed before the data, so the look on it spends all the alpha that is
 left. An experiment that ends before it has its last look when nothing more can become final, and that look spends by
 its information as any other: an end that was chosen with the data in sight must not buy alpha. A look that sees nothing
-new is not taken.
+new is not taken, and none is before the plan's minimum of days; an enrolment that ended early waits for it.
 """
 
 from collections.abc import Sequence
@@ -29,9 +29,12 @@ class Span:
     frozen_on: date | None = None
     stopped_on: date | None = None
 
-    def end(self, until: int) -> date | None:
-        """The midnight after which nothing becomes final any more in a window of so many days; None: not known."""
-        closed = None if self.frozen_on is None else self.frozen_on + timedelta(days=1 + until)
+    def end(self, until: int, earliest: date) -> date | None:
+        """The midnight of the last look after an early end, in a window of so many days; None: no end is known.
+
+        Nothing becomes final after it. Where that is before the `earliest` day of a look, it is that day if measured.
+        """
+        closed = None if self.frozen_on is None else max(earliest, self.frozen_on + timedelta(days=1 + until))
         ends = [day for day in (closed, self.stopped_on) if day is not None]
         return min(ends, default=None)
 
@@ -51,12 +54,13 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """One planned look. What it saw is None until it is taken."""
+    """One planned look. What it saw is None until it is taken, which one that `is_early` never is."""
 
     number: int
     planned_on: date
     is_final: bool
     is_horizon: bool
+    is_early: bool = False
     information_fraction: float | None = None
     boundary: float | None = None
     statistic: float | None = None
@@ -97,11 +101,18 @@ class Course:
 def calendar(plan: Plan, span: Span, until: int) -> tuple[Look, ...]:
     """The looks in order, the last one final. `until` is the window of the KPI, in days."""
     days = [span.started_on + timedelta(days=day) for day in plan.look_days]
-    horizon, end = days[-1], span.end(until)
+    earliest = span.started_on + timedelta(days=plan.earliest_day)
+    horizon, end = days[-1], span.end(until, earliest)
     if end is not None and end < horizon:
         days = [*(day for day in days if day < end), end]
     return tuple(
-        Look(number=number, planned_on=day, is_final=number == len(days), is_horizon=day == horizon)
+        Look(
+            number=number,
+            planned_on=day,
+            is_final=number == len(days),
+            is_horizon=day == horizon,
+            is_early=day < earliest,
+        )
         for number, day in enumerate(days, start=1)
     )
 
@@ -128,7 +139,7 @@ def _taken(looks: Sequence[Look], seen: Sequence[Seen | None], planned_informati
     taken: list[tuple[Look, Seen]] = []
     for look, saw in zip(looks, seen, strict=True):
         before = taken[-1][1].information if taken else 0.0
-        if saw is None or saw.information <= (0.0 if look.is_horizon else before * NEWS):
+        if look.is_early or saw is None or saw.information <= (0.0 if look.is_horizon else before * NEWS):
             continue
         taken.append((look, saw))
         if saw.information >= planned_information:

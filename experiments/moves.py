@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from experiments import lifecycle, queries, story
 from experiments import plan as plans
-from experiments.draft import bad
+from experiments.draft import TRAFFIC, bad
 from experiments.enums import State
 from experiments.lifecycle import Action
 from experiments.tables import Experiment, Step
@@ -57,7 +57,7 @@ async def ramp(session: AsyncSession, *, actor: Actor, experiment_id: int, traff
     experiment = await locked(session, actor, experiment_id)
     problems = move_problems(experiment, Action.RAMP)
     if not 0 < traffic <= 1:
-        problems.append(bad("Traffic is a share of units: above 0 and at most 1.", "traffic"))
+        problems.append(bad(TRAFFIC, "traffic"))
     refuse(problems)
     if traffic == experiment.traffic:
         return experiment

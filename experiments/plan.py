@@ -6,7 +6,7 @@ Canonicalization Scheme (RFC 8785), and the seal is the SHA-256 of those bytes.
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import msgspec
@@ -18,9 +18,6 @@ from kpi.kinds.shape import Scale
 from stats import power
 from stats.design import factors
 from stats.sequential import group_sequential
-
-ADDED = frozenset({"covariate", "protocol"})
-"""Fields that plans sealed before did not have: their bytes must not change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,12 +78,13 @@ class PlannedKpi:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedVariant:
-    """A variant and its share of the units."""
+    """A variant and its share of the units; `payload` is what whoever shows it is handed."""
 
     key: str
     name: str
     weight: float
     is_control: bool
+    payload: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +97,11 @@ class PinnedProtocol:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What was decided before the start. What is None is left out of the document, so that older seals stay true."""
+    """What was decided before the start.
+
+    Nothing is decided before `minimum_days`, counted as the horizon is. Experiments of one `layer` share no unit, and
+    `traffic` is the share of units that enters at first. `audience` and `exclusions` say in words who does not.
+    """
 
     experiment: str
     hypothesis: str
@@ -116,6 +118,11 @@ class Plan:
     segment_attributes: list[str]
     events: list[str]
     protocol: PinnedProtocol | None = None
+    minimum_days: int | None = None
+    layer: str | None = None
+    traffic: float | None = None
+    audience: str | None = None
+    exclusions: str | None = None
 
     @property
     def primaries(self) -> list[PlannedKpi]:
@@ -134,8 +141,13 @@ class Plan:
 
     @property
     def look_days(self) -> list[int]:
-        """Days after the start day on which the test may decide; the last is the horizon."""
+        """Days after the start day on which there are looks; the last is the horizon. Not all may decide."""
         return look_days(self.horizon_days, 1 if self.policy is Policy.FIXED else self.looks)
+
+    @property
+    def earliest_day(self) -> int:
+        """Days after the start day before which nothing is decided."""
+        return self.minimum_days or 0
 
     @property
     def planned_units(self) -> float | None:
@@ -193,13 +205,16 @@ def from_document(document: dict[str, Any]) -> Plan:
     return msgspec.convert(document, Plan)
 
 
+OPTIONAL = {field.name for cls in (Plan, PlannedKpi, PlannedVariant) for field in fields(cls) if field.default is None}
+"""What plans sealed earlier do not know. It is left out where it says nothing, so that they keep their bytes."""
+
+
 def to_document(plan: Plan) -> dict[str, Any]:
-    """The plan as plain JSON values. What plans could not say before is left out where it says nothing."""
+    """The plan as plain JSON values, without optional ones that say nothing."""
     document: dict[str, Any] = msgspec.to_builtins(plan)
-    for part in (document, *document["kpis"]):
-        for name in ADDED & part.keys():
-            if part[name] is None:
-                del part[name]
+    for part in (document, *document["kpis"], *document["variants"]):
+        for name in [name for name in OPTIONAL & part.keys() if part[name] is None]:
+            del part[name]
     return document
 
 

@@ -47,7 +47,7 @@ def due(plan: Plan, span: Span, through: date, known: Collection[date]) -> list[
         look.planned_on
         for primary in plan.primaries
         for look in looks.calendar(plan, span, decode(primary).window[1])
-        if look.planned_on <= through
+        if look.planned_on <= through and not look.is_early
     }
     return sorted(planned - set(known))
 
@@ -71,7 +71,9 @@ def document(seen: Results, planned_on: date) -> bytes:
 
 
 def _without_bulk(finding: object) -> dict[str, Any]:
-    return {name: value for name, value in msgspec.to_builtins(finding).items() if name not in BULKY}
+    said = {name: value for name, value in msgspec.to_builtins(finding).items() if name not in BULKY}
+    del said["variant"]["payload"]  # the plan has it
+    return said
 
 
 def _published(experiment: Experiment, seen: Results, planned_on: date) -> PublishedLook:

@@ -70,6 +70,11 @@ class Moment:
         found = None if decided is None else self.place(decided.planned_on)
         return max(len(self.snapshots) - 1, 0) if found is None else found
 
+    @property
+    def has_minimum(self) -> bool:
+        """Whether the days have passed before which nothing is decided."""
+        return (self.calendar.through - self.calendar.span.started_on).days >= self.plan.earliest_day
+
     def looks(self, until: int) -> tuple[Look, ...]:
         """The planned looks at a KPI whose window ends on this day."""
         return looks.calendar(self.plan, self.calendar.span, until)
@@ -166,17 +171,21 @@ class Reading:
                 series=series[place],
                 curves=self.curves[place],
                 adjustment=adjustments[place],
+                is_premature=self.is_over[place] and not self.moment.has_minimum,
             )
             for place, (question, variant) in enumerate(product(self.block.questions, plan.variants[1:]))
         ]
 
     def _is_significant(self, place: int, adjusted: float | None) -> bool:
-        """By the group-sequential test where there is one; a fixed test has its one look at the end."""
-        course = self.courses[place]
+        """By the group-sequential test where there is one; a fixed test has its one look at the end.
+
+        Neither it nor an always-valid one decides before the plan's minimum of days.
+        """
+        course, moment = self.courses[place], self.moment
         if course is not None:
             return course.has_crossed
-        may_decide = self.moment.plan.policy is not Policy.FIXED or self.is_over[place]
-        return may_decide and adjusted is not None and adjusted <= self.moment.plan.alpha
+        may_decide = moment.has_minimum and (moment.plan.policy is not Policy.FIXED or self.is_over[place])
+        return may_decide and adjusted is not None and adjusted <= moment.plan.alpha
 
     def _arms(self) -> tuple[list[Arm], list[Arm]]:
         """Controls and variants."""

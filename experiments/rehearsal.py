@@ -167,7 +167,8 @@ def judges(
 
 def _look_places(plan: Plan, days: Ints, information: Floats, whole: float) -> Ints:
     """Where the planned looks fall among these days."""
-    found = np.searchsorted(days, plan.look_days, side="right") - 1
+    deciding = [day for day in plan.look_days if day >= plan.earliest_day]
+    found = np.searchsorted(days, deciding, side="right") - 1
     places = np.unique(np.append(found[found >= 0], days.size - 1))
     return places[: np.flatnonzero(information[places] < whole).size + 1]
 

@@ -93,6 +93,7 @@ async def register(
         started_at=None,
         stopped_at=None,
         created_at=now,
+        traffic=finished.traffic or 1.0,
     )
     session.add(experiment)
     await session.flush()

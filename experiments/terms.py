@@ -101,6 +101,11 @@ class PlanPart:
     looks: int | None = None
     horizon_days: int | None = None
     segment_attributes: Sequence[str] | None = None
+    minimum_days: int | None = None
+    layer: str | None = None
+    traffic: float | None = None
+    audience: str | None = None
+    exclusions: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

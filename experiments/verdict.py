@@ -132,10 +132,13 @@ def _primary_better(finding: Finding, guardrails: Sequence[Finding]) -> Verdict:
 
 def _no_look_left(primaries: Sequence[Finding]) -> Verdict:
     names = ", ".join(sorted({f"“{finding.kpi_name}”" for finding in primaries}))
+    sentence = f"The plan has run its course, and {names} shows no difference that chance would not."
+    if any(finding.is_premature for finding in primaries):
+        sentence = "The experiment ended before the days that its plan asks for at least, so no test decided."
     return Verdict(
         state=VerdictState.INCONCLUSIVE,
         rule=Rule.NO_LOOK_LEFT,
-        sentence=f"The plan has run its course, and {names} shows no difference that chance would not.",
+        sentence=sentence,
         would_change="A new experiment planned for a smaller effect, or a bolder change.",
     )
 
@@ -146,7 +149,7 @@ def _undecided(primaries: Sequence[Finding]) -> Verdict:
         for finding in primaries
         if finding.course is not None
         for look in finding.course.looks
-        if not look.is_taken and (finding.read_on is None or look.planned_on > finding.read_on)
+        if not look.is_taken and not look.is_early and (finding.read_on is None or look.planned_on > finding.read_on)
     ]
     change = (
         f"The next planned look is on {min(ahead).isoformat()}." if ahead else "More units, or the planned horizon."

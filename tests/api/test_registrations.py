@@ -217,6 +217,34 @@ async def test_experiment_reads_back_as_a_draft_with_the_control_first_and_its_p
     assert plan["sealedAt"] is None
 
 
+OPTIONAL = """{ experiment(key: "guided-tour") {
+  layer traffic variants { payload } plan { minimumDays traffic audience exclusions canonicalJson }
+} }"""
+
+
+async def test_experiment_with_everything_optional_reads_back_as_it_was_given(ask: Ask) -> None:
+    await ask(documents.KPI_REGISTER, {"input": documents.kpi()})
+    await ask(documents.HYPOTHESIS_REGISTER, {"input": documents.hypothesis()})
+    optional = {"minimumDays": 10, "audience": "New teams", "exclusions": "Our own staff"}
+    control, tour = documents.experiment()["variants"]
+    given = documents.experiment(
+        layer="first-day",
+        traffic=0.5,
+        variants=[control, tour | {"payload": {"steps": [1, 2], "title": None}}],
+        plan=documents.plan(**optional),
+    )
+    payload = (await ask(documents.EXPERIMENT_REGISTER, {"input": given}))["experimentRegister"]
+    assert payload["userErrors"] == []
+    found = (await ask(OPTIONAL))["experiment"]
+    assert json.loads(found["plan"].pop("canonicalJson"))["layer"] == "first-day"
+    assert found == {
+        "layer": "first-day",
+        "traffic": 0.5,
+        "variants": [{"payload": None}, {"payload": {"steps": [1, 2], "title": None}}],
+        "plan": optional | {"traffic": 0.5},
+    }
+
+
 async def test_mde_as_a_lift_is_pinned_as_a_difference_on_the_baseline(ask: Ask) -> None:
     await ask(documents.KPI_REGISTER, {"input": documents.kpi()})
     await ask(documents.HYPOTHESIS_REGISTER, {"input": documents.hypothesis()})

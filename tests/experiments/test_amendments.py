@@ -18,7 +18,7 @@ from kpi.tables import Baseline, Workspace
 from tests.experiments import test_floor
 from tests.experiments.aggregating import choices, refresh, running, send
 from tests.experiments.recomputation import Did, Exposed
-from tests.experiments.registering import LATER, NOW, PRIMARY, actor, draft, start
+from tests.experiments.registering import CONTROL, LATER, NOW, PRIMARY, TREATMENT, actor, draft, plan_choice, start
 from tests.kpi.registering import register_kpi
 
 SCORE = CovariateChoice(attribute="score", when_missing=1.5, correlation=0.4)
@@ -129,12 +129,26 @@ async def test_amendment_of_a_covariate_drops_the_sums_of_the_old_one_also_of_fr
     assert cells["sum-2-score", "", 0, later] == (1, 2, 0, 5, 0, 0, 0)
 
 
+async def test_amendment_leaves_what_is_optional_as_it_was_sealed(database: Database, workspace: Workspace) -> None:
+    shown = replace(TREATMENT, payload={"fields": 2})
+    choice = plan_choice(minimum_days=7, layer="sign-up", traffic=0.5, audience="New teams", exclusions="Staff")
+    sealed = await start(database, await draft(database, workspace, variants=[CONTROL, shown], plan=choice))
+    amended = await amend(database, sealed, minimum_days=14)
+    (recorded,) = await amendments_of(database, sealed)
+    assert recorded.changes == [{"path": "minimum_days", "before": 7, "after": 14}]
+    assert amended.plan == sealed.plan | {"minimum_days": 14}
+    with pytest.raises(Invalid) as refused:
+        await amend(database, sealed, horizon_days=13)
+    assert [problem.path for problem in refused.value.problems] == [("plan", "minimumDays")]
+
+
 CHANGES = [
     ({"alpha": 0.1}, True),
     ({"power": 0.9}, True),
     ({"policy": Policy.ALWAYS_VALID}, True),
     ({"looks": 7}, True),
     ({"horizon_days": 40}, True),
+    ({"minimum_days": 14}, True),
     ({"kpis": [KpiChoice(kpi="activation", role=Role.PRIMARY, mde_difference=0.5)]}, True),
     ({"kpis": [PRIMARY, replace(GUARD, role=Role.PRIMARY, mde_difference=0.1, margin=None)]}, True),
     ({"kpis": [PRIMARY, GUARD]}, False),

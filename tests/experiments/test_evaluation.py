@@ -15,21 +15,24 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep, proportions_ztest
 
 from experiments.enums import Policy, Role
-from experiments.evaluation import Evaluation
+from experiments.evaluation import Evaluation, evaluate
 from experiments.findings import Finding
-from experiments.looks import Look
+from experiments.looks import Look, Span
 from experiments.plan import PinnedBaseline, Plan
+from experiments.reading import Calendar
 from experiments.verdict import VerdictState, judge
 from kpi import kinds
 from kpi.enums import Direction
 from stats.results import Reason
 from tests.experiments.planning import (
     CONTROL,
+    FIRST,
     IDS,
     OTHER,
     TREATMENT,
     Law,
     Rows,
+    aggregates,
     day,
     evaluated,
     plan,
@@ -293,6 +296,33 @@ def test_always_valid_does_not_begin_below_a_hundred_units_an_arm_or_twenty_succ
         (finding,) = evaluated(of, rows_of(of, of_laws, 4), day(through)).findings
         assert (finding.always_valid is not None) == begins
         assert finding.fixed is not None
+
+
+@pytest.mark.parametrize("policy", [Policy.ALWAYS_VALID, Policy.GROUP_SEQUENTIAL])
+@pytest.mark.parametrize(("minimum", "through", "decides"), [(None, 8, True), (9, 8, False), (9, 12, True)])
+def test_nothing_is_decided_before_the_plans_minimum_of_days(
+    policy: Policy, minimum: int | None, through: int, decides: bool
+) -> None:
+    of = plan(policy=policy, minimum_days=minimum)
+    rows = simulated(of, (Law(daily=100, rate=0.2), Law(daily=100, rate=0.6)), days=12, seed=1)
+    evaluation = evaluated(of, rows, day(through))
+    (finding,) = evaluation.findings
+    assert finding.is_better is decides
+    state = judge(evaluation.findings, evaluation.sample_ratio).state
+    assert state is (VerdictState.SHIP if decides else VerdictState.KEEP_RUNNING)
+
+
+@pytest.mark.parametrize("policy", Policy)
+def test_experiment_stopped_before_its_minimum_is_over_undecided_and_says_why(policy: Policy) -> None:
+    of = plan(policy=policy, minimum_days=9)
+    rows = simulated(of, (Law(daily=100, rate=0.2), Law(daily=100, rate=0.6)), days=8, seed=1)
+    span = Span(started_on=FIRST, frozen_on=day(8), stopped_on=day(8))
+    evaluation = evaluate(of, aggregates(of, rows, day(8)), Calendar(span=span, through=day(8)))
+    (finding,) = evaluation.findings
+    assert (finding.is_over, finding.is_better, finding.is_premature) == (True, False, True)
+    verdict = judge(evaluation.findings, evaluation.sample_ratio)
+    assert verdict.state is VerdictState.INCONCLUSIVE
+    assert "ended before the days" in verdict.sentence
 
 
 @pytest.mark.parametrize(("through", "may"), [(15, False), (16, True)])

@@ -1,6 +1,7 @@
 """The calendar of looks, and the group-sequential test along it, held against `group_sequential` by hand."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from math import sqrt
 from typing import Any
@@ -66,6 +67,37 @@ def test_calendar_stopped_before_the_first_look_has_one() -> None:
 @pytest.mark.parametrize("stopped", [13, 14, 40])
 def test_calendar_stopped_too_late_to_matter_keeps_its_horizon(stopped: int) -> None:
     assert calendar(stopped_on=day(stopped)) == calendar()
+
+
+@pytest.mark.parametrize(
+    ("minimum", "ends", "expected"),
+    [
+        (None, {}, [(4, False), (8, False), (12, False), (16, False)]),
+        (8, {}, [(4, True), (8, False), (12, False), (16, False)]),
+        (9, {}, [(4, True), (8, True), (12, False), (16, False)]),
+        (16, {}, [(4, True), (8, True), (12, True), (16, False)]),
+        # Enrolment that ends on day 2 is final on day 5; what is final then is looked at on day 9.
+        (9, {"frozen_on": day(2)}, [(4, True), (8, True), (9, False)]),
+        (9, {"frozen_on": day(8)}, [(4, True), (8, True), (11, False)]),
+        (9, {"frozen_on": day(2), "stopped_on": day(6)}, [(4, True), (6, True)]),
+        (9, {"frozen_on": day(9), "stopped_on": day(10)}, [(4, True), (8, True), (10, False)]),
+    ],
+)
+def test_calendar_look_before_the_minimum_is_early_and_an_early_freeze_waits_for_it(
+    minimum: int | None, ends: dict[str, date], expected: list[tuple[int, bool]]
+) -> None:
+    made = looks.calendar(plan(minimum_days=minimum), Span(started_on=FIRST, **ends), until=2)
+    assert [(look.planned_on, look.is_early) for look in made] == [(day(on), early) for on, early in expected]
+
+
+def test_course_does_not_take_an_early_look_however_much_it_would_see() -> None:
+    early = tuple(replace(look, is_early=look.number <= 2) for look in four())
+    course = looks.course(early, [seen(9, 25), seen(9, 50), None, None], planned_information=PLANNED, alpha=ALPHA)
+    assert course == Course(looks=early, last=None, is_over=False, adjusted=None)
+    # What an untaken look would have spent is there for the next: Lan & DeMets (1983) spend by information alone.
+    found = looks.course(early, [None, None, seen(2, 75), None], planned_information=PLANNED, alpha=ALPHA)
+    alone = group_sequential.boundaries([0.75], alpha=ALPHA, information=[75.0])
+    assert [look.boundary for look in found.looks] == [None, None, pytest.approx(alone[0]), None]
 
 
 @many

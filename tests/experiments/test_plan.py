@@ -60,6 +60,9 @@ drawn_plans = st.builds(
     policy=st.sampled_from(Policy),
     segment_attributes=st.lists(st.text(min_size=1, max_size=5), max_size=3),
     protocol=st.sampled_from([None, PROTOCOL]),
+    minimum_days=st.none() | st.integers(1, 16),
+    layer=st.none() | st.text(max_size=5),
+    traffic=st.none() | st.floats(0.001, 1),
 )
 
 
@@ -123,19 +126,23 @@ SEALED = (
     '"variants":[{"is_control":true,"key":"control","name":"Control","weight":1},{"is_control":false,"key":"treatment",'
     '"name":"Shorter form","weight":1}]}'
 )
-"""A plan as version 0.1.0 sealed it before plans could name a covariate, and the SHA-256 it was sealed with."""
+"""A plan as it was sealed before plans had anything optional, and the SHA-256 it was sealed with."""
 SEALED_HASH = "75ad5a70b9b2308f1fcbe62f731521b98e4486402e9e8654090e0443919a5ac3"
 
 
-def test_plan_sealed_before_there_were_covariates_keeps_its_bytes_and_its_hash() -> None:
+def test_plan_sealed_before_there_was_anything_optional_keeps_its_bytes_and_its_hash() -> None:
     stored = plans.from_document(json.loads(SEALED))
-    assert [kpi.covariate for kpi in stored.kpis] == [None, None]
+    assert ([kpi.covariate for kpi in stored.kpis], stored.protocol) == ([None, None], None)
+    assert (stored.minimum_days, stored.layer, stored.traffic, stored.variants[0].payload) == (None, None, None, None)
     assert (plans.canonical(stored).decode(), plans.seal(stored)) == (SEALED, SEALED_HASH)
 
 
-def test_seal_of_a_plan_from_before_there_were_protocols_is_what_it_was_then() -> None:
-    # As the version before wrote it, of the same plan.
-    assert plans.seal(plan()) == "855b4aeb66e30b793837d2dad81bdfc63b5dbaaae4cc42b674220a4ac3625c00"
+def test_document_names_what_is_optional_once_it_says_something_and_keeps_null_inside_a_payload() -> None:
+    assert not plans.OPTIONAL & set(SEALED.split('"'))
+    stated = replace(plan(), layer="form", variants=[CONTROL, replace(TREATMENT, payload={"layer": None})])
+    document = plans.to_document(stated)
+    assert plans.OPTIONAL & set(document) == {"layer"}
+    assert [variant.get("payload") for variant in document["variants"]] == [None, {"layer": None}]
 
 
 CHANGES: dict[str, Any] = {
@@ -154,6 +161,11 @@ CHANGES: dict[str, Any] = {
     "segment_attributes": ["plan"],
     "events": ["activated", "paid"],
     "protocol": PROTOCOL,
+    "minimum_days": 7,
+    "layer": "sign-up",
+    "traffic": 0.5,
+    "audience": "New teams",
+    "exclusions": "Our own staff",
 }
 KPI_CHANGES: dict[str, Any] = {
     "kpi": "retention",
@@ -177,6 +189,12 @@ def test_changes_name_every_field_there_is() -> None:
 @pytest.mark.parametrize("field", CHANGES)
 def test_seal_changes_with_every_field_of_the_plan(field: str) -> None:
     assert plans.seal(replace(plan(), **{field: CHANGES[field]})) != plans.seal(plan())
+
+
+@pytest.mark.parametrize("change", [{"name": "Another"}, {"weight": 0.5}, {"payload": {"fields": 2}}], ids=str)
+def test_seal_changes_with_what_a_variant_is(change: dict[str, Any]) -> None:
+    before = plan()
+    assert plans.seal(replace(before, variants=[CONTROL, replace(TREATMENT, **change)])) != plans.seal(before)
 
 
 @pytest.mark.parametrize("field", KPI_CHANGES)

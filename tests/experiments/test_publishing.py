@@ -152,6 +152,7 @@ async def test_two_publishers_at_once_publish_once(database: Database) -> None:
         (plan(looks=4, horizon_days=16), Span(started_on=date(2026, 1, 1)), date(2026, 1, 9), [5, 9]),
         (plan(policy=Policy.FIXED, horizon_days=16), Span(started_on=date(2026, 1, 1)), date(2026, 1, 20), [17]),
         (plan(looks=4, horizon_days=16), Span(started_on=date(2026, 1, 1)), date(2026, 1, 4), []),
+        (plan(looks=4, horizon_days=16, minimum_days=6), Span(started_on=date(2026, 1, 1)), date(2026, 1, 9), [9]),
         (
             plan(looks=2, horizon_days=16),
             Span(started_on=date(2026, 1, 1), frozen_on=date(2026, 1, 4), stopped_on=date(2026, 1, 6)),

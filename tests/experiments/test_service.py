@@ -12,7 +12,7 @@ import pytest
 import rfc8785
 
 from api.database import Database
-from experiments import moves, queries
+from experiments import moves, payloads, queries
 from experiments.draft import CovariateChoice, KpiChoice, VariantChoice
 from experiments.enums import Policy, Role, State
 from experiments.tables import Experiment
@@ -153,9 +153,72 @@ async def test_register_everything_wrong_is_told_at_once_and_nothing_is_stored(
         assert await connection.fetchval(count, workspace.id) == 1
 
 
+async def test_register_keeps_what_is_optional_and_seals_it(database: Database, workspace: Workspace) -> None:
+    payload = {"fields": [1, 2.5, None, True], "text": {"title": "Hallo – ö"}, "least": 1e-300, "most": 2**53 - 1}
+    choice = plan_choice(minimum_days=7, layer="sign-up", traffic=0.25, audience="New teams", exclusions="Our staff")
+    made = await draft(database, workspace, variants=[CONTROL, replace(TREATMENT, payload=payload)], plan=choice)
+    await start(database, made)
+    found = await reread(database, made)
+    assert found.traffic == 0.25
+    assert found.plan["variants"][1]["payload"] == payload
+    assert "payload" not in found.plan["variants"][0]
+    names = ("minimum_days", "layer", "traffic", "audience", "exclusions")
+    assert [found.plan[name] for name in names] == [7, "sign-up", 0.25, "New teams", "Our staff"]
+    assert found.plan_json == rfc8785.dumps(found.plan).decode()
+
+
+async def test_register_with_everything_optional_wrong_is_told_at_once(
+    database: Database, workspace: Workspace
+) -> None:
+    choice = plan_choice(minimum_days=29, layer="Sign up", traffic=nan, audience=" ", exclusions="x" * 4_001)
+    variants = [replace(CONTROL, payload=[]), replace(TREATMENT, payload={"text": "\0"})]
+    assert await refused(draft(database, workspace, variants=variants, plan=choice)) == [
+        ("BAD_USER_INPUT", "variants.0.payload"),
+        ("BAD_USER_INPUT", "variants.1.payload"),
+        ("BAD_USER_INPUT", "plan.minimumDays"),
+        ("BAD_USER_INPUT", "layer"),
+        ("BAD_USER_INPUT", "traffic"),
+        ("BAD_USER_INPUT", "plan.audience"),
+        ("BAD_USER_INPUT", "plan.exclusions"),
+    ]
+
+
+def nested(depth: int) -> Any:
+    """Lists in lists, so many around nothing."""
+    value: Any = None
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("payload", "sentences"),
+    [
+        ({}, 0),
+        ({"text": "x" * 4_085}, 0),  # with {"text":""} 4,096 bytes
+        ({"text": "x" * 4_086}, 1),
+        ({"text": "ö" * 2_043}, 1),
+        ({"deep": nested(15)}, 0),
+        ({"deep": nested(16)}, 1),
+        ({"deep": nested(5_000)}, 1),
+        ({"number": 2**53}, 1),
+        ({"number": 1e30}, 1),
+        ({"numbers": [nan, inf, 2**99], "\ud800": 1}, 2),
+        ("text", 1),
+    ],
+    ids=["empty", "full", "over", "bytes", "deep", "deeper", "deepest", "whole", "large", "many", "text"],
+)
+def test_payload_is_small_text_that_seals_alike_everywhere(payload: Any, sentences: int) -> None:
+    assert len(payloads.faults(payload)) == sentences
+
+
 @pytest.mark.parametrize(
     ("changes", "path"),
     [
+        ({"minimum_days": 0}, "plan.minimumDays"),
+        ({"traffic": 0.0}, "traffic"),
+        ({"traffic": 1.01}, "traffic"),
+        ({"layer": ""}, "layer"),
         ({"alpha": 0.0}, "plan.alpha"),
         ({"alpha": nan}, "plan.alpha"),
         ({"power": 0.04}, "plan.power"),

@@ -21,6 +21,9 @@ class PlanAmendInput:
         default=None,
     )
     horizon_days: int | None = strawberry.field(description="The days from start to the last look.", default=None)
+    minimum_days: int | None = strawberry.field(
+        description="The days from start before which nothing is decided.", default=None
+    )
     alpha: float | None = strawberry.field(description="The error rate of all deciding tests together.", default=None)
     power: float | None = strawberry.field(description="The chance to find the planned effect.", default=None)
     policy: enums.Policy | None = strawberry.field(

@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 import strawberry
+from strawberry.scalars import JSON
 
 from api.auth.permissions import MayEdit
 from api.graphql.context import Info
@@ -19,6 +20,9 @@ class VariantInput:
     name: str = strawberry.field(description="The name.")
     weight: float = strawberry.field(description="The share of units it takes, relative to the others.", default=1.0)
     is_control: bool = strawberry.field(description="Whether it is the control.", default=False)
+    payload: JSON | None = strawberry.field(
+        description="The JSON object that whoever shows the variant is handed, up to 4,096 bytes.", default=None
+    )
 
 
 @strawberry.input(description="The smallest effect worth having: exactly one way to say it.", one_of=True)
@@ -95,6 +99,12 @@ class PlanInput:
     segment_attributes: list[str] | None = strawberry.field(
         description="The attributes at exposure that define segments; none if nobody names some.", default=None
     )
+    minimum_days: int | None = strawberry.field(
+        description="The days from start before which nothing is decided; a look before them is not taken.",
+        default=None,
+    )
+    audience: str | None = strawberry.field(description="The units it is meant for, in words.", default=None)
+    exclusions: str | None = strawberry.field(description="The units that are kept out, in words.", default=None)
 
 
 @strawberry.input(description="An experiment to register.")
@@ -110,6 +120,12 @@ class ExperimentRegisterInput:
     plan: PlanInput = strawberry.field(description="The plan.")
     protocol: str | None = strawberry.field(
         description="The key of the protocol it follows; the plan records its latest version.", default=None
+    )
+    layer: str | None = strawberry.field(
+        description="The key of the layer: experiments of one layer share no unit. Sealed with the plan.", default=None
+    )
+    traffic: float | None = strawberry.field(
+        description="The share of units that enters at first, above 0 and at most 1; absent for all.", default=None
     )
 
 
@@ -140,7 +156,8 @@ class ExperimentMutation:
 
         async def action() -> dict[str, Any]:
             variants = [draft.VariantChoice(**vars(variant)) for variant in input.variants]
-            fields = vars(input) | {"variants": variants, "plan": _plan(input.plan)}
+            fields = vars(input) | {"variants": variants, "plan": _plan(input)}
+            del fields["layer"], fields["traffic"]  # of the experiment as it is stated, of the plan as it is sealed
             async with info.context.database.write() as session:
                 experiment = await service.register(
                     session, workspace_id=info.context.caller.workspace_id, now=info.context.now, **fields
@@ -150,9 +167,9 @@ class ExperimentMutation:
         return await answer(ExperimentRegisterPayload, action)
 
 
-def _plan(given: PlanInput) -> terms.PlanPart:
-    kpis = None if given.kpis is None else [kpi_choice(kpi) for kpi in given.kpis]
-    return terms.PlanPart(**(vars(given) | {"kpis": kpis}))
+def _plan(given: ExperimentRegisterInput) -> terms.PlanPart:
+    kpis = None if given.plan.kpis is None else [kpi_choice(kpi) for kpi in given.plan.kpis]
+    return terms.PlanPart(**(vars(given.plan) | {"kpis": kpis, "layer": given.layer, "traffic": given.traffic}))
 
 
 def kpi_choice(given: PlannedKpiInput) -> draft.KpiChoice:

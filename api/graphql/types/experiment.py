@@ -64,6 +64,12 @@ class Plan:
     looks: int = strawberry.field(description="The number of planned looks.")
     horizon_days: int = strawberry.field(description="The days from start to the last look.")
     segment_attributes: list[str] = strawberry.field(description="The attributes that define segments.")
+    minimum_days: int | None = strawberry.field(
+        description="The days from start before which nothing is decided; null for none."
+    )
+    traffic: float | None = strawberry.field(description="The share of units that enters at first; null for all.")
+    audience: str | None = strawberry.field(description="The units it is meant for, in words.")
+    exclusions: str | None = strawberry.field(description="The units that are kept out, in words.")
     planned_units: float | None = strawberry.field(
         description="The units all variants need together, judged by the baseline's spread; null without one."
     )
@@ -209,6 +215,11 @@ class Experiment(Node):
     stopped_at: datetime | None = strawberry.field(description="The time from which nothing more is measured.")
     traffic: float = strawberry.field(description="The share of units that enter.")
 
+    @strawberry.field(description="The key of its layer, whose experiments share no unit; null for none.")
+    def layer(parent: Parent[tables.Experiment]) -> str | None:
+        """The key of its layer."""
+        return plans.from_document(parent.plan).layer
+
     @strawberry.field(description="The moves that lead on from its state.")
     def moves(parent: Parent[tables.Experiment]) -> list[lifecycle.Action]:
         """The moves that lead on from its state."""
@@ -269,6 +280,10 @@ class Experiment(Node):
             looks=len(document.look_days),
             horizon_days=document.horizon_days,
             segment_attributes=document.segment_attributes,
+            minimum_days=document.minimum_days,
+            traffic=document.traffic,
+            audience=document.audience,
+            exclusions=document.exclusions,
             planned_units=document.planned_units,
             protocol=protocol,
             hash=parent.plan_hash or plans.seal(document),

@@ -5,6 +5,7 @@ from math import exp
 
 import strawberry
 from strawberry import Parent
+from strawberry.scalars import JSON
 
 from api.graphql.context import Info
 from api.graphql.types.kpi import Kpi
@@ -42,6 +43,7 @@ class Variant:
     name: str = strawberry.field(description="The name of the variant.")
     weight: float = strawberry.field(description="The share of units it takes, relative to the other weights.")
     is_control: bool = strawberry.field(description="Whether it is the control.")
+    payload: JSON | None = strawberry.field(description="The JSON object that whoever shows the variant is handed.")
 
 
 @strawberry.type(description="A part of the units, by an attribute at exposure.")
@@ -133,6 +135,9 @@ class Look:
     planned_on: date = strawberry.field(description="The day of the look.")
     is_final: bool = strawberry.field(description="Whether it is the last look of the plan.")
     is_taken: bool = strawberry.field(description="Whether the look has been taken.")
+    is_early: bool = strawberry.field(
+        description="Whether it comes before the plan's minimum of days, so that it is not taken."
+    )
     information_fraction: float | None = strawberry.field(description="The share of the planned information by then.")
     statistic: float | None = strawberry.field(description="The z-statistic of the look.")
     difference: float | None = strawberry.field(description="The difference at the look.")
