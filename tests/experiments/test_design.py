@@ -235,6 +235,7 @@ def test_design_foretells_what_the_service_makes_of_drawn_experiments(policy: Po
     of = setting(policy=policy, horizon_days=17, units_per_day=200.0)
     course = one(of, choice(0.05), measure(0.3, error=0.005, n=8_400)).course
     (scene,) = rehearsal.scenes(plan(policy=policy, horizon_days=17), np.full(17, 200))
+    assert isinstance(scene, rehearsal.Scene)
     rows = scene.rows(np.random.default_rng(1), replicates=2_000)
     (own,) = (row for row in rows if row.family == scene.own)
     assert course.power == pytest.approx(own.power.value, abs=3 * own.power.standard_error)
