@@ -116,6 +116,8 @@ async def test_update_makes_a_version_of_what_changes_and_none_of_what_does_not(
     cleared = (await updated(ask, first["id"], description=None, plan=None))["protocol"]["latest"]
     nothing = dict.fromkeys(first["latest"]["plan"]) | {"kpis": [], "fixed": []}
     assert (cleared["version"], cleared["description"], cleared["plan"]) == (3, "", nothing)
+    again = (await updated(ask, first["id"], description=None, plan=None))["protocol"]
+    assert again["latest"] == cleared
 
 
 async def test_update_with_faults_makes_no_version(ask: Ask, believed: str) -> None:
