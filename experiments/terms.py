@@ -130,8 +130,8 @@ def from_document(document: Mapping[str, Any]) -> Terms:
 
 
 def to_document(terms: Terms) -> dict[str, Any]:
-    """Terms as plain JSON values."""
-    return dict(msgspec.to_builtins(terms))
+    """Terms as plain JSON values: equal terms make equal documents."""
+    return dict(msgspec.json.decode(msgspec.json.encode(terms)))
 
 
 def fill(part: PlanPart | PlanChoice, protocol: Protocol | None) -> Filled:

@@ -1,5 +1,6 @@
 """Protocols through GraphQL: registered, changed in versions, followed by experiments, asked for by a workspace."""
 
+import asyncio
 import hashlib
 import json
 from typing import Any
@@ -116,6 +117,17 @@ async def test_update_makes_a_version_of_what_changes_and_none_of_what_does_not(
     cleared = (await updated(ask, first["id"], description=None, plan=None))["protocol"]["latest"]
     nothing = dict.fromkeys(first["latest"]["plan"]) | {"kpis": [], "fixed": []}
     assert (cleared["version"], cleared["description"], cleared["plan"]) == (3, "", nothing)
+    again = (await updated(ask, first["id"], description=None, plan=None))["protocol"]
+    assert again["latest"] == cleared
+
+
+async def test_updates_at_once_each_make_a_version(ask: Ask, believed: str) -> None:
+    assert believed
+    protocol = await registered(ask)
+    await asyncio.gather(*(updated(ask, protocol["id"], name=f"Name {number}") for number in range(4)))
+    versions = (await updated(ask, protocol["id"]))["protocol"]["versions"]
+    assert [version["version"] for version in versions] == [1, 2, 3, 4, 5]
+    assert {version["name"] for version in versions[1:]} == {f"Name {number}" for number in range(4)}
 
 
 async def test_update_with_faults_makes_no_version(ask: Ask, believed: str) -> None:
