@@ -10,7 +10,7 @@ from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from experiments.cells import Cohort, Place, Value
-from experiments.tables import Experiment, Refresh, Variant
+from experiments.tables import EntryCount, Experiment, Refresh, Variant
 from kpi.ingest import is_text
 from kpi.tables import Ingest
 
@@ -68,6 +68,21 @@ async def outdate(session: AsyncSession, experiment: Experiment, now: datetime) 
         )
     )
     await session.exec(select(func.pg_notify("truelift_ingested", str(experiment.workspace_id))))
+
+
+async def hold_layer(session: AsyncSession, workspace_id: int) -> None:
+    """Let one experiment of a workspace at a time take its share of a layer, until the transaction ends."""
+    await session.exec(select(func.pg_advisory_xact_lock(func.hashtext("layer"), workspace_id)))
+
+
+async def entered_by_day(session: AsyncSession, experiment_ids: Collection[int]) -> dict[int, dict[date, int]]:
+    """Units of everybody that entered experiments by day, crossovers left out."""
+    place = col(EntryCount.experiment_id), col(EntryCount.entered_on)
+    counted = select(*place, func.sum(EntryCount.n)).where(place[0].in_(experiment_ids), EntryCount.segment == "")
+    found: dict[int, dict[date, int]] = {}
+    for experiment_id, day, n in await session.exec(counted.group_by(*place)):
+        found.setdefault(experiment_id, {})[day] = n
+    return found
 
 
 async def refreshes_of(session: AsyncSession, experiment_ids: Collection[int]) -> dict[int, Refresh]:
