@@ -14,7 +14,9 @@ from experiments import lifecycle, queries, story
 from experiments import plan as plans
 from experiments.draft import TRAFFIC, bad
 from experiments.enums import State
+from experiments.launch import CheckState, layer_fault
 from experiments.lifecycle import Action
+from experiments.surroundings import launch_checks, neighbours
 from experiments.tables import Experiment, Step
 from kpi.errors import Code, Invalid, NotFound, Problem
 from kpi.gate import midnight
@@ -37,13 +39,19 @@ class Actor:
 async def start(
     session: AsyncSession, *, actor: Actor, experiment_id: int, started_at: datetime | None = None
 ) -> Experiment:
-    """Seal the plan and start. A start in the past, to take in history, shows as a plan sealed after its data."""
+    """Seal the plan and start, where no check before the launch blocks it.
+
+    A start in the past, to take in history, is not checked: it has happened. It shows as a plan sealed after its data.
+    """
     await hold_clearing(session, actor.workspace_id)  # what its covariates read is not being dropped just now
     experiment = await locked(session, actor, experiment_id)
     if lifecycle.is_done(experiment.state, Action.START):
         return experiment
     begins = started_at or actor.now
-    refuse(move_problems(experiment, Action.START) + _time_problems("startedAt", begins, actor))
+    problems = move_problems(experiment, Action.START) + _time_problems("startedAt", begins, actor)
+    if begins >= actor.now - SKEW:
+        problems += await _launch_problems(session, experiment, actor)
+    refuse(problems)
     sealed = plans.from_document(experiment.plan)
     experiment.plan_json = plans.canonical(sealed).decode()
     experiment.plan_hash = plans.seal(sealed)
@@ -58,6 +66,8 @@ async def ramp(session: AsyncSession, *, actor: Actor, experiment_id: int, traff
     problems = move_problems(experiment, Action.RAMP)
     if not 0 < traffic <= 1:
         problems.append(bad(TRAFFIC, "traffic"))
+    elif traffic > experiment.traffic:
+        problems += await _layer_problems(session, experiment, traffic)
     refuse(problems)
     if traffic == experiment.traffic:
         return experiment
@@ -148,6 +158,27 @@ def move_problems(experiment: Experiment, action: Action) -> list[Problem]:
         return []
     sentence = f"“{experiment.key}” is {experiment.state.lower()}. {lifecycle.MOVES[action].needs}"
     return [Problem(code=Code.WRONG_STATE, message=sentence, path=("id",))]
+
+
+async def _launch_problems(session: AsyncSession, experiment: Experiment, actor: Actor) -> list[Problem]:
+    """What blocks a start. Two that want the last room of a layer come one after the other."""
+    if plans.from_document(experiment.plan).layer is not None:
+        await queries.hold_layer(session, experiment.workspace_id)
+    return [
+        Problem(code=Code.NOT_READY, message=check.sentence, path=("id",))
+        for check in await launch_checks(session, experiment, actor.now)
+        if check.state is CheckState.BLOCK
+    ]
+
+
+async def _layer_problems(session: AsyncSession, experiment: Experiment, traffic: float) -> list[Problem]:
+    layer = plans.from_document(experiment.plan).layer
+    if layer is None:
+        return []
+    await queries.hold_layer(session, experiment.workspace_id)
+    started = await queries.started_experiments(session, experiment.workspace_id)
+    full = layer_fault(layer, traffic, neighbours(started, experiment))
+    return [] if full is None else [bad(full, "traffic")]
 
 
 def refuse(problems: list[Problem]) -> None:

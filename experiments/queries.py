@@ -10,7 +10,7 @@ from sqlmodel import col, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from experiments.cells import Cohort, Place, Value
-from experiments.tables import DayMoments, Experiment, Refresh, StatusChange, Variant
+from experiments.tables import DayMoments, EntryCount, Experiment, Refresh, StatusChange, Variant
 from kpi.enums import Unit
 from kpi.ingest import is_text
 from kpi.tables import Ingest
@@ -84,6 +84,21 @@ async def forget_covariates(session: AsyncSession, experiment_id: int, definitio
     await session.exec(
         update(DayMoments).where(of, col(DayMoments.definition_id).in_(definition_ids)).values(**nothing)
     )
+
+
+async def hold_layer(session: AsyncSession, workspace_id: int) -> None:
+    """Let one experiment of a workspace at a time take its share of a layer, until the transaction ends."""
+    await session.exec(select(func.pg_advisory_xact_lock(func.hashtext("layer"), workspace_id)))
+
+
+async def entered_by_day(session: AsyncSession, experiment_ids: Collection[int]) -> dict[int, dict[date, int]]:
+    """Units of everybody that entered experiments by day, crossovers left out."""
+    place = col(EntryCount.experiment_id), col(EntryCount.entered_on)
+    counted = select(*place, func.sum(EntryCount.n)).where(place[0].in_(experiment_ids), EntryCount.segment == "")
+    found: dict[int, dict[date, int]] = {}
+    for experiment_id, day, n in await session.exec(counted.group_by(*place)):
+        found.setdefault(experiment_id, {})[day] = n
+    return found
 
 
 async def refreshes_of(session: AsyncSession, experiment_ids: Collection[int]) -> dict[int, Refresh]:

@@ -17,6 +17,7 @@ class Code(StrEnum):
     KEY_TAKEN = "KEY_TAKEN"
     NOT_FOUND = "NOT_FOUND"
     WRONG_STATE = "WRONG_STATE"
+    NOT_READY = "NOT_READY"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from kpi import packing
 from kpi.gate import NOBODY, Gate, Noun, Omission, midnight
 from kpi.ingest import Batch, Refusal, Report, Rows, is_kept_whole, is_text, kept_text
-from kpi.tables import Baseline, Definition, Hypothesis, Ingest, Kpi, Rejection, Workspace
+from kpi.tables import Baseline, Definition, Event, Hypothesis, Ingest, Kpi, Outcome, Rejection, Workspace
 
 # --- nouns -----------------------------------------------------------------------------------------------------------
 
@@ -58,6 +58,41 @@ async def latest_baselines(session: AsyncSession, definition_ids: Collection[int
         select(Baseline).where(col(Baseline.definition_id).in_(definition_ids)).order_by(col(Baseline.version))
     )
     return {row.definition_id: row for row in rows}
+
+
+async def baselines_of(session: AsyncSession, definition_ids: Collection[int]) -> dict[int, list[Baseline]]:
+    """All baselines of definitions, the oldest first."""
+    found: dict[int, list[Baseline]] = {}
+    every = select(Baseline).where(col(Baseline.definition_id).in_(definition_ids)).order_by(col(Baseline.version))
+    for row in await session.exec(every):
+        found.setdefault(row.definition_id, []).append(row)
+    return found
+
+
+async def known_events(session: AsyncSession, workspace_id: int, names: Collection[str]) -> frozenset[str]:
+    """Those of some event names that have ever come in."""
+    found = select(Event.name).where(Event.workspace_id == workspace_id, col(Event.name).in_(names))
+    return frozenset(await session.exec(found))
+
+
+LATEST = 100_000
+"""Outcomes that are looked through for events, so that one nobody sends costs no long search."""
+
+
+async def events_among(
+    session: AsyncSession, workspace_id: int, names: Collection[str], since: UUID, until: UUID
+) -> frozenset[str]:
+    """Those of some event names that are among the latest outcomes from one id up to another."""
+    latest = (
+        select(Outcome.event_id)
+        .where(Outcome.workspace_id == workspace_id, Outcome.id >= since, Outcome.id < until)
+        .order_by(col(Outcome.id).desc())
+        .limit(LATEST)
+    )
+    found = select(Event.name).where(
+        Event.workspace_id == workspace_id, col(Event.name).in_(names), col(Event.id).in_(latest)
+    )
+    return frozenset(await session.exec(found))
 
 
 # --- ingestion -------------------------------------------------------------------------------------------------------

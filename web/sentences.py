@@ -86,7 +86,23 @@ def outcome(look: Json, results: Json) -> str:
     """What became of a look."""
     if look["isTaken"]:
         return "Crossed" if look["hasCrossed"] else "Not crossed"
+    if look["isEarly"]:
+        return "Before the minimum"
     return "To come" if look["plannedOn"] > results["dataThrough"][:10] else "Not taken"
+
+
+CHECKED = {"PASS": "Passes", "WARN": "Think again", "BLOCK": "Blocks the start"}
+"""What a check before a launch says, in words."""
+
+
+def launch_sentence(checks: Sequence[Json]) -> str:
+    """Whether a draft may start, and how much there is to think about."""
+    blocking, warning = (sum(check["state"] == state for check in checks) for state in ("BLOCK", "WARN"))
+    if blocking:
+        return f"{blocking} of {len(checks)} checks {'blocks' if blocking == 1 else 'block'} the start."
+    if warning:
+        return f"It may start; {warning} of {len(checks)} checks {'warns' if warning == 1 else 'warn'}."
+    return f"All {len(checks)} checks pass."
 
 
 def split(variants: Sequence[Json]) -> str:

@@ -14,6 +14,8 @@ from experiments import analysis, library, story, weighing
 from experiments import queries as experiment_queries
 from experiments.analysis import Results
 from experiments.evidence import Evidence
+from experiments.launch import LaunchCheck
+from experiments.surroundings import launch_checks
 from experiments.tables import (
     Amendment,
     Decision,
@@ -98,6 +100,11 @@ class Loaders:
             return [found.get(key) for key in keys]
 
         return load
+
+    async def launch_checks(self, experiment: Experiment, now: datetime) -> list[LaunchCheck]:
+        """What is checked before a draft starts."""
+        async with self._database.read() as session:
+            return await launch_checks(session, experiment, now)
 
     async def results(self, experiment: Experiment, as_of: datetime | None) -> Results | None:
         """An experiment's results; None before its first refresh. One read, so all of it is of one moment."""

@@ -245,6 +245,32 @@ async def test_experiment_with_everything_optional_reads_back_as_it_was_given(as
     }
 
 
+CHECKS = '{ experiment(key: "%s") { launchChecks { kind state sentence } } }'
+
+
+async def test_draft_shows_its_launch_checks_and_what_blocks_comes_back_from_the_start(ask: Ask) -> None:
+    await ask(documents.KPI_REGISTER, {"input": documents.kpi()})
+    await ask(documents.HYPOTHESIS_REGISTER, {"input": documents.hypothesis()})
+    identities = [
+        (await ask(documents.EXPERIMENT_REGISTER, {"input": documents.experiment(key, layer="first-day")}))[
+            "experimentRegister"
+        ]["experiment"]["id"]
+        for key in ("guided-tour", "checklist")
+    ]
+    before = (await ask(CHECKS % "checklist"))["experiment"]["launchChecks"]
+    assert [check["kind"] for check in before] == ["POWER", "BASELINE", "WEIGHTS", "OVERLAP", "DATA"]
+    assert before[3]["state"] == "PASS"
+    await ask(documents.EXPERIMENT_START, {"input": {"id": identities[0]}})
+    assert (await ask(CHECKS % "guided-tour"))["experiment"]["launchChecks"] == []
+    blocking = (await ask(CHECKS % "checklist"))["experiment"]["launchChecks"][3]
+    assert blocking["state"] == "BLOCK"
+    refused = (await ask(documents.EXPERIMENT_START, {"input": {"id": identities[1]}}))["experimentStart"]
+    assert refused == {
+        "experiment": None,
+        "userErrors": [{"code": "NOT_READY", "path": ["id"], "message": blocking["sentence"]}],
+    }
+
+
 async def test_mde_as_a_lift_is_pinned_as_a_difference_on_the_baseline(ask: Ask) -> None:
     await ask(documents.KPI_REGISTER, {"input": documents.kpi()})
     await ask(documents.HYPOTHESIS_REGISTER, {"input": documents.hypothesis()})

@@ -188,13 +188,14 @@ def srm(arms: list[Json], observed: list[int], state: str = "OK", p: float = 0.6
     }
 
 
-def looks(taken: list[float], crossed_at: int | None = None) -> list[Json]:
+def looks(taken: list[float], crossed_at: int | None = None, too_early: int = 0) -> list[Json]:
     boundaries = [4.05, 2.86, 2.34, 2.04]
     return [
         {
             "number": at + 1,
             "plannedOn": (START + timedelta(days=7 * at + 6)).isoformat(),
             "isTaken": at < len(taken),
+            "isEarly": at < too_early,
             "informationFraction": 0.25 * (at + 1) if at < len(taken) else None,
             "boundary": boundary if at < len(taken) else None,
             "statistic": taken[at] if at < len(taken) else None,
@@ -232,6 +233,7 @@ def plan(planned: list[tuple[Json, str, float | None]], **changes: Any) -> Json:
         "plannedUnits": 9812.4,
         "policy": "GROUP_SEQUENTIAL",
         "horizonDays": 28,
+        "minimumDays": None,
         "segmentAttributes": ["plan", "country"],
         "hash": HASH,
         "sealedAt": "2026-10-18T15:20:11Z",
@@ -280,6 +282,7 @@ def experiment(name: str, arms: list[Json], sealed: Json, outcome: Json | None, 
         "history": [],
         "amendments": [],
         "decisions": [],
+        "launchChecks": [],
         "hypothesis": {
             "title": "A checklist on the first screen brings new users to first value sooner",
             "change": "Replace the empty dashboard with a four-step checklist.",
@@ -504,7 +507,23 @@ def three_arms() -> Json:
 def draft() -> Json:
     """Not started: a plan and nothing else."""
     unsealed = plan([(ACTIVATION, "PRIMARY", None)], sealedAt=None, policy="FIXED", looks=1)
-    return experiment("Empty states", variants("Control", "Templates"), unsealed, None, state="DRAFT", startedAt=None)
+    arms = variants("Control", "Templates")
+    changes = {"state": "DRAFT", "startedAt": None, "launchChecks": launch_checks()}
+    return experiment("Empty states", arms, unsealed, None, **changes)
+
+
+def launch_checks() -> list[Json]:
+    """One of each kind, the overlap blocking."""
+    return [
+        {"kind": kind, "state": state, "sentence": sentence}
+        for kind, state, sentence in (
+            ("POWER", "WARN", "About 9,812 users are needed for “activation-7d”; about 4,100 come within 28 days."),
+            ("BASELINE", "PASS", "The baseline of “activation-7d” is 12 days old (2026-09-30)."),
+            ("WEIGHTS", "PASS", "The split costs few units or none beside an even one."),
+            ("OVERLAP", "BLOCK", "The layer “first-day” has no room for 50% of its units: “checklist” (80%) take 80%."),
+            ("DATA", "PASS", "What “activation-7d” counts has happened in the last 7 days."),
+        )
+    ]
 
 
 def listed(*items: Json, after: str | None = None) -> Json:

@@ -19,7 +19,19 @@ from graphql import (
 )
 
 import web
-from tests.web.samples import EXPERIMENTS, VIEWER, Json, answer, broken, draft, early, finished, listed, three_arms
+from tests.web.samples import (
+    EXPERIMENTS,
+    VIEWER,
+    Json,
+    answer,
+    broken,
+    draft,
+    early,
+    finished,
+    listed,
+    looks,
+    three_arms,
+)
 
 VOID = {"br", "circle", "hr", "img", "input", "line", "link", "meta", "path", "rect"}
 LEAK = re.compile(r"\b(None|nan|NaN|inf|Infinity|undefined|Undefined|null)\b")
@@ -229,6 +241,44 @@ def test_experiment_page_of_a_draft_shows_the_plan_and_no_findings() -> None:
     assert "The plan below can still be changed." in page.text
     assert "– not sealed yet" in page.text
     assert "findings" not in [given.get("id") for _, given in page.tags]
+
+
+def test_experiment_page_of_a_draft_says_what_blocks_its_start_and_what_to_think_about() -> None:
+    page = shown(draft())
+    assert "checks" in [given.get("id") for _, given in page.tags]
+    for words in (
+        "1 of 5 checks blocks the start.",
+        "Power Think again About 9,812 users are needed",
+        "Overlap Blocks the start The layer “first-day” has no room",
+        "Data Passes What “activation-7d” counts",
+    ):
+        assert words in page.text
+    assert "Before the launch" not in shown(finished()).text
+
+
+@pytest.mark.parametrize(
+    ("states", "sentence"),
+    [
+        (["PASS", "PASS"], "All 2 checks pass."),
+        (["PASS", "WARN"], "It may start; 1 of 2 checks warns."),
+        (["WARN", "WARN"], "It may start; 2 of 2 checks warn."),
+        (["BLOCK", "BLOCK", "WARN"], "2 of 3 checks block the start."),
+    ],
+)
+def test_experiment_page_of_a_draft_sums_its_checks_up(states: list[str], sentence: str) -> None:
+    of = draft()
+    of["launchChecks"] = [{"kind": "DATA", "state": state, "sentence": "So it is."} for state in states]
+    assert sentence in shown(of).text
+
+
+def test_experiment_page_says_which_looks_come_before_the_minimum_of_days() -> None:
+    of = early()
+    of["plan"]["minimumDays"] = 10
+    of["results"]["looks"] = looks([], too_early=1)
+    text = shown(of).text
+    assert "nothing decided before day 10" in text
+    assert text.count("Before the minimum") == 1
+    assert "Before the minimum" not in shown(early()).text
 
 
 def test_experiment_page_with_no_findings_and_no_looks_still_stands() -> None:

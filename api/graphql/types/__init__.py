@@ -3,7 +3,7 @@
 import strawberry
 
 from api.jobs.tables import Noun
-from experiments import enums, lifecycle, verdict
+from experiments import enums, launch, lifecycle, verdict
 
 strawberry.enum(Noun, name="RowNoun", description="What the rows of a batch or a file are.")
 strawberry.enum(enums.Kind, name="ExperimentKind", description="What an experiment changes.")
@@ -13,6 +13,8 @@ strawberry.enum(
     enums.Slopes, name="Slopes", description="The slopes of an adjustment: one for both arms, or one for each (Lin)."
 )
 strawberry.enum(enums.Choice, name="DecisionChoice", description="What a person decides.")
+strawberry.enum(launch.Check, name="LaunchCheckKind", description="What is checked before a launch.")
+strawberry.enum(launch.CheckState, name="LaunchCheckState", description="What a check before a launch says.")
 strawberry.enum(lifecycle.Action, name="ExperimentAction", description="What somebody does to an experiment.")
 strawberry.enum(verdict.VerdictState, name="VerdictState", description="What is recommended.")
 strawberry.enum(verdict.Rule, name="VerdictRule", description="The rule that gave a verdict.")

@@ -14,7 +14,7 @@ from api.graphql.types.kpi import Kpi
 from api.graphql.types.learning import LearningConnection, learnings_of
 from api.graphql.types.protocol import PlannedProtocol
 from api.graphql.types.story import Amendment, Decision, ExperimentStep, PublishedLook
-from experiments import analysis, enums, findings, lifecycle, plan, tables, verdict
+from experiments import analysis, enums, findings, launch, lifecycle, plan, tables, verdict
 from experiments import plan as plans
 from kpi import tables as kpi_tables
 from kpi.enums import Unit
@@ -79,6 +79,15 @@ class Plan:
     hash: str = strawberry.field(description="The SHA-256 of the canonical plan, in hex.")
     canonical_json: str = strawberry.field(description="The plan in canonical JSON (RFC 8785).")
     sealed_at: datetime | None = strawberry.field(description="The time of the seal; null for a draft.")
+
+
+@strawberry.type(description="One thing that is checked before a launch.")
+class LaunchCheck:
+    """One thing that is checked before a launch."""
+
+    kind: launch.Check = strawberry.field(description="The thing that is checked.")
+    state: launch.CheckState = strawberry.field(description="The state: pass, think again, or not like this.")
+    sentence: str = strawberry.field(description="The finding in words.")
 
 
 @strawberry.type(description="What the evidence recommends. A person decides.")
@@ -219,6 +228,14 @@ class Experiment(Node):
     def layer(parent: Parent[tables.Experiment]) -> str | None:
         """The key of its layer."""
         return plans.from_document(parent.plan).layer
+
+    @strawberry.field(
+        description="The checks before the launch of a draft, as things stand now; empty once it has started.",
+        graphql_type=list[LaunchCheck],
+    )
+    async def launch_checks(parent: Parent[tables.Experiment], info: Info) -> list[launch.LaunchCheck]:
+        """The checks before the launch of a draft."""
+        return await info.context.loaders.launch_checks(parent, info.context.now)
 
     @strawberry.field(description="The moves that lead on from its state.")
     def moves(parent: Parent[tables.Experiment]) -> list[lifecycle.Action]:

@@ -1,0 +1,330 @@
+"""The checks before a launch: each by plain arithmetic, what they read of a real workspace, and what blocks a start."""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from statsmodels.stats.power import NormalIndPower
+
+from api.database import Database
+from experiments import moves
+from experiments.draft import KpiChoice
+from experiments.enums import Policy, Role
+from experiments.launch import Accrual, Check, CheckState, LaunchCheck, Neighbour, Surroundings, checks
+from experiments.plan import Plan
+from experiments.surroundings import launch_checks
+from experiments.tables import Experiment
+from kpi.enums import Unit
+from kpi.errors import Code, Invalid
+from kpi.kinds import Mean
+from kpi.tables import Baseline, Workspace
+from tests.experiments.aggregating import START, refresh, running, send
+from tests.experiments.planning import CONTROL, OTHER, TREATMENT, plan, planned
+from tests.experiments.recomputation import DAY, Did, Exposed
+from tests.experiments.registering import NOW, actor, draft, freeze, plan_choice, register, start
+from tests.kpi.registering import register_hypothesis, register_kpi
+
+TODAY = date(2026, 6, 1)
+AT = datetime(2026, 6, 1, 9, tzinfo=UTC)
+
+
+def baseline(version: int = 1, **changes: Any) -> Baseline:
+    fields: dict[str, Any] = {
+        "definition_id": planned().definition.id,
+        "version": version,
+        "value": 0.3,
+        "standard_error": 0.005,
+        "n": 8400,
+        "from_on": None,
+        "to_on": TODAY - timedelta(days=10),
+        "created_at": AT,
+    }
+    return Baseline(**(fields | changes))
+
+
+def around(**changes: Any) -> Surroundings:
+    """A workspace in which every check passes, but for the changes."""
+    fields: dict[str, Any] = {
+        "baselines": {planned().definition.id: [baseline()]},
+        "neighbours": [],
+        "accrual": Accrual(experiment="before", daily=1e6),
+        "known_events": frozenset({"activated"}),
+        "late_events": frozenset({"activated"}),
+    }
+    return Surroundings(**(fields | changes))
+
+
+def of(kind: Check, plan_: Plan, **changes: Any) -> list[LaunchCheck]:
+    return [check for check in checks(plan_, around(**changes), AT) if check.kind is kind]
+
+
+def one(kind: Check, plan_: Plan, **changes: Any) -> LaunchCheck:
+    (found,) = of(kind, plan_, **changes)
+    return found
+
+
+def test_plan_with_nothing_in_its_way_passes_every_check() -> None:
+    found = checks(plan(), around(), AT)
+    assert [check.kind for check in found] == list(Check)
+    assert {check.state for check in found} == {CheckState.PASS}
+
+
+# --- power -----------------------------------------------------------------------------------------------------------
+
+FIXED = plan(policy=Policy.FIXED)
+NEEDED = 2 * NormalIndPower().solve_power(0.05 / (0.005**2 * 8400) ** 0.5, alpha=0.05, power=0.8)
+"""Units of both variants, by statsmodels: an mde of 0.05 at the spread of the baseline."""
+COUNTED = 14
+"""Entry days of a horizon of 16 whose window of 2 days closes in time."""
+
+
+@pytest.mark.parametrize(("more", "state"), [(1.001, CheckState.PASS), (0.999, CheckState.WARN)])
+def test_power_passes_when_the_units_that_come_and_are_final_are_those_needed(more: float, state: CheckState) -> None:
+    accrual = Accrual(experiment="before", daily=more * NEEDED / COUNTED)
+    found = one(Check.POWER, FIXED, accrual=accrual)
+    assert found.state is state
+    assert f"About {NEEDED:,.0f} users are needed for “activation”" in found.sentence
+    halved = one(Check.POWER, replace(FIXED, traffic=0.5), accrual=replace(accrual, daily=2 * accrual.daily))
+    assert halved == found
+
+
+def test_power_that_is_missed_names_the_horizon_that_would_do() -> None:
+    daily = NEEDED / 30.5
+    found = one(Check.POWER, FIXED, accrual=Accrual(experiment="before", daily=daily))
+    assert found.sentence.endswith("A horizon of 33 days would do, or a larger mde.")  # 31 days of entry, 2 of window
+    never = one(Check.POWER, FIXED, accrual=Accrual(experiment="before", daily=0.01))
+    assert "No horizon is long enough" in never.sentence
+
+
+def test_power_of_an_always_valid_test_asks_for_a_longer_horizon() -> None:
+    # Its horizon is 1.72 times that of one look with 28 looks up to it and 1.81 times with 7; here are 16.
+    daily = 1.7 * NEEDED / COUNTED
+    test = plan(policy=Policy.ALWAYS_VALID)
+    assert one(Check.POWER, test, accrual=Accrual(experiment="before", daily=daily)).state is CheckState.WARN
+    assert one(Check.POWER, test, accrual=Accrual(experiment="b", daily=1.1 * daily)).state is CheckState.PASS
+    assert one(Check.POWER, FIXED, accrual=Accrual(experiment="before", daily=daily)).state is CheckState.PASS
+
+
+def test_power_is_judged_by_the_primary_that_needs_the_longest() -> None:
+    small = planned("small", Mean(event="paid", window_days=3), mde=0.01)
+    both = plan(planned(), small, policy=Policy.FIXED)
+    alone = plan(replace(small, role=Role.PRIMARY), policy=Policy.FIXED)
+    assert alone.planned_units is not None
+    found = one(Check.POWER, both, accrual=Accrual(experiment="before", daily=1.0))
+    assert "for “small”" in found.sentence
+    assert both.kpis[1].information is not None
+    assert alone.kpis[0].information is not None
+    shared = alone.planned_units * both.kpis[1].information / alone.kpis[0].information
+    assert f"{shared:,.0f} users" in found.sentence
+
+
+def test_power_without_a_baseline_or_without_history_warns_and_says_what_is_missing() -> None:
+    assert "no experiment has taken any in" in one(Check.POWER, FIXED, accrual=None).sentence
+    bare = plan(planned(baseline=None))
+    assert "No primary KPI has a baseline" in one(Check.POWER, bare).sentence
+    assert {one(Check.POWER, FIXED, accrual=None).state, one(Check.POWER, bare).state} == {CheckState.WARN}
+
+
+# --- baseline --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "state"),
+    [
+        ({"to_on": TODAY - timedelta(days=90)}, CheckState.PASS),
+        ({"to_on": TODAY - timedelta(days=91)}, CheckState.WARN),
+        ({"to_on": None, "created_at": AT - timedelta(days=90)}, CheckState.PASS),
+        ({"to_on": None, "created_at": AT - timedelta(days=91)}, CheckState.WARN),
+    ],
+)
+def test_baseline_is_fresh_for_ninety_days_after_its_window_or_its_statement(
+    changes: dict[str, Any], state: CheckState
+) -> None:
+    known = {planned().definition.id: [baseline(**changes)]}
+    assert one(Check.BASELINE, plan(), baselines=known).state is state
+
+
+def test_baseline_that_is_absent_or_replaced_warns_for_each_primary_kpi_and_no_other() -> None:
+    absent = planned("paid", Mean(event="paid", window_days=3), baseline=None)
+    unread = planned("seen", Mean(event="seen", window_days=3), role=Role.SECONDARY, baseline=None)
+    newer = {planned().definition.id: [baseline(), baseline(2)]}
+    first, second = of(Check.BASELINE, plan(planned(), absent, unread), baselines=newer)
+    assert (first.state, second.state) == (CheckState.WARN, CheckState.WARN)
+    assert "plan on version 2" in first.sentence
+    assert "“paid” has no baseline" in second.sentence
+
+
+# --- weights ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("weights", "times"),
+    [
+        ((1, 1), None),
+        ((70, 30), None),  # (1/0.7 + 1/0.3) / 4 = 1.19
+        ((75, 25), "1.3"),
+        ((10, 90), "2.8"),
+        ((2, 1, 1), None),  # a larger control serves both
+        ((8, 1, 1), "1.9"),  # (1/8 + 1) * 10 / 6
+    ],
+)
+def test_weights_that_cost_a_quarter_more_units_than_even_ones_warn_with_the_cost(
+    weights: tuple[float, ...], times: str | None
+) -> None:
+    variants = [replace(v, weight=w) for v, w in zip((CONTROL, TREATMENT, OTHER), weights, strict=False)]
+    found = one(Check.WEIGHTS, replace(plan(), variants=variants))
+    assert found.state is (CheckState.PASS if times is None else CheckState.WARN)
+    assert times is None or f"it needs {times} times" in found.sentence
+
+
+# --- overlap ---------------------------------------------------------------------------------------------------------
+
+
+def neighbour(key: str, layer: str | None, traffic: float = 1.0, *primaries: str) -> Neighbour:
+    return Neighbour(key=key, layer=layer, traffic=traffic, primaries=frozenset(primaries))
+
+
+@pytest.mark.parametrize(
+    ("traffic", "others", "states"),
+    [
+        (0.2, [neighbour("a", "form", 0.7), neighbour("b", "form", 0.1)], [CheckState.PASS]),  # 1.0000000000000002
+        (0.21, [neighbour("a", "form", 0.7), neighbour("b", "form", 0.1)], [CheckState.BLOCK]),
+        (None, [neighbour("a", "form", 0.01)], [CheckState.BLOCK]),
+        (None, [neighbour("a", "other"), neighbour("b", None)], [CheckState.PASS]),
+        (0.5, [neighbour("a", "form", 0.5, "activation")], [CheckState.PASS]),
+        (0.5, [neighbour("a", None, 0.5, "activation")], [CheckState.WARN]),
+        (0.5, [neighbour("a", "other", 0.5, "activation", "paid")], [CheckState.WARN]),
+        (0.5, [neighbour("a", "form", 1.0), neighbour("b", None, 1.0, "activation")], ["BLOCK", "WARN"]),
+    ],
+)
+def test_overlap_blocks_a_full_layer_and_warns_of_rivals_that_no_layer_keeps_apart(
+    traffic: float | None, others: list[Neighbour], states: list[CheckState]
+) -> None:
+    found = of(Check.OVERLAP, replace(plan(), layer="form", traffic=traffic), neighbours=others)
+    assert [check.state for check in found] == states
+
+
+def test_overlap_without_a_layer_never_blocks_and_lists_its_rivals() -> None:
+    others = [neighbour("a", None, 1.0, "activation"), neighbour("b", "form", 0.25, "activation", "paid")]
+    found = one(Check.OVERLAP, plan(), neighbours=others)
+    assert found.state is CheckState.WARN
+    assert found.sentence.startswith("“a” (100%), “b” (25%) decide on “activation” too")
+
+
+# --- data ------------------------------------------------------------------------------------------------------------
+
+
+def test_data_warns_of_an_event_that_never_came_and_of_one_that_no_longer_comes() -> None:
+    two = plan(planned(), planned("paid", Mean(event="paid", window_days=3), role=Role.SECONDARY))
+    never, silent = of(Check.DATA, two, known_events=frozenset({"paid"}), late_events=frozenset())
+    assert (never.state, silent.state) == (CheckState.WARN, CheckState.WARN)
+    assert "“activated”, which “activation” counts, has never come in" in never.sentence
+    assert "“paid”, which “paid” counts, has not happened in the last 7 days" in silent.sentence
+
+
+# --- what is read of a workspace -------------------------------------------------------------------------------------
+
+
+async def read(database: Database, experiment: Experiment, now: datetime) -> dict[Check, LaunchCheck]:
+    async with database.read() as session:
+        return {check.kind: check for check in await launch_checks(session, experiment, now)}
+
+
+async def test_checks_of_a_draft_read_entries_events_baselines_and_rivals(database: Database) -> None:
+    to = await running(database)
+    days = 10
+    units = [(f"u{number}", START + (number % days) * DAY) for number in range(60 * days)]
+    await send(database, to, [Exposed(unit=unit, variant=0, at=at, plan=None) for unit, at in units])
+    await send(database, to, [Did(unit="u1", event="activated", at=START + 3 * DAY, value=None)])
+    now = START + days * DAY
+    await refresh(database, to, now)
+    async with database.write() as session:
+        second = await register(session, to.workspace, key="second", plan=plan_choice(traffic=0.5))
+    found = await read(database, second, now)
+    assert "30 a day as in “shorter-form”" in found[Check.POWER].sentence
+    assert found[Check.OVERLAP].state is CheckState.WARN
+    assert "“shorter-form” (100%) decide on “activation” too" in found[Check.OVERLAP].sentence
+    assert found[Check.DATA].state is CheckState.PASS
+    assert found[Check.BASELINE].state is CheckState.PASS
+    week_later = await read(database, second, START + 11 * DAY)
+    assert "has not happened in the last 7 days" in week_later[Check.DATA].sentence
+    assert await read(database, to.experiment, now) == {}
+    await freeze(database, to.experiment, now=now, frozen_at=now)
+    assert (await read(database, second, now))[Check.OVERLAP].state is CheckState.WARN
+    async with database.write() as session:
+        await moves.stop(session, actor=actor(to.experiment, now), experiment_id=to.experiment.id)
+    assert (await read(database, second, now))[Check.OVERLAP].state is CheckState.PASS
+
+
+async def test_checks_of_a_new_workspace_know_no_history_and_no_events(
+    database: Database, workspace: Workspace
+) -> None:
+    found = await read(database, await draft(database, workspace), NOW)
+    assert {kind for kind, check in found.items() if check.state is CheckState.WARN} == {Check.POWER, Check.DATA}
+    assert "has never come in" in found[Check.DATA].sentence
+
+
+# --- what blocks a start ---------------------------------------------------------------------------------------------
+
+
+async def layered(database: Database, workspace: Workspace, **traffic: float) -> list[Experiment]:
+    """Drafts of one layer that take so much of it."""
+    async with database.write() as session:
+        await register_kpi(session, workspace)
+        await register_hypothesis(session, workspace)
+        return [
+            await register(session, workspace, key=key, plan=plan_choice(layer="form", traffic=share))
+            for key, share in traffic.items()
+        ]
+
+
+async def refused(action: Any) -> list[tuple[Code, tuple[str, ...]]]:
+    with pytest.raises(Invalid) as invalid:
+        await action
+    return [(problem.code, problem.path) for problem in invalid.value.problems]
+
+
+async def ramp(database: Database, experiment: Experiment, traffic: float) -> Experiment:
+    async with database.write() as session:
+        return await moves.ramp(session, actor=actor(experiment), experiment_id=experiment.id, traffic=traffic)
+
+
+async def test_start_into_a_full_layer_is_refused_until_there_is_room(database: Database, workspace: Workspace) -> None:
+    first, second = await layered(database, workspace, first=0.6, second=0.5)
+    await start(database, first)
+    assert await refused(start(database, second)) == [(Code.NOT_READY, ("id",))]
+    assert await refused(start(database, second, started_at=NOW)) == [(Code.NOT_READY, ("id",))]
+    await ramp(database, first, 0.5)
+    assert (await start(database, second)).traffic == 0.5
+    assert await refused(ramp(database, first, 0.6)) == [(Code.BAD_USER_INPUT, ("traffic",))]
+    assert (await ramp(database, first, 0.4)).traffic == 0.4
+
+
+async def test_start_in_the_past_takes_history_in_whatever_runs_now(database: Database, workspace: Workspace) -> None:
+    first, second = await layered(database, workspace, first=0.6, second=0.5)
+    await start(database, first)
+    assert (await start(database, second, started_at=NOW - timedelta(days=30))).sealed_at == NOW
+
+
+async def test_start_of_accounts_does_not_wait_for_a_layer_of_users(database: Database, workspace: Workspace) -> None:
+    (first,) = await layered(database, workspace, first=1.0)
+    await start(database, first)
+    async with database.write() as session:
+        await register_kpi(session, workspace, key="seats", unit=Unit.ACCOUNT)
+        seats = KpiChoice(kpi="seats", role=Role.PRIMARY, mde_difference=0.02)
+        other = await register(session, workspace, key="other", plan=plan_choice(kpis=[seats], layer="form"))
+    assert (await start(database, other)).started_at == NOW
+
+
+async def test_two_that_want_the_last_room_of_a_layer_at_once_do_not_both_get_it(
+    database: Database, workspace: Workspace
+) -> None:
+    first, second = await layered(database, workspace, first=0.6, second=0.6)
+    async with database.write() as session:
+        await moves.start(session, actor=actor(first, NOW), experiment_id=first.id)
+        waiting = asyncio.create_task(start(database, second))
+        await asyncio.sleep(0.2)
+        assert not waiting.done()
+    assert await refused(asyncio.wait_for(waiting, 30)) == [(Code.NOT_READY, ("id",))]
