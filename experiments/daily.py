@@ -87,7 +87,7 @@ class Read:
     def of(cls, policy: Policy, daily: Daily, courses: Sequence[Course | None], at: Ints) -> "Read":
         """Read each comparison at its snapshot."""
         question, place = np.indices(at.shape)
-        cells, arms = (question, place, at), (question, np.stack((np.zeros_like(place), place + 1)), at)
+        cells, arms = (question, place, at), arms_at(at)
         fixed, running_p, half = daily.fixed[cells], daily.running_p[cells], daily.half_width[cells]
         log_e = daily.log_e[cells]
         middle = fixed.difference
@@ -127,3 +127,9 @@ class Read:
         lifts = lift.relative(control, own, treatment, other, alpha=np.where(has_limits, alpha, 0.5))
         found = has_limits & np.isfinite(lifts.lower) & np.isfinite(lifts.upper)
         return np.where(found, lifts.lower, np.nan), np.where(found, lifts.upper, np.nan)
+
+
+def arms_at(at: Ints) -> tuple[Ints, Ints, Ints]:
+    """Where the control and the variant of each comparison (Q, W) are found in arrays (Q, V, S): (2, Q, W)."""
+    question, place = (np.asarray(index, dtype=np.int64) for index in np.indices(at.shape))
+    return question, np.stack((np.zeros_like(place), place + 1)), at

@@ -31,7 +31,7 @@ LISTS_THAT_ARE_NO_CONNECTION = {"Query.nodes"}
 """Relay's own field: as many as were asked for, 100 at most."""
 VERBS = {"breachesMargin", "breaksErrorControl", "differs", "keepsMargin", "needsApproval", "needsSecondPerson"}
 """Booleans that read as a question without is, has or can: does the finding keep its margin?"""
-NAMED_OTHERWISE = {"Series.on", "ExperimentResults.dataThrough", "Decision.dataThrough"}
+NAMED_OTHERWISE = {"Series.on", "ExperimentResults.dataThrough", "Decision.dataThrough", "PublishedLook.dataThrough"}
 """Days that are a column of a table, and the watermark, whose word is older than the rule."""
 BARE_ENUM_VALUES = True
 """strawberry takes no description for the values of an enum that is declared outside of it, as ours are."""
