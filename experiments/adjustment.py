@@ -48,6 +48,11 @@ class AdjustedSample:
         return self.plain.successes
 
     @property
+    def censored(self) -> Floats:
+        """Units counted to no end yet: none, of a number a unit."""
+        return self.plain.censored
+
+    @property
     def value(self) -> Floats:
         """The mean as measured."""
         return self.plain.value

@@ -80,10 +80,13 @@ async def read(connection: asyncpg.Connection, experiment_id: int, until: date =
     )
 
 
-async def crossovers_before(connection: asyncpg.Connection, experiment_id: int, until: date) -> int:
-    """The units that entered before a day and are excluded, for they have met two variants by now."""
-    statement = "SELECT coalesce(sum(crossovers), 0) FROM entry_counts WHERE experiment_id = $1 AND entered_on < $2"
-    return int(await connection.fetchval(statement, experiment_id, until))
+async def crossovers_before(connection: asyncpg.Connection, experiment_id: int, until: date) -> dict[int, int]:
+    """By the variant they met first, the units that entered before a day and have met two variants by now."""
+    statement = (
+        "SELECT variant_id, sum(crossovers) AS n FROM entry_counts"
+        " WHERE experiment_id = $1 AND entered_on < $2 AND crossovers > 0 GROUP BY variant_id"
+    )
+    return {row["variant_id"]: int(row["n"]) for row in await connection.fetch(statement, experiment_id, until)}
 
 
 async def _table(

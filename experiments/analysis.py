@@ -17,10 +17,12 @@ from experiments import queries, story
 from experiments.aggregates import crossovers_before, read
 from experiments.cohorts import assemble
 from experiments.evaluation import Evaluation, evaluate
+from experiments.health import Health
 from experiments.looks import Span
+from experiments.monitoring import Circumstances, inspect
 from experiments.plan import Plan
 from experiments.reading import Calendar
-from experiments.tables import Amendment, Experiment, Refresh
+from experiments.tables import Amendment, Experiment, Pause, Refresh
 from experiments.verdict import Verdict, judge
 
 
@@ -35,6 +37,7 @@ class Results:
     span: Span
     crossovers: int
     evaluation: Evaluation
+    health: Health
     verdict: Verdict
     exposed: int
     is_sealed_before_data: bool
@@ -43,7 +46,7 @@ class Results:
     @property
     def is_exploratory(self) -> bool:
         """Whether an amendment broke the error rates that the sealed plan promised."""
-        return any(amendment.breaks_error_control for amendment in self.amendments)
+        return breaks_error_control(self.amendments)
 
 
 async def results(
@@ -64,24 +67,37 @@ async def results(
     is_past = experiment.stopped_at is not None or as_of is not None
     until = data_through.date() if is_past else date.max
     plan = plan_at(experiment, amendments, as_of)
-    crossovers = await crossovers_before(connection, experiment.id, until)
+    crossed = await crossovers_before(connection, experiment.id, until)
     rows = await read(connection, experiment.id, until)
-    aggregates = assemble(plan, {row.key: row.id for row in variants}, rows, data_through, crossovers)
+    ids = {row.key: row.id for row in variants}
+    aggregates = assemble(plan, ids, rows, data_through, sum(crossed.values()))
     span = span_at(experiment, as_of)
     evaluation = evaluate(plan, aggregates, Calendar(span=span, through=aggregates.through))
+    circumstances = Circumstances(
+        crossovers={key: crossed.get(identity, 0) for key, identity in ids.items()},
+        open_since=_open_since(span, data_through, (await story.pauses_of(session, [experiment.id]))[experiment.id]),
+    )
+    health = inspect(plan, aggregates, evaluation.findings, evaluation.sample_ratio, circumstances)
+    made = tuple(one for one in amendments if as_of is None or one.created_at <= as_of)
     return Results(
         experiment=experiment,
         plan=plan,
         refresh=refresh,
         data_through=data_through,
         span=span,
-        crossovers=crossovers,
+        crossovers=aggregates.crossovers,
         evaluation=evaluation,
-        verdict=judge(evaluation.findings, evaluation.sample_ratio),
+        health=health,
+        verdict=judge(evaluation.findings, health, is_exploratory=breaks_error_control(made)),
         exposed=sum(arm.observed for arm in evaluation.sample_ratio.arms),
         is_sealed_before_data=_is_sealed_before_data(experiment),
-        amendments=tuple(one for one in amendments if as_of is None or one.created_at <= as_of),
+        amendments=made,
     )
+
+
+def breaks_error_control(amendments: Sequence[Amendment]) -> bool:
+    """Whether one of them broke the error rates that the sealed plan promised."""
+    return any(amendment.breaks_error_control for amendment in amendments)
 
 
 def plan_at(experiment: Experiment, amendments: Sequence[Amendment], as_of: datetime | None) -> Plan:
@@ -109,6 +125,15 @@ def span_at(experiment: Experiment, as_of: datetime | None = None) -> Span:
 
 def _day(at: datetime | None) -> date | None:
     return None if at is None else at.astimezone(UTC).date()
+
+
+def _open_since(span: Span, moment: datetime, pauses: Sequence[Pause]) -> date | None:
+    """The day since which units may enter without a break; None when they may not at this moment."""
+    begun = [pause for pause in pauses if pause.from_at <= moment]
+    if span.frozen_on is not None or any(pause.until_at is None or pause.until_at > moment for pause in begun):
+        return None
+    resumed = [pause.until_at.astimezone(UTC).date() for pause in begun if pause.until_at is not None]
+    return max([span.started_on, *resumed])
 
 
 def _is_sealed_before_data(experiment: Experiment) -> bool:

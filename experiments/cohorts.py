@@ -21,6 +21,8 @@ from stats.moments import Moments
 
 EVERYBODY = ""
 """The segment of all units."""
+DECIDING = "deciding"
+"""The family of questions that decide."""
 LARGEST = 100_000
 """Cells of variants, entry days and duration days that are laid out together: more of them leave the processor's cache,
 and the memory that an analysis takes must not grow with its segments."""
@@ -81,7 +83,7 @@ class Question:
         """What is adjusted together: the questions that decide, the others about everybody, and those by segment."""
         if self.segment != EVERYBODY:
             return "segments"
-        return "deciding" if self.role is Role.PRIMARY else "informing"
+        return DECIDING if self.role is Role.PRIMARY else "informing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

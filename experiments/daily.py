@@ -89,7 +89,7 @@ class Read:
     def of(cls, policy: Policy, daily: Daily, courses: Sequence[Course | None], at: Ints, alpha: Floats) -> "Read":
         """Read each comparison at its snapshot; `alpha` is (Q, 1)."""
         question, place = np.indices(at.shape)
-        cells, arms = (question, place, at), (question, np.stack((np.zeros_like(place), place + 1)), at)
+        cells, arms = (question, place, at), arms_at(at)
         fixed, running_p, half = daily.fixed[cells], daily.running_p[cells], daily.half_width[cells]
         log_e = daily.log_e[cells]
         middle = fixed.difference
@@ -142,3 +142,9 @@ def _look_variance(sample: Sample, fixed: Comparisons) -> Floats:
     if isinstance(sample, AdjustedSample):
         return np.fmax(sample.null_variance, fixed.variance)
     return np.fmax(np.square(divide(fixed.difference, fixed.statistic)), fixed.variance)
+
+
+def arms_at(at: Ints) -> tuple[Ints, Ints, Ints]:
+    """Where the control and the variant of each comparison (Q, W) are found in arrays (Q, V, S): (2, Q, W)."""
+    question, place = (np.asarray(index, dtype=np.int64) for index in np.indices(at.shape))
+    return question, np.stack((np.zeros_like(place), place + 1)), at

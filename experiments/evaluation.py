@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.cohorts import EVERYBODY, Aggregates
+from experiments.cohorts import DECIDING, EVERYBODY, Aggregates
+from experiments.enums import Policy
 from experiments.findings import Finding, Ratio, SampleRatio, number
 from experiments.plan import Plan
 from experiments.reading import Calendar, Moment, Reading
 from kpi.kinds.shape import Floats
-from stats import srm
-from stats.multiplicity import holm
+from stats import discovery, srm
+from stats.multiplicity import benjamini_hochberg, holm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +34,7 @@ def evaluate(plan: Plan, aggregates: Aggregates, calendar: Calendar) -> Evaluati
     readings = [Reading.of(moment, block) for block in aggregates.blocks]
     found = [
         finding
-        for reading, adjusted in zip(readings, _adjusted(readings), strict=True)
+        for reading, adjusted in zip(readings, _adjusted(plan.policy, readings), strict=True)
         for finding in reading.findings(adjusted)
     ]
     order = {planned.kpi: place for place, planned in enumerate(plan.kpis)}
@@ -64,12 +65,23 @@ def sample_ratio(plan: Plan, aggregates: Aggregates) -> SampleRatio:
     )
 
 
-def _adjusted(readings: Sequence[Reading]) -> Iterator[Floats]:
-    """The p-values of each reading, adjusted over each family: what decides, what informs, and the segments."""
+def _adjusted(policy: Policy, readings: Sequence[Reading]) -> Iterator[Floats]:
+    """The p-values of each reading, adjusted over each family: what decides, what informs, and the segments.
+
+    Whatever decides is held to alpha for any false yes. What informs is held to a share alpha of false ones among all
+    yeses: by Benjamini & Hochberg's rule for the one look of a fixed plan, and by e-BH for evidence read on any day.
+    """
     p_values = np.concatenate([reading.read.p_value.ravel() for reading in readings])
+    log_e = np.concatenate([reading.read.log_e.ravel() for reading in readings])
     families = np.array([family for reading in readings for family in reading.families])
     adjusted = np.empty(p_values.shape)
     for family in set(families.tolist()):
-        adjusted[families == family] = holm(p_values[families == family])
+        own = families == family
+        if family == DECIDING:
+            adjusted[own] = holm(p_values[own])
+        elif policy is Policy.FIXED:
+            adjusted[own] = benjamini_hochberg(p_values[own])
+        else:
+            adjusted[own] = discovery.adjusted(log_e[own])
     ends = np.cumsum([reading.at.size for reading in readings])
     return iter(np.split(adjusted, ends[:-1]))

@@ -8,6 +8,7 @@ from typing import Any, SupportsFloat
 import numpy as np
 
 from experiments.enums import Policy, Role
+from experiments.futility import Futility
 from experiments.looks import Course
 from experiments.plan import Covariate, PlannedVariant
 from kpi.kinds.shape import Floats, Scale
@@ -41,10 +42,11 @@ def intervals(lower: Floats, upper: Floats, level: Floats) -> list[Interval | No
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arm:
-    """A KPI in one variant. `n` units are counted; `open` units are not final yet."""
+    """A KPI in one variant. `n` units are counted, `censored` of them to no end yet; `open` are not counted yet."""
 
     n: int
     open: int
+    censored: int
     value: float | None
     standard_error: float | None
 
@@ -160,6 +162,7 @@ class Finding:
 
     A finding that the group-sequential test has decided is read at the look that decided; any other at the latest day.
     With an adjustment the difference, the lift and all tests are the adjusted ones; the arms' values are as measured.
+    `ends_on` is the day of the last planned look, `progress` the share of the planned information so far.
     """
 
     kpi: str
@@ -188,6 +191,9 @@ class Finding:
     fixed: FixedTest | None
     always_valid: AlwaysValidTest | None
     course: Course | None
+    futility: Futility | None
+    progress: float | None
+    ends_on: date
     baseline: BaselineTest | None
     series: Series
     curves: Curves | None

@@ -62,6 +62,7 @@ def document(seen: Results, planned_on: date) -> bytes:
         "softwareVersion": seen.refresh.version,
         "isExploratory": seen.is_exploratory,
         "verdict": seen.verdict,
+        "health": seen.health,
         "sampleRatio": seen.evaluation.sample_ratio,
         "crossovers": seen.crossovers,
         "findings": [_without_bulk(finding) for finding in seen.evaluation.findings],

@@ -10,9 +10,9 @@ from itertools import product
 import numpy as np
 
 from experiments import adjustment, looks
-from experiments.cohorts import Aggregates, Block
+from experiments.cohorts import Aggregates, Block, Question
 from experiments.curves import curves
-from experiments.daily import Daily, Read
+from experiments.daily import Daily, Read, arms_at
 from experiments.enums import Policy, Role
 from experiments.findings import (
     Adjustment,
@@ -26,12 +26,14 @@ from experiments.findings import (
     intervals,
     numbers,
 )
+from experiments.futility import Futility, futility
 from experiments.looks import Course, Look, Span
 from experiments.plan import Plan
 from kpi.kinds.shape import Floats, Ints
 from kpi.kinds.time_to_value import SurvivalSample
 from stats import baseline
-from stats.results import reason_of
+from stats.arrays import divide
+from stats.results import Interval, reason_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +93,8 @@ class Reading:
     at: Ints  # (Q, W) the places of the snapshots that are read
     courses: list[Course | None]
     is_over: list[bool]  # whether the plan has no look left
+    ends_on: list[date]
+    censored: Floats  # (2, Q, W)
     curves: list[Curves] | list[None]
 
     @classmethod
@@ -116,6 +120,8 @@ class Reading:
                 (course is not None and course.is_over) or own[-1].planned_on <= moment.calendar.through
                 for course, own in zip(courses, calendars, strict=True)
             ],
+            ends_on=[own[-1].planned_on for own in calendars],
+            censored=sample.censored[arms_at(at)],
             curves=curves(sample, at, 1 - alpha[:, np.newaxis])
             if isinstance(sample, SurvivalSample) and moment.snapshots
             else [None] * at.size,
@@ -139,6 +145,7 @@ class Reading:
         reason = [reason_of(code) for code in read.fixed.reason.ravel().tolist()]
         fixed, always_valid, baselines = fixed_tests(read.fixed), _always_valid_tests(read), self._baselines()
         series, adjustments = self._series(), self._adjustments()
+        progress = numbers(self._progress().ravel())
         return [
             Finding(
                 kpi=question.planned.kpi,
@@ -167,6 +174,9 @@ class Reading:
                 fixed=fixed[place],
                 always_valid=always_valid[place],
                 course=self.courses[place],
+                futility=self._futility(question, place, interval[place]),
+                progress=progress[place],
+                ends_on=self.ends_on[place],
                 baseline=baselines[place],
                 series=series[place],
                 curves=self.curves[place],
@@ -187,17 +197,34 @@ class Reading:
         may_decide = moment.has_minimum and (moment.plan.policy is not Policy.FIXED or self.is_over[place])
         return may_decide and adjusted is not None and adjusted <= moment.plan.alpha
 
+    def _futility(self, question: Question, place: int, interval: Interval | None) -> Futility | None:
+        """Of deciding tests that go on."""
+        if question.role is not Role.PRIMARY or self.is_over[place]:
+            return None
+        plan = self.moment.plan
+        return futility(plan.policy, question.planned, plan.alpha_each, course=self.courses[place], interval=interval)
+
+    def _progress(self) -> Floats:
+        """The share of the planned information that there is: (Q, W)."""
+        planned = np.array([question.planned.information or np.nan for question in self.block.questions])
+        return divide(1.0, self.read.fixed.variance * planned[:, np.newaxis])
+
     def _arms(self) -> tuple[list[Arm], list[Arm]]:
         """Controls and variants."""
         entered = self.block.cohorts.entered.sum(axis=-1)
         units = np.stack((np.broadcast_to(entered[:, :1], self.at.shape), entered[:, 1:]))
-        n, open_, value, error = (
+        n, open_, censored, value, error = (
             part.reshape(2, -1)
-            for part in (self.read.n, units - self.read.n, self.read.value, np.sqrt(self.read.variance))
+            for part in (self.read.n, units - self.read.n, self.censored, self.read.value, np.sqrt(self.read.variance))
         )
         control, treatment = (
-            [Arm(n=int(a), open=int(b), value=c, standard_error=d) for a, b, c, d in zip(*columns, strict=True)]
-            for columns in zip(n.tolist(), open_.tolist(), numbers(value), numbers(error), strict=True)
+            [
+                Arm(n=int(a), open=int(b), censored=int(c), value=d, standard_error=e)
+                for a, b, c, d, e in zip(*columns, strict=True)
+            ]
+            for columns in zip(
+                n.tolist(), open_.tolist(), censored.tolist(), numbers(value), numbers(error), strict=True
+            )
         )
         return control, treatment
 

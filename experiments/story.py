@@ -26,6 +26,15 @@ async def end_pause(session: AsyncSession, experiment: Experiment, now: datetime
         pause.until_at = max(now, pause.from_at)
 
 
+async def pauses_of(session: AsyncSession, experiment_ids: Collection[int]) -> dict[int, list[Pause]]:
+    """The pauses of experiments, the first one first."""
+    found = select(Pause).where(col(Pause.experiment_id).in_(experiment_ids)).order_by(col(Pause.from_at))
+    grouped: dict[int, list[Pause]] = defaultdict(list)
+    for pause in await session.exec(found):
+        grouped[pause.experiment_id].append(pause)
+    return grouped
+
+
 async def steps_of(session: AsyncSession, experiment_ids: Collection[int]) -> dict[int, list[Step]]:
     """The steps of experiments in the order they were made."""
     return await _of(session, Step, experiment_ids)

@@ -13,8 +13,8 @@ from experiments import queries
 from experiments.analysis import Results, results
 from experiments.enums import Cause, Status
 from experiments.evidence import Contribution, Evidence, gather
+from experiments.monitoring import SrmState, srm_state
 from experiments.tables import Experiment, StatusChange
-from experiments.verdict import SrmState, srm_state
 from kpi.queries import hypotheses_by_id, kpis_by_id
 from kpi.tables import Hypothesis
 

@@ -54,6 +54,16 @@ class Pooled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Scatter:
+    """Whether the estimates of the last axis lie further apart than chance puts them; NaN below two of them."""
+
+    k: Array  # estimates
+    q: Array  # Cochran's
+    p_value: Array
+    i2: Array  # the share of the spread that is not chance, 0 to 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Effects:
     """Estimates and variances with zeros in the gaps, which `known` marks, so that sums run through."""
 
@@ -90,7 +100,7 @@ def pool(estimates: Numbers, variances: Numbers, *, alpha: float) -> Pooled:
     effects = _effects(estimates, variances)
     k = effects.known.sum(axis=-1).astype(np.float64)
     fixed = effects.weights(np.zeros(k.shape))
-    q = np.where(k > 1, effects.scatter(fixed), np.nan)
+    apart = _scatter(effects, fixed, k)
     tau2 = restricted_likelihood(estimates, variances)
     random = _hartung_knapp(effects, tau2, k, alpha)
     half = -t_quantile(np.where(k >= FEWEST_FOR_SPREAD, k - 2, np.nan), alpha / 2) * np.sqrt(tau2 + random.variance)
@@ -98,14 +108,28 @@ def pool(estimates: Numbers, variances: Numbers, *, alpha: float) -> Pooled:
         k=k,
         common=_common(effects, fixed, alpha),
         random=random,
-        q=q,
-        q_p_value=chi_square_tail(np.where(k > 1, k - 1, np.nan), q),
-        i2=np.where(q > 0, np.maximum(1 - divide(k - 1, q), 0.0), np.where(k > 1, 0.0, np.nan)),
+        q=apart.q,
+        q_p_value=apart.p_value,
+        i2=apart.i2,
         tau2=tau2,
         tau2_dersimonian_laird=dersimonian_laird(estimates, variances),
         prediction_lower=random.difference - half,
         prediction_upper=random.difference + half,
     )
+
+
+def scatter(estimates: Numbers, variances: Numbers) -> Scatter:
+    """Cochran's Q over the last axis: experiments on one hypothesis, or the segments of one experiment.
+
+    Sources and arguments as `pool`, of which it is a part. Raises ValueError for a variance of zero or below.
+
+    >>> found = scatter([0.2, 0.5, 0.1, 0.6], [0.01, 0.02, 0.01, 0.04])
+    >>> found.q.round(3).item(), found.p_value.round(4).item(), found.i2.round(3).item()
+    (8.682, 0.0338, 0.654)
+    """
+    effects = _effects(estimates, variances)
+    k = effects.known.sum(axis=-1).astype(np.float64)
+    return _scatter(effects, effects.weights(np.zeros(k.shape)), k)
 
 
 def dersimonian_laird(estimates: Numbers, variances: Numbers) -> Array:
@@ -175,6 +199,16 @@ def _log_likelihood(effects: _Effects, tau2: Array) -> Array:
     logs = np.log(np.where(effects.known, w, 1.0)).sum(axis=-1)
     total = w.sum(axis=-1)
     return np.asarray((logs - np.log(np.where(total > 0, total, 1.0)) - effects.scatter(w)) / 2)
+
+
+def _scatter(effects: _Effects, weights: Array, k: Array) -> Scatter:
+    q = np.where(k > 1, effects.scatter(weights), np.nan)
+    return Scatter(
+        k=k,
+        q=q,
+        p_value=chi_square_tail(np.where(k > 1, k - 1, np.nan), q),
+        i2=np.where(q > 0, np.maximum(1 - divide(k - 1, q), 0.0), np.where(k > 1, 0.0, np.nan)),
+    )
 
 
 def _common(effects: _Effects, weights: Array, alpha: float) -> Comparisons:

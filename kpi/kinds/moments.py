@@ -72,6 +72,11 @@ class MomentSample:
         return of_shares if self.method == "proportions" else self.moments.n
 
     @property
+    def censored(self) -> Floats:
+        """None: a unit counts when its window has closed."""
+        return np.zeros_like(self.moments.n)
+
+    @property
     def value(self) -> Floats:
         """The mean; NaN before the first unit is final."""
         return self.moments.mean

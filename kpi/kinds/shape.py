@@ -70,6 +70,10 @@ class Sample(Protocol):
         """Units that did what the KPI is about; all units, where it is an amount."""
 
     @property
+    def censored(self) -> Floats:
+        """Units counted that were not observed to the end: lost, or still without what the KPI waits for."""
+
+    @property
     def value(self) -> Floats:
         """The KPI's value; NaN where there is no answer yet."""
 

@@ -35,6 +35,12 @@ class SurvivalSample:
         return np.asarray(self.table.events.sum(axis=-1))
 
     @property
+    def censored(self) -> Floats:
+        """Units that neither got there nor were watched for all of tau days without it."""
+        last = self.table[..., -1]
+        return np.asarray(self.n - self.successes - (last.at_risk - last.events - last.losses))
+
+    @property
     def value(self) -> Floats:
         """The restricted mean."""
         return self.mean.value

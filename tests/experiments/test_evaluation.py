@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
 from datetime import date
-from math import isfinite, log
+from math import exp, isfinite, log
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,9 @@ from statsmodels.stats.proportion import confint_proportions_2indep, proportions
 from experiments.enums import Policy, Role
 from experiments.evaluation import Evaluation, evaluate
 from experiments.findings import Finding
+from experiments.health import Health
 from experiments.looks import Look, Span
+from experiments.monitoring import split
 from experiments.plan import PinnedBaseline, Plan
 from experiments.reading import Calendar
 from experiments.verdict import VerdictState, judge
@@ -107,7 +109,7 @@ def test_evaluate_small_or_empty_or_constant_data_gives_plain_finite_numbers_or_
         assert (finding.reason is None) == (finding.fixed is not None)
         assert finding.fixed is not None or (finding.p_value is None and not finding.is_significant)
         assert min(finding.control.n, finding.control.open, finding.treatment.n, finding.treatment.open) >= 0
-    judge(evaluation.findings, evaluation.sample_ratio)
+    judge(evaluation.findings, Health(checks=(split(evaluation.sample_ratio),)))
 
 
 def test_evaluate_nothing_at_all_is_one_finding_a_kpi_and_variant_with_a_reason() -> None:
@@ -308,7 +310,7 @@ def test_nothing_is_decided_before_the_plans_minimum_of_days(
     evaluation = evaluated(of, rows, day(through))
     (finding,) = evaluation.findings
     assert finding.is_better is decides
-    state = judge(evaluation.findings, evaluation.sample_ratio).state
+    state = judge(evaluation.findings, Health(checks=(split(evaluation.sample_ratio),))).state
     assert state is (VerdictState.SHIP if decides else VerdictState.KEEP_RUNNING)
 
 
@@ -320,7 +322,7 @@ def test_experiment_stopped_before_its_minimum_is_over_undecided_and_says_why(po
     evaluation = evaluate(of, aggregates(of, rows, day(8)), Calendar(span=span, through=day(8)))
     (finding,) = evaluation.findings
     assert (finding.is_over, finding.is_better, finding.is_premature) == (True, False, True)
-    verdict = judge(evaluation.findings, evaluation.sample_ratio)
+    verdict = judge(evaluation.findings, Health(checks=(split(evaluation.sample_ratio),)))
     assert verdict.state is VerdictState.INCONCLUSIVE
     assert "ended before the days" in verdict.sentence
 
@@ -344,21 +346,31 @@ def test_fixed_policy_of_a_stopped_experiment_decides_once_its_last_unit_is_fina
 
 
 @pytest.mark.parametrize("policy", list(Policy))
-def test_adjusted_p_values_are_holms_over_each_family(policy: Policy) -> None:
+def test_adjusted_p_values_are_holms_of_what_decides_and_hold_the_false_share_of_what_informs(policy: Policy) -> None:
     of = plan(
         ACTIVATION, REVENUE, RETURN, replace(SPEED, role=Role.SECONDARY), policy=policy, horizon_days=12, variants=THREE
     )
     rows = rows_of(of, (Law(daily=90, rate=0.30), Law(daily=90, rate=0.36), Law(daily=90, rate=0.31)), 8)
     findings = evaluated(of, rows, day(12)).findings
-    for family in (
-        [f for f in findings if f.role is Role.PRIMARY],
-        [f for f in findings if f.role is not Role.PRIMARY],
-    ):
+    for decides in (True, False):
+        family = [finding for finding in findings if (finding.role is Role.PRIMARY) == decides]
         asked = [finding for finding in family if finding.p_value is not None]
         assert len(family) == 4
-        adjusted = multipletests([finding.p_value for finding in asked], method="holm")[1]
-        assert [finding.adjusted_p_value for finding in asked] == pytest.approx(adjusted)
+        if not decides and policy is not Policy.FIXED:
+            assert [finding.adjusted_p_value for finding in asked] == pytest.approx(e_bh(asked))
+        else:
+            method = "holm" if decides else "fdr_bh"
+            adjusted = multipletests([finding.p_value for finding in asked], method=method)[1]
+            assert [finding.adjusted_p_value for finding in asked] == pytest.approx(adjusted)
         assert all(finding.adjusted_p_value is None for finding in family if finding.p_value is None)
+
+
+def e_bh(asked: list[Finding]) -> list[float]:
+    """Of each, the smallest alpha at which k of K e-values reach K / (alpha k), its own among them."""
+    values = [exp(one.always_valid.log_e_value) for one in asked if one.always_valid]
+    assert len(values) == len(asked) > 1
+    need = {e: len(values) / (e * sum(other >= e for other in values)) for e in values}
+    return [min(1.0, *(need[smaller] for smaller in values if smaller <= e)) for e in values]
 
 
 def test_primaries_share_alpha_and_others_do_not() -> None:
@@ -398,7 +410,9 @@ def test_segment_with_a_huge_effect_informs_and_does_not_decide() -> None:
     assert {finding.segment for finding in evaluation.segment_findings} == {"plan=free", "plan=pro"}
     assert all(finding.is_better and finding.role is Role.SECONDARY for finding in evaluation.segment_findings)
     assert all(finding.course is None for finding in evaluation.segment_findings)
-    assert judge(evaluation.findings, evaluation.sample_ratio).state is VerdictState.INCONCLUSIVE
+    assert (
+        judge(evaluation.findings, Health(checks=(split(evaluation.sample_ratio),))).state is VerdictState.INCONCLUSIVE
+    )
 
 
 # --- direction, baseline, sample ratio -------------------------------------------------------------------------------

@@ -157,7 +157,7 @@ def test_one_experiment_is_its_own_answer_with_the_interval_its_policy_allows() 
 
 def arms(control: float, treatment: float, error: float) -> dict[str, Any]:
     return {
-        name: Arm(n=100, open=0, value=value, standard_error=error)
+        name: Arm(n=100, open=0, censored=0, value=value, standard_error=error)
         for name, value in (("control", control), ("treatment", treatment))
     }
 

@@ -171,3 +171,17 @@ def test_intervals_cover_and_effects_are_found(tau: float) -> None:
 def test_a_variance_of_zero_is_refused() -> None:
     with pytest.raises(ValueError, match="above zero"):
         meta.pool([0.1, 0.2], [0.0, 0.1], alpha=0.05)
+
+
+def test_scatter_equals_metafor_and_the_same_of_pool() -> None:
+    # R metafor 3.8: rma(yi=c(0.2,0.5,0.1,0.6), vi=c(0.01,0.02,0.01,0.04), method="FE") gives QE, QEp and I2.
+    estimates, variances = [0.2, np.nan, 0.5, 0.1, 0.6], [0.01, 1.0, 0.02, 0.01, 0.04]
+    found, pooled = meta.scatter(estimates, variances), meta.pool(estimates, variances, alpha=0.05)
+    assert (found.k, found.q, found.p_value, found.i2) == pytest.approx((4, 8.681818, 0.03383452, 0.6544503), rel=1e-6)
+    assert (pooled.q, pooled.q_p_value, pooled.i2) == (found.q, found.p_value, found.i2)
+
+
+def test_scatter_of_one_estimate_has_no_answer() -> None:
+    found = meta.scatter([[0.2, np.nan], [np.nan, np.nan]], [[0.01, np.nan], [np.nan, 0.1]])
+    assert found.k.tolist() == [1, 0]
+    assert np.isnan([found.q, found.p_value, found.i2]).all()

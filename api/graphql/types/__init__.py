@@ -3,7 +3,7 @@
 import strawberry
 
 from api.jobs.tables import Noun
-from experiments import enums, launch, lifecycle, verdict
+from experiments import enums, facts, health, launch, lifecycle, monitoring, verdict
 
 strawberry.enum(Noun, name="RowNoun", description="What the rows of a batch or a file are.")
 strawberry.enum(enums.Kind, name="ExperimentKind", description="What an experiment changes.")
@@ -18,4 +18,7 @@ strawberry.enum(launch.CheckState, name="LaunchCheckState", description="What a 
 strawberry.enum(lifecycle.Action, name="ExperimentAction", description="What somebody does to an experiment.")
 strawberry.enum(verdict.VerdictState, name="VerdictState", description="What is recommended.")
 strawberry.enum(verdict.Rule, name="VerdictRule", description="The rule that gave a verdict.")
-strawberry.enum(verdict.SrmState, name="SrmState", description="What the sample ratio check says.")
+strawberry.enum(monitoring.SrmState, name="SrmState", description="What the sample ratio check says.")
+strawberry.enum(health.HealthState, name="HealthState", description="What a check of the data says.")
+strawberry.enum(health.CheckKind, name="CheckKind", description="What a check of the data is about.")
+strawberry.enum(facts.FactName, name="FactName", description="What a number behind a check or a verdict is.")

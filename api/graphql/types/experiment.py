@@ -1,6 +1,6 @@
 """Experiments, their plans and results, as the API shows them."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
 import strawberry
@@ -8,13 +8,15 @@ from strawberry import Parent
 
 from api.graphql.context import Info
 from api.graphql.nodes import After, Before, First, Last, Node, PageInfo, utc
-from api.graphql.types.finding import Finding, Look, Variant
+from api.graphql.types.diagnostics import Diagnostics, Fact
+from api.graphql.types.finding import Finding, Heterogeneity, Look, Variant
 from api.graphql.types.hypothesis import Hypothesis
 from api.graphql.types.kpi import Kpi
 from api.graphql.types.learning import LearningConnection, learnings_of
 from api.graphql.types.protocol import PlannedProtocol
 from api.graphql.types.story import Amendment, Decision, ExperimentStep, PublishedLook
-from experiments import analysis, enums, findings, launch, lifecycle, plan, tables, verdict
+from experiments import analysis, enums, launch, lifecycle, plan, tables, verdict
+from experiments import heterogeneity as segments
 from experiments import plan as plans
 from kpi import tables as kpi_tables
 from kpi.enums import Unit
@@ -90,6 +92,20 @@ class LaunchCheck:
     sentence: str = strawberry.field(description="The finding in words.")
 
 
+@strawberry.type(description="What is still to come for the deciding tests that go on.")
+class Outlook:
+    """What is still to come."""
+
+    next_look_on: date | None = strawberry.field(description="The day of the next planned look.")
+    ends_on: date = strawberry.field(description="The day of the last planned look.")
+    units_needed: int | None = strawberry.field(
+        description="The units that must still become final for the planned power; null where nobody can say."
+    )
+    days_needed: float | None = strawberry.field(
+        description="The days that takes at the pace of the last week; null where nobody can say."
+    )
+
+
 @strawberry.type(description="What the evidence recommends. A person decides.")
 class Verdict:
     """A verdict."""
@@ -98,43 +114,8 @@ class Verdict:
     rule: verdict.Rule = strawberry.field(description="The rule that gave it.")
     sentence: str = strawberry.field(description="The reason in words.")
     would_change: str = strawberry.field(description="The thing that would change the verdict.")
-
-
-@strawberry.type(description="The units of one variant against the promise of its weight.")
-class SrmArm:
-    """The units of one variant."""
-
-    variant: Variant = strawberry.field(description="The variant.")
-    observed: int = strawberry.field(description="The units that came.")
-    expected: float = strawberry.field(description="The units that should have come, by weight.")
-
-
-@strawberry.type(description="The sample ratio check: are the units split as planned?")
-class Srm:
-    """The sample ratio check."""
-
-    statistic: float | None = strawberry.field(description="The chi-square statistic.")
-    p_value: float | None = strawberry.field(
-        description="The chi-square p-value: for a single look, shown and warned by."
-    )
-    sequential_p_value: float | None = strawberry.field(
-        description="The sequential p-value: valid at every look, it alone raises the alarm."
-    )
-    arms: list[SrmArm] = strawberry.field(description="The units by variant.")
-
-    @strawberry.field(description="The state of the check.")
-    def state(parent: Parent[findings.SampleRatio]) -> verdict.SrmState:
-        """The state of the check."""
-        return verdict.srm_state(parent)
-
-
-@strawberry.type(description="Whether the data can be trusted.")
-class Diagnostics:
-    """Whether the data can be trusted."""
-
-    exposed: int = strawberry.field(description="The units in the analysis.")
-    crossovers: int = strawberry.field(description="The units seen in two variants, which are excluded.")
-    srm: Srm = strawberry.field(description="The sample ratio check.")
+    facts: list[Fact] = strawberry.field(description="The numbers behind it.")
+    outlook: Outlook | None = strawberry.field(description="What is still to come; null when no deciding test goes on.")
 
 
 @strawberry.type(description="What may honestly be concluded now, and where the numbers come from.")
@@ -178,7 +159,14 @@ class ExperimentResults:
     def diagnostics(parent: Parent[analysis.Results]) -> Diagnostics:
         """Whether the data can be trusted."""
         ratio: Any = parent.evaluation.sample_ratio
-        return Diagnostics(exposed=parent.exposed, crossovers=parent.crossovers, srm=ratio)
+        checks: Any = parent.health.checks
+        return Diagnostics(
+            exposed=parent.exposed,
+            crossovers=parent.crossovers,
+            srm=ratio,
+            health=parent.health.state,
+            checks=list(checks),
+        )
 
     @strawberry.field(description="The looks of the first primary finding; empty but for the group-sequential policy.")
     def looks(parent: Parent[analysis.Results]) -> list[Look]:
@@ -198,6 +186,14 @@ class ExperimentResults:
         """The findings by segment."""
         found: Any = parent.evaluation.segment_findings
         return list(found)
+
+    @strawberry.field(
+        description="Whether effects differ between the segments of an attribute: to inform, not to decide.",
+        graphql_type=list[Heterogeneity],
+    )
+    def heterogeneity(parent: Parent[analysis.Results]) -> list[segments.Heterogeneity]:
+        """Whether effects differ between segments."""
+        return segments.heterogeneity(parent.evaluation.segment_findings)
 
 
 AsOf = Annotated[

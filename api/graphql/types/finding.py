@@ -9,7 +9,7 @@ from strawberry.scalars import JSON
 
 from api.graphql.context import Info
 from api.graphql.types.kpi import Kpi
-from experiments import findings
+from experiments import findings, heterogeneity
 from experiments.enums import Role
 from experiments.findings import number
 from experiments.looks import Course
@@ -60,6 +60,9 @@ class Sample:
 
     n: int = strawberry.field(description="The units that are counted.")
     open: int = strawberry.field(description="The units whose window has not closed yet.")
+    censored: int = strawberry.field(
+        description="The counted units that were not observed to the end: lost, or still without the event."
+    )
     value: float | None = strawberry.field(description="The value of the KPI.")
     standard_error: float | None = strawberry.field(description="The standard error of the value.")
 
@@ -272,6 +275,18 @@ class SurvivalCurves:
         return len(parent.days)
 
 
+@strawberry.type(description="What is left of the planned effect, while a deciding test goes on.")
+class Futility:
+    """What is left of the planned effect."""
+
+    mde: float = strawberry.field(description="The planned effect, as a size.")
+    conditional_power: float | None = strawberry.field(
+        description="The chance to find it at the end, given the last look; null but for the group-sequential policy."
+    )
+    is_mde_excluded: bool = strawberry.field(description="Whether the interval has shut the planned effect out.")
+    is_futile: bool = strawberry.field(description="Whether going on is futile. Going on costs no error rate.")
+
+
 @strawberry.type(description="One comparison: a variant with control, on a KPI, for everybody or in a segment.")
 class Finding:
     """One comparison."""
@@ -286,11 +301,18 @@ class Finding:
     interval: Interval | None = strawberry.field(description="The interval of the difference that the policy allows.")
     lift_interval: Interval | None = strawberry.field(description="The interval of the lift that the policy allows.")
     p_value: float | None = strawberry.field(description="The p-value that the policy allows.")
-    adjusted_p_value: float | None = strawberry.field(description="The p-value adjusted for the other findings (Holm).")
+    adjusted_p_value: float | None = strawberry.field(
+        description="The p-value adjusted for the other findings of its family."
+    )
     is_significant: bool = strawberry.field(description="Whether the policy's test has found a difference.")
     is_better: bool = strawberry.field(description="Whether that difference is an improvement.")
     is_worse: bool = strawberry.field(description="Whether that difference is a worsening.")
     is_over: bool = strawberry.field(description="Whether the plan has no look left for this finding.")
+    ends_on: date = strawberry.field(description="The day of the last planned look.")
+    progress: float | None = strawberry.field(description="The share of the planned information so far.")
+    futility: Futility | None = strawberry.field(
+        description="What is left of the planned effect; null when the test is over or does not decide."
+    )
     margin: float | None = strawberry.field(description="The margin of a guardrail.")
     breaches_margin: bool = strawberry.field(description="Whether a guardrail is harmed beyond its margin.")
     keeps_margin: bool = strawberry.field(description="Whether a guardrail is shown to be within its margin.")
@@ -328,3 +350,23 @@ class Finding:
     def survival(parent: Parent[findings.Finding]) -> findings.Curves | None:
         """The curves."""
         return parent.curves
+
+
+@strawberry.type(description="How far the effects in the segments of an attribute lie apart (Cochran's Q).")
+class Heterogeneity:
+    """How far the effects in segments lie apart."""
+
+    variant: Variant = strawberry.field(description="The variant that is compared with control.")
+    attribute: str = strawberry.field(description="The attribute that defines the segments.")
+    segments: int = strawberry.field(description="The number of segments that have an answer.")
+    q: float | None = strawberry.field(description="Cochran's Q; null below two segments.")
+    i2: float | None = strawberry.field(description="The share of the spread that is not chance, 0 to 1.")
+    p_value: float | None = strawberry.field(description="The p-value of Q, as if this were the only look.")
+    adjusted_p_value: float | None = strawberry.field(
+        description="The p-value adjusted for all KPIs, variants and attributes (Holm)."
+    )
+
+    @strawberry.field(description="The KPI that is compared.", graphql_type=Kpi | None)
+    async def kpi(parent: Parent[heterogeneity.Heterogeneity], info: Info) -> tables.Kpi | None:
+        """The KPI."""
+        return await info.context.loaders.kpis_by_key.load(parent.kpi)
