@@ -50,7 +50,7 @@ def test_assemble_puts_every_row_into_its_variant_and_day() -> None:
 def test_assemble_cell_without_a_covariate_has_the_number_that_stands_for_it_and_all_units_missing() -> None:
     score = Covariate(attribute="score", pre_exposure_days=None, when_missing=2.5, slopes=Slopes.ONE, correlation=None)
     kpi = planned(covariate=score)
-    known = {"definition_id": kpi.definition.id, "n": 60, "mean": 0.5, "m2": 15.0}
+    known: dict[str, Any] = {"definition_id": kpi.definition.id, "n": 60, "mean": 0.5, "m2": 15.0}
     rows = [
         cell(1, 4, **known),
         cell(1, 6, **known, mean_x=7.0, m2_x=40.0, c_xy=-3.0, missing=9),
