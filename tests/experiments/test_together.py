@@ -252,7 +252,8 @@ async def test_unit_is_forgotten_while_retention_drops_its_rows_and_neither_lock
     between = "SELECT FROM outcomes WHERE workspace_id = $1 AND occurred_at = $2 FOR UPDATE"
     async with own.raw() as connection:
         await connection.execute(between, to.workspace.id, START + 2 * DAY / 24)
-        dropping = asyncio.create_task(cleared(own, to, before=START + DAY))
+        # Two days of outcomes stay below the floor: a covariate reads them.
+        dropping = asyncio.create_task(cleared(own, to, before=START + 3 * DAY))
         assert await waiting(own, 1) == {"transactionid"}
         forgetting = asyncio.create_task(forgotten(own, to, "u"))
         assert await waiting(own, 2) == {"transactionid", "advisory"}  # so it holds no row yet

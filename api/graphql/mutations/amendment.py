@@ -17,7 +17,8 @@ class PlanAmendInput:
     """What changes of a sealed plan."""
 
     kpis: list[PlannedKpiInput] | None = strawberry.field(
-        description="All KPIs of the plan from now on. Those that were in it keep their definition and baseline.",
+        description="All KPIs of the plan from now on. Those that were in it keep their definition and baseline; their "
+        "role, mde, margin and covariate are stated anew.",
         default=None,
     )
     horizon_days: int | None = strawberry.field(description="The days from start to the last look.", default=None)
