@@ -177,10 +177,15 @@ def _enrolment_problems(plan: PlanChoice) -> list[Problem]:
         problems.append(bad("A minimum is 1 day or more and no longer than the horizon.", "plan", "minimumDays"))
     if plan.layer is not None:
         problems += [bad(fault.message, "layer") for fault in key_problems(plan.layer)]
-    if plan.traffic is not None and not 0 < plan.traffic <= 1:
+    if plan.traffic is not None and not is_share(plan.traffic):
         problems.append(bad(TRAFFIC, "traffic"))
     texts = {name: text for name in ("audience", "exclusions") if (text := getattr(plan, name)) is not None}
     return problems + [bad(fault.message, "plan", *fault.path) for fault in text_problems(texts, required=set(texts))]
+
+
+def is_share(traffic: float) -> bool:
+    """Whether a number can be a share of units: at most all, and not absurdly few."""
+    return SMALLEST <= traffic <= 1
 
 
 def kpi_problems(plan: PlanChoice, measured: Mapping[str, Measure], *, is_sketch: bool = False) -> list[Problem]:

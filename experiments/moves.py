@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from experiments import lifecycle, queries, story
 from experiments import plan as plans
-from experiments.draft import TRAFFIC, bad
+from experiments.draft import TRAFFIC, bad, is_share
 from experiments.enums import State
 from experiments.launch import CheckState, layer_fault
 from experiments.lifecycle import Action
@@ -64,7 +64,7 @@ async def ramp(session: AsyncSession, *, actor: Actor, experiment_id: int, traff
     """Change the share of units that enter; those inside stay. Shares between variants do not change."""
     experiment = await locked(session, actor, experiment_id)
     problems = move_problems(experiment, Action.RAMP)
-    if not 0 < traffic <= 1:
+    if not is_share(traffic):
         problems.append(bad(TRAFFIC, "traffic"))
     elif traffic > experiment.traffic:
         problems += await _layer_problems(session, experiment, traffic)

@@ -13,7 +13,7 @@ from experiments import moves
 from experiments.draft import KpiChoice
 from experiments.enums import Policy, Role
 from experiments.launch import Accrual, Check, CheckState, LaunchCheck, Neighbour, Surroundings, checks
-from experiments.plan import Plan
+from experiments.plan import PinnedBaseline, Plan
 from experiments.surroundings import launch_checks
 from experiments.tables import Experiment
 from kpi.enums import Unit
@@ -125,6 +125,19 @@ def test_power_without_a_baseline_or_without_history_warns_and_says_what_is_miss
     bare = plan(planned(baseline=None))
     assert "No primary KPI has a baseline" in one(Check.POWER, bare).sentence
     assert {one(Check.POWER, FIXED, accrual=None).state, one(Check.POWER, bare).state} == {CheckState.WARN}
+
+
+@pytest.mark.parametrize("policy", Policy)
+@pytest.mark.parametrize(("alpha", "power"), [(0.0001, 0.999), (0.5, 0.999), (0.5, 0.501), (0.0001, 0.0002)])
+@pytest.mark.parametrize("mde", [1e-12, 1e12])
+def test_power_of_the_oddest_plan_that_may_be_registered_is_a_sentence(
+    policy: Policy, alpha: float, power: float, mde: float
+) -> None:
+    pinned = PinnedBaseline(version=1, value=0.3, standard_error=1e12, n=2**31 - 1)
+    arms = [CONTROL, replace(TREATMENT, weight=1e-12), replace(OTHER, weight=1e12)]
+    odd = plan(planned(baseline=pinned, mde=mde), policy=policy, alpha=alpha, power=power, variants=arms, traffic=1e-12)
+    found = one(Check.POWER, odd, accrual=Accrual(experiment="before", daily=1 / 28))
+    assert not {"inf", "nan"} & set(found.sentence.replace(".", " ").split())
 
 
 # --- baseline --------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from statsmodels.stats.proportion import power_proportions_2indep
 
 from experiments.cohorts import decode
 from experiments.enums import Policy, Role
-from experiments.plan import PinnedBaseline, PlannedKpi
+from experiments.plan import PinnedBaseline, Plan, PlannedKpi
 from experiments.rehearsal import START, Missing, Scene, arrivals, judges, scenes
 from experiments.worlds import Amounts, AnyWorld, Times
 from kpi.enums import Direction
@@ -285,7 +285,7 @@ def test_planned_looks_fall_on_their_days_until_the_information_is_there() -> No
     information = 1 / expected.found.variance
     unused = Judging.of(expected, 0.5)
 
-    def claimed(planned: float | None) -> dict[str, list[int]]:
+    def claimed(planned: float | None, of: Plan = of) -> dict[str, list[int]]:
         found = {}
         for family in judges(of, days, expected, alpha=0.05, planned=planned):
             if family.applies(shifted):
@@ -293,6 +293,7 @@ def test_planned_looks_fall_on_their_days_until_the_information_is_there() -> No
         return found
 
     assert claimed(None)["Group sequential"] == [4, 8, 12, 16]
+    assert claimed(None, replace(of, minimum_days=9))["Group sequential"] == [12, 16]
     assert claimed(float(information[days == 12][0]))["Group sequential"] == [4, 8, 12]
     assert claimed(float(information[days == 9][0]))["Group sequential"] == [4, 8, 12]
     assert claimed(None)["Fixed"] == [16]
