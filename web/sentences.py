@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from web.quantities import Json, day, decimal, difference, interval, percent, value
+from web.quantities import Json, day, decimal, difference, interval, percent, sentence, value
 
 
 def better(kpi: Json) -> str:
@@ -71,6 +71,16 @@ def outcome(look: Json, results: Json) -> str:
     if look["isTaken"]:
         return "Crossed" if look["hasCrossed"] else "Not crossed"
     return "To come" if look["plannedOn"] > results["dataThrough"][:10] else "Not taken"
+
+
+def outlook(coming: Json) -> str:
+    """What is still to come, as far as anybody can say."""
+    looks = [f"next look {day(coming['nextLookOn'])}"] if coming["nextLookOn"] else []
+    ends = [*looks, f"the plan ends {day(coming['endsOn'])}"]
+    if coming["unitsNeeded"]:
+        pace = f", {coming['daysNeeded']:,.0f} days at last week's pace" if coming["daysNeeded"] is not None else ""
+        ends.append(f"{coming['unitsNeeded']:,} more final units for the planned power{pace}")
+    return sentence("; ".join(ends)) + "."
 
 
 def split(variants: Sequence[Json]) -> str:
