@@ -54,7 +54,7 @@ def _of(planned: PlannedKpi, mde: float, chance: float | None, lower: float, upp
 
 
 def _conditional_power(planned: PlannedKpi, alpha: float, course: Course, last: Look) -> float:
-    """With one more look, at the planned information; the planned effect is in the direction that is better."""
+    """With one more look, at the planned information: the likeliest way to find it, in the direction that is better."""
     taken = [look.information_fraction for look in course.looks if look.information_fraction is not None]
     fractions = np.array([*taken, 1.0])
     bars = group_sequential.boundaries(fractions, alpha=alpha)

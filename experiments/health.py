@@ -72,11 +72,13 @@ def of_family(
     warning: Callable[[str], str],
     name: FactName = FactName.P_VALUE,
     values: Floats | None = None,
-) -> Check:
-    """A family of tests as one check: what of it stands out after Holm's correction."""
+) -> Check | None:
+    """A family of tests as one check: what of it stands out after Holm's correction. None while none has an answer."""
     adjusted = holm(p_values)
+    if not np.isfinite(adjusted).any():
+        return None
     loud = [place for place in np.argsort(adjusted) if adjusted[place] < alarm]
-    shown = loud or [place for place in np.argsort(adjusted)[:1] if np.isfinite(adjusted[place])]
+    shown = loud or [np.argsort(adjusted)[0]]
     facts = [Fact(name=FactName.P_VALUE, value=float(adjusted[place]), about=names[place]) for place in shown]
     if values is not None:
         facts += [Fact(name=name, value=float(values[place]), about=names[place]) for place in shown]

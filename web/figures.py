@@ -30,7 +30,7 @@ class Figure:
 
 def read(finding: Json, experiment: Json) -> Reading:
     """The finding in a word, given whether the experiment's diagnostics hold."""
-    return reading(finding, is_trusted=experiment["results"]["diagnostics"]["srm"]["state"] != "ALARM")
+    return reading(finding, is_trusted=experiment["results"]["diagnostics"]["health"] != "INVALID")
 
 
 def ordered(findings: Sequence[Json]) -> list[Json]:

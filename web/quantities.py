@@ -47,6 +47,11 @@ def scale(kpi: Json) -> str:
     return SCALES.get(kpi["definition"]["__typename"], "AMOUNT")
 
 
+COUNTS = {"UNITS", "EXPECTED_UNITS", "DAYS"}
+SHARES = {"SHARE", "CONDITIONAL_POWER", "INFORMATION_FRACTION"}
+"""How the numbers behind a check or a verdict are written, by their names."""
+
+
 def value(number: float | None, on: str) -> str:
     """A level: 41.2%, 3.40 days, 12.6."""
     shown = MEASURES[on]
@@ -98,6 +103,15 @@ def count(number: int | None) -> str:
 def decimal(number: float | None, places: int = 2) -> str:
     """A bare number such as z or an e-value."""
     return DASH if not _is_known(number) else _digits(number, places, sign=False)
+
+
+def fact(number: float, name: str) -> str:
+    """A number behind a check or a verdict, by its name: a count, a share, a p-value, or a size in the KPI's units."""
+    if name in COUNTS:
+        return _digits(number, 0, sign=False)
+    if name in SHARES:
+        return percent(number, 1)
+    return p_value(number) if name == "P_VALUE" else _digits(number, _places([number]), sign=False)
 
 
 def rate(number: float) -> str:

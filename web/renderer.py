@@ -44,6 +44,7 @@ def _environment() -> Environment:
             "size",
             "scale",
             "evidence",
+            "fact",
             "lift",
             "interval",
             "lift_interval",

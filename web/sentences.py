@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from web.quantities import Json, day, decimal, difference, interval, lift, percent, value
+from web.quantities import Json, day, decimal, difference, interval, lift, percent, sentence, value
 
 
 def better(kpi: Json) -> str:
@@ -103,6 +103,16 @@ def launch_sentence(checks: Sequence[Json]) -> str:
     if warning:
         return f"It may start; {warning} of {len(checks)} checks {'warns' if warning == 1 else 'warn'}."
     return f"All {len(checks)} checks pass."
+
+
+def outlook(coming: Json) -> str:
+    """What is still to come, as far as anybody can say."""
+    looks = [f"next look {day(coming['nextLookOn'])}"] if coming["nextLookOn"] else []
+    ends = [*looks, f"the plan ends {day(coming['endsOn'])}"]
+    if coming["unitsNeeded"]:
+        pace = f", {coming['daysNeeded']:,.0f} days at last week's pace" if coming["daysNeeded"] is not None else ""
+        ends.append(f"{coming['unitsNeeded']:,} more final units for the planned power{pace}")
+    return sentence("; ".join(ends)) + "."
 
 
 def split(variants: Sequence[Json]) -> str:

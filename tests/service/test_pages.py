@@ -17,6 +17,7 @@ SIZES = {
 VERDICTS = {
     "SHIP": "Ship",
     "ROLL_BACK": "Roll back",
+    "STOP_FUTILE": "Stop futile",
     "KEEP_RUNNING": "Keep running",
     "INCONCLUSIVE": "Inconclusive",
     "INVALID": "Invalid",

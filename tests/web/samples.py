@@ -32,7 +32,7 @@ def bounds(middle: float, half: float) -> Json:
 
 
 def sample(n: int, value: float | None, error: float | None, still_open: int = 0) -> Json:
-    return {"n": n, "open": still_open, "value": value, "standardError": error}
+    return {"n": n, "open": still_open, "censored": 0, "value": value, "standardError": error}
 
 
 SCALES = {"ActivationDefinition": "FRACTION", "RetentionDefinition": "FRACTION", "TimeToValueDefinition": "DAYS"}
@@ -252,8 +252,16 @@ def plan(planned: list[tuple[Json, str, float | None]], **changes: Any) -> Json:
     } | changes
 
 
+def verdict_of(
+    state: str, rule: str, sentence: str, would_change: str, *facts: Json, outlook: Json | None = None
+) -> Json:
+    told = {"sentence": sentence, "wouldChange": would_change, "facts": list(facts), "outlook": outlook}
+    return {"state": state, "rule": rule} | told
+
+
 def results(verdict: Json, checks: Json, findings: list[Json], **changes: Any) -> Json:
     exposed = sum(arm["observed"] for arm in checks["arms"])
+    health: str = {"ALARM": "INVALID"}.get(checks["state"], checks["state"])
     return {
         "computedAt": "2026-11-16T06:04:31Z",
         "dataThrough": "2026-11-16T05:58:02Z",
@@ -262,11 +270,26 @@ def results(verdict: Json, checks: Json, findings: list[Json], **changes: Any) -
         "isPlanSealedBeforeData": True,
         "isExploratory": False,
         "verdict": verdict,
-        "diagnostics": {"exposed": exposed, "crossovers": 12, "srm": checks},
+        "diagnostics": {
+            "exposed": exposed,
+            "crossovers": 12,
+            "srm": checks,
+            "health": health,
+            "checks": [check("SPLIT", health, "The units are split.")],
+        },
         "looks": looks([1.1, 2.2, 3.3, 4.6], crossed_at=3),
         "findings": findings,
         "segmentFindings": [],
+        "heterogeneity": [],
     } | changes
+
+
+def check(kind: str, state: str, sentence: str, *facts: Json) -> Json:
+    return {"kind": kind, "state": state, "sentence": sentence, "facts": list(facts)}
+
+
+def fact(name: str, value: float, about: str = "") -> Json:
+    return {"name": name, "value": value, "about": about}
 
 
 def experiment(name: str, arms: list[Json], sealed: Json, outcome: Json | None, **changes: Any) -> Json:
@@ -407,13 +430,18 @@ def finished() -> Json:
     ]
     planned = [(TTFV, "PRIMARY", None), (ACTIVATION, "SECONDARY", None), (PROJECTS, "SECONDARY", None)]
     guards = [(DAY_30, "GUARDRAIL", 0.015), (TICKETS, "GUARDRAIL", 0.04)]
-    verdict = {
-        "state": "SHIP",
-        "rule": "PRIMARY_BETTER",
-        "sentence": "Checklist brings users to first value 0.68 days sooner, and no guardrail was harmed.",
-        "wouldChange": "An interval of the difference that reaches zero, or a guardrail beyond its margin.",
-    }
-    outcome = results(verdict, srm(arms, [4988, 5011]), found, segmentFindings=segments)
+    verdict = verdict_of(
+        "SHIP",
+        "PRIMARY_BETTER",
+        "Checklist brings users to first value 0.68 days sooner, and no guardrail was harmed.",
+        "An interval of the difference that reaches zero, or a guardrail beyond its margin.",
+    )
+    apart = [
+        {"attribute": "plan", "segments": 2, "q": 0.52, "i2": 0.0, "pValue": 0.47, "adjustedPValue": 0.94},
+        {"attribute": "country", "segments": 1, "q": None, "i2": None, "pValue": None, "adjustedPValue": None},
+    ]
+    named = [row | {"kpi": {"name": TTFV["name"]}, "variant": {"name": "Checklist"}} for row in apart]
+    outcome = results(verdict, srm(arms, [4988, 5011]), found, segmentFindings=segments, heterogeneity=named)
     sealed = plan([*planned, *guards])
     return experiment(
         "Onboarding checklist",
@@ -433,12 +461,12 @@ def broken() -> Json:
     arms = variants("Control", "Short form")
     rates = sample(821588, 0.3021, 0.000507), sample(815482, 0.3064, 0.00051)
     found = [finding(ACTIVATION, "PRIMARY", arms[1], control=rates[0], treatment=rates[1], days=20)]
-    verdict = {
-        "state": "INVALID",
-        "rule": "BROKEN_SPLIT",
-        "sentence": "The arms differ in size by more than chance allows, so no difference can be trusted.",
-        "wouldChange": "A restart after the cause of the imbalance is mended.",
-    }
+    verdict = verdict_of(
+        "INVALID",
+        "BROKEN_SPLIT",
+        "The arms differ in size by more than chance allows, so no difference can be trusted.",
+        "A restart after the cause of the imbalance is mended.",
+    )
     checks = srm(arms, [821588, 815482], "ALARM", p=1.8e-6, sequential=9e-5)
     outcome = results(verdict, checks, found, looks=looks([1.4, 2.1]), isPlanSealedBeforeData=False)
     return experiment("Short sign-up form", arms, plan([(ACTIVATION, "PRIMARY", None)]), outcome)
@@ -460,12 +488,15 @@ def early() -> Json:
         undefined(DAY_30, "SECONDARY", arms[1], "ZERO_VARIANCE"),
         undefined(REVENUE, "GUARDRAIL", arms[1], "INSUFFICIENT_DATA", margin=0.5),
     ]
-    verdict = {
-        "state": "KEEP_RUNNING",
-        "rule": "UNDECIDED",
-        "sentence": "It is too early to say: the first look is planned for 25 Oct 2026.",
-        "wouldChange": "The next planned look is on 2026-10-25.",
-    }
+    verdict = verdict_of(
+        "KEEP_RUNNING",
+        "UNDECIDED",
+        "It is too early to say: the first look is planned for 25 Oct 2026.",
+        "The next planned look is on 2026-10-25.",
+        fact("DIFFERENCE", -0.5, "“Time to first value” in Guided tour"),
+        fact("CONDITIONAL_POWER", 0.612, "“Time to first value” in Guided tour"),
+        outlook={"nextLookOn": "2026-10-25", "endsOn": "2026-11-16", "unitsNeeded": 8930, "daysNeeded": 22.4},
+    )
     planned = [(TTFV, "PRIMARY", None), (DAY_30, "SECONDARY", None), (REVENUE, "GUARDRAIL", 0.5)]
     outcome = results(
         verdict,
@@ -492,14 +523,16 @@ def three_arms() -> Json:
         finding(REVENUE, "GUARDRAIL", arm, control=money[0], treatment=level, margin=2.0)
         for arm, level in zip(arms[1:], money[1], strict=True)
     ]
-    verdict = {
-        "state": "ROLL_BACK",
-        "rule": "PRIMARY_WORSE",
-        "sentence": "The daily digest loses users; the weekly digest keeps more of them.",
-        "wouldChange": "Stop the daily digest and seal a plan for the weekly digest alone.",
-    }
+    verdict = verdict_of(
+        "ROLL_BACK",
+        "PRIMARY_WORSE",
+        "The daily digest loses users; the weekly digest keeps more of them.",
+        "Stop the daily digest and seal a plan for the weekly digest alone.",
+    )
     checks = srm(arms, [12011, 12102, 11705], "WARNING", p=0.03, sequential=0.04)
     outcome = results(verdict, checks, found, looks=[])
+    stalled = check("STALLED", "WARNING", "No unit has entered for 4 whole days.", fact("DAYS", 4))
+    outcome["diagnostics"]["checks"].append(stalled)
     sealed = plan([(DAY_30, "PRIMARY", None), (REVENUE, "GUARDRAIL", 2.0)], policy="ALWAYS_VALID")
     return experiment("Digest cadence", arms, sealed, outcome, hypothesis=None)
 
@@ -553,6 +586,7 @@ def _standing(outcome: Json) -> Json:
         "verdict": {name: outcome["verdict"][name] for name in ("state", "sentence")},
         "diagnostics": {
             "exposed": outcome["diagnostics"]["exposed"],
+            "health": outcome["diagnostics"]["health"],
             "srm": {"state": outcome["diagnostics"]["srm"]["state"]},
         },
     }

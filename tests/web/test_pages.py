@@ -25,8 +25,10 @@ from tests.web.samples import (
     Json,
     answer,
     broken,
+    check,
     draft,
     early,
+    fact,
     finished,
     listed,
     looks,
@@ -190,6 +192,54 @@ def test_experiment_page_early_on_gives_each_missing_answer_its_reason() -> None
         "5 of 28",
     ):
         assert words in text
+
+
+def test_experiment_page_tells_the_numbers_behind_the_verdict_and_what_is_still_to_come() -> None:
+    text = shown(early()).text
+    for words in (
+        "Difference, “Time to first value” in Guided tour −0.500",
+        "Conditional power, “Time to first value” in Guided tour 61.2%",
+        "Next look 25 Oct 2026; the plan ends 16 Nov 2026; 8,930 more final units for the planned power, 22 days at",
+    ):
+        assert words in text
+    assert "Still to come" not in shown(finished()).text
+
+
+def with_checks(of: Json, health: str, *checks: Json) -> Page:
+    of["results"]["diagnostics"] |= {"health": health, "checks": [check("SPLIT", "OK", "Fine."), *checks]}
+    return shown(of)
+
+
+def test_experiment_page_warns_of_checks_with_their_numbers_and_leaves_the_findings_as_they_are() -> None:
+    stalled = check("STALLED", "WARNING", "No unit has entered for 5 whole days.", fact("EXPECTED_UNITS", 1203.4))
+    text = with_checks(finished(), "WARNING", stalled, check("DRIFT", "OK", "Control is where it was.")).text
+    assert text.index("Checks of the data warn") < text.index("Verdict")
+    assert "Stalled. No unit has entered for 5 whole days. Expected units: 1,203" in text
+    assert "Control is where it was" not in text
+    assert "Unreliable" not in text
+
+
+def test_experiment_page_of_data_that_fail_a_check_calls_no_finding_good() -> None:
+    crossed = check("CROSSOVERS", "INVALID", "One in five met two variants.", fact("SHARE", 0.2, "all"))
+    text = with_checks(finished(), "INVALID", crossed).text
+    assert text.index("The data fail a check: nothing below can be trusted") < text.index("Verdict")
+    assert "Share, all: 20.0%" in text
+    assert "Unreliable" in text
+    assert "▼ Better" not in text
+
+
+def test_experiment_page_asks_whether_segments_differ() -> None:
+    text = shown(finished()).text
+    assert "Do the effects differ between segments?" in text
+    assert "plan Time to first value Checklist 2 0.52 0% 0.470 0.940" in text
+    assert "fewer than two segments have an answer" in text
+
+
+def test_list_page_says_of_which_experiments_the_data_warn() -> None:
+    for health, words in (("WARNING", "A check of the data warns"), ("INVALID", "A check of the data fails")):
+        of = finished()
+        of["results"]["diagnostics"]["health"] = health
+        assert words in Page(web.render("experiments", listed(of))).text
 
 
 def test_experiment_page_of_a_finding_without_an_interval_shows_its_number_and_draws_no_mark() -> None:

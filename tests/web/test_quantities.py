@@ -111,3 +111,18 @@ def test_evidence_beyond_a_thousand_is_a_power_of_ten(number: float | None, expe
 
 def test_size_is_a_difference_without_its_sign() -> None:
     assert quantities.size(0.015, "FRACTION") == f"1.50{SPACE}pp"
+
+
+@pytest.mark.parametrize(
+    ("number", "name", "expected"),
+    [
+        (1203.4, "EXPECTED_UNITS", "1,203"),
+        (5, "DAYS", "5"),
+        (0.0123, "SHARE", "1.2%"),
+        (0.0002, "P_VALUE", "<0.001"),
+        (-0.0123, "SLOPE", "−0.0123"),
+        (0, "DIFFERENCE", "0"),
+    ],
+)
+def test_fact_is_written_by_its_name(number: float, name: str, expected: str) -> None:
+    assert quantities.fact(number, name) == expected
