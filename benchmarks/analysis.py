@@ -16,12 +16,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from experiments.cohorts import EVERYBODY, Rows, Table, assemble
 from experiments.enums import Kind, Policy, Role
-from experiments.evaluation import evaluate
-from experiments.looks import Span
-from experiments.plan import PinnedDefinition, Plan, PlannedKpi, PlannedVariant
-from experiments.reading import Calendar
+from experiments.inference.cohorts import EVERYBODY, Rows, Table, assemble
+from experiments.inference.evaluation import evaluate
+from experiments.inference.looks import Span
+from experiments.inference.reading import Calendar
+from experiments.planning.plan import PinnedDefinition, Plan, PlannedKpi, PlannedVariant
 from kpi.enums import Change, Direction, Unit
 
 DAYS, KPIS, VARIANTS, TAU = 90, 20, ("control", "first", "second"), 14

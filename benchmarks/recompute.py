@@ -21,7 +21,7 @@ from api import embedded, schema
 from api.database import Database
 from benchmarks.peers import PINS, environment, show
 from benchmarks.refresh import NOUNS, PER_UNIT, Company, size, vacuum
-from experiments.slices import EVERYTHING
+from experiments.aggregation.slices import EVERYTHING
 
 DAYS, AIM = 90, 0.6
 TIMED = """

@@ -15,11 +15,11 @@ from pathlib import Path
 
 from api import embedded, schema
 from api.database import Database
-from experiments import aggregates
+from experiments.aggregation import aggregates
+from experiments.aggregation.slices import EVERYTHING, Changes
 from experiments.enums import Kind as ExperimentKind
 from experiments.enums import Policy, Role
-from experiments.plan import PinnedDefinition, Plan, PlannedKpi, PlannedVariant
-from experiments.slices import EVERYTHING, Changes
+from experiments.planning.plan import PinnedDefinition, Plan, PlannedKpi, PlannedVariant
 from kpi import kinds
 from kpi.enums import Change, Direction, Unit
 from kpi.kinds.mean import Of

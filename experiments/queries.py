@@ -9,7 +9,7 @@ import asyncpg
 from sqlmodel import col, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from experiments.cells import Cohort, Place, Value
+from experiments.aggregation.cells import Cohort, Place, Value
 from experiments.tables import DayMoments, EntryCount, Experiment, Refresh, StatusChange, Variant
 from kpi.enums import Unit
 from kpi.ingest import is_text

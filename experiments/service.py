@@ -11,11 +11,12 @@ from datetime import datetime
 import asyncpg
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from experiments import plan as plans
 from experiments import queries
-from experiments.calculator import sketch
-from experiments.design import Designed, Setting, Traffic
-from experiments.draft import (
+from experiments.enums import Kind, Role, State
+from experiments.planning import plan as plans
+from experiments.planning.calculator import sketch
+from experiments.planning.design import Designed, Setting, Traffic
+from experiments.planning.draft import (
     DesignChoice,
     Measure,
     PlanChoice,
@@ -26,11 +27,10 @@ from experiments.draft import (
     plan_problems,
     variant_problems,
 )
-from experiments.enums import Kind, Role, State
-from experiments.library import latest_protocol
-from experiments.plan import PinnedBaseline, PinnedDefinition, Plan
+from experiments.planning.plan import PinnedBaseline, PinnedDefinition, Plan
+from experiments.planning.terms import PlanPart, Protocol, fill
+from experiments.programme.library import latest_protocol
 from experiments.tables import Experiment, Variant
-from experiments.terms import PlanPart, Protocol, fill
 from kpi import kinds
 from kpi.errors import Invalid, Problem
 from kpi.queries import hypotheses_by_key, kpis_by_key, latest_baselines, latest_definitions

@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from experiments.enums import Cause, Choice, Kind, State, Status
-from experiments.lifecycle import Action
+from experiments.life.lifecycle import Action
 from kpi.enums import Unit
 from kpi.tables import AWARE, plain, searched, words
 

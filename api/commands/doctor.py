@@ -21,11 +21,12 @@ from api.database import Database
 from api.doors.health import readiness
 from api.jobs.refresh import Due, news, refresh
 from api.version import VERSION
-from experiments import aggregates, queries
-from experiments import plan as plans
-from experiments.covariates import COLUMNS
-from experiments.plan import Plan
-from experiments.slices import EVERYTHING
+from experiments import queries
+from experiments.aggregation import aggregates
+from experiments.aggregation.covariates import COLUMNS
+from experiments.aggregation.slices import EVERYTHING
+from experiments.planning import plan as plans
+from experiments.planning.plan import Plan
 from kpi.queries import pending_ingests
 
 app = typer.Typer(add_completion=False)

@@ -11,7 +11,7 @@ from api.commands.process import DataDir, WorkspaceKey, console, fail, run, surr
 from api.database import Database
 from api.files.times import moment
 from api.files.writing import Form, written
-from experiments.extraction import ATTRIBUTE, Noun, Selection, extract
+from experiments.aggregation.extraction import ATTRIBUTE, Noun, Selection, extract
 from kpi.errors import NotFound
 
 app = typer.Typer(add_completion=False)

@@ -10,7 +10,7 @@ from api.auth.tenants import DEFAULT, workspace
 from api.commands.process import DataDir, WorkspaceKey, console, fail, run, surroundings
 from api.database import Database
 from api.jobs import service
-from experiments.forgetting import Forgotten
+from experiments.aggregation.forgetting import Forgotten
 
 app = typer.Typer(add_completion=False)
 

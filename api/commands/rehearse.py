@@ -14,9 +14,10 @@ from api.auth.tenants import workspace as workspace_by_key
 from api.commands.process import console, fail, run, surroundings
 from api.database import Database, driver
 from api.version import VERSION
-from experiments import history, queries
-from experiments.history import MOST_UNITS, Past, Trial
-from experiments.rehearsal import Missing, Scene, scenes
+from experiments import queries
+from experiments.planning import history
+from experiments.planning.history import MOST_UNITS, Past, Trial
+from experiments.planning.rehearsal import Missing, Scene, scenes
 from stats.calibration.rates import ERRORS, Rate
 from stats.calibration.splits import Replayed
 from stats.calibration.table import Row

@@ -8,7 +8,8 @@ import asyncpg
 from api.files.reading import Batch
 from api.files.rejects import Reject
 from api.jobs.tables import Noun
-from experiments import exposures, warehouse
+from experiments import exposures
+from experiments.aggregation import warehouse
 from kpi import events, memberships
 from kpi.gate import NOBODY, Omission
 from kpi.ingest import Report, kept_text

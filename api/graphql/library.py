@@ -16,8 +16,8 @@ from api.graphql.types.programme import Programme, figures
 from api.graphql.types.protocol import Protocol, ProtocolConnection, ProtocolEdge
 from api.graphql.types.search import SearchConnection, hits, place
 from experiments import tables
-from experiments.programme import Programme as Figures
-from experiments.search import LONGEST_QUERY, SearchKind, search
+from experiments.programme.programme import Programme as Figures
+from experiments.programme.search import LONGEST_QUERY, SearchKind, search
 from kpi.ingest import is_text
 
 Learned = Annotated[LearningFilter | None, strawberry.argument(description="Which learnings; all of them if not said.")]

@@ -10,12 +10,14 @@ from strawberry.dataloader import DataLoader
 from api.database import Database, driver
 from api.jobs import spool
 from api.jobs.tables import Job
-from experiments import analysis, library, story, weighing
 from experiments import queries as experiment_queries
-from experiments.analysis import Results
-from experiments.evidence import Evidence
-from experiments.launch import LaunchCheck
-from experiments.surroundings import launch_checks
+from experiments.inference import analysis
+from experiments.inference.analysis import Results
+from experiments.life import story
+from experiments.life.launch import LaunchCheck
+from experiments.life.surroundings import launch_checks
+from experiments.programme import library, weighing
+from experiments.programme.evidence import Evidence
 from experiments.tables import (
     Amendment,
     Decision,

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from api.database import Database, driver
-from experiments import queries, weighing
+from experiments import queries
 from experiments.enums import Cause
+from experiments.programme import weighing
 
 
 async def weigh_due(database: Database) -> list[int]:

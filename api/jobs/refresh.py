@@ -16,9 +16,11 @@ import asyncpg
 
 from api.database import Database, driver
 from api.version import VERSION
-from experiments import aggregates, publishing, queries
-from experiments import plan as plans
-from experiments.slices import EVERYTHING, Changes, changes
+from experiments import queries
+from experiments.aggregation import aggregates
+from experiments.aggregation.slices import EVERYTHING, Changes, changes
+from experiments.life import publishing
+from experiments.planning import plan as plans
 from kpi import queries as ledger
 from kpi.enums import Unit
 

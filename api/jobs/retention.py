@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import asyncpg
 
 from api.database import Database
-from experiments import floor
+from experiments.aggregation import floor
 from kpi import queries as rows
 
 log = logging.getLogger("truelift.retention")

@@ -7,8 +7,8 @@ import asyncpg
 from api.database import Database
 from api.jobs import spool
 from api.jobs.tables import Job, JobState
-from experiments import forgetting
-from experiments.forgetting import Forgotten
+from experiments.aggregation import forgetting
+from experiments.aggregation.forgetting import Forgotten
 from kpi.errors import Code, Invalid, NotFound, Problem
 
 

@@ -16,8 +16,9 @@ from benchmarks.year.cases import ENROL_DAYS, Case
 from benchmarks.year.conclusions import Conclusion, Evidence, Reading
 from benchmarks.year.measures import GUARDRAIL, MEASURES
 from benchmarks.year.units import LATEST, Units, enrol
-from experiments import exposures, warehouse
-from experiments.verdict import VerdictState
+from experiments import exposures
+from experiments.aggregation import warehouse
+from experiments.inference.verdict import VerdictState
 from kpi import events
 from kpi.ingest import Report
 

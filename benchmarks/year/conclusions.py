@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.year.cases import Case, Truth
-from experiments.verdict import Rule, VerdictState
+from experiments.inference.verdict import Rule, VerdictState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

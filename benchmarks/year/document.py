@@ -10,8 +10,8 @@ from benchmarks.year.cases import ALPHA, POWER, PRIOR, SIZES, Truth
 from benchmarks.year.conclusions import Conclusion
 from benchmarks.year.tally import Count, Tally, tallies
 from benchmarks.year.winners import winners
-from experiments.monitoring import SRM_ALARM
-from experiments.verdict import VerdictState
+from experiments.inference.monitoring import SRM_ALARM
+from experiments.inference.verdict import VerdictState
 from stats.calibration.rates import ERRORS
 
 NAMES = {"GROUP_SEQUENTIAL": "group sequential", "ALWAYS_VALID": "always valid", "FIXED": "fixed"}

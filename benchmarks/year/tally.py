@@ -9,8 +9,8 @@ from statsmodels.stats.proportion import proportion_confint
 from benchmarks.year.cases import ALPHA, POWER, Case, Truth
 from benchmarks.year.conclusions import Conclusion
 from experiments.enums import Policy
-from experiments.monitoring import SRM_ALARM
-from experiments.verdict import Rule, VerdictState
+from experiments.inference.monitoring import SRM_ALARM
+from experiments.inference.verdict import Rule, VerdictState
 from stats.calibration.rates import beyond
 from stats.distributions import normal_cdf, normal_quantile
 

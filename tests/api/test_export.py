@@ -22,8 +22,8 @@ from api.database import Database
 from api.doors import export as door
 from api.files.mapping import Mapping
 from api.files.writing import Form
-from experiments import extraction
-from experiments.extraction import Noun, Selection
+from experiments.aggregation import extraction
+from experiments.aggregation.extraction import Noun, Selection
 from kpi import events, workspaces
 from kpi.tables import Workspace
 from tests.api.conftest import Client, MakeKey, bearing

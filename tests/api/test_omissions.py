@@ -21,7 +21,7 @@ from api.jobs import service, spool, uploads
 from api.jobs.tables import Noun
 from api.jobs.uploads import take_in_uploads
 from api.settings import Settings
-from experiments import forgetting
+from experiments.aggregation import forgetting
 from kpi import workspaces
 from kpi.queries import hold_rows
 from kpi.tables import Workspace

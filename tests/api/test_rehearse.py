@@ -12,10 +12,10 @@ from api import schema
 from api.auth.tenants import DEFAULT, ensure_workspace
 from api.commands.rehearse import PLAN_HEADER, Report, lines, measure, read
 from api.database import Database
-from experiments.draft import KpiChoice
 from experiments.enums import Policy, Role
-from experiments.history import Trial
-from experiments.rehearsal import Missing
+from experiments.planning.draft import KpiChoice
+from experiments.planning.history import Trial
+from experiments.planning.rehearsal import Missing
 from kpi.tables import Workspace
 from stats.calibration.families import Family, Judged, Plan
 from stats.calibration.scenarios import Reading

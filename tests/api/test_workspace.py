@@ -7,7 +7,7 @@ from api.commands.forgetting import forgotten
 from api.database import Database
 from api.jobs import retention
 from api.jobs.refresh import refresh_due
-from experiments.forgetting import Forgotten
+from experiments.aggregation.forgetting import Forgotten
 from kpi.tables import Workspace
 from tests.api import documents
 from tests.api.conftest import Try

@@ -10,11 +10,12 @@ import asyncpg
 import pytest
 
 from api.database import Database
-from experiments import aggregates, exposures, queries, slices
-from experiments import plan as plans
-from experiments.covariates import COLUMNS
-from experiments.draft import KpiChoice
+from experiments import exposures, queries
+from experiments.aggregation import aggregates, slices
+from experiments.aggregation.covariates import COLUMNS
 from experiments.enums import Role
+from experiments.planning import plan as plans
+from experiments.planning.draft import KpiChoice
 from experiments.tables import Experiment
 from kpi import events
 from kpi import queries as ledger

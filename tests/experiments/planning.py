@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from experiments import cohorts
-from experiments.cohorts import Aggregates, Table, assemble, decode
-from experiments.covariates import COLUMNS
+from experiments.aggregation.covariates import COLUMNS
 from experiments.enums import Kind, Policy, Role
-from experiments.evaluation import Evaluation, evaluate
-from experiments.looks import Span
-from experiments.plan import PinnedBaseline, PinnedDefinition, Plan, PlannedKpi, PlannedVariant, Rules
-from experiments.reading import Calendar
+from experiments.inference import cohorts
+from experiments.inference.cohorts import Aggregates, Table, assemble, decode
+from experiments.inference.evaluation import Evaluation, evaluate
+from experiments.inference.looks import Span
+from experiments.inference.reading import Calendar
+from experiments.planning.plan import PinnedBaseline, PinnedDefinition, Plan, PlannedKpi, PlannedVariant, Rules
 from kpi import kinds
 from kpi.enums import Change, Direction, Unit
 from kpi.kinds import Activation, Aggregate

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from math import fsum
 from typing import Any
 
-from experiments.draft import CovariateChoice
+from experiments.planning.draft import CovariateChoice
 from kpi.kinds import Activation, Kind, Mean, Retention, TimeToValue
 from kpi.kinds.mean import Of
 

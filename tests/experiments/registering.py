@@ -6,10 +6,11 @@ from typing import Any
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.database import Database
-from experiments import moves, service
-from experiments.draft import KpiChoice, PlanChoice, VariantChoice
+from experiments import service
 from experiments.enums import Kind, Policy, Role
-from experiments.moves import Actor
+from experiments.life import moves
+from experiments.life.moves import Actor
+from experiments.planning.draft import KpiChoice, PlanChoice, VariantChoice
 from experiments.tables import Experiment
 from kpi.enums import Unit
 from kpi.tables import Workspace

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.database import Database
-from experiments import forgetting
+from experiments.aggregation import forgetting
 from kpi import memberships
 from kpi.enums import Unit
 from tests.experiments.aggregating import START, Running, assert_same, refresh, running, send

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.database import Database
-from experiments import aggregates, derivation
+from experiments.aggregation import aggregates, derivation
 from kpi.outcomes import LARGEST_VALUE
 from tests.experiments.aggregating import MOMENT, START, assert_same, refresh, running, send
 from tests.experiments.recomputation import DAY, KPIS, Did, Exposed, recompute

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from api.database import Database, driver
-from experiments import amendments, analysis, exposures, queries, story
-from experiments.amendments import PlanChange
-from experiments.draft import CovariateChoice, KpiChoice
+from experiments import exposures, queries
 from experiments.enums import Policy, Role
+from experiments.inference import analysis
+from experiments.life import amendments, story
+from experiments.life.amendments import PlanChange
+from experiments.planning.draft import CovariateChoice, KpiChoice
 from experiments.tables import Amendment, Experiment
 from kpi.errors import Invalid
 from kpi.kinds import Activation

@@ -8,11 +8,13 @@ import pytest
 
 from api.database import Database, driver
 from api.jobs.refresh import due_of
-from experiments import aggregates, analysis, exposures, queries
-from experiments import plan as plans
-from experiments.slices import EVERYTHING, Changes
+from experiments import exposures, queries
+from experiments.aggregation import aggregates
+from experiments.aggregation.slices import EVERYTHING, Changes
+from experiments.inference import analysis
+from experiments.inference.verdict import Rule
+from experiments.planning import plan as plans
 from experiments.tables import Experiment
-from experiments.verdict import Rule
 from kpi import events
 from kpi.tables import Workspace
 from tests.experiments.registering import NOW, draft, start

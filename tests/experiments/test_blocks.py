@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from experiments import cohorts
-from experiments.cohorts import EVERYBODY
 from experiments.enums import Policy, Role, Slopes
-from experiments.evaluation import Evaluation
-from experiments.findings import Finding
-from experiments.plan import Covariate, PinnedBaseline, Plan, PlannedKpi
+from experiments.inference import cohorts
+from experiments.inference.cohorts import EVERYBODY
+from experiments.inference.evaluation import Evaluation
+from experiments.inference.findings import Finding
+from experiments.planning.plan import Covariate, PinnedBaseline, Plan, PlannedKpi
 from kpi import kinds
 from kpi.enums import Direction
 from tests.experiments.planning import (

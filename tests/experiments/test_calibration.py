@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from experiments.enums import Policy
-from experiments.plan import Plan
+from experiments.planning.plan import Plan
 from tests.experiments.planning import IDS, Rows, day, evaluated, plan, planned
 
 ALPHA = 0.05

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from experiments.cohorts import EVERYBODY, Aggregates, assemble
 from experiments.enums import Slopes
-from experiments.plan import Covariate
+from experiments.inference.cohorts import EVERYBODY, Aggregates, assemble
+from experiments.planning.plan import Covariate
 from kpi import kinds
 from tests.experiments.planning import CONTROL, OTHER, TREATMENT, Rows, day, plan, planned, stored
 

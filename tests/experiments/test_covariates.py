@@ -11,11 +11,11 @@ import statsmodels.api as sm
 from scipy import stats as scipy_stats
 
 from api.database import Database
-from experiments.adjustment import AdjustedSample
-from experiments.analysis import Results
-from experiments.draft import CovariateChoice, KpiChoice
 from experiments.enums import Policy, Role, Slopes
-from experiments.findings import Finding
+from experiments.inference.adjustment import AdjustedSample
+from experiments.inference.analysis import Results
+from experiments.inference.findings import Finding
+from experiments.planning.draft import CovariateChoice, KpiChoice
 from kpi.kinds import Activation, Mean
 from kpi.kinds.moments import MomentSample
 from kpi.tables import Workspace

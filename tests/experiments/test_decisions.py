@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from api.database import Database, driver
-from experiments import decisions, moves, story
 from experiments.enums import Choice
+from experiments.inference.verdict import VerdictState
+from experiments.life import decisions, moves, story
 from experiments.tables import Decision, Experiment
-from experiments.verdict import VerdictState
 from kpi import workspaces
 from kpi.errors import Invalid
 from kpi.tables import Workspace

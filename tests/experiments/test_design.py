@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from experiments import rehearsal
-from experiments.calculator import DAILY_LOOKS, sketch
-from experiments.design import Gap, KpiDesign, Setting, Sketch
-from experiments.draft import KpiChoice, Measure
 from experiments.enums import Policy, Role
-from experiments.plan import PinnedBaseline
+from experiments.planning import rehearsal
+from experiments.planning.calculator import DAILY_LOOKS, sketch
+from experiments.planning.design import Gap, KpiDesign, Setting, Sketch
+from experiments.planning.draft import KpiChoice, Measure
+from experiments.planning.plan import PinnedBaseline
 from kpi import kinds
 from kpi.enums import Direction, Driver, Frequency, Tier, Unit
 from kpi.tables import Kpi

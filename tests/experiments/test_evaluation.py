@@ -15,14 +15,14 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep, proportions_ztest
 
 from experiments.enums import Policy, Role
-from experiments.evaluation import Evaluation, evaluate
-from experiments.findings import Finding
-from experiments.health import Health
-from experiments.looks import Look, Span
-from experiments.monitoring import split
-from experiments.plan import PinnedBaseline, Plan
-from experiments.reading import Calendar
-from experiments.verdict import VerdictState, judge
+from experiments.inference.evaluation import Evaluation, evaluate
+from experiments.inference.findings import Finding
+from experiments.inference.health import Health
+from experiments.inference.looks import Look, Span
+from experiments.inference.monitoring import split
+from experiments.inference.reading import Calendar
+from experiments.inference.verdict import VerdictState, judge
+from experiments.planning.plan import PinnedBaseline, Plan
 from kpi import kinds
 from kpi.enums import Direction
 from stats.results import Reason

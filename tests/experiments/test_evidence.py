@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from experiments.enums import Role, Status
-from experiments.evidence import ALPHA, BAR, Contribution, Evidence, Model, Rule, Standing, gather
-from experiments.findings import AlwaysValidTest, Arm
+from experiments.inference.findings import AlwaysValidTest, Arm
+from experiments.programme.evidence import ALPHA, BAR, Contribution, Evidence, Model, Rule, Standing, gather
 from stats import meta
 from stats.results import Interval
 from stats.sequential import confidence_sequence

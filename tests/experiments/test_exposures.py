@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.database import Database, driver
-from experiments import exposures, moves
+from experiments import exposures
 from experiments.exposures import Entry
+from experiments.life import moves
 from experiments.tables import Experiment
 from kpi.ingest import Fault, Report
 from kpi.tables import Workspace

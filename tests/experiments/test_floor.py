@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.database import Database
-from experiments import exposures, floor, queries
-from experiments.floor import GRACE, Floor, Holder
+from experiments import exposures, queries
+from experiments.aggregation import floor
+from experiments.aggregation.floor import GRACE, Floor, Holder
 from kpi import events
 from kpi import queries as rows
 from kpi.errors import Invalid

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from api.database import Database
-from experiments.forgetting import Forgotten, forget
+from experiments.aggregation.forgetting import Forgotten, forget
 from kpi import events
 from tests.experiments.aggregating import Running, assert_same, refresh, running, send, tables
 from tests.experiments.recomputation import Did, Exposed, Tables

@@ -6,9 +6,9 @@ import pytest
 from scipy.stats import norm
 
 from experiments.enums import Policy, Role
-from experiments.futility import HOPELESS, futility
-from experiments.looks import Course, Look, Seen, Span, calendar, course
-from experiments.plan import Plan, PlannedKpi
+from experiments.inference.futility import HOPELESS, futility
+from experiments.inference.looks import Course, Look, Seen, Span, calendar, course
+from experiments.planning.plan import Plan, PlannedKpi
 from kpi.enums import Direction
 from stats.results import Interval
 from tests.experiments.planning import FIRST, Law, day, evaluated, plan, planned, simulated

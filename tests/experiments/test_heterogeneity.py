@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from statsmodels.stats.multitest import multipletests
 
-from experiments.findings import Arm, Finding
-from experiments.heterogeneity import heterogeneity
+from experiments.inference.findings import Arm, Finding
+from experiments.inference.heterogeneity import heterogeneity
 from stats.results import Reason
 from tests.experiments.planning import OTHER
 from tests.experiments.test_verdict import finding

@@ -11,14 +11,16 @@ import pytest
 import pytest_asyncio
 
 from api.database import Database, driver
-from experiments import aggregates, exposures, history, queries
-from experiments import plan as plans
-from experiments.cohorts import EVERYBODY, decode
-from experiments.draft import KpiChoice
+from experiments import exposures, queries
+from experiments.aggregation import aggregates
+from experiments.aggregation.slices import EVERYTHING
 from experiments.enums import Policy, Role
-from experiments.history import Past, Trial
-from experiments.rehearsal import Missing, Scene, scenes
-from experiments.slices import EVERYTHING
+from experiments.inference.cohorts import EVERYBODY, decode
+from experiments.planning import history
+from experiments.planning import plan as plans
+from experiments.planning.draft import KpiChoice
+from experiments.planning.history import Past, Trial
+from experiments.planning.rehearsal import Missing, Scene, scenes
 from experiments.tables import Experiment
 from kpi import events
 from kpi.kinds import Mean, TimeToValue

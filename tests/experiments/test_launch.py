@@ -9,12 +9,12 @@ import pytest
 from statsmodels.stats.power import NormalIndPower
 
 from api.database import Database
-from experiments import moves
-from experiments.draft import KpiChoice
 from experiments.enums import Policy, Role
-from experiments.launch import Accrual, Check, CheckState, LaunchCheck, Neighbour, Surroundings, checks
-from experiments.plan import PinnedBaseline, Plan
-from experiments.surroundings import launch_checks
+from experiments.life import moves
+from experiments.life.launch import Accrual, Check, CheckState, LaunchCheck, Neighbour, Surroundings, checks
+from experiments.life.surroundings import launch_checks
+from experiments.planning.draft import KpiChoice
+from experiments.planning.plan import PinnedBaseline, Plan
 from experiments.tables import Experiment
 from kpi.enums import Unit
 from kpi.errors import Code, Invalid

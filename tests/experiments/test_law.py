@@ -25,9 +25,9 @@ from hypothesis.stateful import (
 from sqlalchemy.engine import make_url
 
 from api.database import Database
+from experiments.aggregation.slices import due
 from experiments.enums import Role
-from experiments.plan import PinnedDefinition, PlannedKpi
-from experiments.slices import due
+from experiments.planning.plan import PinnedDefinition, PlannedKpi
 from kpi import kinds
 from kpi.enums import Direction
 from tests.experiments.aggregating import (

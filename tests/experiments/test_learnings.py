@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from api.database import Database
-from experiments import learnings, library, moves
-from experiments.learnings import is_link, learning_problems
+from experiments.life import moves
+from experiments.programme import learnings, library
+from experiments.programme.learnings import is_link, learning_problems
 from experiments.tables import Experiment, Learning
 from kpi.tables import Workspace
 from tests.experiments.registering import LATER, actor, draft, start

@@ -13,10 +13,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from api.auth.tenants import ensure_workspace
 from api.database import Database, driver
-from experiments import amendments, decisions, lifecycle, moves, queries, story
-from experiments.amendments import PlanChange
+from experiments import queries
 from experiments.enums import Choice, State
-from experiments.lifecycle import Action
+from experiments.life import amendments, decisions, lifecycle, moves, story
+from experiments.life.amendments import PlanChange
+from experiments.life.lifecycle import Action
 from experiments.tables import Experiment
 from kpi.errors import Code, Invalid
 from kpi.tables import Workspace

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from experiments import looks
 from experiments.enums import Policy
-from experiments.looks import NEWS, Course, Look, Seen, Span
+from experiments.inference import looks
+from experiments.inference.looks import NEWS, Course, Look, Seen, Span
 from stats.sequential import group_sequential
 from tests.experiments.planning import FIRST, day, plan
 

@@ -10,14 +10,14 @@ import pytest
 from scipy.special import gammaln
 from statsmodels.regression.linear_model import WLS
 
-from experiments.behaviour import TREND_ALARM, drift, no_outcomes, trend
-from experiments.cohorts import Aggregates
 from experiments.enums import Role
-from experiments.facts import Fact, FactName
-from experiments.findings import Arm, BaselineTest, Curve, Curves, Finding
-from experiments.health import ALARM, Check, CheckKind, Health, HealthState
-from experiments.monitoring import Circumstances, inspect
-from experiments.plan import Plan
+from experiments.inference.behaviour import TREND_ALARM, drift, no_outcomes, trend
+from experiments.inference.cohorts import Aggregates
+from experiments.inference.facts import Fact, FactName
+from experiments.inference.findings import Arm, BaselineTest, Curve, Curves, Finding
+from experiments.inference.health import ALARM, Check, CheckKind, Health, HealthState
+from experiments.inference.monitoring import Circumstances, inspect
+from experiments.planning.plan import Plan
 from kpi import kinds
 from kpi.kinds.shape import Scale
 from tests.experiments.planning import CONTROL, IDS, OTHER, TREATMENT, Rows, aggregates, day, evaluated, plan, planned

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.power import NormalIndPower
 
-from experiments import plan as plans
 from experiments.enums import Kind, Policy, Role, Slopes
-from experiments.plan import Rules
+from experiments.planning import plan as plans
+from experiments.planning.plan import Rules
 from kpi import kinds
 from kpi.enums import Change, Direction, Unit
 from stats.sequential import group_sequential

@@ -8,7 +8,7 @@ import pytest
 from statsmodels.stats.proportion import proportion_confint
 
 from experiments.enums import Choice
-from experiments.programme import Life, Share, figures, months
+from experiments.programme.programme import Life, Share, figures, months
 
 START = datetime(2026, 1, 10, 12, tzinfo=UTC)
 

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from api.database import Database, driver
-from experiments import amendments, analysis, moves, publishing, queries, story
-from experiments.amendments import PlanChange
+from experiments import queries
 from experiments.enums import Policy
-from experiments.looks import Span
-from experiments.plan import Plan
+from experiments.inference import analysis
+from experiments.inference.looks import Span
+from experiments.life import amendments, moves, publishing, story
+from experiments.life.amendments import PlanChange
+from experiments.planning.plan import Plan
 from experiments.tables import PublishedLook
 from tests.experiments.aggregating import START, Running, refresh, running, send
 from tests.experiments.planning import plan

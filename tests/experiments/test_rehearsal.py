@@ -8,11 +8,11 @@ import pytest
 from scipy.stats import norm
 from statsmodels.stats.proportion import power_proportions_2indep
 
-from experiments.cohorts import decode
 from experiments.enums import Policy, Role
-from experiments.plan import PinnedBaseline, Plan, PlannedKpi
-from experiments.rehearsal import START, Missing, Scene, arrivals, judges, scenes
-from experiments.worlds import Amounts, AnyWorld, Times
+from experiments.inference.cohorts import decode
+from experiments.planning.plan import PinnedBaseline, Plan, PlannedKpi
+from experiments.planning.rehearsal import START, Missing, Scene, arrivals, judges, scenes
+from experiments.planning.worlds import Amounts, AnyWorld, Times
 from kpi.enums import Direction
 from kpi.kinds import Mean, Retention, TimeToValue
 from kpi.kinds.shape import Cohorts

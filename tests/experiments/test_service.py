@@ -12,9 +12,11 @@ import pytest
 import rfc8785
 
 from api.database import Database
-from experiments import moves, payloads, queries
-from experiments.draft import CovariateChoice, KpiChoice, VariantChoice
+from experiments import queries
 from experiments.enums import Policy, Role, State
+from experiments.life import moves
+from experiments.planning import payloads
+from experiments.planning.draft import CovariateChoice, KpiChoice, VariantChoice
 from experiments.tables import Experiment
 from kpi import kinds
 from kpi.enums import Unit

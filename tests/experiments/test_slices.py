@@ -4,9 +4,9 @@ from datetime import date, timedelta
 
 import pytest
 
+from experiments.aggregation.slices import ALL, EVER, NONE, Piece, due, merged
 from experiments.enums import Role
-from experiments.plan import PinnedDefinition, PlannedKpi
-from experiments.slices import ALL, EVER, NONE, Piece, due, merged
+from experiments.planning.plan import PinnedDefinition, PlannedKpi
 from kpi import kinds
 from kpi.enums import Direction
 from kpi.kinds import Activation, Retention, TimeToValue

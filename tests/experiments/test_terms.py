@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from experiments import terms
-from experiments.draft import KpiChoice, Measure, PlanChoice
 from experiments.enums import Policy, Role
-from experiments.plan import PinnedBaseline, PinnedDefinition, PinnedProtocol
-from experiments.terms import KpiTerms, PlanField, PlanPart, Terms, fill, terms_problems
+from experiments.planning import terms
+from experiments.planning.draft import KpiChoice, Measure, PlanChoice
+from experiments.planning.plan import PinnedBaseline, PinnedDefinition, PinnedProtocol
+from experiments.planning.terms import KpiTerms, PlanField, PlanPart, Terms, fill, terms_problems
 from kpi.enums import Direction, Driver, Frequency, Tier, Unit
 from kpi.tables import Kpi
 from tests.experiments.registering import NOW, plan_choice

@@ -12,8 +12,9 @@ import pytest_asyncio
 from api import schema
 from api.database import Database
 from api.jobs.refresh import refresh_due
-from experiments import exposures, floor, queries
-from experiments.forgetting import Forgotten, forget
+from experiments import exposures, queries
+from experiments.aggregation import floor
+from experiments.aggregation.forgetting import Forgotten, forget
 from kpi import events
 from kpi import queries as rows_of
 from kpi.ingest import Report

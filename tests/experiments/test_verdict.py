@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiments.enums import Policy, Role
-from experiments.facts import Fact, FactName
-from experiments.findings import Arm, Finding, Ratio, SampleRatio, Series
-from experiments.futility import Futility
-from experiments.health import Check, CheckKind, Health, HealthState
-from experiments.looks import Course, Look
-from experiments.monitoring import SRM_ALARM, SRM_WARNING, SrmState, split, srm_state
-from experiments.verdict import EXPLORES, Outlook, Rule, Verdict, VerdictState, judge
+from experiments.inference.facts import Fact, FactName
+from experiments.inference.findings import Arm, Finding, Ratio, SampleRatio, Series
+from experiments.inference.futility import Futility
+from experiments.inference.health import Check, CheckKind, Health, HealthState
+from experiments.inference.looks import Course, Look
+from experiments.inference.monitoring import SRM_ALARM, SRM_WARNING, SrmState, split, srm_state
+from experiments.inference.verdict import EXPLORES, Outlook, Rule, Verdict, VerdictState, judge
 from kpi.kinds.shape import Scale
 from stats.results import Interval
 from tests.experiments.planning import CONTROL, OTHER, TREATMENT, day

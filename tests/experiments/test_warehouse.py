@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from api.database import Database, driver
-from experiments import aggregates, analysis, exposures, queries, slices, warehouse
-from experiments.covariates import COLUMNS
-from experiments.floor import GRACE
+from experiments import exposures, queries
+from experiments.aggregation import aggregates, slices, warehouse
+from experiments.aggregation.covariates import COLUMNS
+from experiments.aggregation.floor import GRACE
+from experiments.inference import analysis
 from experiments.tables import Experiment
 from kpi.ingest import Report
 from tests.experiments.aggregating import (

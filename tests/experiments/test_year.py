@@ -15,7 +15,7 @@ from benchmarks.year.measures import GUARDRAIL, MEASURES, Measure
 from benchmarks.year.place import year
 from benchmarks.year.tally import Tally
 from experiments.enums import Policy
-from experiments.verdict import Rule, VerdictState
+from experiments.inference.verdict import Rule, VerdictState
 from tests.api.databases import made, url_of
 
 BY_KEY = {measure.key: measure for measure in MEASURES}

@@ -8,7 +8,7 @@ import pytest
 
 from api.database import Database
 from experiments import exposures
-from experiments.forgetting import forget
+from experiments.aggregation.forgetting import forget
 from kpi import events, memberships, workspaces
 from kpi import queries as rows
 from kpi.errors import Code, Invalid

@@ -9,7 +9,8 @@ from api.graphql.context import Info
 from api.graphql.errors import answer
 from api.graphql.mutations.experiment import PlannedKpiInput, kpi_choice
 from api.graphql.mutations.lifecycle import Moved, actor, experiment_id
-from experiments import amendments, enums
+from experiments import enums
+from experiments.life import amendments
 
 
 @strawberry.input(description="What changes of a sealed plan; what is absent stays as it is.")

@@ -9,7 +9,8 @@ from api.database import driver
 from api.graphql.context import Info
 from api.graphql.errors import answer
 from api.graphql.mutations.lifecycle import Moved, Moving, actor, experiment_id
-from experiments import decisions, enums
+from experiments import enums
+from experiments.life import decisions
 
 
 @strawberry.input(description="A decision on a stopped experiment. Against the verdict, or again, it needs a reason.")

@@ -9,7 +9,8 @@ from api.auth.permissions import MayEdit
 from api.graphql.context import Info
 from api.graphql.errors import UserError, answer
 from api.graphql.types.experiment import Experiment
-from experiments import draft, enums, service, terms
+from experiments import enums, service
+from experiments.planning import draft, terms
 
 
 @strawberry.input(description="One of the ways the experiment treats a unit.")

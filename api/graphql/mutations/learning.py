@@ -10,7 +10,7 @@ from api.graphql.errors import UserError, answer
 from api.graphql.mutations.lifecycle import actor
 from api.graphql.nodes import local_id
 from api.graphql.types.learning import Learning
-from experiments import learnings
+from experiments.programme import learnings
 from kpi.errors import NotFound
 
 

@@ -12,8 +12,8 @@ from api.graphql.context import Info
 from api.graphql.errors import UserError, answer
 from api.graphql.nodes import FIRST_DAY, LAST_DAY, local_id
 from api.graphql.types.experiment import Experiment
-from experiments import moves
-from experiments.moves import Actor
+from experiments.life import moves
+from experiments.life.moves import Actor
 from kpi.errors import Code, Invalid, NotFound, Problem
 
 

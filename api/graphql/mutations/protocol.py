@@ -11,7 +11,8 @@ from api.graphql.mutations.experiment import MdeInput
 from api.graphql.mutations.lifecycle import actor
 from api.graphql.nodes import local_id
 from api.graphql.types.protocol import Protocol
-from experiments import enums, protocols, terms
+from experiments import enums
+from experiments.planning import protocols, terms
 from kpi.errors import NotFound
 
 

@@ -3,7 +3,9 @@
 import strawberry
 
 from api.jobs.tables import Noun
-from experiments import enums, facts, health, launch, lifecycle, monitoring, verdict
+from experiments import enums
+from experiments.inference import facts, health, monitoring, verdict
+from experiments.life import launch, lifecycle
 
 strawberry.enum(Noun, name="RowNoun", description="What the rows of a batch or a file are.")
 strawberry.enum(enums.Kind, name="ExperimentKind", description="What an experiment changes.")

@@ -10,7 +10,8 @@ from api.graphql.context import Info
 from api.graphql.errors import UserError
 from api.graphql.mutations.experiment import PlannedKpiInput, kpi_choice
 from api.graphql.types.kpi import Kpi
-from experiments import design, draft, enums
+from experiments import enums
+from experiments.planning import design, draft
 from kpi import tables
 
 strawberry.enum(design.Gap, name="DesignGap", description="What is missing for an answer of a design.")

@@ -4,8 +4,8 @@ import strawberry
 from strawberry import Parent
 
 from api.graphql.types.finding import Variant
-from experiments import facts, findings, monitoring
-from experiments.health import CheckKind, HealthState
+from experiments.inference import facts, findings, monitoring
+from experiments.inference.health import CheckKind, HealthState
 
 
 @strawberry.type(description="A number behind a check or a verdict.")

@@ -9,7 +9,10 @@ from strawberry import Parent
 
 from api.graphql.context import Info
 from api.graphql.types.finding import LARGEST_LOG, Estimate, Interval, Variant
-from experiments import enums, evidence, findings, plan, tables
+from experiments import enums, tables
+from experiments.inference import findings
+from experiments.planning import plan
+from experiments.programme import evidence
 from stats.results import Interval as StatsInterval
 from stats.results import Reason
 

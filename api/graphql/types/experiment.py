@@ -15,9 +15,12 @@ from api.graphql.types.kpi import Kpi
 from api.graphql.types.learning import LearningConnection, learnings_of
 from api.graphql.types.protocol import PlannedProtocol
 from api.graphql.types.story import Amendment, Decision, ExperimentStep, PublishedLook
-from experiments import analysis, enums, launch, lifecycle, plan, tables, verdict
-from experiments import heterogeneity as segments
-from experiments import plan as plans
+from experiments import enums, tables
+from experiments.inference import analysis, verdict
+from experiments.inference import heterogeneity as segments
+from experiments.life import launch, lifecycle
+from experiments.planning import plan
+from experiments.planning import plan as plans
 from kpi import tables as kpi_tables
 from kpi.enums import Unit
 

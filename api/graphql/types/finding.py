@@ -9,11 +9,11 @@ from strawberry.scalars import JSON
 
 from api.graphql.context import Info
 from api.graphql.types.kpi import Kpi
-from experiments import findings, heterogeneity
 from experiments.enums import Role
-from experiments.findings import number
-from experiments.looks import Course
-from experiments.looks import Look as PlannedLook
+from experiments.inference import findings, heterogeneity
+from experiments.inference.findings import number
+from experiments.inference.looks import Course
+from experiments.inference.looks import Look as PlannedLook
 from kpi import tables
 from kpi.kinds.shape import Scale
 from stats.results import Interval as StatsInterval

@@ -8,8 +8,8 @@ from api.database import driver
 from api.graphql.context import Info
 from api.graphql.nodes import bad_input
 from api.graphql.types.finding import Interval
-from experiments import library, programme
-from experiments.programme import DAY, LONGEST
+from experiments.programme import library, programme
+from experiments.programme.programme import DAY, LONGEST
 
 
 @strawberry.type(description="How many of how many.")

@@ -9,7 +9,8 @@ from strawberry import Parent
 from api.graphql.context import Info
 from api.graphql.nodes import Node, PageInfo
 from api.graphql.types.kpi import Kpi
-from experiments import enums, plan, tables, terms
+from experiments import enums, tables
+from experiments.planning import plan, terms
 from kpi import tables as kpi_tables
 
 strawberry.enum(terms.PlanField, name="PlanField", description="A field of a plan that a protocol may fix.")

@@ -8,8 +8,8 @@ from strawberry import Parent
 
 from api.graphql.context import Info
 from api.graphql.nodes import Node, Page, PageInfo, bad_input, connection, opened, sealed
-from experiments import search
-from experiments.search import SearchField, SearchKind
+from experiments.programme import search
+from experiments.programme.search import SearchField, SearchKind
 
 strawberry.enum(SearchKind, description="What is searched.")
 strawberry.enum(SearchField, description="A field in which words are searched for.")

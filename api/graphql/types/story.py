@@ -6,8 +6,9 @@ import strawberry
 from strawberry import Parent
 from strawberry.scalars import JSON
 
-from experiments import enums, lifecycle, tables
-from experiments.verdict import Rule, VerdictState
+from experiments import enums, tables
+from experiments.inference.verdict import Rule, VerdictState
+from experiments.life import lifecycle
 
 
 @strawberry.type(description="A move that somebody made in the life of an experiment.")

@@ -1,0 +1,97 @@
+"""A unit's covariate in SQL: what is known of it before its exposure, and the sums that adjust a KPI for it.
+
+Fixed before exposure, so that no variant can have a part in it; that is all an adjustment needs to be right. How much
+the covariate explains only decides how much it helps.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from experiments.inference.cohorts import decode
+from experiments.planning.plan import Covariate, PlannedKpi
+from kpi.kinds.moments import Number
+
+LARGEST = 1e12
+"""An attribute of a greater size is no number to reckon with: it counts as missing."""
+NUMERIC = r"^[+-]?[0-9]{1,15}(\.[0-9]{0,200})?([eE][+-]?[0-9]{1,2})?$"
+"""Text that Postgres can read as a number, whatever it is: a file's cells may all be text."""
+ATTRIBUTE = """, CASE
+    WHEN jsonb_typeof({json}) = 'number' THEN CASE WHEN abs({json}::numeric) <= {largest!r} THEN {json}::float8 END
+    WHEN {text} ~ '{numeric}' THEN CASE WHEN abs({text}::float8) <= {largest!r} THEN {text}::float8 END END AS x{id}"""
+"""Numbers first: to match a pattern costs more than all else."""
+BEFORE = ", x{id}"
+SUMS = """ARRAY[count(*), regr_avgx(k{id}, {x}) * count(*), regr_sxx(k{id}, {x}), regr_avgy(k{id}, {x}) * count(*),
+    regr_syy(k{id}, {x}), regr_sxy(k{id}, {x})] AS m{id}, count(*) - count(x{id}) AS missing_{id}"""
+"""As those of a KPI without a covariate, from one state that Postgres keeps for all five."""
+COLUMNS = ("mean_x", "m2_x", "c_xy", "missing")
+"""What is stored of a covariate beside the moments of its KPI."""
+UNKNOWN = "NULL::float8[], NULL::bigint"
+
+
+def adjusted(kpis: Sequence[PlannedKpi]) -> list[tuple[PlannedKpi, Covariate]]:
+    """The KPIs with a covariate."""
+    return [(kpi, kpi.covariate) for kpi in kpis if kpi.covariate is not None]
+
+
+def attributes(kpis: Sequence[PlannedKpi]) -> list[str]:
+    """The attributes that are covariates of KPIs, each once."""
+    named = (covariate.attribute for _, covariate in adjusted(kpis))
+    return list(dict.fromkeys(name for name in named if name is not None))
+
+
+def before(kpis: Sequence[PlannedKpi]) -> list[tuple[PlannedKpi, int]]:
+    """The KPIs that are their own covariates, over so many days before exposure."""
+    own = [(kpi, covariate.pre_exposure_days) for kpi, covariate in adjusted(kpis)]
+    return [(kpi, days) for kpi, days in own if days is not None]
+
+
+def longest(kpis: Sequence[PlannedKpi]) -> int:
+    """The days before exposure that KPIs read, 0 if none."""
+    return max((days for _, days in before(kpis)), default=0)
+
+
+def numbers(kpis: Sequence[PlannedKpi], events: Mapping[str, int]) -> dict[str, str]:
+    """SQL over an exposure and its unit's outcomes, from before it too: a column `x` for each of `before`."""
+    return {f"x{kpi.definition.id:d}": _number(kpi).before(events, days) for kpi, days in before(kpis)}
+
+
+def columns(kpis: Sequence[PlannedKpi], names: Sequence[str]) -> str:
+    """SQL of a column `x` for each KPI with a covariate, null where it is missing; `names` are the first argument."""
+    return "".join(_column(kpi.definition.id, covariate, names) for kpi, covariate in adjusted(kpis))
+
+
+def sums(planned: PlannedKpi) -> str:
+    """SQL of what `pooled` adds up of a KPI and its covariate, and of the units without one."""
+    unknown = 0.0 if planned.covariate is None else float(planned.covariate.when_missing)
+    return SUMS.format(id=planned.definition.id, x=f"coalesce(x{planned.definition.id:d}, {unknown!r})")
+
+
+def missing(planned: PlannedKpi) -> str:
+    """SQL of the units without a covariate in several cells."""
+    return f"sum(missing_{planned.definition.id:d}) AS missing_{planned.definition.id:d}"
+
+
+def row(planned: PlannedKpi) -> str:
+    """SQL of the sums that a covariate is part of, from a table `g`, and of the units without one."""
+    return (
+        UNKNOWN if planned.covariate is None else f"g.m{planned.definition.id:d}, g.missing_{planned.definition.id:d}"
+    )
+
+
+def _column(definition_id: int, covariate: Covariate, names: Sequence[str]) -> str:
+    if covariate.attribute is None:
+        return BEFORE.format(id=definition_id)
+    name = f"($1::text[])[{len(names) - names[::-1].index(covariate.attribute)}]"
+    return ATTRIBUTE.format(
+        json=f"(e.attributes -> {name})",
+        text=f"(e.attributes ->> {name})",
+        numeric=NUMERIC,
+        largest=LARGEST,
+        id=definition_id,
+    )
+
+
+def _number(planned: PlannedKpi) -> Number:
+    kind = decode(planned)
+    if not isinstance(kind, Number):
+        raise ValueError("only a KPI with one number a unit has one before exposure")
+    return kind

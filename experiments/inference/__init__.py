@@ -1,0 +1,1 @@
+"""From aggregates to what may be concluded: arrays, looks, findings, the verdict."""

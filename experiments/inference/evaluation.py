@@ -1,0 +1,87 @@
+"""From the sealed plan and the aggregates to findings: a pure function, the same answer for the same inputs.
+
+Everything is computed at every snapshot (midnight) in one pass of arrays for all questions of a kind; a finding then
+reads one snapshot of them.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from experiments.enums import Policy
+from experiments.inference.cohorts import DECIDING, EVERYBODY, Aggregates
+from experiments.inference.findings import Finding, Ratio, SampleRatio, number
+from experiments.inference.reading import Calendar, Moment, Reading
+from experiments.planning.plan import Plan
+from kpi.kinds.shape import Floats
+from stats import discovery, srm
+from stats.multiplicity import benjamini_hochberg, holm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """All that can be concluded: findings for everybody, findings by segment, and the sample ratio."""
+
+    findings: tuple[Finding, ...]
+    segment_findings: tuple[Finding, ...]
+    sample_ratio: SampleRatio
+
+
+def evaluate(plan: Plan, aggregates: Aggregates, calendar: Calendar) -> Evaluation:
+    """Evaluate the plan at the aggregates' moment."""
+    moment = Moment.of(plan, aggregates, calendar)
+    readings = [Reading.of(moment, block) for block in aggregates.blocks]
+    found = [
+        finding
+        for reading, adjusted in zip(readings, _adjusted(plan.policy, readings), strict=True)
+        for finding in reading.findings(adjusted)
+    ]
+    order = {planned.kpi: place for place, planned in enumerate(plan.kpis)}
+    found.sort(key=lambda finding: (finding.segment, order[finding.kpi]))  # variants are in the plan's order already
+    return Evaluation(
+        findings=tuple(finding for finding in found if finding.segment == EVERYBODY),
+        segment_findings=tuple(finding for finding in found if finding.segment != EVERYBODY),
+        sample_ratio=sample_ratio(plan, aggregates),
+    )
+
+
+def sample_ratio(plan: Plan, aggregates: Aggregates) -> SampleRatio:
+    """Are the variants' units in the promised proportion? Judged day by day, so that looking daily is allowed."""
+    counts = aggregates.entered[EVERYBODY]
+    weights = np.array([variant.weight for variant in plan.variants])
+    total, shares = counts.sum(), weights / weights.sum()
+    statistic, p_value = srm.chi_square(counts.sum(axis=-1), weights)
+    concentration = srm.concentration_for(plan.planned_units or 0)
+    _, running = srm.sequential(counts.T, weights, concentration=concentration)
+    return SampleRatio(
+        statistic=number(statistic),
+        p_value=number(p_value),
+        sequential_p_value=number(running[-1]) if total else None,
+        arms=tuple(
+            Ratio(variant=variant, observed=int(count), expected=float(total * share))
+            for variant, count, share in zip(plan.variants, counts.sum(axis=-1), shares, strict=True)
+        ),
+    )
+
+
+def _adjusted(policy: Policy, readings: Sequence[Reading]) -> Iterator[Floats]:
+    """The p-values of each reading, adjusted over each family: what decides, what informs, and the segments.
+
+    Whatever decides is held to alpha for any false yes. What informs is held to a share alpha of false ones among all
+    yeses: by Benjamini & Hochberg's rule for the one look of a fixed plan, and by e-BH for evidence read on any day.
+    """
+    p_values = np.concatenate([reading.read.p_value.ravel() for reading in readings])
+    log_e = np.concatenate([reading.read.log_e.ravel() for reading in readings])
+    families = np.array([family for reading in readings for family in reading.families])
+    adjusted = np.empty(p_values.shape)
+    for family in set(families.tolist()):
+        own = families == family
+        if family == DECIDING:
+            adjusted[own] = holm(p_values[own])
+        elif policy is Policy.FIXED:
+            adjusted[own] = benjamini_hochberg(p_values[own])
+        else:
+            adjusted[own] = discovery.adjusted(log_e[own])
+    ends = np.cumsum([reading.at.size for reading in readings])
+    return iter(np.split(adjusted, ends[:-1]))

@@ -1,0 +1,318 @@
+"""A block of questions read: its group-sequential tests, the days they are read at, and its findings.
+
+Lists have an entry for each finding: question by question, and in each variant by variant.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from itertools import product
+
+import numpy as np
+
+from experiments.enums import Policy, Role
+from experiments.inference import adjustment, looks
+from experiments.inference.cohorts import Aggregates, Block, Question
+from experiments.inference.curves import curves
+from experiments.inference.daily import Daily, Read, arms_at
+from experiments.inference.findings import (
+    Adjustment,
+    AlwaysValidTest,
+    Arm,
+    BaselineTest,
+    Curves,
+    Finding,
+    Series,
+    fixed_tests,
+    intervals,
+    numbers,
+)
+from experiments.inference.futility import Futility, futility
+from experiments.inference.looks import Course, Look, Span
+from experiments.planning.plan import Plan
+from kpi.kinds.shape import Floats, Ints
+from kpi.kinds.time_to_value import SurvivalSample
+from stats import baseline
+from stats.arrays import divide
+from stats.results import Interval, reason_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calendar:
+    """The days of the experiment's life, and the last midnight its data reach (UTC days)."""
+
+    span: Span
+    through: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """When a plan is evaluated: the midnights up to then, and the ages (S, C) of the cohorts at each."""
+
+    plan: Plan
+    calendar: Calendar
+    snapshots: list[date]
+    ages: Ints
+
+    @classmethod
+    def of(cls, plan: Plan, aggregates: Aggregates, calendar: Calendar) -> "Moment":
+        """Before the first midnight the arrays have one day, on which nothing has been seen."""
+        snapshots = aggregates.snapshots(max(int(block.until.max()) for block in aggregates.blocks))
+        ages = aggregates.ages(snapshots or [aggregates.first])
+        return cls(plan=plan, calendar=calendar, snapshots=snapshots, ages=ages)
+
+    def place(self, on: date) -> int | None:
+        """The place of a day; None before the first and for a day yet to come. After the last nothing changes."""
+        if not self.snapshots or on < self.snapshots[0] or on > self.calendar.through:
+            return None
+        return min((on - self.snapshots[0]).days, len(self.snapshots) - 1)
+
+    def read_at(self, course: Course | None) -> int:
+        """The place of the day that a finding is read at: of the look that decided, or else the last."""
+        decided = course.last if course is not None and course.is_over else None
+        found = None if decided is None else self.place(decided.planned_on)
+        return max(len(self.snapshots) - 1, 0) if found is None else found
+
+    @property
+    def has_minimum(self) -> bool:
+        """Whether the days have passed before which nothing is decided."""
+        return (self.calendar.through - self.calendar.span.started_on).days >= self.plan.earliest_day
+
+    def looks(self, until: int) -> tuple[Look, ...]:
+        """The planned looks at a KPI whose window ends on this day."""
+        return looks.calendar(self.plan, self.calendar.span, until)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """All that there is to say of a block, but for what depends on other blocks."""
+
+    moment: Moment
+    block: Block
+    daily: Daily
+    read: Read
+    at: Ints  # (Q, W) the places of the snapshots that are read
+    courses: list[Course | None]
+    is_over: list[bool]  # whether the plan has no look left
+    ends_on: list[date]
+    censored: Floats  # (2, Q, W)
+    curves: list[Curves] | list[None]
+
+    @classmethod
+    def of(cls, moment: Moment, block: Block) -> "Reading":
+        """Read every question of the block."""
+        plan, asked = moment.plan, block.questions
+        alpha = np.array([plan.alpha_each if one.role is Role.PRIMARY else plan.alpha for one in asked])
+        information = np.array([one.planned.information or np.nan for one in asked])
+        sample = adjustment.read(block, moment.ages)
+        daily = Daily.of(sample, alpha[:, np.newaxis, np.newaxis], information[:, np.newaxis, np.newaxis])
+        planned = {until: moment.looks(until) for until in set(block.until.tolist())}
+        calendars = [planned[until] for until in block.until.tolist() for _ in plan.variants[1:]]
+        courses = _courses(moment, block, daily, calendars)
+        at = np.array([moment.read_at(course) for course in courses]).reshape(len(asked), -1)
+        return cls(
+            moment=moment,
+            block=block,
+            daily=daily,
+            read=Read.of(plan.policy, daily, courses, at, alpha[:, np.newaxis]),
+            at=at,
+            courses=courses,
+            is_over=[
+                (course is not None and course.is_over) or own[-1].planned_on <= moment.calendar.through
+                for course, own in zip(courses, calendars, strict=True)
+            ],
+            ends_on=[own[-1].planned_on for own in calendars],
+            censored=sample.censored[arms_at(at)],
+            curves=curves(sample, at, 1 - alpha[:, np.newaxis])
+            if isinstance(sample, SurvivalSample) and moment.snapshots
+            else [None] * at.size,
+        )
+
+    @property
+    def families(self) -> list[str]:
+        """The family of each finding."""
+        return [question.family for question in self.block.questions for _ in range(self.at.shape[-1])]
+
+    def findings(self, adjusted: Floats) -> list[Finding]:
+        """The findings, with their p-values adjusted for those of all blocks."""
+        plan, read = self.moment.plan, self.read
+        read_on = self.moment.snapshots and [self.moment.snapshots[at] for at in self.at.ravel().tolist()]
+        control, treatment = self._arms()
+        difference, lifts = numbers(read.fixed.difference.ravel()), read.lifts()
+        standard_error = numbers(np.sqrt(read.fixed.variance).ravel())
+        lift, lift_interval = numbers(lifts.lift.ravel()), intervals(lifts.lower, lifts.upper, read.fixed.level)
+        interval = intervals(read.lower, read.upper, read.fixed.level)
+        p_value, adjusted_p_value = numbers(read.p_value.ravel()), numbers(adjusted.ravel())
+        reason = [reason_of(code) for code in read.fixed.reason.ravel().tolist()]
+        fixed, always_valid, baselines = fixed_tests(read.fixed), _always_valid_tests(read), self._baselines()
+        series, adjustments = self._series(), self._adjustments()
+        progress = numbers(self._progress().ravel())
+        return [
+            Finding(
+                kpi=question.planned.kpi,
+                kpi_name=question.planned.name,
+                role=question.role,
+                variant=variant,
+                segment=question.segment,
+                scale=self.block.kind.scale,
+                sign=question.planned.direction.sign,
+                policy=plan.policy,
+                method=read.fixed.method,
+                read_on=read_on[place] if read_on else None,
+                control=control[place],
+                treatment=treatment[place],
+                difference=difference[place],
+                standard_error=standard_error[place],
+                lift=lift[place],
+                interval=interval[place],
+                lift_interval=lift_interval[place],
+                p_value=p_value[place],
+                adjusted_p_value=adjusted_p_value[place],
+                is_significant=self._is_significant(place, adjusted_p_value[place]),
+                is_over=self.is_over[place],
+                margin=question.planned.margin,
+                reason=reason[place],
+                fixed=fixed[place],
+                always_valid=always_valid[place],
+                course=self.courses[place],
+                futility=self._futility(question, place, interval[place]),
+                progress=progress[place],
+                ends_on=self.ends_on[place],
+                baseline=baselines[place],
+                series=series[place],
+                curves=self.curves[place],
+                adjustment=adjustments[place],
+                is_premature=self.is_over[place] and not self.moment.has_minimum,
+            )
+            for place, (question, variant) in enumerate(product(self.block.questions, plan.variants[1:]))
+        ]
+
+    def _is_significant(self, place: int, adjusted: float | None) -> bool:
+        """By the group-sequential test where there is one; a fixed test has its one look at the end.
+
+        Neither it nor an always-valid one decides before the plan's minimum of days.
+        """
+        course, moment = self.courses[place], self.moment
+        if course is not None:
+            return course.has_crossed
+        may_decide = moment.has_minimum and (moment.plan.policy is not Policy.FIXED or self.is_over[place])
+        return may_decide and adjusted is not None and adjusted <= moment.plan.alpha
+
+    def _futility(self, question: Question, place: int, interval: Interval | None) -> Futility | None:
+        """Of deciding tests that go on."""
+        if question.role is not Role.PRIMARY or self.is_over[place]:
+            return None
+        plan = self.moment.plan
+        return futility(plan.policy, question.planned, plan.alpha_each, course=self.courses[place], interval=interval)
+
+    def _progress(self) -> Floats:
+        """The share of the planned information that there is: (Q, W)."""
+        planned = np.array([question.planned.information or np.nan for question in self.block.questions])
+        return divide(1.0, self.read.fixed.variance * planned[:, np.newaxis])
+
+    def _arms(self) -> tuple[list[Arm], list[Arm]]:
+        """Controls and variants."""
+        entered = self.block.cohorts.entered.sum(axis=-1)
+        units = np.stack((np.broadcast_to(entered[:, :1], self.at.shape), entered[:, 1:]))
+        n, open_, censored, value, error = (
+            part.reshape(2, -1)
+            for part in (self.read.n, units - self.read.n, self.censored, self.read.value, np.sqrt(self.read.variance))
+        )
+        control, treatment = (
+            [
+                Arm(n=int(a), open=int(b), censored=int(c), value=d, standard_error=e)
+                for a, b, c, d, e in zip(*columns, strict=True)
+            ]
+            for columns in zip(
+                n.tolist(), open_.tolist(), censored.tolist(), numbers(value), numbers(error), strict=True
+            )
+        )
+        return control, treatment
+
+    def _baselines(self) -> list[BaselineTest | None]:
+        """Variants and controls against the baselines pinned in the plan."""
+        pinned = [question.planned.baseline for question in self.block.questions]
+        if not any(pinned) or not self.moment.snapshots:
+            return [None] * self.at.size
+        levels = [(one.value, one.standard_error) if one else (np.nan, np.nan) for one in pinned]
+        value, error = np.array(levels).T[..., np.newaxis]
+        tests = baseline.compare(
+            self.read.value,
+            self.read.variance,
+            baseline=value,
+            baseline_standard_error=error,
+            alpha=self.moment.plan.alpha,
+        )
+        (own, own_interval, own_p), (difference, interval, p_value) = (
+            (numbers(arm.difference.ravel()), intervals(arm.lower, arm.upper, arm.level), numbers(arm.p_value.ravel()))
+            for arm in (tests[0], tests[1])
+        )
+        return [
+            None
+            if one is None
+            else BaselineTest(
+                value=one.value,
+                standard_error=one.standard_error,
+                n=one.n,
+                version=one.version,
+                difference=difference[place],
+                interval=interval[place],
+                p_value=p_value[place],
+                control_difference=own[place],
+                control_interval=own_interval[place],
+                control_p_value=own_p[place],
+            )
+            for place, one in enumerate(one for one in pinned for _ in range(self.at.shape[-1]))
+        ]
+
+    def _adjustments(self) -> list[Adjustment | None]:
+        """What the covariates of the plan did."""
+        if self.read.adjusted is None:
+            return [None] * self.at.size
+        covariates = [question.planned.covariate for question in self.block.questions for _ in range(self.at.shape[-1])]
+        return self.read.adjusted.adjustments(covariates, self.read.fixed.variance)
+
+    def _series(self) -> list[Series]:
+        days, daily = self.moment.snapshots, self.daily
+        middle, half = daily.fixed.difference, daily.half_width
+        lines = (middle, daily.fixed.lower, daily.fixed.upper, middle - half, middle + half)
+        n = (daily.n[:, :1] + daily.n[:, 1:]).astype(np.int64)[..., : len(days)].reshape(self.at.size, -1)
+        columns = (numbers(line[..., : len(days)].reshape(self.at.size, -1)) for line in lines)
+        return [
+            Series(
+                on=days,
+                n=units,
+                difference=difference,
+                lower=lower,
+                upper=upper,
+                always_valid_lower=always_valid_lower,
+                always_valid_upper=always_valid_upper,
+            )
+            for units, difference, lower, upper, always_valid_lower, always_valid_upper in zip(
+                n.tolist(), *columns, strict=True
+            )
+        ]
+
+
+def _courses(moment: Moment, block: Block, daily: Daily, calendars: list[tuple[Look, ...]]) -> list[Course | None]:
+    """The group-sequential tests of the deciding KPIs."""
+    plan = moment.plan
+    asked = product(enumerate(block.questions), range(len(plan.variants) - 1))
+    found: list[Course | None] = []
+    for ((row, question), place), planned in zip(asked, calendars, strict=True):
+        if plan.policy is not Policy.GROUP_SEQUENTIAL or question.role is not Role.PRIMARY:
+            found.append(None)
+            continue
+        seen = [daily.seen(row, place, moment.place(look.planned_on)) for look in planned]
+        information = question.planned.information or 0.0
+        found.append(looks.course(planned, seen, planned_information=information, alpha=plan.alpha_each))
+    return found
+
+
+def _always_valid_tests(read: Read) -> list[AlwaysValidTest | None]:
+    middle, half = read.fixed.difference, read.half_width
+    limits = intervals(middle - half, middle + half, read.fixed.level)
+    p_values, log_e_values = read.running_p.ravel().tolist(), read.log_e.ravel().tolist()
+    return [
+        None if interval is None else AlwaysValidTest(p_value=p_value, log_e_value=log_e, interval=interval)
+        for p_value, log_e, interval in zip(p_values, log_e_values, limits, strict=True)
+    ]

@@ -1,0 +1,1 @@
+"""What is decided before anybody looks: drafts, plans, protocols, designs, and rehearsals of them."""

@@ -1,0 +1,1 @@
+"""What many experiments say together: evidence, learnings, search, figures."""
