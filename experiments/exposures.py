@@ -13,8 +13,8 @@ from typing import Annotated
 import asyncpg
 import msgspec
 
-from experiments import queries
-from kpi import queries as ledger
+from experiments import entrants
+from kpi import batches, storage
 from kpi.gate import NOBODY, Omission
 from kpi.ingest import Batch, Fault, Refusal, Refused, Report, Rows, check_text, check_time, parse_all
 
@@ -86,7 +86,7 @@ async def ingest(
 ) -> Report:
     """Take in exposures. Runs in the caller's transaction; one bad row never fails its neighbours."""
     parsed, refusals = parse_all(rows, ExposureRow, _check, now, lax=lax)
-    gate = await ledger.gate(connection, workspace_id, "exposures", without=without)
+    gate = await storage.gate(connection, workspace_id, "exposures", without=without)
     parsed = gate.admit(parsed, refusals)
     enrolments = await _enrolments(connection, workspace_id, {row.experiment for row in parsed.values()})
     entries: dict[int, Entry] = {}
@@ -100,7 +100,7 @@ async def ingest(
     accepted, duplicates = _split(entries, changed)
     report = Report(accepted=accepted, duplicates=duplicates, refusals=tuple(sorted(refusals, key=lambda r: r.index)))
     batch = Batch(
-        id=await ledger.next_ingest(connection),
+        id=await batches.next_ingest(connection),
         workspace_id=workspace_id,
         noun="exposures",
         touched=frozenset(experiment_id for experiment_id, _ in changed),
@@ -110,7 +110,7 @@ async def ingest(
         is_hidden=gate.secret is not None,
         keeps_refused=not (is_replay or gate.without.units),
     )
-    await ledger.record_ingest(connection, batch, report, gate.keepable(rows, report))
+    await batches.record_ingest(connection, batch, report, gate.keepable(rows, report))
     return report
 
 
@@ -128,7 +128,7 @@ def _check(row: ExposureRow, now: datetime) -> None:
 
 async def _enrolments(connection: asyncpg.Connection, workspace_id: int, keys: set[str]) -> dict[str, Enrolment]:
     found: dict[str, Enrolment] = {}
-    for row in await queries.enrolments(connection, workspace_id, keys):
+    for row in await entrants.enrolments(connection, workspace_id, keys):
         enrolment = Enrolment(
             experiment_id=row["id"],
             started_at=row["started_at"],
@@ -187,7 +187,7 @@ async def _late_crossings(
     if before is None:
         return []
     places = {(entry.experiment_id, entry.unit) for entry in entries.values()}
-    closed = await queries.closed_units(connection, places, before)
+    closed = await entrants.closed_units(connection, places, before)
     late = [
         index
         for index, entry in entries.items()
@@ -205,7 +205,7 @@ async def _store(connection: asyncpg.Connection, entries: Iterable[Entry]) -> di
         place = (entry.experiment_id, entry.unit)
         folded[place] = folded[place].fold(entry) if place in folded else entry
     # Sorted, so that two batches that share units wait for each other in one order instead of locking up.
-    return await queries.fold_exposures(connection, _columns([folded[place] for place in sorted(folded)]))
+    return await entrants.fold_exposures(connection, _columns([folded[place] for place in sorted(folded)]))
 
 
 def _columns(entries: list[Entry]) -> list[list[object]]:

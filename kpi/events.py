@@ -14,7 +14,7 @@ import asyncpg
 import numpy as np
 from numpy.typing import NDArray
 
-from kpi import queries
+from kpi import batches, storage
 from kpi.columns import EPOCH, MICROSECOND
 from kpi.gate import NOBODY, Omission
 from kpi.ingest import Batch, Fault, Refusal, Report, Rows
@@ -42,12 +42,12 @@ async def ingest(
 ) -> Report:
     """Take in outcomes. Runs in the caller's transaction; one bad row never fails its neighbours."""
     outcomes, refusals = read(rows, now, lax=lax)
-    gate = await queries.gate(connection, workspace_id, "outcomes", without=without)
+    gate = await storage.gate(connection, workspace_id, "outcomes", without=without)
     outcomes = outcomes.admitted(gate, refusals)
     known = await _event_numbers(connection, workspace_id, set(outcomes.events))
     outcomes = _named(outcomes, known, refusals)
     numbers = np.array([known[event] for event in outcomes.events], np.int64)
-    batch = await queries.next_ingest(connection)
+    batch = await batches.next_ingest(connection)
     fresh = await _store(connection, outcomes, numbers, workspace_id=workspace_id, batch=batch)
     report = Report(
         accepted=tuple(outcomes.places[fresh].tolist()),
@@ -65,7 +65,7 @@ async def ingest(
         is_hidden=gate.secret is not None,
         keeps_refused=not (is_replay or gate.without.units),
     )
-    await queries.record_ingest(connection, ledger, report, gate.keepable(rows, report))
+    await batches.record_ingest(connection, ledger, report, gate.keepable(rows, report))
     return report
 
 
@@ -109,13 +109,13 @@ def _earliest(times: NDArray[np.int64]) -> datetime | None:
 
 
 async def _event_numbers(connection: asyncpg.Connection, workspace_id: int, names: set[str]) -> dict[str, int]:
-    known = await queries.event_numbers(connection, workspace_id, names)
+    known = await storage.event_numbers(connection, workspace_id, names)
     unknown = sorted(names - known.keys())
     if not unknown:
         return known
-    room = EVENT_NAMES - await queries.count_events(connection, workspace_id)
-    await queries.add_events(connection, workspace_id, unknown[: max(room, 0)])
-    return await queries.event_numbers(connection, workspace_id, names)
+    room = EVENT_NAMES - await storage.count_events(connection, workspace_id)
+    await storage.add_events(connection, workspace_id, unknown[: max(room, 0)])
+    return await storage.event_numbers(connection, workspace_id, names)
 
 
 def _named(outcomes: Outcomes, known: Collection[str], refusals: list[Refusal]) -> Outcomes:
@@ -138,13 +138,13 @@ async def _store(
     """
     ids = outcome_ids(workspace_id, numbers.tolist(), outcomes)
     pending = _first_of_each(ids)
-    if await queries.known_outcomes(connection, ids[pending[:1]].tobytes()):  # a batch that comes again shows at once
+    if await storage.known_outcomes(connection, ids[pending[:1]].tobytes()):  # a batch that comes again shows at once
         pending = await _unknown(connection, ids, pending)
     while pending.size:
         rows = packed(outcomes.at(pending), ids[pending], numbers[pending], workspace_id=workspace_id, batch=batch)
         try:
             async with connection.transaction():
-                await queries.copy_outcomes(connection, rows)
+                await storage.copy_outcomes(connection, rows)
             break
         except asyncpg.UniqueViolationError:
             pending = await _unknown(connection, ids, pending)
@@ -156,7 +156,7 @@ async def _store(
 async def _unknown(connection: asyncpg.Connection, ids: NDArray[np.void], pending: Indexes) -> Indexes:
     """Those of which the id is not stored."""
     asked = ids[pending]
-    known = set(np.frombuffer(await queries.known_outcomes(connection, asked.tobytes()), ID).tolist())
+    known = set(np.frombuffer(await storage.known_outcomes(connection, asked.tobytes()), ID).tolist())
     return pending[[identity not in known for identity in asked.tolist()]]
 
 

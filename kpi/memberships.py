@@ -11,7 +11,7 @@ from typing import Annotated
 import asyncpg
 import msgspec
 
-from kpi import queries
+from kpi import batches, storage
 from kpi.gate import NOBODY, Omission
 from kpi.ingest import Batch, Fault, Refusal, Report, Rows, check_text, check_time, parse_all
 
@@ -40,10 +40,10 @@ async def ingest(
 ) -> Report:
     """Take in memberships. Runs in the caller's transaction; one bad row never fails its neighbours."""
     parsed, refusals = parse_all(rows, MembershipRow, _check, now, lax=lax)
-    gate = await queries.gate(connection, workspace_id, "memberships", without=without)
+    gate = await storage.gate(connection, workspace_id, "memberships", without=without)
     parsed = gate.admit(parsed, refusals)
-    await queries.lock_memberships(connection, workspace_id)
-    known = await queries.known_memberships(connection, workspace_id, _keys(parsed.values()))
+    await storage.lock_memberships(connection, workspace_id)
+    known = await storage.known_memberships(connection, workspace_id, _keys(parsed.values()))
     accepted: list[int] = []
     duplicates: list[int] = []
     for index, row in parsed.items():
@@ -61,7 +61,7 @@ async def ingest(
         refusals=tuple(sorted(refusals, key=lambda refusal: refusal.index)),
     )
     batch = Batch(
-        id=await queries.next_ingest(connection),
+        id=await batches.next_ingest(connection),
         workspace_id=workspace_id,
         noun="memberships",
         touched=frozenset(),
@@ -71,7 +71,7 @@ async def ingest(
         keeps_refused=not (is_replay or gate.without.units),
     )
     await _store(connection, batch, [parsed[index] for index in accepted])
-    await queries.record_ingest(connection, batch, report, gate.keepable(rows, report))
+    await batches.record_ingest(connection, batch, report, gate.keepable(rows, report))
     return report
 
 
@@ -94,5 +94,5 @@ def _contradiction(index: int, row: MembershipRow, account: str | None) -> Refus
 async def _store(connection: asyncpg.Connection, batch: Batch, rows: list[MembershipRow]) -> None:
     if rows:
         records = [(batch.workspace_id, row.member, row.since_at, row.account, batch.id) for row in rows]
-        await queries.copy_memberships(connection, records)
-        await queries.end_memberships(connection, batch.workspace_id, {row.member for row in rows}, batch.id)
+        await storage.copy_memberships(connection, records)
+        await storage.end_memberships(connection, batch.workspace_id, {row.member for row in rows}, batch.id)

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from kpi import queries
+from kpi import queries, storage
 from kpi.errors import Code, Invalid, Problem
 from kpi.gate import SECRET_BYTES
 from kpi.tables import Workspace
@@ -31,7 +31,7 @@ async def update(session: AsyncSession, *, workspace_id: int, given: Mapping[str
     hashes = given.get("hashes_units", workspace.hashes_units)
     if hashes is None:
         problems.append(_problem(Code.BAD_USER_INPUT, "hashesUnits is true or false.", "hashesUnits"))
-    elif hashes != workspace.hashes_units and await queries.has_batches(session, workspace_id):
+    elif hashes != workspace.hashes_units and await storage.has_batches(session, workspace_id):
         sentence = "Rows have come in already: how units are stored is settled before the first of them."
         problems.append(_problem(Code.WRONG_STATE, sentence, "hashesUnits"))
     second = given.get("needs_second_person", workspace.needs_second_person)

@@ -30,11 +30,16 @@ WITH_STATEMENTS = {
     "experiments/aggregation/aggregates.py": "the three tables that analysis reads",
     "experiments/aggregation/derivation.py": "what fills the three tables",
     "experiments/aggregation/lateness.py": "which days late rows belong to",
+    "experiments/aggregation/given.py": "aggregates that were handed in",
+    "experiments/aggregation/exports.py": "rows that are read out",
+    "experiments/entrants.py": "who entered, and how long that is kept",
+    "experiments/queries.py": "experiments and their refreshes",
     "experiments/programme/library.py": "what a programme remembers",
-    "experiments/queries.py": "the statements of the package",
     "experiments/programme/search.py": "finding words in hypotheses, experiments and learnings",
     "experiments/life/story.py": "what people did to experiments",
-    "kpi/queries.py": "the statements of the package",
+    "kpi/batches.py": "what became of each batch",
+    "kpi/queries.py": "what is registered",
+    "kpi/storage.py": "raw rows, and how long they are kept",
 }
 """Where statements may stand, beside `kpi/kinds/` (what a kind adds up) and `migrations/`, and why."""
 

@@ -27,7 +27,7 @@ from experiments.aggregation.covariates import COLUMNS
 from experiments.aggregation.slices import EVERYTHING
 from experiments.planning import plan as plans
 from experiments.planning.plan import Plan
-from kpi.queries import pending_ingests
+from kpi.batches import pending_ingests
 
 app = typer.Typer(add_completion=False)
 

@@ -36,8 +36,8 @@ from api.jobs.worker import FAULTS
 from api.pipeline import stored
 from experiments import exposures
 from kpi import events, memberships
+from kpi.batches import KEPT_REJECTIONS
 from kpi.ingest import Refusal, Report
-from kpi.queries import KEPT_REJECTIONS
 
 log = logging.getLogger("truelift.ingest")
 INGEST: dict[str, Callable[..., Awaitable[Report]]] = {

@@ -30,6 +30,7 @@ from experiments.tables import (
     StatusChange,
     Step,
 )
+from kpi import batches
 from kpi import queries as kpi_queries
 from kpi.tables import Baseline, Definition, Hypothesis, Kpi, Rejection
 
@@ -55,7 +56,7 @@ class Loaders:
             lambda session, ids: spool.jobs_by_id(session, workspace_id, ids)
         )
         self.rejections: DataLoader[int, Rejection | None] = self._loader(
-            lambda session, ids: kpi_queries.rejections_by_id(session, workspace_id, ids)
+            lambda session, ids: batches.rejections_by_id(session, workspace_id, ids)
         )
         self.learnings: DataLoader[int, Learning | None] = self._loader(
             lambda session, ids: library.learnings_by_id(session, workspace_id, ids)

@@ -21,7 +21,7 @@ from experiments.aggregation import aggregates
 from experiments.aggregation.slices import EVERYTHING, Changes, changes
 from experiments.life import publishing
 from experiments.planning import plan as plans
-from kpi import queries as ledger
+from kpi import batches
 from kpi.enums import Unit
 
 log = logging.getLogger("truelift.refresh")
@@ -53,7 +53,7 @@ async def refresh_due(database: Database) -> list[int]:
     holds up nobody else's. What is news to one that rests stays pending.
     """
     async with database.raw() as connection:
-        pending = await ledger.pending_ingests(connection, BATCHES)
+        pending = await batches.pending_ingests(connection, BATCHES)
         now = await queries.clock(connection)  # after the changes: none of them is of a day that was not over by then
         midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         found = await queries.behind(connection, {row["workspace_id"] for row in pending}, midnight)
@@ -67,7 +67,7 @@ async def refresh_due(database: Database) -> list[int]:
     kept = {entry["id"] for row in resting for entry in pending if news(row, [entry], midnight) != Changes()}
     if settled := [entry["id"] for entry in pending if entry["id"] not in kept]:
         async with database.raw() as connection:
-            await ledger.settle_ingests(connection, settled)
+            await batches.settle_ingests(connection, settled)
     return [one.experiment_id for one in due]
 
 
@@ -94,7 +94,7 @@ async def refresh(database: Database, due: Due) -> None:
 async def forget_rejections(database: Database) -> None:
     """Drop rejected rows that were kept long enough."""
     async with database.raw() as connection:
-        await ledger.drop_rejections(connection, datetime.now(UTC) - REJECTIONS_KEPT)
+        await batches.drop_rejections(connection, datetime.now(UTC) - REJECTIONS_KEPT)
 
 
 async def _attempt(database: Database, due: Due, permits: asyncio.Semaphore) -> None:

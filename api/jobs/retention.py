@@ -7,7 +7,7 @@ import asyncpg
 
 from api.database import Database
 from experiments.aggregation import floor
-from kpi import queries as rows
+from kpi import storage
 
 log = logging.getLogger("truelift.retention")
 BATCHES = 20
@@ -18,7 +18,7 @@ async def drop_old_rows(database: Database) -> None:
     """Drop what is older than each workspace keeps. Safe to run twice, and beside another worker."""
     now = datetime.now(UTC)
     async with database.raw() as connection:
-        found = await rows.workspaces_to_clear(connection, now.date())
+        found = await storage.workspaces_to_clear(connection, now.date())
     for row in found:
         await clear(database, workspace_id=row["id"], retention_days=row["retention_days"], now=now)
 

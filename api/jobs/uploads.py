@@ -24,8 +24,9 @@ from api.jobs.errors import Gone
 from api.jobs.tables import Job, JobState, Noun
 from api.pipeline import read_ahead
 from kpi import ingest
+from kpi.batches import next_ingest, record_ingest
 from kpi.ingest import Fault, Refusal, Report
-from kpi.queries import gate, hold_rows, next_ingest, record_ingest
+from kpi.storage import gate, hold_rows
 
 log = logging.getLogger("truelift.uploads")
 MOST_ATTEMPTS = 3

@@ -11,14 +11,14 @@ from datetime import UTC, date, datetime
 import asyncpg
 import numpy as np
 
-from experiments import queries
+from experiments.aggregation import given
 from experiments.aggregation.derivation import Derivation
 from experiments.aggregation.lateness import late_days
 from experiments.aggregation.slices import Changes, Piece, due, merged
 from experiments.inference.cohorts import Rows, Table, decode
 from experiments.planning.plan import Plan, PlannedKpi
 from kpi.enums import Unit
-from kpi.queries import event_numbers, frozen_before
+from kpi.storage import event_numbers, frozen_before
 
 MEMORY = "128MB"
 """What one sort or hash table of a refresh may take before it goes to disk."""
@@ -178,11 +178,11 @@ async def refresh(
     await connection.execute(f"SET LOCAL work_mem = '{MEMORY}'")
     last = await connection.fetchval("SELECT data_through FROM refreshes WHERE experiment_id = $1", experiment_id)
     now = now if last is None else max(now, last)  # of two workers' clocks, the one ahead counts
-    given_at = await queries.given_at(connection, experiment_id)
+    given_at = await given.given_at(connection, experiment_id)
     if given_at is None:
         await _derive(connection, experiment_id, workspace_id, plan, changes, last and _day(last), _day(now))
     else:
-        await queries.drop_given_after_stop(connection, experiment_id)
+        await given.drop_given_after_stop(connection, experiment_id)
     # What was handed in is else left as it is, and reaches as far as the last time somebody sent some.
     await connection.execute(RECORD, experiment_id, given_at or now, version)
     await connection.execute("SELECT pg_notify('truelift_refreshed', $1)", str(experiment_id))

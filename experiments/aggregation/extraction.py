@@ -11,9 +11,9 @@ from enum import StrEnum
 import asyncpg
 
 from experiments import queries
-from experiments.aggregation import covariates
+from experiments.aggregation import covariates, exports
 from experiments.planning import plan as plans
-from kpi import queries as rows
+from kpi import storage
 from kpi.errors import NotFound
 from kpi.events import first_id
 from kpi.gate import hidden
@@ -65,15 +65,15 @@ async def extract(connection: asyncpg.Connection, *, workspace_id: int, noun: No
     start, end = of.from_at or EVER, of.to_at or NEVER
     if noun is Noun.AGGREGATES:
         arguments: tuple[object, ...] = (workspace_id, experiment_id, start.date(), end.date())
-        return Extract(columns=AGGREGATES, statement=queries.EXPORT_AGGREGATES, arguments=arguments)
+        return Extract(columns=AGGREGATES, statement=exports.EXPORT_AGGREGATES, arguments=arguments)
     if noun is Noun.OUTCOMES:
         days = 0 if experiment_id is None else await _days_before(connection, experiment_id)
         arguments = (workspace_id, experiment_id, unit, start, end, first_id(start), first_id(end), days)
-        return Extract(columns=OUTCOMES, statement=queries.EXPORT_OUTCOMES, arguments=arguments)
-    names = await queries.attribute_names(connection, workspace_id, experiment_id)
+        return Extract(columns=OUTCOMES, statement=exports.EXPORT_OUTCOMES, arguments=arguments)
+    names = await exports.attribute_names(connection, workspace_id, experiment_id)
     return Extract(
         columns=EXPOSURES | dict.fromkeys((f"{ATTRIBUTE}{name}" for name in names), str),
-        statement=queries.export_exposures(len(names)),
+        statement=exports.export_exposures(len(names)),
         arguments=(workspace_id, experiment_id, unit, start, end, *names),
     )
 
@@ -109,14 +109,14 @@ async def _days_before(connection: asyncpg.Connection, experiment_id: int) -> in
 
 async def _names(connection: asyncpg.Connection, workspace_id: int, unit: str) -> list[str]:
     """A unit as its senders name it and as it is stored. Not by the gate: an export would keep it shut for long."""
-    secret = await rows.unit_secret(connection, workspace_id)
+    secret = await storage.unit_secret(connection, workspace_id)
     return [unit] if secret is None else [unit, hidden(secret, unit)]
 
 
 async def _experiment(connection: asyncpg.Connection, workspace_id: int, key: str | None) -> int | None:
     if key is None:
         return None
-    found = await queries.experiment_number(connection, workspace_id, key)
+    found = await exports.experiment_number(connection, workspace_id, key)
     if found is None:
         raise NotFound
     return found

@@ -13,12 +13,12 @@ from uuid import UUID
 
 import asyncpg
 
-from experiments import queries
+from experiments import entrants
 from experiments.aggregation import covariates
 from experiments.aggregation.slices import DAY, EVER
 from experiments.inference.cohorts import decode
 from experiments.planning import plan as plans
-from kpi import queries as rows
+from kpi import storage
 from kpi.events import first_id, time_of
 from kpi.gate import midnight
 
@@ -82,24 +82,24 @@ async def raise_floor(connection: asyncpg.Connection, *, workspace_id: int, rete
     # Rows that come in are made to wait only when all else is as it should be; who waited looks again.
     if await _next(connection, workspace_id, retention_days, now) is None:
         return False
-    await rows.lock_rows(connection, workspace_id, seconds=LOCK_SECONDS)
+    await storage.lock_rows(connection, workspace_id, seconds=LOCK_SECONDS)
     risen = await _next(connection, workspace_id, retention_days, now)
     if risen is None:
         return False
-    await rows.raise_floor(connection, workspace_id, risen.frozen_before, risen.refused_before)
+    await storage.raise_floor(connection, workspace_id, risen.frozen_before, risen.refused_before)
     return True
 
 
 async def _next(connection: asyncpg.Connection, workspace_id: int, retention_days: int, now: datetime) -> Floor | None:
     """The next floor; None where it would not be higher, or the aggregates lack something below it or are at work."""
-    holders = [_holder(row, now) for row in await queries.started_in(connection, workspace_id)]
+    holders = [_holder(row, now) for row in await entrants.started_in(connection, workspace_id)]
     risen = floor(retention_days, now.astimezone(UTC).date(), holders)
-    last = await rows.frozen_before(connection, workspace_id)
+    last = await storage.frozen_before(connection, workspace_id)
     is_higher = risen.frozen_before > (last or EVER)
-    is_unsettled = await queries.is_unsettled(
+    is_unsettled = await entrants.is_unsettled(
         connection, workspace_id, risen.frozen_before, midnight(risen.refused_before)
     )
-    if not is_higher or is_unsettled or not await queries.lock_refreshes(connection, workspace_id):
+    if not is_higher or is_unsettled or not await entrants.lock_refreshes(connection, workspace_id):
         return None
     return risen
 
@@ -109,28 +109,28 @@ async def drop_rows(connection: asyncpg.Connection, *, workspace_id: int) -> boo
 
     The exposures of an experiment that still takes units in stay: they are how a unit that comes back is known.
     """
-    row = await rows.lock_clearing(connection, workspace_id)
+    row = await storage.lock_clearing(connection, workspace_id)
     end = midnight(row["frozen_before"]) if row else None
     if row is None or end is None or (row["dropped_before"] is not None and row["dropped_before"] >= end):
         return False
-    if await queries.drop_exposures(connection, workspace_id, end, BATCH):
+    if await entrants.drop_exposures(connection, workspace_id, end, BATCH):
         return True
     end = min(end, await _needed_from(connection, workspace_id, row["frozen_before"]))
     if row["dropped_before"] is not None and row["dropped_before"] >= end:
         return False
     first = first_id(row["dropped_before"]) if row["dropped_before"] else UUID(int=0)
-    until = await rows.nth_outcome(connection, workspace_id, first, first_id(end), BATCH)
-    await rows.drop_outcomes(connection, workspace_id, first, until or first_id(end))
+    until = await storage.nth_outcome(connection, workspace_id, first, first_id(end), BATCH)
+    await storage.drop_outcomes(connection, workspace_id, first, until or first_id(end))
     # Of rows at one millisecond some may be left; they are dropped with the next batch.
     reached = end if until is None else max(time_of(until), row["dropped_before"] or time_of(until))
-    await rows.note_dropped(connection, workspace_id, reached)
+    await storage.note_dropped(connection, workspace_id, reached)
     return until is not None
 
 
 async def _needed_from(connection: asyncpg.Connection, workspace_id: int, frozen_before: date) -> datetime:
     """When the first outcomes happened that covariates of days still to be derived may read."""
     found = NEVER
-    for row in await queries.started_in(connection, workspace_id):
+    for row in await entrants.started_in(connection, workspace_id):
         days = covariates.longest(plans.from_document(row["plan"]).kpis)
         first = max(frozen_before, row["started_at"].astimezone(UTC).date())
         frozen_on = _day(row["frozen_at"])

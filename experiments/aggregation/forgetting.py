@@ -7,8 +7,8 @@ from datetime import datetime
 import asyncpg
 import msgspec
 
-from experiments import queries
-from kpi import queries as rows
+from experiments import entrants
+from kpi import batches, storage
 
 LOCK_SECONDS = 20
 """How long a forgetting waits for rows that are just being taken in, and they for it."""
@@ -32,21 +32,21 @@ async def forget(connection: asyncpg.Connection, *, workspace_id: int, unit: str
     come in just now are waited for. Raises LockNotAvailableError when that takes too long.
     """
     names = await stop_rows(connection, workspace_id, unit)
-    days = await queries.days_of_accounts(connection, workspace_id, names)
-    exposures = await queries.forget_exposures(connection, workspace_id, names)
+    days = await entrants.days_of_accounts(connection, workspace_id, names)
+    exposures = await entrants.forget_exposures(connection, workspace_id, names)
     days += exposures
-    outcomes = await rows.forget_outcomes(connection, workspace_id, names)
-    memberships = await rows.forget_memberships(connection, workspace_id, names)
-    rejections = await rows.forget_rejections(connection, workspace_id, [_mention(name) for name in names])
+    outcomes = await storage.forget_outcomes(connection, workspace_id, names)
+    memberships = await storage.forget_memberships(connection, workspace_id, names)
+    rejections = await batches.forget_rejections(connection, workspace_id, [_mention(name) for name in names])
     if days:
-        await queries.note_forgotten(connection, workspace_id, days, now)
+        await entrants.note_forgotten(connection, workspace_id, days, now)
     return Forgotten(outcomes=outcomes, exposures=len(exposures), memberships=memberships, rejections=rejections)
 
 
 async def stop_rows(connection: asyncpg.Connection, workspace_id: int, unit: str) -> list[str]:
     """Let no row of the workspace come in or go until the transaction ends; returns the names a unit may go by."""
-    await rows.lock_rows(connection, workspace_id, seconds=LOCK_SECONDS)
-    gate = await rows.gate(connection, workspace_id, "exposures")
+    await storage.lock_rows(connection, workspace_id, seconds=LOCK_SECONDS)
+    gate = await storage.gate(connection, workspace_id, "exposures")
     return sorted({unit, gate.unit(unit)})
 
 

@@ -11,12 +11,13 @@ from typing import Any
 
 import asyncpg
 
-from experiments import queries
+from experiments.aggregation import given
 from experiments.aggregation.cells import AggregateRow, Place, Sheet, Taker, Value
 from experiments.inference.cohorts import EVERYBODY
 from experiments.planning import plan as plans
+from kpi.batches import next_ingest, record_ingest
 from kpi.ingest import Batch, Fault, Refused, Report, Rows, check_text, parse_all
-from kpi.queries import gate, next_ingest, record_ingest
+from kpi.storage import gate
 
 MOMENT = timedelta(microseconds=1)
 Takers = dict[str, Taker | Refused]
@@ -42,7 +43,7 @@ async def ingest(
             said[index] = _taker(row.experiment, takers).cell(row)
         except Refused as refused:
             refusals.append(refused.at(index))
-    sheet = Sheet(await queries.cells(connection, {place[0] for place, _ in said.values()}))
+    sheet = Sheet(await given.cells(connection, {place[0] for place, _ in said.values()}))
     accepted: list[int] = []
     duplicates: list[int] = []
     # How many entered before what they did, in whichever order a batch says it.
@@ -85,9 +86,9 @@ def _taker(key: str, takers: Takers) -> Taker:
 
 
 async def _takers(connection: asyncpg.Connection, workspace_id: int, keys: set[str], now: datetime) -> Takers:
-    found = await queries.lock_takers(connection, workspace_id, keys)
-    variants = await queries.variant_numbers(connection, [row["id"] for row in found])
-    segments = await queries.segment_names(connection, [row["id"] for row in found])
+    found = await given.lock_takers(connection, workspace_id, keys)
+    variants = await given.variant_numbers(connection, [row["id"] for row in found])
+    segments = await given.segment_names(connection, [row["id"] for row in found])
     return {row["key"]: _made(row, variants[row["id"]], segments[row["id"]], now) for row in found}
 
 
@@ -112,9 +113,9 @@ def _made(
 
 
 async def _store(connection: asyncpg.Connection, sheet: Sheet, told: set[int], now: datetime) -> None:
-    await queries.note_given(connection, sorted(told), now)
-    await queries.name_segments(connection, {cohort[:2] for cohort, _, _ in sheet.changed if cohort[1] != EVERYBODY})
-    await queries.write_cells(connection, sheet.changed)
+    await given.note_given(connection, sorted(told), now)
+    await given.name_segments(connection, {cohort[:2] for cohort, _, _ in sheet.changed if cohort[1] != EVERYBODY})
+    await given.write_cells(connection, sheet.changed)
 
 
 def _day(at: datetime) -> date:

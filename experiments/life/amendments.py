@@ -31,7 +31,7 @@ from experiments.planning.draft import (
 from experiments.planning.plan import Covariate, Plan, PlannedKpi
 from experiments.service import measures
 from experiments.tables import Amendment, Experiment
-from kpi.queries import hold_clearing
+from kpi.storage import hold_clearing
 
 TESTING = ("alpha", "power", "policy", "looks", "horizon_days", "minimum_days")
 """What the deciding tests rest on, beside the primary KPIs."""

@@ -22,8 +22,8 @@ from experiments.tables import Experiment, Step
 from kpi.errors import Code, Invalid, NotFound, Problem
 from kpi.gate import midnight
 from kpi.ingest import EARLIEST, SKEW
-from kpi.queries import hold_clearing, hold_floor
 from kpi.service import text_problems
+from kpi.storage import hold_clearing, hold_floor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

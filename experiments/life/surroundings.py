@@ -14,7 +14,8 @@ from experiments.planning.plan import Plan
 from experiments.tables import Experiment, Refresh
 from kpi.events import first_id
 from kpi.ingest import SKEW
-from kpi.queries import baselines_of, events_among, known_events
+from kpi.queries import baselines_of
+from kpi.storage import events_among, known_events
 
 ACCRUAL_DAYS = 28
 """Whole weeks, for days of the week differ."""

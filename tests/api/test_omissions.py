@@ -23,7 +23,7 @@ from api.jobs.uploads import take_in_uploads
 from api.settings import Settings
 from experiments.aggregation import forgetting
 from kpi import workspaces
-from kpi.queries import hold_rows
+from kpi.storage import hold_rows
 from kpi.tables import Workspace
 from tests.api import documents
 from tests.api.conftest import SECRET, Client, MakeKey

@@ -22,7 +22,7 @@ from api.database import Database, is_away
 from api.doors import bodies, ingest
 from api.jobs.worker import FAULTS
 from api.settings import Settings
-from kpi.queries import hold_rows
+from kpi.storage import hold_rows
 from kpi.tables import Workspace
 from tests.api import documents
 from tests.api.conftest import SECRET, Client, MakeKey, bearing

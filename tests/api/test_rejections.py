@@ -10,7 +10,7 @@ from api.auth.keys import Caller
 from api.database import Database
 from api.graphql.nodes import global_id
 from experiments import exposures
-from kpi import events, queries
+from kpi import batches, events
 from kpi.tables import Workspace
 from tests.api import documents
 from tests.api.conftest import Try
@@ -181,10 +181,10 @@ async def test_workspace_keeps_its_newest_rejections_up_to_the_limit_and_others_
                 "INSERT INTO rejections (workspace_id, noun, code, message, path, row, received_at)"
                 " SELECT $1, 'outcomes', 'MALFORMED', '', 'row', n::text, now() FROM generate_series(1, $2::int) n",
                 owner,
-                queries.KEPT_REJECTIONS,
+                batches.KEPT_REJECTIONS,
             )
     await send(database, workspace, "outcomes", BAD, None)
-    assert (await listed(ask))["totalCount"] == queries.KEPT_REJECTIONS
+    assert (await listed(ask))["totalCount"] == batches.KEPT_REJECTIONS
     async with database.raw() as connection:
         oldest = "SELECT row FROM rejections WHERE workspace_id = $1 ORDER BY id LIMIT 1"
         assert await connection.fetchval(oldest, workspace.id) == "3"

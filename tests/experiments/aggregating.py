@@ -17,8 +17,7 @@ from experiments.enums import Role
 from experiments.planning import plan as plans
 from experiments.planning.draft import KpiChoice
 from experiments.tables import Experiment
-from kpi import events
-from kpi import queries as ledger
+from kpi import batches, events
 from kpi.enums import Unit
 from kpi.tables import Workspace
 from tests.experiments.recomputation import KPIS, Amount, Did, Exposed, Tables, recompute
@@ -101,7 +100,7 @@ async def refresh(database: Database, to: Running, now: datetime, *, everything:
 
 async def bring_up(connection: asyncpg.Connection, to: Running, now: datetime, *, everything: bool = False) -> None:
     """Refresh in the caller's transaction, from what the ledger says has changed."""
-    pending = await ledger.pending_ingests(connection, 10**6)
+    pending = await batches.pending_ingests(connection, 10**6)
     ours = [row for row in pending if row["workspace_id"] == to.workspace.id]
     lines = await queries.behind(connection, [to.workspace.id], now)
     (line,) = (row for row in lines if row["id"] == to.experiment.id)
@@ -121,7 +120,7 @@ async def bring_up(connection: asyncpg.Connection, to: Running, now: datetime, *
         now=now,
         version="test",
     )
-    await ledger.settle_ingests(connection, [row["id"] for row in ours])
+    await batches.settle_ingests(connection, [row["id"] for row in ours])
 
 
 async def tables(database: Database, to: Running) -> Tables:

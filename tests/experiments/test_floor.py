@@ -13,8 +13,7 @@ from api.database import Database
 from experiments import exposures, queries
 from experiments.aggregation import floor
 from experiments.aggregation.floor import GRACE, Floor, Holder
-from kpi import events
-from kpi import queries as rows
+from kpi import events, storage
 from kpi.errors import Invalid
 from kpi.ingest import Fault, Report
 from tests.experiments.aggregating import (
@@ -70,7 +69,7 @@ async def cleared(database: Database, to: Running, now: datetime) -> date | None
     async with database.raw() as connection:
         while await floor.drop_rows(connection, workspace_id=to.workspace.id):
             pass
-        return await rows.frozen_before(connection, to.workspace.id)
+        return await storage.frozen_before(connection, to.workspace.id)
 
 
 async def kept(database: Database, to: Running) -> tuple[int, int]:

@@ -15,8 +15,7 @@ from api.jobs.refresh import refresh_due
 from experiments import exposures, queries
 from experiments.aggregation import floor
 from experiments.aggregation.forgetting import Forgotten, forget
-from kpi import events
-from kpi import queries as rows_of
+from kpi import events, storage
 from kpi.ingest import Report
 from tests.api.databases import made, url_of
 from tests.experiments.aggregating import (
@@ -229,7 +228,7 @@ async def waiting(database: Database, count: int) -> set[str]:
 
 async def cleared(database: Database, to: Running, *, before: datetime) -> None:
     async with database.raw() as connection:
-        await rows_of.raise_floor(connection, to.workspace.id, before.date(), before.date())
+        await storage.raise_floor(connection, to.workspace.id, before.date(), before.date())
     async with database.raw() as connection:
         while await floor.drop_rows(connection, workspace_id=to.workspace.id):
             pass

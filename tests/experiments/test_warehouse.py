@@ -12,7 +12,7 @@ import pytest
 
 from api.database import Database, driver
 from experiments import exposures, queries
-from experiments.aggregation import aggregates, slices, warehouse
+from experiments.aggregation import aggregates, given, slices, warehouse
 from experiments.aggregation.covariates import COLUMNS
 from experiments.aggregation.floor import GRACE
 from experiments.inference import analysis
@@ -60,7 +60,7 @@ async def exported(database: Database, of: Running, key: str) -> list[dict[str, 
     """The three tables as a warehouse would have summed them, for an experiment of another key."""
     async with database.raw() as connection:
         found = await aggregates.read(connection, of.experiment.id)
-        variants = await queries.variant_numbers(connection, [of.experiment.id])
+        variants = await given.variant_numbers(connection, [of.experiment.id])
     names = {number: name for name, number in variants[of.experiment.id].items()}
     kpis = {planned.definition.id: planned.kpi for planned in of.plan.kpis}
     adjusting = {tuple(row[name] for name in PLACE): row for row in found.covariates}

@@ -9,8 +9,7 @@ import pytest
 from api.database import Database
 from experiments import exposures
 from experiments.aggregation.forgetting import forget
-from kpi import events, memberships, workspaces
-from kpi import queries as rows
+from kpi import events, memberships, storage, workspaces
 from kpi.errors import Code, Invalid
 from kpi.tables import Workspace
 from tests.experiments.registering import NOW, draft, start
@@ -140,7 +139,7 @@ async def test_hidden_unit_is_forgotten_by_its_clear_id_or_its_hash(database: Da
     await change(database, workspace, hashes_units=True)
     await take(database, workspace, outcome(), outcome("other"))
     async with database.raw() as connection:
-        stored = (await rows.gate(connection, workspace.id, "outcomes")).unit("other")
+        stored = (await storage.gate(connection, workspace.id, "outcomes")).unit("other")
         for name in (CLEAR, stored):
             assert (await forget(connection, workspace_id=workspace.id, unit=name, now=LATER)).outcomes == 1
 

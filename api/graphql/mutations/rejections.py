@@ -16,7 +16,7 @@ from api.graphql.errors import UserError, answer
 from api.graphql.nodes import global_id, local_id
 from api.graphql.types.rejection import RejectionFilter
 from api.jobs.tables import Noun
-from kpi import queries
+from kpi import batches, storage
 from kpi.errors import Code, Invalid, Problem
 from kpi.ingest import KEPT_ROW, Fault, Refusal, Report
 
@@ -93,8 +93,8 @@ async def _replay(info: Info, given: RejectionsReplayInput) -> dict[str, Any]:
     workspace_id = info.context.caller.workspace_id
     connection: asyncpg.Connection
     async with info.context.database.door() as connection:
-        await queries.hold_rows(connection, workspace_id)
-        rows = await queries.lock_rejections(
+        await storage.hold_rows(connection, workspace_id)
+        rows = await batches.lock_rejections(
             connection,
             workspace_id,
             ids=ids,
@@ -127,7 +127,7 @@ async def _taken_in(
         ids = [row["id"] for row in group]
         refused = [(ids[refusal.index], refusal) for refusal in report.refusals]
         taken = [ids[index] for index in (*report.accepted, *report.duplicates)]
-        await queries.settle_rejections(connection, taken=taken, refused=refused)
+        await batches.settle_rejections(connection, taken=taken, refused=refused)
         told |= _results(ids, report)
     return told
 

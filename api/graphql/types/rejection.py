@@ -9,7 +9,7 @@ from strawberry import Parent
 from api.graphql.context import Info
 from api.graphql.nodes import Node, PageInfo
 from api.jobs.tables import Noun
-from kpi import queries, tables
+from kpi import batches, tables
 from kpi.ingest import Fault
 
 
@@ -81,5 +81,5 @@ class RejectionConnection:
     async def counts(self, info: Info) -> list[RejectionCount]:
         """The rejected rows by noun and rule."""
         async with info.context.database.read() as session:
-            found = await queries.rejection_counts(session, info.context.caller.workspace_id)
+            found = await batches.rejection_counts(session, info.context.caller.workspace_id)
         return [RejectionCount(noun=Noun(noun), code=Fault(code), n=n) for noun, code, n in found]

@@ -1,0 +1,159 @@
+"""Statements on the ledger: what became of each batch, and the rows that were rejected."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+import asyncpg
+from sqlmodel import col, func, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from kpi.ingest import Batch, Refusal, Report, Rows, is_kept_whole, kept_text
+from kpi.tables import Rejection
+
+
+async def next_ingest(connection: asyncpg.Connection) -> int:
+    """The number of a batch about to be taken in."""
+    return int(await connection.fetchval("SELECT nextval(pg_get_serial_sequence('ingests', 'id'))"))
+
+
+async def record_ingest(connection: asyncpg.Connection, batch: Batch, report: Report, rows: Rows) -> None:
+    """Write a batch into the ledger, keep its rejected rows, and wake the worker when there is something new."""
+    await connection.execute(
+        "INSERT INTO ingests (id, workspace_id, noun, accepted, duplicates, rejected, touched, days, earliest_at,"
+        " is_pending, received_at) OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $4 > 0, $10)",
+        batch.id,
+        batch.workspace_id,
+        batch.noun,
+        len(report.accepted),
+        len(report.duplicates),
+        len(report.refusals),
+        sorted(batch.touched),
+        sorted(batch.days),
+        batch.earliest_at,
+        batch.received_at,
+    )
+    if report.refusals and batch.keeps_refused:
+        await _keep_refused(connection, batch, report, rows)
+    if report.accepted:
+        await connection.execute("SELECT pg_notify('truelift_ingested', $1)", str(batch.workspace_id))
+
+
+async def _keep_refused(connection: asyncpg.Connection, batch: Batch, report: Report, rows: Rows) -> None:
+    kept = [
+        (
+            batch.workspace_id,
+            batch.noun,
+            refusal.code,
+            refusal.message,
+            refusal.path,
+            kept_text(rows[refusal.index]),
+            batch.received_at,
+            not batch.is_hidden and is_kept_whole(rows[refusal.index]),
+            batch.is_lax,
+        )
+        for refusal in report.refusals
+    ]
+    columns = ["workspace_id", "noun", "code", "message", "path", "row", "received_at", "is_whole", "is_lax"]
+    await connection.copy_records_to_table("rejections", records=kept, columns=columns)
+    await connection.execute(DROP_OLDEST, batch.workspace_id, KEPT_REJECTIONS)
+
+
+KEPT_REJECTIONS = 10_000
+"""Rejected rows that a workspace keeps at most."""
+
+DROP_OLDEST = """
+DELETE FROM rejections WHERE id IN (
+    SELECT id FROM rejections WHERE workspace_id = $1 AND id <= (
+        SELECT id FROM rejections WHERE workspace_id = $1 ORDER BY id DESC OFFSET $2 LIMIT 1
+    ) FOR UPDATE SKIP LOCKED
+)
+"""
+"""The oldest go first. Those that another batch is just dropping are left to it."""
+
+
+async def rejection_counts(session: AsyncSession, workspace_id: int) -> list[tuple[str, str, int]]:
+    """How many rejected rows a workspace keeps by noun and code."""
+    found = select(Rejection.noun, Rejection.code, func.count()).where(Rejection.workspace_id == workspace_id)
+    grouped = found.group_by(Rejection.noun, Rejection.code).order_by(Rejection.noun, Rejection.code)
+    return [(noun, code, n) for noun, code, n in await session.exec(grouped)]
+
+
+async def rejections_by_id(session: AsyncSession, workspace_id: int, ids: Collection[int]) -> dict[int, Rejection]:
+    """Rejected rows of a workspace by id; those of others are absent."""
+    found = select(Rejection).where(Rejection.workspace_id == workspace_id, col(Rejection.id).in_(ids))
+    return {row.id: row for row in await session.exec(found)}
+
+
+async def lock_rejections(
+    connection: asyncpg.Connection,
+    workspace_id: int,
+    *,
+    ids: Collection[int] | None,
+    noun: str | None,
+    code: str | None,
+    after: int,
+    limit: int,
+) -> list[asyncpg.Record]:
+    """Rejected rows of a workspace, oldest first, locked until the transaction ends; not those locked already.
+
+    None for `ids`, `noun` or `code` means any. By a filter, only rows that were kept whole.
+    """
+    return list(
+        await connection.fetch(
+            "SELECT id, noun, row, is_whole, is_lax FROM rejections WHERE workspace_id = $1"
+            " AND ($2::bigint[] IS NULL AND is_whole OR id = ANY($2))"
+            " AND ($3::text IS NULL OR noun = $3) AND ($4::text IS NULL OR code = $4) AND id > $5"
+            " ORDER BY id LIMIT $6 FOR UPDATE SKIP LOCKED",
+            workspace_id,
+            None if ids is None else list(ids),
+            noun,
+            code,
+            after,
+            limit,
+        )
+    )
+
+
+async def settle_rejections(
+    connection: asyncpg.Connection, *, taken: Sequence[int], refused: Sequence[tuple[int, Refusal]]
+) -> None:
+    """Remove rejected rows that are in now, and give the others their new reason."""
+    await connection.execute("DELETE FROM rejections WHERE id = ANY($1::bigint[])", taken)
+    await connection.executemany(
+        "UPDATE rejections SET code = $2, message = $3, path = $4 WHERE id = $1",
+        [(identity, refusal.code, refusal.message, refusal.path) for identity, refusal in refused],
+    )
+
+
+async def pending_ingests(connection: asyncpg.Connection, limit: int) -> list[asyncpg.Record]:
+    """Changes the aggregates do not know yet, oldest first."""
+    return list(
+        await connection.fetch(
+            "SELECT id, workspace_id, noun, touched, days, earliest_at FROM ingests"
+            " WHERE is_pending ORDER BY id LIMIT $1",
+            limit,
+        )
+    )
+
+
+async def settle_ingests(connection: asyncpg.Connection, ids: Sequence[int]) -> None:
+    """Mark batches as known to the aggregates."""
+    await connection.execute("UPDATE ingests SET is_pending = false WHERE id = ANY($1::bigint[])", ids)
+
+
+async def forget_rejections(connection: asyncpg.Connection, workspace_id: int, patterns: Sequence[str]) -> int:
+    """Remove kept rejections whose row or reason matches one of some patterns; returns how many there were."""
+    status = await connection.execute(
+        "DELETE FROM rejections WHERE workspace_id = $1 AND (row ~ ANY($2::text[]) OR message ~ ANY($2::text[]))",
+        workspace_id,
+        patterns,
+    )
+    return int(status.split()[-1])
+
+
+async def drop_rejections(connection: asyncpg.Connection, before: datetime) -> None:
+    """Forget rejected rows older than their time to live; those that somebody works on go with the next round."""
+    await connection.execute(
+        "DELETE FROM rejections WHERE id IN (SELECT id FROM rejections WHERE received_at < $1 FOR UPDATE SKIP LOCKED)",
+        before,
+    )
