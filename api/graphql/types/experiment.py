@@ -242,9 +242,7 @@ class Experiment(Node):
         description="What may be concluded; null until the data have been looked at once, and before the start.",
         graphql_type=ExperimentResults | None,
     )
-    async def results(
-        parent: Parent[tables.Experiment], info: Info, as_of: AsOf = None
-    ) -> analysis.Results | None:
+    async def results(parent: Parent[tables.Experiment], info: Info, as_of: AsOf = None) -> analysis.Results | None:
         """What may be concluded, now or at a past moment."""
         return await info.context.loaders.results(parent, None if as_of is None else utc("asOf", as_of))
 
