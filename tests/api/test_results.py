@@ -24,8 +24,9 @@ query Results($key: String!) { experiment(key: $key) {
   id plan { hash canonicalJson }
   results {
     computedAt dataThrough planHash softwareVersion isPlanSealedBeforeData
-    verdict { state rule sentence wouldChange }
-    diagnostics { exposed crossovers srm {
+    verdict { state rule sentence wouldChange facts { name value about } outlook { endsOn unitsNeeded } }
+    heterogeneity { kpi { key } variant { key } attribute segments q i2 pValue adjustedPValue }
+    diagnostics { exposed crossovers health checks { kind state sentence facts { name value about } } srm {
       state statistic pValue sequentialPValue arms { variant { key } observed expected }
     } }
     looks { number }
@@ -35,7 +36,8 @@ query Results($key: String!) { experiment(key: $key) {
 } }
 fragment Everything on Finding {
   kpi { key } role variant { key isControl } segment { value } scale method readOn
-  control { n open value standardError } treatment { n open value standardError }
+  control { n open censored value standardError } treatment { n open censored value standardError }
+  endsOn progress futility { mde conditionalPower isMdeExcluded isFutile }
   estimate { difference lift } interval { lower upper level } liftInterval { lower upper level }
   pValue adjustedPValue isSignificant isBetter isWorse isOver margin breachesMargin reason
   fixed { statistic pValue interval { lower upper level } }
@@ -262,6 +264,49 @@ async def test_verdict_recommends_the_variant_that_won(database: Database, ask: 
     assert (verdict["state"], verdict["rule"]) == ("SHIP", "PRIMARY_BETTER")
     assert "Tour" in verdict["sentence"]
     assert verdict["wouldChange"]
+
+
+async def test_verdict_tells_the_numbers_behind_it(database: Database, ask: Ask, trial: Trial) -> None:
+    results = (await refreshed(database, ask, trial))["results"]
+    finding, *_ = results["findings"]
+    facts = {fact["name"]: fact["value"] for fact in reversed(results["verdict"]["facts"])}  # those of the winner first
+    assert facts["DIFFERENCE"] == finding["estimate"]["difference"]
+    assert (facts["LOWER"], facts["UPPER"]) == (finding["interval"]["lower"], finding["interval"]["upper"])
+    assert results["verdict"]["outlook"] is None
+    assert finding["futility"] is None
+    assert finding["progress"] > 0
+
+
+async def test_checks_are_told_with_their_numbers(database: Database, ask: Ask, trial: Trial) -> None:
+    diagnostics = (await refreshed(database, ask, trial))["results"]["diagnostics"]
+    checks = {check["kind"]: check for check in diagnostics["checks"]}
+    assert set(checks) >= {"SPLIT", "SEGMENT_SPLIT", "CROSSOVERS", "STALLED", "NO_OUTCOMES", "DRIFT"}
+    assert checks["CROSSOVERS"]["state"] == "OK"
+    facts = {(fact["name"], fact["about"]): fact["value"] for fact in checks["CROSSOVERS"]["facts"]}
+    assert facts["SHARE", ""] == 1 / 501
+    assert sorted(value for (name, _), value in facts.items() if name == "UNITS") == [0, 1]
+    stalled = checks["STALLED"]["facts"]  # the last units came three days ago: two whole days without one
+    assert (checks["STALLED"]["state"], diagnostics["health"]) == ("OK", "OK")
+    assert {"name": "DAYS", "value": 2.0, "about": ""} in stalled
+
+
+async def test_heterogeneity_is_cochrans_q_of_the_segments(database: Database, ask: Ask, trial: Trial) -> None:
+    results = (await refreshed(database, ask, trial))["results"]
+    found = {row["kpi"]["key"]: row for row in results["heterogeneity"]}
+    assert set(found) == {"activation", "revenue", "ttv"}
+    differences, variances = [], []
+    for is_team in (True, False):
+        arms = []
+        for key in ("control", "tour"):
+            values = trial.final(trial.active, key)
+            arms.append(values[[(place % 3 == 0) == is_team for place in range(len(values))]])
+        differences.append(arms[1].mean() - arms[0].mean())
+        variances.append(sum(arm.var(ddof=1) / len(arm) for arm in arms))
+    q = (differences[0] - differences[1]) ** 2 / sum(variances)
+    row = found["activation"]
+    assert (row["attribute"], row["segments"], row["variant"]["key"]) == ("plan", 2, "tour")
+    assert row["q"] == pytest.approx(q)
+    assert row["pValue"] == pytest.approx(stats.chi2.sf(q, 1))
 
 
 async def test_series_has_one_entry_a_day_in_every_list_and_ends_with_the_finding(

@@ -12,12 +12,15 @@ from experiments import exposures, queries
 from experiments.aggregation import aggregates
 from experiments.aggregation.slices import EVERYTHING, Changes
 from experiments.inference import analysis
-from experiments.inference.verdict import Rule
+from experiments.inference.facts import FactName
+from experiments.inference.health import CheckKind, HealthState
+from experiments.inference.verdict import Rule, VerdictState
+from experiments.life import amendments, moves
 from experiments.planning import plan as plans
 from experiments.tables import Experiment
 from kpi import events
 from kpi.tables import Workspace
-from tests.experiments.registering import NOW, draft, start
+from tests.experiments.registering import NOW, actor, draft, freeze, start
 from tests.kpi.registering import register_kpi
 
 DAY = timedelta(days=1)
@@ -38,10 +41,10 @@ async def refresh(database: Database, experiment: Experiment, now: datetime) -> 
         )
 
 
-async def results(database: Database, experiment: Experiment) -> analysis.Results:
+async def results(database: Database, experiment: Experiment, as_of: datetime | None = None) -> analysis.Results:
     async with database.read() as session:
         found = (await queries.experiments_by_id(session, experiment.workspace_id, [experiment.id]))[experiment.id]
-        seen = await analysis.results(session, await driver(session), found)
+        seen = await analysis.results(session, await driver(session), found, as_of)
     assert seen is not None
     return seen
 
@@ -97,6 +100,68 @@ async def test_results_of_a_start_in_the_past_say_that_the_plan_came_after(
     experiment = await start(database, await draft(database, workspace), started_at=NOW - 20 * DAY)
     await refresh(database, experiment, NOW)
     assert not (await results(database, experiment)).is_sealed_before_data
+
+
+# --- the checks ------------------------------------------------------------------------------------------------------
+
+
+async def stalled(database: Database, experiment: Experiment, days: int) -> tuple[HealthState, float] | None:
+    """What is said of enrolment after so many days, and for how many days it has stood still."""
+    await refresh(database, experiment, MIDNIGHT + days * DAY)
+    found = [check for check in (await results(database, experiment)).health.checks if check.kind is CheckKind.STALLED]
+    return next(((check.state, check.facts[0].value) for check in found), None)
+
+
+async def test_health_asks_for_units_only_while_they_may_enter(database: Database, workspace: Workspace) -> None:
+    experiment = await start(database, await draft(database, workspace))
+    await send(database, workspace, 60, [])
+    assert await stalled(database, experiment, 5) == (HealthState.WARNING, 4)
+    for move, at in ((moves.pause, 6), (moves.resume, 8)):
+        async with database.write() as session:
+            await move(session, actor=actor(experiment, MIDNIGHT + at * DAY), experiment_id=experiment.id)
+        if move is moves.pause:
+            assert await stalled(database, experiment, 7) is None
+    assert await stalled(database, experiment, 10) == (HealthState.OK, 2)
+    assert await stalled(database, experiment, 12) == (HealthState.WARNING, 4)
+    await freeze(database, experiment, now=MIDNIGHT + 13 * DAY)
+    assert await stalled(database, experiment, 14) is None
+    then = await results(database, experiment, MIDNIGHT + 7 * DAY)
+    assert CheckKind.STALLED not in {check.kind for check in then.health.checks}
+    then = await results(database, experiment, MIDNIGHT + 5 * DAY)
+    assert then.health.state is HealthState.WARNING
+
+
+async def test_health_counts_crossovers_by_the_variant_they_met_first(database: Database, workspace: Workspace) -> None:
+    experiment = await start(database, await draft(database, workspace))
+    await send(database, workspace, 40, [])
+    met = [
+        {"experiment": "shorter-form", "unit": f"u{number}", "variant": "treatment", "exposedAt": MIDNIGHT + 3 * DAY}
+        for number in (0, 2, 4, 6, 7)  # the last one has met it before
+    ]
+    async with database.raw() as connection:
+        await exposures.ingest(connection, workspace_id=workspace.id, rows=met, now=NOW + 50 * DAY)
+    await refresh(database, experiment, MIDNIGHT + 5 * DAY)
+    found = await results(database, experiment)
+    (check,) = [check for check in found.health.checks if check.kind is CheckKind.CROSSOVERS]
+    facts = {(fact.name, fact.about): fact.value for fact in check.facts}
+    assert (facts[FactName.UNITS, "Control"], facts[FactName.UNITS, "Shorter form"]) == (4, 0)
+    assert (facts[FactName.SHARE, ""], check.state) == (0.1, HealthState.WARNING)
+    assert (found.crossovers, found.exposed) == (4, 36)
+
+
+async def test_verdict_of_an_amended_plan_says_that_it_explores(database: Database, workspace: Workspace) -> None:
+    experiment = await start(database, await draft(database, workspace))
+    await send(database, workspace, 400, [number for number in range(400) if number % 4 in (0, 1, 3)])
+    await refresh(database, experiment, MIDNIGHT + 30 * DAY)
+    async with database.write() as session:
+        given = actor(experiment, MIDNIGHT + 30 * DAY, reason="faster")
+        change = amendments.PlanChange(alpha=0.1)
+        await amendments.amend(session, actor=given, experiment_id=experiment.id, change=change)
+    await refresh(database, experiment, MIDNIGHT + 31 * DAY)
+    found = await results(database, experiment)
+    assert (found.verdict.state, found.verdict.rule) == (VerdictState.INCONCLUSIVE, Rule.EXPLORATORY)
+    before = await results(database, experiment, MIDNIGHT + 29 * DAY)
+    assert (before.verdict.state, before.verdict.rule) == (VerdictState.SHIP, Rule.PRIMARY_BETTER)
 
 
 # --- what is due -----------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from importlib import import_module
 from inspect import isabstract
 from pkgutil import iter_modules
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 from kpi import kinds
 from kpi.kinds import Activation, Kind, Mean, Retention, TimeToValue
 from kpi.kinds.mean import Of
-from kpi.kinds.shape import LONGEST_WINDOW
+from kpi.kinds.shape import LONGEST_WINDOW, Cohorts
+from stats.moments import Moments
 
 few = settings(max_examples=50, deadline=None, database=None, derandomize=True)
 EXAMPLES: list[Kind] = [
@@ -109,3 +111,18 @@ def test_kinds_are_values(kind: Kind) -> None:
     with pytest.raises(AttributeError):
         kind.event = "other"  # type: ignore[attr-defined]  # frozen, which is the point
     assert all(field.kw_only for field in fields(kind))  # type: ignore[arg-type]  # as above
+
+
+def test_sample_of_times_tells_who_is_censored_and_one_of_numbers_has_nobody() -> None:
+    """Ten units a day on three days; seen at the third midnight, when the first day's are through both days of tau."""
+    events, losses = np.zeros((1, 3, 2), dtype=np.int64), np.zeros((1, 3, 2), dtype=np.int64)
+    events[0, :, 0], events[0, 0, 1], losses[0, 0, 0] = (2, 3, 1), 1, 3
+    cohorts = Cohorts(entered=np.full((1, 3), 10), events=events, losses=losses)
+    sample = TimeToValue(event="activated", tau_days=2).read(cohorts, np.array([[2, 1, 0]]))
+    # Of 20 observed: the first day's 3 that were lost, and the second day's 7 that had a day left. 4 went through.
+    assert (sample.n.item(), sample.successes.item(), sample.censored.item()) == (20, 6, 10)
+    moments = Moments.of_proportion([[3, 4, 5]], [[10, 10, 10]])
+    shares = Activation(event="activated", window_days=1).read(
+        Cohorts(entered=np.full((1, 3), 10), moments=moments), np.array([[2, 1, 0]])
+    )
+    assert (shares.n.item(), shares.censored.item()) == (20, 0)
