@@ -10,11 +10,12 @@ from experiments.inference.facts import Fact, FactName
 from experiments.inference.findings import Arm, Curve, Finding
 from experiments.inference.health import ALARM, EXPECTED, Check, CheckKind, HealthState, of_family
 from experiments.planning.plan import Plan, PlannedKpi
-from kpi.kinds.shape import Aggregate, Floats, Scale
+from kpi.kinds.shape import Cohorts, Floats, Scale
 from stats.arrays import divide
-from stats.moments import Moments
 from stats.sequential import confidence_sequence
 from stats.sequential.confidence_sequence import FEWEST
+from stats.survival import rmst
+from stats.survival.counts import life_table
 
 RAREST = 0.01
 """Share of units expected to do what a KPI counts, where neither a variant nor a baseline says: less steers nothing."""
@@ -113,7 +114,7 @@ def trend(plan: Plan, aggregates: Aggregates) -> Check | None:
     names: list[str] = []
     slopes: list[tuple[float, float, float]] = []
     for planned in plan.kpis:
-        if planned.role is Role.PRIMARY and planned.mde and decode(planned).aggregate is Aggregate.MOMENTS:
+        if planned.role is Role.PRIMARY and planned.mde:
             names += [f"“{planned.name}” in {variant.name}" for variant in plan.variants[1:]]
             spread = planned.mde / (plan.horizon_days / WEEK)
             slopes += [(slope, variance, spread) for slope, variance in _slopes(aggregates, planned)]
@@ -141,21 +142,29 @@ def _slopes(aggregates: Aggregates, planned: PlannedKpi) -> Iterator[tuple[float
     Weighted least squares over the entry days that are final, with each variant's one variance of a unit: the most
     precise slope there is, whose increments are independent.
     """
-    moments = aggregates.cohorts(planned.definition.id, EVERYBODY).moments
     until = decode(planned).window[1]
     days = max(0, (aggregates.through - aggregates.first).days - until)
-    if moments is None or days < TREND_DAYS:
+    if days < TREND_DAYS:
         return iter([(np.nan, np.nan)] * (len(aggregates.entered[EVERYBODY]) - 1))
-    seen = moments[..., :days]
-    error = divide(_unit_variance(seen)[:, np.newaxis], seen.n)
-    weeks = np.arange(seen.n.shape[-1]) / WEEK
-    return _fitted(weeks, seen.mean[1:] - seen.mean[0], error[1:] + error[0])
+    n, mean, unit_variance = _by_day(aggregates.cohorts(planned.definition.id, EVERYBODY), days, until)
+    error = divide(unit_variance[:, np.newaxis], n)
+    return _fitted(np.arange(n.shape[-1]) / WEEK, mean[1:] - mean[0], error[1:] + error[0])
 
 
-def _unit_variance(moments: Moments) -> Floats:
-    """The variance of a unit in each variant, over all days."""
-    whole = moments.total(axis=-1)
-    return np.where(whole.n >= FEWEST, whole.variance, np.nan)
+def _by_day(cohorts: Cohorts, days: int, until: int) -> tuple[Floats, Floats, Floats]:
+    """Units and mean of each variant's first entry days (V, C), and the variance of a unit over all of them (V)."""
+    if cohorts.moments is not None:
+        seen = cohorts.moments[..., :days]
+        whole = seen.total(axis=-1)
+        return seen.n, seen.mean, np.where(whole.n >= FEWEST, whole.variance, np.nan)
+    if cohorts.events is None or cohorts.losses is None:
+        raise ValueError("these cohorts hold neither moments nor durations")
+    entered, events, losses = cohorts.entered[:, :days], cohorts.events[:, :days], cohorts.losses[:, :days]
+    watched = np.full(entered.shape[-1], until)
+    own = life_table(entered[..., np.newaxis], events[:, :, np.newaxis], losses[:, :, np.newaxis], watched[:1])
+    together = rmst.estimate(life_table(entered, events, losses, watched), until)
+    unit_variance = np.where(together.n >= FEWEST, together.variance * together.n, np.nan)
+    return entered.astype(np.float64), rmst.estimate(own, until).value, unit_variance
 
 
 def _fitted(at: Floats, differences: Floats, variances: Floats) -> Iterator[tuple[float, float]]:

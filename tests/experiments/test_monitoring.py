@@ -322,9 +322,39 @@ def test_trend_waits_for_two_weeks_of_final_entry_days() -> None:
     assert [check and check.state for check in found] == [None, WARNING]
 
 
-def test_trend_is_asked_of_deciding_kpis_with_one_number_a_unit() -> None:
-    times = plan(planned("speed", kinds.TimeToValue(event="activated", tau_days=4)))
-    assert trend(times, aggregates(times, rows(times, (5, 5)), day(20))) is None
+def test_trend_of_time_to_value_is_that_of_the_mean_days_up_to_tau() -> None:
+    """Nobody is lost, so each day's restricted mean is the plain mean of the days, at most tau of them."""
+    of, n, tau = plan(planned("speed", kinds.TimeToValue(event="activated", tau_days=3), mde=0.3)), 300, 3
+    got_there = [((90, 60), (90 + 7 * number, 60)) for number in range(20)]  # on the first and on the second day
+    made = rows(of, *[(n, n)] * 20)
+    for number_, pair in enumerate(got_there):
+        for variant, events in zip(of.variants, pair, strict=True):
+            own = {"variant_id": IDS[variant.key], "entered_on": day(number_), "segment": ""}
+            cell = own | {"definition_id": of.kpis[0].definition.id, "losses": 0}
+            made.durations.extend(cell | {"day": place, "events": count} for place, count in enumerate(events))
+    check = trend(of, aggregates(of, made, day(20 + tau)))
+    assert check is not None
+    assert check.state is WARNING
+    times = [[_times(pair[place], n, tau) for pair in got_there] for place in (0, 1)]
+    differences = [b.mean() - a.mean() for a, b in zip(*times, strict=True)]
+    variance = sum(np.concatenate(arm).var() for arm in times) / n
+    weeks = np.column_stack((np.ones(20), np.arange(20) / 7))
+    theirs = WLS(differences, weeks, weights=np.full(20, 1 / variance)).fit(cov_type="fixed scale")
+    assert number(check, FactName.SLOPE, "“Speed” in Shorter form") == pytest.approx(theirs.params[1])
+    ratio = (0.3 / (16 / 7)) ** 2 / theirs.bse[1] ** 2
+    log_e = (theirs.params[1] / theirs.bse[1]) ** 2 * ratio / (2 * (1 + ratio)) - np.log1p(ratio) / 2
+    assert number(check, FactName.P_VALUE, "“Speed” in Shorter form") == pytest.approx(np.exp(-log_e))
+
+
+def _times(events: tuple[int, int], n: int, tau: int) -> np.ndarray[Any, Any]:
+    return np.repeat([1.0, 2.0, float(tau)], [*events, n - sum(events)])
+
+
+def test_trend_is_asked_of_deciding_kpis_only() -> None:
+    of = plan(
+        planned(role=Role.SECONDARY), planned("speed", kinds.TimeToValue(event="activated", tau_days=4), mde=None)
+    )
+    assert trend(of, aggregates(of, rows(of, (5, 5)), day(20))) is None
 
 
 def test_trend_of_a_lasting_effect_looked_at_every_day_is_seldom_seen() -> None:
