@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test agreement check format schema bench faults calibrate lock clean
+.PHONY: demo test agreement check format schema bench faults calibrate year lock clean
 
 demo: $(VENV)/run.stamp  ## the sample company, served on http://127.0.0.1:$(PORT)
 	$(BIN)/truelift demo --port $(PORT)
@@ -45,6 +45,9 @@ faults: $(VENV)/dev.stamp  ## kill, cut off, pause and starve the service 200 ti
 
 calibrate: $(VENV)/run.stamp  ## measure anew how often the methods err, and write docs/calibration.md
 	$(BIN)/truelift calibrate --replicates 10000
+
+year: $(VENV)/dev.stamp  ## a simulated year of 200 experiments with known truth, through the API, and docs/year.md
+	$(BIN)/python -m benchmarks.year
 
 lock:  ## pin every dependency anew
 	$(PYTHON) -m venv $(VENV)-lock
