@@ -9,7 +9,6 @@ import numpy as np
 
 from benchmarks.year.measures import GUARDRAIL, MARGIN, MEASURES, Measure
 from experiments.enums import Policy
-from stats.design import policy as looking
 
 ALPHA, POWER, LOOKS = 0.05, 0.8, 4
 WINDOWS = 3
@@ -89,14 +88,6 @@ class Case:
         """Days after the start on which the plan has a look."""
         looks = 1 if self.policy is Policy.FIXED else LOOKS
         return frozenset(-(-self.horizon * number // looks) for number in range(1, looks + 1))
-
-    @property
-    def traffic(self) -> float:
-        """Times the units of the plan that a team enrols: always-valid looks need more for the same power."""
-        if self.policy is not Policy.ALWAYS_VALID:
-            return 1.0
-        alpha = ALPHA / len(self.effects)
-        return looking.always_valid(ENROL_DAYS, alpha=alpha, power=POWER).horizon
 
     @property
     def registration(self) -> dict[str, Any]:

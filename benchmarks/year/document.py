@@ -17,13 +17,13 @@ from stats.calibration.rates import ERRORS
 NAMES = {"GROUP_SEQUENTIAL": "group sequential", "ALWAYS_VALID": "always valid", "FIXED": "fixed"}
 WALK = f"""\
 Each experiment goes through the service as a team would take it there, in the order of the calendar: registered, \
-sealed and started on its day through GraphQL, with the units that its plan asks for (`plannedUnits`; under \
-always-valid looks times what `stats.design.policy.always_valid` says 80 % power costs); data sent as they come in, \
-as daily aggregates or, of {cases.AS_ROWS:.0%}, as rows of units; refreshed by the worker's own duty, with the \
-database's clock turned to that day; read at the planned looks only (always valid: every day); the look published \
-and compared with what was read; enrolment frozen after {cases.ENROL_DAYS} days; stopped on the day the verdict says \
-something, and decided as it says, the day after or when late data are in. Nobody knows the truth meanwhile, and no \
-number is taken from anywhere but the API. At most {cases.LOOKS} looks; alpha {ALPHA}, power {POWER}.
+sealed and started on its day through GraphQL, with the units that its plan asks for (`plannedUnits`); data sent as \
+they come in, as daily aggregates or, of {cases.AS_ROWS:.0%}, as rows of units; refreshed by the worker's own duty, \
+with the database's clock turned to that day; read at the planned looks only (always valid: every day); the look \
+published and compared with what was read; enrolment frozen after {cases.ENROL_DAYS} days; stopped on the day the \
+verdict says something, and decided as it says, the day after or when late data are in. Nobody knows the truth \
+meanwhile, and no number is taken from anywhere but the API. At most {cases.LOOKS} looks; alpha {ALPHA}, power \
+{POWER}.
 """
 COUNTED = f"""\
 - **Plain** experiments have a sound split and an unharmed guardrail, so that the deciding KPI alone should give the \

@@ -88,7 +88,7 @@ class Units:
 
 def enrol(case: Case, planned: float, draw: np.random.Generator) -> Units:
     """Draw the units of an experiment whose plan asks for so many."""
-    arrivals = draw.poisson(planned * case.traffic / ENROL_DAYS, ENROL_DAYS)
+    arrivals = draw.poisson(planned / ENROL_DAYS, ENROL_DAYS)
     entered = np.repeat(np.arange(ENROL_DAYS), arrivals) + draw.random(arrivals.sum())
     variant = draw.integers(len(case.variants), size=entered.size)
     if case.is_broken:

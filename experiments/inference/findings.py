@@ -213,18 +213,27 @@ class Finding:
     @property
     def breaches_margin(self) -> bool:
         """A guardrail whose whole interval lies on the wrong side of its margin."""
-        if self.margin is None or self.interval is None:
+        within = self._guarding
+        if self.margin is None or within is None:
             return False
-        best = self.interval.upper if self.sign > 0 else -self.interval.lower
+        best = within.upper if self.sign > 0 else -within.lower
         return best < -self.margin
 
     @property
     def keeps_margin(self) -> bool:
         """A guardrail whose whole interval lies on the right side of its margin: shown not to be harmed."""
-        if self.margin is None or self.interval is None:
+        within = self._guarding
+        if self.margin is None or within is None:
             return False
-        worst = self.interval.lower if self.sign > 0 else -self.interval.upper
+        worst = within.lower if self.sign > 0 else -within.upper
         return worst > -self.margin
+
+    @property
+    def _guarding(self) -> Interval | None:
+        """The interval that a margin is held against, on any day: that of a fixed test may be read once, at its end."""
+        if self.policy is Policy.FIXED and not self.is_over:
+            return None if self.always_valid is None else self.always_valid.interval
+        return self.interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

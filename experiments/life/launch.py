@@ -10,12 +10,10 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 from math import ceil
 
-from experiments.enums import Policy
 from experiments.inference.cohorts import decode
 from experiments.planning.draft import LONGEST_HORIZON
 from experiments.planning.plan import Plan, PlannedKpi
 from kpi.tables import Baseline
-from stats.design import policy
 
 STALE_DAYS = 90
 """A baseline that is older is from before a quarter of changes to the product."""
@@ -23,8 +21,6 @@ LATELY_DAYS = 7
 COSTLY_SPLIT = 1.25
 """Times the units of an even split from which on a split is called very uneven: 75 to 25 is just beyond, 70 to 30 not.
 """
-MOST_LOOKS_COUNTED = 28
-"""More looks cost an always-valid test hardly fewer or more units."""
 FULL = 1 + 1e-9
 """Shares that add up to a whole may come to a little more in binary."""
 
@@ -113,15 +109,11 @@ class _Need:
 
 
 def _needs(plan: Plan) -> list[_Need]:
-    times = 1.0
-    if plan.policy is Policy.ALWAYS_VALID:
-        looks = min(plan.horizon_days, MOST_LOOKS_COUNTED)
-        times = policy.always_valid(looks, alpha=plan.alpha_each, power=plan.power).horizon
     found: list[_Need] = []
     for kpi in plan.primaries:
         units = replace(plan, kpis=[kpi]).planned_units  # what it needs as a deciding KPI is pinned with it
         if units is not None:
-            found.append(_Need(kpi=kpi, units=units * times, window=decode(kpi).window[1]))
+            found.append(_Need(kpi=kpi, units=units, window=decode(kpi).window[1]))
     return found
 
 

@@ -7,6 +7,7 @@ Canonicalization Scheme (RFC 8785), and the seal is the SHA-256 of those bytes.
 
 import hashlib
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -17,7 +18,11 @@ from kpi.enums import Change, Direction, Unit
 from kpi.kinds.shape import Scale
 from stats import power
 from stats.design import factors
+from stats.design.policy import always_valid
 from stats.sequential import group_sequential
+
+WATCHED_DAYS = 28
+"""Days of looks that the price of watching is worked out for; more looks cost a few per cent less, never more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +156,11 @@ class Plan:
 
     @property
     def planned_units(self) -> float | None:
-        """Units the first primary KPI needs in all variants together; None without a baseline to judge spread by."""
+        """Units the first primary KPI needs in all variants together; None without a baseline to judge spread by.
+
+        Always-valid looks need more of them for the same power than the planned information says, which they are
+        tuned to.
+        """
         first = self.primaries[0]
         if first.information is None or first.baseline is None or first.baseline.n is None:
             return None
@@ -160,7 +169,15 @@ class Plan:
         rarest = min(others)
         if first.covariate is not None and first.covariate.correlation is not None:
             unit_variance *= float(factors.cuped(first.covariate.correlation))
-        return first.information * unit_variance * (1 / control + 1 / rarest) * (control + sum(others))
+        units = first.information * unit_variance * (1 / control + 1 / rarest) * (control + sum(others))
+        is_watched = self.policy is Policy.ALWAYS_VALID
+        return units * _watched(self.horizon_days, self.alpha_each, self.power) if is_watched else units
+
+
+@lru_cache(maxsize=1_000)
+def _watched(days: int, alpha: float, power: float) -> float:
+    """Times the units of a test with one look that daily always-valid looks need for the same power."""
+    return always_valid(min(days, WATCHED_DAYS), alpha=alpha, power=power).horizon
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

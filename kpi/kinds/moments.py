@@ -2,16 +2,19 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
 from kpi.kinds.shape import Aggregate, Cohorts, Floats, Ints, Kind, Scale
 from stats import methods
-from stats.arrays import Mask, Numbers
+from stats.arrays import Mask, Numbers, divide
 from stats.moments import Moments
 from stats.results import Comparisons
+
+ROUNDING = 1e-6
+"""Of a unit: sums of whole numbers that floats have kept are off by less."""
 
 
 class Number(Kind):
@@ -49,8 +52,15 @@ class Share(Number):
         return "proportions"
 
     def read(self, cohorts: Cohorts, ages: Ints, until: Ints | None = None) -> "MomentSample":
-        """The share at each snapshot."""
-        return prefix(cohorts, ages, self.window[1] if until is None else until, self.alike)
+        """The share at each snapshot: of whole units, whatever rounding the days' sums have left.
+
+        A billionth of a billionth of a unit would be a variance where there is none.
+        """
+        sample = prefix(cohorts, ages, self.window[1] if until is None else until, self.alike)
+        ones = sample.moments.n * sample.moments.mean
+        is_whole = np.abs(ones - np.rint(ones)) < ROUNDING
+        mean = np.where(is_whole, divide(np.rint(ones), sample.moments.n), sample.moments.mean)
+        return replace(sample, moments=replace(sample.moments, mean=mean))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

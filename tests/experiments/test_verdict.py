@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from experiments.enums import Policy, Role
 from experiments.inference.facts import Fact, FactName
-from experiments.inference.findings import Arm, Finding, Ratio, SampleRatio, Series
+from experiments.inference.findings import AlwaysValidTest, Arm, Finding, Ratio, SampleRatio, Series
 from experiments.inference.futility import Futility
 from experiments.inference.health import Check, CheckKind, Health, HealthState
 from experiments.inference.looks import Course, Look
@@ -290,6 +290,17 @@ def test_guardrail_is_harmed_or_kept_by_its_whole_interval(
 ) -> None:
     guardrail = replace(HARMED, sign=sign, interval=Interval(lower=lower, upper=upper, level=0.95))
     assert (guardrail.breaches_margin, guardrail.keeps_margin) == (breaches, keeps)
+
+
+def test_guardrail_of_a_fixed_test_is_held_against_its_always_valid_interval_until_the_one_look() -> None:
+    wide = AlwaysValidTest(p_value=0.2, log_e_value=0.0, interval=Interval(lower=-0.09, upper=0.02, level=0.95))
+    before = replace(HARMED, policy=Policy.FIXED, is_over=False, always_valid=wide)
+    assert (HARMED.breaches_margin, before.breaches_margin, replace(before, is_over=True).breaches_margin) == (
+        True,
+        False,
+        True,
+    )
+    assert not replace(before, always_valid=None).breaches_margin
 
 
 def test_guardrail_without_an_interval_is_neither_harmed_nor_kept() -> None:
