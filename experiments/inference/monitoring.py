@@ -163,7 +163,7 @@ def _stalled(aggregates: Aggregates, open_since: date | None) -> Check | None:
     idle = max(0, aggregates.through.toordinal() - max(last_day + 1, open_since.toordinal()))
     expected = float(by_day.sum() / (came[-1] + 1) * idle) if came.size else EXPECTED
     is_stalled = idle >= STALLED_DAYS and expected >= EXPECTED
-    sentence = f"No unit has entered for {idle} whole days" if is_stalled else "Units keep coming at their usual pace"
+    sentence = f"No unit has entered for {idle} whole days" if is_stalled else "Enrolment has not stalled"
     return Check(
         kind=CheckKind.STALLED,
         state=HealthState.WARNING if is_stalled else HealthState.OK,
