@@ -17,6 +17,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 STATEMENT_TIMEOUT = "30s"
 CHECK_SECONDS = 1.0
 """How often a silent listening connection is looked at: it may have gone."""
+CLIENT_FAULTS = (OSError, SQLAlchemyError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What a connection that ends looks like from this side, whatever was being done on it."""
 LONGEST_STATEMENT, LONGEST_SILENCE = "300s", "600s"
 """Of what is read out for long: what a batch may take, and how long the next may keep waiting."""
 PATIENCE = 30.0
@@ -93,7 +95,7 @@ class Database:
             try:
                 async with asyncio.timeout(seconds):
                     yield session
-            except (OSError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except (*CLIENT_FAULTS, asyncpg.PostgresError) as error:
                 if is_away(error):
                     await session.invalidate()
                 raise

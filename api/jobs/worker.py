@@ -9,9 +9,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
 
 import asyncpg
-from sqlalchemy.exc import SQLAlchemyError
 
-from api.database import Database, News
+from api.database import CLIENT_FAULTS, Database, News
 from api.jobs.evidence import weigh_due
 from api.jobs.refresh import forget_rejections, refresh_due
 from api.jobs.retention import drop_old_rows
@@ -24,7 +23,7 @@ LONGEST_WAIT = 5.0
 """Seconds between attempts at a database that does not answer."""
 BREATH = 0.25
 """Seconds from one round to the next at least: while rows pour in, each of their batches is news."""
-FAULTS = (OSError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError)
+FAULTS = (*CLIENT_FAULTS, asyncpg.PostgresError)
 """What a database that goes away looks like from here. Anything else is a bug and ends the worker."""
 
 Duty = Callable[[Database], Awaitable[object]]

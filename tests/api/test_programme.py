@@ -73,7 +73,7 @@ async def test_figures_follow_what_was_done(ask: Ask, database: Database, worksp
         await connection.execute(
             "INSERT INTO amendments (workspace_id, experiment_id, number, by, reason, changes, breaks_error_control,"
             " replaced_json, replaced_hash, created_at)"
-            " SELECT workspace_id, id, 1, 'b', 'r', '[]', true, '', '', '2026-04-25' FROM experiments"
+            " SELECT workspace_id, id, 1, 'b', 'r', '[]', true, plan_json, plan_hash, '2026-04-25' FROM experiments"
             " WHERE key = 'other' AND workspace_id = $1",
             workspace.id,
         )
