@@ -196,7 +196,7 @@ class Company:
                 shipped=shipped,
                 evidence=evidence,
                 units=run.units.entered.size,
-                has_changed=decision["verdict"] != reading.state,
+                has_changed=_after_all(decision["verdict"]) != _after_all(reading.state),
             )
         )
 
@@ -214,3 +214,8 @@ async def _each(runs: Iterable[Run], act: Callable[[Run], Awaitable[None]]) -> N
 def best(case: Case, evidence: tuple[Evidence, ...]) -> int:
     """The place of the treatment that did most good."""
     return max(range(len(evidence)), key=lambda place: evidence[place].difference * case.measure.sign)
+
+
+def _after_all(verdict: str) -> str:
+    """A test that was stopped as futile has ended without an answer: that is no other verdict."""
+    return VerdictState.INCONCLUSIVE if verdict == VerdictState.STOP_FUTILE else verdict
