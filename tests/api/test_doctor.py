@@ -130,6 +130,28 @@ async def test_recompute_while_rows_come_in_and_a_worker_refreshes_finds_nothing
     assert [check.sentence for check in found if not check.is_ok] == []
 
 
+async def test_recompute_while_evidence_is_weighed_looks_again(own: Database, to: Running) -> None:
+    async def note() -> None:
+        async with own.raw() as connection:
+            await connection.execute(
+                "UPDATE refreshes SET weighed_at = clock_timestamp() WHERE experiment_id = $1", to.experiment.id
+            )
+
+    async def keep_noting(until: asyncio.Event) -> None:
+        while not until.is_set():
+            await note()
+
+    for _ in range(3):
+        done = asyncio.Event()
+        noting = asyncio.create_task(keep_noting(done))
+        await asyncio.sleep(0.01)
+        checking = asyncio.create_task(examined(own))
+        await asyncio.sleep(0.05)
+        done.set()
+        await noting
+        assert (await checking).is_ok
+
+
 async def test_doctor_command_ends_with_one_when_slices_differ_and_mends_them(own: Database, to: Running) -> None:
     await wound(own, "DELETE FROM moments")
     url = own.engine.url.render_as_string(hide_password=False)
