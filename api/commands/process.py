@@ -17,10 +17,9 @@ from typing import Annotated, NoReturn, TypeVar
 import asyncpg
 import typer
 from rich.console import Console
-from sqlalchemy.exc import SQLAlchemyError
 
 from api import embedded, schema
-from api.database import Database
+from api.database import CLIENT_FAULTS, Database
 from api.embedded import EmbeddedError
 from api.settings import Settings, SettingsError, load
 
@@ -87,7 +86,7 @@ async def _run(around: Surroundings, step: Callable[[Database], Awaitable[T]], i
         if not is_migration:
             await _prepare(around, database)
         return await step(database)
-    except (OSError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (*CLIENT_FAULTS, asyncpg.PostgresError) as error:
         fail(f"{_unusable(error)} {hint}".strip())
     finally:
         await database.close()
