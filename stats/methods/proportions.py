@@ -70,7 +70,12 @@ def _newcombe(won: Array, n: Array, tried: Array, m: Array, alpha: Numbers) -> t
 
 
 def wilson(share: Array, n: Array, alpha: Numbers) -> tuple[Array, Array]:
-    """The limits of one proportion by Wilson (1927), JASA 22, from the share of `n` units; the arrays broadcast."""
+    """The limits of one proportion by Wilson (1927), JASA 22, from the share of `n` units; the arrays broadcast.
+
+    >>> lower, upper = wilson(np.array(0.1), np.array(20.0), 0.05)
+    >>> round(float(lower), 4), round(float(upper), 4)
+    (0.0279, 0.301)
+    """
     q = critical_z(alpha)
     middle = n * share + q**2 / 2
     spread = q * np.sqrt(n * share * (1 - share) + q**2 / 4)
