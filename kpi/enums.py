@@ -59,3 +59,12 @@ class Change(StrEnum):
     def sign(self) -> int:
         """+1 when the KPI is expected to rise, else -1."""
         return 1 if self is Change.INCREASE else -1
+
+
+class Governed(StrEnum):
+    """What of a KPI was changed."""
+
+    DETAILS = "DETAILS"
+    DEFINITION = "DEFINITION"
+    BASELINE = "BASELINE"
+    TARGET = "TARGET"

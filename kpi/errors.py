@@ -29,6 +29,11 @@ class Problem:
     path: tuple[str, ...]
 
 
+def bad(message: str, *path: str) -> Problem:
+    """A value that breaks a rule, and the path to it."""
+    return Problem(code=Code.BAD_USER_INPUT, message=message, path=path)
+
+
 class KpiError(Exception):
     """Base of this package's errors."""
 
@@ -43,3 +48,9 @@ class Invalid(KpiError):
 
 class NotFound(KpiError):
     """No such thing in this workspace."""
+
+
+def refuse(problems: list[Problem]) -> None:
+    """Raise all problems at once, if there are any."""
+    if problems:
+        raise Invalid(problems)

@@ -1,12 +1,15 @@
 """Statements on what is registered. Each names the workspace it reads: authorisation is part of the query."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from typing import TypeVar
 
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from kpi.ingest import is_text
-from kpi.tables import Baseline, Definition, Hypothesis, Kpi, Workspace
+from kpi.tables import Baseline, Definition, Hypothesis, Kpi, KpiChange, Target, Workspace
+
+Version = TypeVar("Version", Definition, Target, KpiChange)
 
 
 async def kpis_by_key(session: AsyncSession, workspace_id: int, keys: Collection[str]) -> dict[str, Kpi]:
@@ -57,6 +60,37 @@ async def baselines_of(session: AsyncSession, definition_ids: Collection[int]) -
     every = select(Baseline).where(col(Baseline.definition_id).in_(definition_ids)).order_by(col(Baseline.version))
     for row in await session.exec(every):
         found.setdefault(row.definition_id, []).append(row)
+    return found
+
+
+async def lock_kpi(session: AsyncSession, workspace_id: int, kpi_id: int) -> Kpi | None:
+    """A KPI of a workspace, locked until the transaction ends; None for an unknown one, or another workspace's."""
+    mine = select(Kpi).where(Kpi.workspace_id == workspace_id, Kpi.id == kpi_id)
+    return (await session.exec(mine.with_for_update())).one_or_none()
+
+
+async def definitions_of(session: AsyncSession, kpi_ids: Collection[int]) -> dict[int, list[Definition]]:
+    """All definitions of KPIs by KPI, the newest first."""
+    every = select(Definition).where(col(Definition.kpi_id).in_(kpi_ids)).order_by(col(Definition.version).desc())
+    return _by_kpi(await session.exec(every))
+
+
+async def targets_of(session: AsyncSession, kpi_ids: Collection[int]) -> dict[int, list[Target]]:
+    """All targets of KPIs by KPI, the newest first."""
+    every = select(Target).where(col(Target.kpi_id).in_(kpi_ids)).order_by(col(Target.version).desc())
+    return _by_kpi(await session.exec(every))
+
+
+async def changes_of(session: AsyncSession, kpi_ids: Collection[int]) -> dict[int, list[KpiChange]]:
+    """All changes of KPIs by KPI, the newest first."""
+    every = select(KpiChange).where(col(KpiChange.kpi_id).in_(kpi_ids)).order_by(col(KpiChange.number).desc())
+    return _by_kpi(await session.exec(every))
+
+
+def _by_kpi(rows: Iterable[Version]) -> dict[int, list[Version]]:
+    found: dict[int, list[Version]] = {}
+    for row in rows:
+        found.setdefault(row.kpi_id, []).append(row)
     return found
 
 

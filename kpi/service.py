@@ -4,7 +4,7 @@ An input with faults raises `Invalid` with all of them, and stores nothing.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from math import isfinite
 
@@ -12,10 +12,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from kpi import kinds, queries
 from kpi.enums import Change, Direction, Driver, Frequency, Tier, Unit
-from kpi.errors import Code, Invalid, Problem
+from kpi.errors import Code, Invalid, Problem, bad
 from kpi.ingest import is_text
 from kpi.kinds import Kind
 from kpi.tables import Baseline, Definition, Hypothesis, Kpi
+from kpi.wire import camel
 
 KEY = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 LONGEST_TEXT = 4_000
@@ -58,9 +59,7 @@ async def register_kpi(
     """Register a KPI with the first version of its definition and, if known, its baseline."""
     texts = {"name": name, "description": description, "owner": owner, "dataSource": data_source, "action": action}
     problems = key_problems(key) + text_problems(texts, required={"name", "owner"})
-    kind = _camel(kinds.encode(definition)[0])
-    problems += [_problem(text, "definition", kind, field) for field, text in definition.problems()]
-    problems += _baseline_problems(baseline)
+    problems += definition_problems(definition) + baseline_problems(baseline)
     if await queries.kpis_by_key(session, workspace_id, [key]):
         problems.append(taken("KPI", key))
     if problems:
@@ -106,9 +105,7 @@ async def register_hypothesis(
     texts = {"title": title, "change": change, "segment": segment or "", "rationale": rationale, "owner": owner}
     problems = key_problems(key) + text_problems(texts, required={"title", "change", "owner"})
     if expected_lift is not None and not (isfinite(expected_lift) and expected_lift != 0):
-        problems.append(
-            _problem("An expected lift is a fraction other than zero, 0.05 for five per cent.", "expectedLift")
-        )
+        problems.append(bad("An expected lift is a fraction other than zero, 0.05 for five per cent.", "expectedLift"))
     measured = (await queries.kpis_by_key(session, workspace_id, [kpi])).get(kpi)
     if measured is None:
         problems.append(absent("KPI", kpi, "kpi"))
@@ -138,7 +135,7 @@ def key_problems(key: str) -> list[Problem]:
     """A key is short, lower-case and fit for an address."""
     if KEY.fullmatch(key):
         return []
-    return [_problem("A key has 1 to 63 characters: small letters, digits and hyphens, not starting with one.", "key")]
+    return [bad("A key has 1 to 63 characters: small letters, digits and hyphens, not starting with one.", "key")]
 
 
 def text_problems(texts: dict[str, str], *, required: set[str]) -> list[Problem]:
@@ -146,11 +143,11 @@ def text_problems(texts: dict[str, str], *, required: set[str]) -> list[Problem]
     problems: list[Problem] = []
     for field, text in texts.items():
         if field in required and not text.strip():
-            problems.append(_problem(f"{field} is missing.", field))
+            problems.append(bad(f"{field} is missing.", field))
         if len(text) > LONGEST_TEXT:
-            problems.append(_problem(f"{field} has {len(text)} characters; {LONGEST_TEXT} is the most.", field))
+            problems.append(bad(f"{field} has {len(text)} characters; {LONGEST_TEXT} is the most.", field))
         if not is_text(text):
-            problems.append(_problem(f"{field} holds a character that is not text.", field))
+            problems.append(bad(f"{field} holds a character that is not text.", field))
     return problems
 
 
@@ -169,48 +166,45 @@ def is_size(size: float) -> bool:
     return SMALLEST <= size <= LARGEST
 
 
-def _camel(name: str) -> str:
-    head, *rest = name.split("_")
-    return head + "".join(part.title() for part in rest)
+def definition_problems(definition: Kind) -> list[Problem]:
+    """What is wrong with a definition's parameters."""
+    kind = camel(kinds.encode(definition)[0])
+    return [bad(text, "definition", kind, field) for field, text in definition.problems()]
 
 
-def _problem(message: str, *path: str) -> Problem:
-    return Problem(code=Code.BAD_USER_INPUT, message=message, path=path)
-
-
-def _baseline_problems(baseline: BaselineValue | None) -> list[Problem]:
+def baseline_problems(baseline: BaselineValue | None) -> list[Problem]:
+    """A baseline is an estimate of something within reason, with its error."""
     if baseline is None:
         return []
     problems: list[Problem] = []
     if not abs(baseline.value) <= LARGEST:
-        problems.append(_problem(f"A baseline's value lies within {LARGEST:g} of zero.", "baseline", "value"))
+        problems.append(bad(f"A baseline's value lies within {LARGEST:g} of zero.", "baseline", "value"))
     if not is_size(baseline.standard_error):
         sentence = f"A baseline is an estimate: its standard error is a positive number, {SMALLEST:g} to {LARGEST:g}."
-        problems.append(_problem(sentence, "baseline", "standardError"))
+        problems.append(bad(sentence, "baseline", "standardError"))
     if baseline.n is not None and baseline.n < 2:
-        problems.append(_problem("A baseline is measured on at least two units.", "baseline", "n"))
+        problems.append(bad("A baseline is measured on at least two units.", "baseline", "n"))
     if baseline.from_on and baseline.to_on and baseline.from_on > baseline.to_on:
-        problems.append(_problem("A baseline's window ends on or after the day it begins.", "baseline", "toOn"))
+        problems.append(bad("A baseline's window ends on or after the day it begins.", "baseline", "toOn"))
     return problems
 
 
 async def _define(session: AsyncSession, kpi: Kpi, kind: Kind, baseline: BaselineValue | None, now: datetime) -> None:
-    name, parameters = kinds.encode(kind)
-    definition = Definition(kpi_id=kpi.id, version=1, kind=name, parameters=parameters, created_at=now)
+    definition = defined(kpi, kind, version=1, now=now)
     session.add(definition)
     await session.flush()
-    if baseline is None:
-        return
-    session.add(
-        Baseline(
-            definition_id=definition.id,
-            version=1,
-            value=baseline.value,
-            standard_error=baseline.standard_error,
-            n=baseline.n,
-            from_on=baseline.from_on,
-            to_on=baseline.to_on,
-            created_at=now,
-        )
-    )
-    await session.flush()
+    if baseline is not None:
+        session.add(stated(definition, baseline, version=1, now=now))
+        await session.flush()
+
+
+def defined(kpi: Kpi, kind: Kind, *, version: int, now: datetime) -> Definition:
+    """A version of a KPI's definition."""
+    name, parameters = kinds.encode(kind)
+    return Definition(kpi_id=kpi.id, version=version, kind=name, parameters=parameters, created_at=now)
+
+
+def stated(definition: Definition, baseline: BaselineValue, *, version: int, now: datetime) -> Baseline:
+    """A version of a definition's baseline."""
+    values = {field.name: getattr(baseline, field.name) for field in fields(baseline)}
+    return Baseline(definition_id=definition.id, version=version, created_at=now, **values)

@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, DATE, INTEGER, JSONB, TSVECTOR
 from sqlmodel import Field, SQLModel
 
-from kpi.enums import Change, Direction, Driver, Frequency, Tier, Unit
+from kpi.enums import Change, Direction, Driver, Frequency, Governed, Tier, Unit
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -143,6 +143,40 @@ class Baseline(SQLModel, table=True):
     n: int | None
     from_on: date | None
     to_on: date | None
+    created_at: datetime = Field(sa_type=AWARE)
+
+
+class Target(SQLModel, table=True):
+    """Where a KPI shall be by a day. Rows are added, never changed: the newest holds; without a value there is none."""
+
+    __tablename__ = "targets"
+    __table_args__ = (
+        CheckConstraint("version > 0", name="version"),
+        CheckConstraint("(value IS NULL) = (due_on IS NULL)", name="due_on"),
+    )
+    kpi_id: int = Field(primary_key=True, foreign_key="kpis.id")
+    version: int = Field(primary_key=True)
+    value: float | None
+    due_on: date | None
+    owner: str
+    approver: str
+    by: str
+    reason: str
+    created_at: datetime = Field(sa_type=AWARE)
+
+
+class KpiChange(SQLModel, table=True):
+    """What somebody changed about a KPI, and why. Rows are added, never changed."""
+
+    __tablename__ = "kpi_changes"
+    __table_args__ = (CheckConstraint("number > 0", name="number"),)
+    kpi_id: int = Field(primary_key=True, foreign_key="kpis.id")
+    number: int = Field(primary_key=True)
+    what: Governed = Field(sa_type=words(Governed))
+    by: str
+    by_id: str
+    reason: str
+    changes: list[dict[str, Any]] = Field(sa_type=JSONB)
     created_at: datetime = Field(sa_type=AWARE)
 
 

@@ -32,7 +32,7 @@ from experiments.tables import (
 )
 from kpi import batches
 from kpi import queries as kpi_queries
-from kpi.tables import Baseline, Definition, Hypothesis, Kpi, Rejection
+from kpi.tables import Baseline, Definition, Hypothesis, Kpi, KpiChange, Rejection, Target
 
 V = TypeVar("V")
 Fetch = Callable[[AsyncSession, list[int]], Awaitable[dict[int, V]]]
@@ -78,6 +78,8 @@ class Loaders:
         )
         self.definitions: DataLoader[int, Definition | None] = self._loader(kpi_queries.latest_definitions)
         self.baselines: DataLoader[int, Baseline | None] = self._loader(kpi_queries.latest_baselines)
+        self.targets: DataLoader[int, list[Target] | None] = self._loader(kpi_queries.targets_of)
+        self.kpi_changes: DataLoader[int, list[KpiChange] | None] = self._loader(kpi_queries.changes_of)
         self.kpis_by_key: DataLoader[str, Kpi | None] = DataLoader(self._kpis_by_key(workspace_id))
 
     def _loader(self, fetch: Fetch[V]) -> DataLoader[int, V | None]:

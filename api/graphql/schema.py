@@ -10,6 +10,7 @@ from api.graphql.errors import Masked, Streamed
 from api.graphql.mutations.amendment import AmendmentMutation
 from api.graphql.mutations.decision import DecisionMutation
 from api.graphql.mutations.experiment import ExperimentMutation
+from api.graphql.mutations.governance import GovernanceMutation
 from api.graphql.mutations.ingest import IngestMutation
 from api.graphql.mutations.kpi import KpiMutation
 from api.graphql.mutations.learning import LearningMutation
@@ -37,6 +38,7 @@ MOST_TOKENS = 2_000
 @strawberry.type(description="What can be done.")
 class Mutation(
     KpiMutation,
+    GovernanceMutation,
     ExperimentMutation,
     LifecycleMutation,
     AmendmentMutation,

@@ -19,6 +19,7 @@ from kpi.ingest import Fault, Refused
 from kpi.kinds import Aggregate, Kind
 from kpi.kinds.shape import Scale
 from kpi.outcomes import LARGEST_VALUE
+from kpi.wire import camel
 
 ROUNDING = 1e-6
 """How far, per unit, the mean of a share may be from a whole number of successes: what six digits leave of it."""
@@ -62,7 +63,7 @@ class AggregateRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rena
         """Refuse a number that such a row cannot have."""
         for name in NUMBERS:
             if name not in allowed and getattr(self, name) is not None:
-                wire = _camel(name)
+                wire = camel(name)
                 raise Refused(Fault.MALFORMED, f"{wire} has no place in a row of {what}.", wire)
 
 
@@ -301,11 +302,6 @@ def _finite(path: str, number: float, most: float = LARGEST_VALUE, *, is_signed:
 def _needed(row: AggregateRow, name: str) -> int:
     found: int | None = getattr(row, name)
     if found is None:
-        wire = _camel(name)
+        wire = camel(name)
         raise Refused(Fault.MALFORMED, f"{wire} is missing.", wire)
     return found
-
-
-def _camel(name: str) -> str:
-    head, *rest = name.split("_")
-    return head + "".join(part.title() for part in rest)

@@ -15,7 +15,7 @@ from experiments import queries
 from experiments.enums import Policy, Role
 from experiments.life import story
 from experiments.life.lifecycle import Action
-from experiments.life.moves import Actor, locked, made, move_problems, refuse
+from experiments.life.moves import locked, made, move_problems
 from experiments.planning import plan as plans
 from experiments.planning.draft import (
     CovariateChoice,
@@ -31,6 +31,8 @@ from experiments.planning.draft import (
 from experiments.planning.plan import Covariate, Plan, PlannedKpi
 from experiments.service import measures
 from experiments.tables import Amendment, Experiment
+from kpi.actor import Actor
+from kpi.errors import refuse
 from kpi.storage import hold_clearing
 
 TESTING = ("alpha", "power", "policy", "looks", "horizon_days", "minimum_days")

@@ -12,12 +12,13 @@ from experiments.inference.analysis import results
 from experiments.inference.verdict import VerdictState
 from experiments.life import story
 from experiments.life.lifecycle import Action
-from experiments.life.moves import Actor, locked, made, move_problems, refuse
+from experiments.life.moves import locked, made, move_problems
 from experiments.planning import plan as plans
 from experiments.planning.draft import bad
 from experiments.programme import weighing
 from experiments.tables import Decision, Experiment
-from kpi.errors import Code, Problem
+from kpi.actor import Actor
+from kpi.errors import Code, Problem, refuse
 from kpi.workspaces import workspace_by_id
 
 

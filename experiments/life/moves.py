@@ -5,7 +5,6 @@ It leaves a step that says who made it and why. A move that does not lead on fro
 was made already changes nothing.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -19,22 +18,12 @@ from experiments.life.surroundings import launch_checks, neighbours
 from experiments.planning import plan as plans
 from experiments.planning.draft import TRAFFIC, bad, is_share
 from experiments.tables import Experiment, Step
-from kpi.errors import Code, Invalid, NotFound, Problem
+from kpi.actor import Actor
+from kpi.errors import Code, NotFound, Problem, refuse
 from kpi.gate import midnight
 from kpi.ingest import EARLIEST, SKEW
 from kpi.service import text_problems
 from kpi.storage import hold_clearing, hold_floor
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Actor:
-    """Who makes a move, why, and when; `id` is the public id of their key."""
-
-    workspace_id: int
-    name: str
-    id: str
-    now: datetime
-    reason: str | None = None
 
 
 async def start(
@@ -180,12 +169,6 @@ async def _layer_problems(session: AsyncSession, experiment: Experiment, traffic
     started = await queries.started_experiments(session, experiment.workspace_id)
     full = layer_fault(layer, traffic, neighbours(started, experiment))
     return [] if full is None else [bad(full, "traffic")]
-
-
-def refuse(problems: list[Problem]) -> None:
-    """Raise all problems at once, if there are any."""
-    if problems:
-        raise Invalid(problems)
 
 
 def made(

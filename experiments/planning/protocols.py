@@ -10,13 +10,13 @@ from typing import Any
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from experiments.life.moves import Actor, refuse
 from experiments.planning import terms
 from experiments.planning.terms import Terms, terms_problems
 from experiments.programme import library
 from experiments.service import measures
 from experiments.tables import Protocol, ProtocolVersion
-from kpi.errors import NotFound, Problem
+from kpi.actor import Actor
+from kpi.errors import NotFound, Problem, refuse
 from kpi.service import key_problems, taken, text_problems
 
 CLEARED: Mapping[str, Any] = {"name": "", "description": ""}

@@ -11,12 +11,13 @@ from urllib.parse import urlsplit
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from experiments.enums import State
-from experiments.life.moves import Actor, locked, refuse
+from experiments.life.moves import locked
 from experiments.planning.draft import bad
 from experiments.programme import library
 from experiments.queries import experiment_by_key
 from experiments.tables import Experiment, Learning, LearningVersion
-from kpi.errors import Code, Invalid, NotFound, Problem
+from kpi.actor import Actor
+from kpi.errors import Code, Invalid, NotFound, Problem, refuse
 from kpi.ingest import is_text
 from kpi.service import KEY, absent, text_problems
 

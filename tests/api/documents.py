@@ -12,6 +12,16 @@ mutation Register($input: %(noun)sRegisterInput!) { %(verb)sRegister(input: $inp
 KPI_REGISTER = REGISTER % {"noun": "Kpi", "verb": "kpi"}
 HYPOTHESIS_REGISTER = REGISTER % {"noun": "Hypothesis", "verb": "hypothesis"}
 EXPERIMENT_REGISTER = REGISTER % {"noun": "Experiment", "verb": "experiment"}
+KPI_CHANGE = """
+mutation Change($input: Kpi%(verb)sInput!) { kpi%(verb)s(input: $input) {
+  kpi {
+    name owner dataSource definitionVersion baseline { version value }
+    target { version value dueOn owner approver by reason } targets { version value }
+    history { number what by reason createdAt changes { path before after } }
+  }
+  userErrors { code path }
+} }
+"""
 EXPERIMENT_START = """
 mutation Start($input: ExperimentStartInput!) { experimentStart(input: $input) {
   experiment { id key state startedAt plan { sealedAt hash } } userErrors { message code path }

@@ -57,6 +57,18 @@ ASKED: dict[str, tuple[Scope, str, dict[str, Any]]] = {
     "search": (Scope.READ, '{ search(query: "tour") { totalCount } }', {}),
     "learningRecord": (Scope.EDIT, documents.LEARNING_RECORD, {"input": documents.learning()}),
     "learningUpdate": (Scope.EDIT, documents.LEARNING_UPDATE, {"input": {"id": NOBODYS}}),
+    "kpiUpdate": (Scope.EDIT, documents.KPI_CHANGE % {"verb": "Update"}, {"input": {"id": "x", "reason": "r"}}),
+    "kpiRedefine": (
+        Scope.EDIT,
+        documents.KPI_CHANGE % {"verb": "Redefine"},
+        {"input": {"id": "x", "reason": "r", "definition": {"activation": {"event": "e", "windowDays": 7}}}},
+    ),
+    "kpiBaselineState": (
+        Scope.EDIT,
+        documents.KPI_CHANGE % {"verb": "BaselineState"},
+        {"input": {"id": "x", "reason": "r", "baseline": {"value": 0.4, "standardError": 0.01}}},
+    ),
+    "kpiTargetSet": (Scope.DECIDE, documents.KPI_CHANGE % {"verb": "TargetSet"}, {"input": {"id": "x", "reason": "r"}}),
     "workspace": (Scope.READ, "{ workspace { key } }", {}),
     "workspaceUpdate": (Scope.ADMIN, documents.WORKSPACE_UPDATE, {"input": {}}),
     "unitForget": (Scope.ADMIN, documents.UNIT_FORGET, {"input": {"unit": "nobody"}}),

@@ -9,9 +9,9 @@ from api.database import Database
 from experiments import service
 from experiments.enums import Kind, Policy, Role
 from experiments.life import moves
-from experiments.life.moves import Actor
 from experiments.planning.draft import KpiChoice, PlanChoice, VariantChoice
 from experiments.tables import Experiment
+from kpi.actor import Actor
 from kpi.enums import Unit
 from kpi.tables import Workspace
 from tests.kpi.registering import register_hypothesis, register_kpi

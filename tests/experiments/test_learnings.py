@@ -11,6 +11,7 @@ from experiments.life import moves
 from experiments.programme import learnings, library
 from experiments.programme.learnings import is_link, learning_problems
 from experiments.tables import Experiment, Learning
+from kpi.actor import Actor
 from kpi.tables import Workspace
 from tests.experiments.registering import LATER, actor, draft, start
 
@@ -93,7 +94,7 @@ async def test_changes_at_once_each_leave_a_version(database: Database, workspac
 
     async def change(number: int) -> None:
         async with database.write() as session:
-            who = moves.Actor(workspace_id=workspace.id, name=f"p{number}", id="p", now=LATER + timedelta(hours=number))
+            who = Actor(workspace_id=workspace.id, name=f"p{number}", id="p", now=LATER + timedelta(hours=number))
             given = {"conclusion": f"version {number}"}
             await learnings.update(session, actor=who, learning_id=learning.id, given=given)
 

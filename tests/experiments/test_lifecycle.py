@@ -19,6 +19,7 @@ from experiments.life import amendments, decisions, lifecycle, moves, story
 from experiments.life.amendments import PlanChange
 from experiments.life.lifecycle import Action
 from experiments.tables import Experiment
+from kpi.actor import Actor
 from kpi.errors import Code, Invalid
 from kpi.tables import Workspace
 from tests.experiments.registering import NOW, actor, draft, freeze, start
@@ -132,7 +133,7 @@ class Life(RuleBasedStateMachine):
     def decide(self, choice: Choice) -> None:
         """There are no data, so shipping goes against what they say."""
 
-        async def step(session: Any, who: moves.Actor) -> Experiment:
+        async def step(session: Any, who: Actor) -> Experiment:
             variant = "treatment" if choice is Choice.SHIP else None
             connection = await driver(session)
             return await decisions.decide(

@@ -15,6 +15,7 @@ from experiments import exposures
 from kpi import events, memberships
 from kpi.errors import Code, Invalid, Problem
 from kpi.ingest import Fault, Report
+from kpi.wire import camel
 
 MOST_ROWS = 1_000
 Ingest = Callable[..., Awaitable[Report]]
@@ -181,12 +182,7 @@ async def _take_in(info: Info, field: str, ingest: Ingest, given: Sequence[Any])
 
 def _wire(row: Any) -> dict[str, Any]:
     """An input as the row every other door brings."""
-    return {_camel(name): value for name, value in vars(row).items()}
-
-
-def _camel(name: str) -> str:
-    head, *rest = name.split("_")
-    return head + "".join(part.title() for part in rest)
+    return {camel(name): value for name, value in vars(row).items()}
 
 
 def _report(report: Report) -> IngestReport:

@@ -93,6 +93,10 @@ class BaselineInput:
     from_on: date | None = strawberry.field(description="The first day of the window.", default=None)
     to_on: date | None = strawberry.field(description="The last day of the window.", default=None)
 
+    def stated(self) -> service.BaselineValue:
+        """The baseline it states."""
+        return service.BaselineValue(**vars(self))
+
 
 @strawberry.input(description="A KPI to register.")
 class KpiRegisterInput:
@@ -164,7 +168,10 @@ class KpiMutation:
         """Register a KPI."""
 
         async def action() -> dict[str, Any]:
-            fields = vars(input) | {"definition": input.definition.kind(), "baseline": _baseline(input.baseline)}
+            fields = vars(input) | {
+                "definition": input.definition.kind(),
+                "baseline": input.baseline and input.baseline.stated(),
+            }
             async with info.context.database.write() as session:
                 kpi = await service.register_kpi(
                     session, workspace_id=info.context.caller.workspace_id, now=info.context.now, **fields
@@ -189,7 +196,3 @@ class KpiMutation:
             return {"hypothesis": hypothesis}
 
         return await answer(HypothesisRegisterPayload, action)
-
-
-def _baseline(given: BaselineInput | None) -> service.BaselineValue | None:
-    return None if given is None else service.BaselineValue(**vars(given))

@@ -13,7 +13,7 @@ from api.graphql.errors import UserError, answer
 from api.graphql.nodes import FIRST_DAY, LAST_DAY, local_id
 from api.graphql.types.experiment import Experiment
 from experiments.life import moves
-from experiments.life.moves import Actor
+from kpi.actor import Actor
 from kpi.errors import Code, Invalid, NotFound, Problem
 
 

@@ -8,6 +8,7 @@ from strawberry import Parent
 
 from api.graphql.context import Info
 from api.graphql.nodes import Node, PageInfo
+from api.graphql.types.governance import KpiChange, Target
 from kpi import enums, tables
 from kpi.kinds.mean import Of
 
@@ -118,6 +119,27 @@ class Kpi(Node):
         """The newest baseline."""
         found = await info.context.loaders.definitions.load(parent.id)
         return None if found is None else await info.context.loaders.baselines.load(found.id)
+
+    @strawberry.field(
+        description="Where the KPI shall be by a day; null where nothing is aimed at.", graphql_type=Target | None
+    )
+    async def target(parent: Parent[tables.Kpi], info: Info) -> tables.Target | None:
+        """Where the KPI shall be."""
+        newest = next(iter(await info.context.loaders.targets.load(parent.id) or []), None)
+        return None if newest is None or newest.value is None else newest
+
+    @strawberry.field(description="All targets of the KPI there were, the newest first.", graphql_type=list[Target])
+    async def targets(parent: Parent[tables.Kpi], info: Info) -> list[tables.Target]:
+        """All targets there were."""
+        return await info.context.loaders.targets.load(parent.id) or []
+
+    @strawberry.field(
+        description="What was changed about the KPI since it was registered, the newest first.",
+        graphql_type=list[KpiChange],
+    )
+    async def history(parent: Parent[tables.Kpi], info: Info) -> list[tables.KpiChange]:
+        """What was changed about the KPI."""
+        return await info.context.loaders.kpi_changes.load(parent.id) or []
 
     @classmethod
     def is_type_of(cls, obj: object, _info: Any) -> bool:

@@ -24,11 +24,11 @@ class ExperimentStep:
     traffic: float | None = strawberry.field(description="The share of units that enter from then on; of a ramp.")
 
 
-@strawberry.type(description="One value that an amendment changed.")
-class PlanChange:
-    """One value that an amendment changed."""
+@strawberry.type(description="One value that was changed.")
+class ValueChange:
+    """One value that was changed."""
 
-    path: str = strawberry.field(description="The path to the value in the plan.")
+    path: str = strawberry.field(description="The path to the value.")
     before: JSON | None = strawberry.field(description="The value before; null where there was none.")
     after: JSON | None = strawberry.field(description="The value after; null where there is none.")
 
@@ -48,9 +48,9 @@ class Amendment:
     replaced_json: str = strawberry.field(description="That plan in canonical JSON (RFC 8785).")
 
     @strawberry.field(description="The values that changed.")
-    def changes(parent: Parent[tables.Amendment]) -> list[PlanChange]:
+    def changes(parent: Parent[tables.Amendment]) -> list[ValueChange]:
         """The values that changed."""
-        return [PlanChange(**change) for change in parent.changes]
+        return [ValueChange(**change) for change in parent.changes]
 
 
 @strawberry.type(description="A planned look as it was published, word for word.")

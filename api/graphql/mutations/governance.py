@@ -1,0 +1,173 @@
+"""Changing what a KPI is, with a reason that stays."""
+
+from collections.abc import Awaitable, Callable
+from datetime import date
+from functools import partial
+from typing import Annotated, Any
+
+import strawberry
+
+from api.auth.permissions import MayDecide, MayEdit
+from api.graphql.context import Info
+from api.graphql.errors import UserError, answer
+from api.graphql.mutations.kpi import BaselineInput, KpiDefinitionInput
+from api.graphql.mutations.lifecycle import actor
+from api.graphql.nodes import local_id
+from api.graphql.types.kpi import Kpi
+from kpi import enums, governance
+from kpi.errors import NotFound
+
+
+@strawberry.input
+class Governing:
+    """What every change of a KPI says."""
+
+    id: strawberry.ID = strawberry.field(description="The global id of the KPI.")
+    reason: str = strawberry.field(description="The reason, kept in the KPI's history.")
+
+
+@strawberry.type
+class Governed:
+    """What every change of a KPI answers."""
+
+    kpi: Kpi | None = strawberry.field(description="The KPI; null when there are errors.", default=None)
+    user_errors: list[UserError] = strawberry.field(description="The faults in the input.")
+
+
+@strawberry.input(description="What changes of a KPI; what is absent stays as it is, null clears it.")
+class KpiUpdateInput(Governing):
+    """What changes of a KPI."""
+
+    name: str | None = strawberry.field(description="The name; it cannot be cleared.", default=strawberry.UNSET)
+    description: str | None = strawberry.field(description="The definition in words.", default=strawberry.UNSET)
+    direction: enums.Direction | None = strawberry.field(
+        description="The direction that is better; plans that are registered keep theirs.", default=strawberry.UNSET
+    )
+    tier: enums.Tier | None = strawberry.field(description="The tier.", default=strawberry.UNSET)
+    is_leading: bool | None = strawberry.field(
+        description="Whether it moves before revenue does.", default=strawberry.UNSET
+    )
+    driver: enums.Driver | None = strawberry.field(
+        description="The part of revenue it feeds.", default=strawberry.UNSET
+    )
+    owner: str | None = strawberry.field(
+        description="The person who owns it; it cannot be cleared.", default=strawberry.UNSET
+    )
+    data_source: str | None = strawberry.field(description="The source of its data.", default=strawberry.UNSET)
+    frequency: enums.Frequency | None = strawberry.field(
+        description="The frequency it is reported at.", default=strawberry.UNSET
+    )
+    action: str | None = strawberry.field(description="The action its alert triggers.", default=strawberry.UNSET)
+
+
+@strawberry.input(description="The next definition of a KPI. Experiments and baselines stay with the one they pinned.")
+class KpiRedefineInput(Governing):
+    """The next definition of a KPI."""
+
+    definition: KpiDefinitionInput = strawberry.field(description="How it is computed from now on.")
+    baseline: BaselineInput | None = strawberry.field(
+        description="Its level before, by this definition: an old baseline says nothing of the new number.",
+        default=None,
+    )
+
+
+@strawberry.input(description="The next baseline of a KPI's newest definition.")
+class KpiBaselineStateInput(Governing):
+    """The next baseline."""
+
+    baseline: BaselineInput = strawberry.field(description="Its level before, with its error.")
+
+
+@strawberry.input(description="Where a KPI shall be by a day; without value and day the target is withdrawn.")
+class KpiTargetSetInput(Governing):
+    """A target."""
+
+    value: float | None = strawberry.field(description="The value to reach, in the KPI's own units.", default=None)
+    due_on: date | None = strawberry.field(description="The day it is due, one to come.", default=None)
+    owner: str = strawberry.field(description="The person who answers for it.", default="")
+    approver: str = strawberry.field(description="The person who agreed to it.", default="")
+
+
+@strawberry.type(description="The answer to kpiUpdate.")
+class KpiUpdatePayload(Governed):
+    """The answer to kpiUpdate."""
+
+
+@strawberry.type(description="The answer to kpiRedefine.")
+class KpiRedefinePayload(Governed):
+    """The answer to kpiRedefine."""
+
+
+@strawberry.type(description="The answer to kpiBaselineState.")
+class KpiBaselineStatePayload(Governed):
+    """The answer to kpiBaselineState."""
+
+
+@strawberry.type(description="The answer to kpiTargetSet.")
+class KpiTargetSetPayload(Governed):
+    """The answer to kpiTargetSet."""
+
+
+UpdateInput = Annotated[KpiUpdateInput, strawberry.argument(description="What changes.")]
+RedefineInput = Annotated[KpiRedefineInput, strawberry.argument(description="The next definition.")]
+BaselineStateInput = Annotated[KpiBaselineStateInput, strawberry.argument(description="The next baseline.")]
+TargetSetInput = Annotated[KpiTargetSetInput, strawberry.argument(description="The target.")]
+
+
+@strawberry.type
+class GovernanceMutation:
+    """Changing what a KPI is, with a reason that stays."""
+
+    @strawberry.mutation(description="Change the details of a KPI, on the record.", permission_classes=[MayEdit])
+    async def kpi_update(
+        self,
+        info: Info,
+        input: UpdateInput,  # noqa: A002 - the API's word
+    ) -> KpiUpdatePayload | None:
+        """Change the details of a KPI, on the record."""
+        said = {name: value for name, value in vars(input).items() if value is not strawberry.UNSET}
+        given = {name: value for name, value in said.items() if name not in ("id", "reason")}
+        return await answer(KpiUpdatePayload, lambda: _change(info, input, partial(governance.update, given=given)))
+
+    @strawberry.mutation(description="Give a KPI its next definition, on the record.", permission_classes=[MayEdit])
+    async def kpi_redefine(
+        self,
+        info: Info,
+        input: RedefineInput,  # noqa: A002 - the API's word
+    ) -> KpiRedefinePayload | None:
+        """Give a KPI its next definition, on the record."""
+        definition, baseline = input.definition.kind(), input.baseline.stated() if input.baseline else None
+        step = partial(governance.redefine, definition=definition, baseline=baseline)
+        return await answer(KpiRedefinePayload, lambda: _change(info, input, step))
+
+    @strawberry.mutation(description="State the next baseline of a KPI, on the record.", permission_classes=[MayEdit])
+    async def kpi_baseline_state(
+        self,
+        info: Info,
+        input: BaselineStateInput,  # noqa: A002 - the API's word
+    ) -> KpiBaselineStatePayload | None:
+        """State the next baseline of a KPI, on the record."""
+        step = partial(governance.state_baseline, baseline=input.baseline.stated())
+        return await answer(KpiBaselineStatePayload, lambda: _change(info, input, step))
+
+    @strawberry.mutation(
+        description="Set where a KPI shall be by a day, or withdraw it.",
+        permission_classes=[MayDecide],
+    )
+    async def kpi_target_set(
+        self,
+        info: Info,
+        input: TargetSetInput,  # noqa: A002 - the API's word
+    ) -> KpiTargetSetPayload | None:
+        """Set where a KPI shall be by a day, or withdraw it."""
+        aim = governance.Aim(value=input.value, due_on=input.due_on, owner=input.owner, approver=input.approver)
+        return await answer(KpiTargetSetPayload, lambda: _change(info, input, partial(governance.set_target, aim=aim)))
+
+
+async def _change(info: Info, given: Governing, step: Callable[..., Awaitable[Any]]) -> dict[str, Any]:
+    identity = local_id("Kpi", given.id)
+    if identity is None:
+        raise NotFound
+    async with info.context.database.write() as session:
+        changed = await step(session, actor=actor(info, given.reason), kpi_id=identity)
+    return {"kpi": changed}

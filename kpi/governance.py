@@ -1,0 +1,194 @@
+"""Changing what a KPI is: its details, definition, baseline and target, each with who, when, why and a history.
+
+Nothing that was is lost. Definitions, baselines and targets are versions, and experiments stay with those they pinned.
+A change that changes nothing leaves no trace, so a retry is safe. Each function is one action in the caller's
+transaction on a locked row; an input with faults raises `Invalid` with all of them, an unknown KPI `NotFound`.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date
+from typing import Any
+
+import msgspec
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from kpi import kinds, queries
+from kpi.actor import Actor
+from kpi.enums import Governed
+from kpi.errors import NotFound, Problem, bad, refuse
+from kpi.kinds import Kind
+from kpi.kinds.shape import Scale
+from kpi.service import (
+    LARGEST,
+    BaselineValue,
+    baseline_problems,
+    defined,
+    definition_problems,
+    stated,
+    text_problems,
+)
+from kpi.tables import Baseline, Definition, Kpi, KpiChange, Target
+from kpi.wire import camel
+
+TEXTS = ("name", "description", "owner", "data_source", "action")
+CHOICES = ("direction", "tier", "is_leading", "driver", "frequency")
+DETAILS = (*TEXTS, *CHOICES)
+"""What of a KPI is neither its key, its unit nor a version of something."""
+STATED = ("value", "standard_error", "n", "from_on", "to_on")
+AIMED = ("value", "due_on", "owner", "approver")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aim:
+    """A target as it is set: a value by a day, who answers for it, and who agreed. Without a value there is none."""
+
+    value: float | None
+    due_on: date | None
+    owner: str
+    approver: str
+
+
+async def update(session: AsyncSession, *, actor: Actor, kpi_id: int, given: Mapping[str, Any]) -> Kpi:
+    """Change what is given of a KPI's details; None clears a text that need not be there."""
+    kpi = await _locked(session, actor, kpi_id)
+    before = {name: getattr(kpi, name) for name in DETAILS}
+    after = before | {name: "" if name in TEXTS and value is None else value for name, value in given.items()}
+    texts = {camel(name): after[name] for name in TEXTS}
+    problems = _reason_problems(actor) + text_problems(texts, required={"name", "owner"})
+    missing = [camel(name) for name in CHOICES if after[name] is None]
+    refuse(problems + [bad(f"{name} cannot be cleared.", name) for name in missing])
+    changes = list(differences(before, after))
+    for name, value in after.items():
+        setattr(kpi, name, value)
+    await _record(session, actor, kpi, Governed.DETAILS, changes)
+    return kpi
+
+
+async def redefine(
+    session: AsyncSession, *, actor: Actor, kpi_id: int, definition: Kind, baseline: BaselineValue | None = None
+) -> Kpi:
+    """Give a KPI its next definition, with a baseline if it is known: an old one says nothing of the new number."""
+    kpi = await _locked(session, actor, kpi_id)
+    refuse(_reason_problems(actor) + definition_problems(definition) + baseline_problems(baseline))
+    newest = await _newest(session, kpi)
+    after = defined(kpi, definition, version=newest.version + 1, now=actor.now)
+    changes = list(differences(_defining(newest), _defining(after)))
+    if not changes:
+        return kpi
+    session.add(after)
+    await session.flush()
+    if baseline is not None:
+        session.add(stated(after, baseline, version=1, now=actor.now))
+    await _record(session, actor, kpi, Governed.DEFINITION, changes)
+    return kpi
+
+
+async def state_baseline(session: AsyncSession, *, actor: Actor, kpi_id: int, baseline: BaselineValue) -> Kpi:
+    """State the next baseline of a KPI's newest definition."""
+    kpi = await _locked(session, actor, kpi_id)
+    refuse(_reason_problems(actor) + baseline_problems(baseline))
+    definition = await _newest(session, kpi)
+    before = (await queries.latest_baselines(session, [definition.id])).get(definition.id)
+    after = stated(definition, baseline, version=1 + (before.version if before else 0), now=actor.now)
+    changes = list(differences(_values(before, STATED), _values(after, STATED)))
+    if changes:
+        session.add(after)
+        await _record(session, actor, kpi, Governed.BASELINE, changes)
+    return kpi
+
+
+async def set_target(session: AsyncSession, *, actor: Actor, kpi_id: int, aim: Aim) -> Kpi:
+    """Set a KPI's target, or withdraw it."""
+    kpi = await _locked(session, actor, kpi_id)
+    newest = await _newest(session, kpi)
+    kind = kinds.decode(newest.kind, newest.parameters)
+    refuse(_reason_problems(actor) + _aim_problems(aim, kind, actor.now.astimezone(UTC).date()))
+    before = next(iter((await queries.targets_of(session, [kpi.id])).get(kpi.id, [])), None)
+    after = Target(
+        kpi_id=kpi.id,
+        version=1 + (before.version if before else 0),
+        by=actor.name,
+        reason=actor.reason or "",
+        created_at=actor.now,
+        **{name: getattr(aim, name) for name in AIMED},
+    )
+    changes = list(differences(_values(before, AIMED), _values(after, AIMED)))
+    if changes and (before or aim.value is not None):
+        session.add(after)
+        await _record(session, actor, kpi, Governed.TARGET, changes)
+    return kpi
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Path, before and after of each value that is another one, as plain JSON."""
+    for name in [*before, *(name for name in after if name not in before)]:
+        old, new = before.get(name), after.get(name)
+        if old != new:
+            yield msgspec.to_builtins({"path": name, "before": old, "after": new})
+
+
+def _defining(definition: Definition) -> dict[str, Any]:
+    return {"kind": definition.kind, **definition.parameters}
+
+
+def _values(row: Baseline | Target | None, names: tuple[str, ...]) -> dict[str, Any]:
+    return {} if row is None else {name: getattr(row, name) for name in names}
+
+
+def _aim_problems(aim: Aim, kind: Kind, today: date) -> list[Problem]:
+    needed = set() if aim.value is None else {"owner"}
+    problems = text_problems({"owner": aim.owner, "approver": aim.approver}, required=needed)
+    if (aim.value is None) != (aim.due_on is None):
+        problems.append(bad("A target is a value and the day it is due; to withdraw it, leave both out.", "dueOn"))
+    if aim.due_on is not None and aim.due_on <= today:
+        problems.append(bad("A target is due on a day to come.", "dueOn"))
+    if aim.value is not None:
+        problems += _level_problems(aim.value, kind)
+    return problems
+
+
+def _level_problems(value: float, kind: Kind) -> list[Problem]:
+    """A target that the KPI can reach at all."""
+    if not abs(value) <= LARGEST:
+        return [bad(f"A target lies within {LARGEST:g} of zero.", "value")]
+    if kind.scale is Scale.FRACTION and not 0 <= value <= 1:
+        return [bad("This KPI is a share of units: its target is a fraction from 0 to 1, 0.4 for 40 %.", "value")]
+    if kind.scale is Scale.DAYS and not 0 <= value <= kind.window[1]:
+        return [bad(f"This KPI is a number of days from 0 to {kind.window[1]}, where it is cut.", "value")]
+    return []
+
+
+def _reason_problems(actor: Actor) -> list[Problem]:
+    reason = (actor.reason or "").strip()
+    return text_problems({"reason": reason}, required={"reason"})
+
+
+async def _locked(session: AsyncSession, actor: Actor, kpi_id: int) -> Kpi:
+    kpi = await queries.lock_kpi(session, actor.workspace_id, kpi_id)
+    if kpi is None:
+        raise NotFound
+    return kpi
+
+
+async def _newest(session: AsyncSession, kpi: Kpi) -> Definition:
+    return (await queries.latest_definitions(session, [kpi.id]))[kpi.id]
+
+
+async def _record(session: AsyncSession, actor: Actor, kpi: Kpi, what: Governed, changes: list[dict[str, Any]]) -> None:
+    if not changes:
+        return
+    before = (await queries.changes_of(session, [kpi.id])).get(kpi.id, [])
+    session.add(
+        KpiChange(
+            kpi_id=kpi.id,
+            number=len(before) + 1,
+            what=what,
+            by=actor.name,
+            by_id=actor.id,
+            reason=actor.reason or "",
+            changes=[change | {"path": camel(change["path"])} for change in changes],
+            created_at=actor.now,
+        )
+    )
+    await session.flush()
