@@ -121,6 +121,14 @@ def split(variants: Sequence[Json]) -> str:
     return " · ".join(f"{variant['name']} {percent(variant['weight'] / whole)}" for variant in variants)
 
 
+def who(plan: Json) -> str:
+    """Whom the plan lets in: conditions first, then what it says in words."""
+    words = [condition["sentence"] for condition in plan["targeting"]]
+    words += [plan["audience"]] if plan["audience"] else []
+    words += [f"without: {plan['exclusions']}"] if plan["exclusions"] else []
+    return "; ".join(words)
+
+
 def days_run(experiment: Json) -> int | None:
     """Whole days from the start to the end of enrolment, or to the last data; None with nothing to count."""
     results = experiment["results"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from experiments.enums import Kind, Policy, Role, Slopes
-from experiments.planning import payloads
+from experiments.planning import payloads, targeting
 from experiments.planning.plan import (
     Covariate,
     PinnedBaseline,
@@ -18,6 +18,7 @@ from experiments.planning.plan import (
     PlannedVariant,
     Rules,
 )
+from experiments.planning.targeting import Condition
 from kpi import kinds
 from kpi.enums import Change
 from kpi.errors import Code, Problem
@@ -87,6 +88,7 @@ class PlanChoice:
     traffic: float | None = None
     audience: str | None = None
     exclusions: str | None = None
+    targeting: Sequence[Condition] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +190,9 @@ def _enrolment_problems(plan: PlanChoice) -> list[Problem]:
     if plan.traffic is not None and not is_share(plan.traffic):
         problems.append(bad(TRAFFIC, "traffic"))
     texts = {name: text for name in ("audience", "exclusions") if (text := getattr(plan, name)) is not None}
-    return problems + [bad(fault.message, "plan", *fault.path) for fault in text_problems(texts, required=set(texts))]
+    problems += [bad(fault.message, "plan", *fault.path) for fault in text_problems(texts, required=set(texts))]
+    conditions = targeting.faults(plan.targeting or ())
+    return problems + [bad(sentence, "plan", "targeting", *path) for path, sentence in conditions]
 
 
 def is_share(traffic: float) -> bool:
@@ -332,6 +336,7 @@ def complete(
         traffic=plan.traffic,
         audience=plan.audience,
         exclusions=plan.exclusions,
+        targeting=targeting.canonical(plan.targeting or ()) or None,
     )
 
 

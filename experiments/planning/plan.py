@@ -14,6 +14,7 @@ import msgspec
 import rfc8785
 
 from experiments.enums import Kind, Policy, Role, Slopes
+from experiments.planning.targeting import Condition
 from kpi.enums import Change, Direction, Unit
 from kpi.kinds.shape import Scale
 from stats import power
@@ -105,7 +106,8 @@ class Plan:
     """What was decided before the start.
 
     Nothing is decided before `minimum_days`, counted as the horizon is. Experiments of one `layer` share no unit, and
-    `traffic` is the share of units that enters at first. `audience` and `exclusions` say in words who does not.
+    `traffic` is the share of units that enters at first. `audience` and `exclusions` say in words who does not, and
+    `targeting` in conditions on what is known of a unit at its exposure.
     """
 
     experiment: str
@@ -128,6 +130,7 @@ class Plan:
     traffic: float | None = None
     audience: str | None = None
     exclusions: str | None = None
+    targeting: list[Condition] | None = None
 
     @property
     def primaries(self) -> list[PlannedKpi]:

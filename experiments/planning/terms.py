@@ -23,6 +23,7 @@ from experiments.planning.draft import (
     plan_problems,
 )
 from experiments.planning.plan import PinnedProtocol
+from experiments.planning.targeting import Condition
 from kpi.errors import Problem
 
 USUAL: Mapping[str, Any] = {
@@ -106,6 +107,7 @@ class PlanPart:
     traffic: float | None = None
     audience: str | None = None
     exclusions: str | None = None
+    targeting: Sequence[Condition] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -218,25 +218,42 @@ async def test_experiment_reads_back_as_a_draft_with_the_control_first_and_its_p
 
 
 OPTIONAL = """{ experiment(key: "guided-tour") {
-  layer traffic variants { payload } plan { minimumDays traffic audience exclusions canonicalJson }
+  layer traffic variants { payload } launchChecks { kind state }
+  plan { minimumDays traffic audience exclusions canonicalJson targeting { attribute operator values sentence } }
 } }"""
 
 
 async def test_experiment_with_everything_optional_reads_back_as_it_was_given(ask: Ask) -> None:
     await ask(documents.KPI_REGISTER, {"input": documents.kpi()})
-    await ask(documents.HYPOTHESIS_REGISTER, {"input": documents.hypothesis()})
+    await ask(documents.HYPOTHESIS_REGISTER, {"input": documents.hypothesis(segment="new teams")})
     optional = {"minimumDays": 10, "audience": "New teams", "exclusions": "Our own staff"}
+    conditions = [
+        {"attribute": "seats", "operator": "GTE", "values": [5]},
+        {"attribute": "plan", "operator": "IN", "values": ["pro", True, 7]},
+        {"attribute": "trial", "operator": "NOT_EXISTS"},
+    ]
     control, tour = documents.experiment()["variants"]
     given = documents.experiment(
         layer="first-day",
         traffic=0.5,
         variants=[control, tour | {"payload": {"steps": [1, 2], "title": None}}],
-        plan=documents.plan(**optional),
+        plan=documents.plan(**optional, targeting=conditions),
     )
     payload = (await ask(documents.EXPERIMENT_REGISTER, {"input": given}))["experimentRegister"]
     assert payload["userErrors"] == []
     found = (await ask(OPTIONAL))["experiment"]
     assert json.loads(found["plan"].pop("canonicalJson"))["layer"] == "first-day"
+    assert {"kind": "AUDIENCE", "state": "PASS"} in found.pop("launchChecks")
+    assert found["plan"].pop("targeting") == [
+        {
+            "attribute": "plan",
+            "operator": "IN",
+            "values": ["7", "pro", "true"],
+            "sentence": "“plan” is one of “7”, “pro”, “true”",
+        },
+        {"attribute": "seats", "operator": "GTE", "values": [5.0], "sentence": "“seats” is at least 5"},
+        {"attribute": "trial", "operator": "NOT_EXISTS", "values": [], "sentence": "“trial” is not known"},
+    ]
     assert found == {
         "layer": "first-day",
         "traffic": 0.5,

@@ -234,6 +234,9 @@ def plan(planned: list[tuple[Json, str, float | None]], **changes: Any) -> Json:
         "policy": "GROUP_SEQUENTIAL",
         "horizonDays": 28,
         "minimumDays": None,
+        "audience": None,
+        "exclusions": None,
+        "targeting": [],
         "segmentAttributes": ["plan", "country"],
         "hash": HASH,
         "sealedAt": "2026-10-18T15:20:11Z",
@@ -539,7 +542,8 @@ def three_arms() -> Json:
 
 def draft() -> Json:
     """Not started: a plan and nothing else."""
-    unsealed = plan([(ACTIVATION, "PRIMARY", None)], sealedAt=None, policy="FIXED", looks=1)
+    meant = [{"sentence": "“seats” is at least 5"}]
+    unsealed = plan([(ACTIVATION, "PRIMARY", None)], sealedAt=None, policy="FIXED", looks=1, targeting=meant)
     arms = variants("Control", "Templates")
     changes = {"state": "DRAFT", "startedAt": None, "launchChecks": launch_checks()}
     return experiment("Empty states", arms, unsealed, None, **changes)

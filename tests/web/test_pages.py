@@ -331,6 +331,13 @@ def test_experiment_page_says_which_looks_come_before_the_minimum_of_days() -> N
     assert "Before the minimum" not in shown(early()).text
 
 
+def test_experiment_page_says_who_enters_where_the_plan_does() -> None:
+    of = early()
+    assert "Who enters" not in shown(of).text
+    of["plan"] |= {"targeting": [{"sentence": "“plan” is one of “free”"}], "exclusions": "Our own staff"}
+    assert "Who enters “plan” is one of “free”; without: Our own staff" in shown(of).text
+
+
 def test_experiment_page_with_no_findings_and_no_looks_still_stands() -> None:
     of = finished()
     of["results"] |= {"findings": [], "looks": [], "segmentFindings": []}
