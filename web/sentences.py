@@ -121,6 +121,19 @@ def split(variants: Sequence[Json]) -> str:
     return " · ".join(f"{variant['name']} {percent(variant['weight'] / whole)}" for variant in variants)
 
 
+CORRECTIONS = {
+    "HOLM": "Holm's method: the chance of any false finding among them is held to α",
+    "BENJAMINI_HOCHBERG": "Benjamini & Hochberg's rule: the share of false ones among those found is held to α",
+    "BENJAMINI_YEKUTIELI": "Benjamini & Yekutieli's rule: that share is held to α however the KPIs hang together",
+    "E_BENJAMINI_HOCHBERG": "the e-BH rule: the share of false ones among those found is held to α on any day",
+}
+
+
+def correction(rule: str) -> str:
+    """What a rule for several questions promises, in words."""
+    return CORRECTIONS[rule]
+
+
 def who(plan: Json) -> str:
     """Whom the plan lets in: conditions first, then what it says in words."""
     words = [condition["sentence"] for condition in plan["targeting"]]

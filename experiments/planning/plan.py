@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import rfc8785
 
-from experiments.enums import Kind, Policy, Role, Slopes
+from experiments.enums import Correction, Kind, Policy, Role, Slopes
 from experiments.planning.targeting import Condition
 from kpi.enums import Change, Direction, Unit
 from kpi.kinds.shape import Scale
@@ -107,7 +107,7 @@ class Plan:
 
     Nothing is decided before `minimum_days`, counted as the horizon is. Experiments of one `layer` share no unit, and
     `traffic` is the share of units that enters at first. `audience` and `exclusions` say in words who does not, and
-    `targeting` in conditions on what is known of a unit at its exposure.
+    `targeting` in conditions on what is known of a unit at its exposure. `correction` is of what informs.
     """
 
     experiment: str
@@ -131,6 +131,7 @@ class Plan:
     audience: str | None = None
     exclusions: str | None = None
     targeting: list[Condition] | None = None
+    correction: Correction | None = None
 
     @property
     def primaries(self) -> list[PlannedKpi]:
@@ -146,6 +147,12 @@ class Plan:
     def alpha_each(self) -> float:
         """Alpha of one deciding test, so that all together keep the plan's alpha (Bonferroni)."""
         return self.alpha / self.comparisons
+
+    @property
+    def informing_correction(self) -> Correction:
+        """The rule for what informs: the plan's own, or else the one that suits its policy best."""
+        usual = Correction.BENJAMINI_HOCHBERG if self.policy is Policy.FIXED else Correction.E_BENJAMINI_HOCHBERG
+        return self.correction or usual
 
     @property
     def look_days(self) -> list[int]:

@@ -219,14 +219,21 @@ async def test_experiment_reads_back_as_a_draft_with_the_control_first_and_its_p
 
 OPTIONAL = """{ experiment(key: "guided-tour") {
   layer traffic variants { payload } launchChecks { kind state }
-  plan { minimumDays traffic audience exclusions canonicalJson targeting { attribute operator values sentence } }
+  plan {
+    minimumDays traffic audience exclusions correction canonicalJson targeting { attribute operator values sentence }
+  }
 } }"""
 
 
 async def test_experiment_with_everything_optional_reads_back_as_it_was_given(ask: Ask) -> None:
     await ask(documents.KPI_REGISTER, {"input": documents.kpi()})
     await ask(documents.HYPOTHESIS_REGISTER, {"input": documents.hypothesis(segment="new teams")})
-    optional = {"minimumDays": 10, "audience": "New teams", "exclusions": "Our own staff"}
+    optional = {
+        "minimumDays": 10,
+        "audience": "New teams",
+        "exclusions": "Our own staff",
+        "correction": "BENJAMINI_YEKUTIELI",
+    }
     conditions = [
         {"attribute": "seats", "operator": "GTE", "values": [5]},
         {"attribute": "plan", "operator": "IN", "values": ["pro", True, 7]},

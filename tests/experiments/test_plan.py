@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.power import NormalIndPower
 
-from experiments.enums import Kind, Policy, Role, Slopes
+from experiments.enums import Correction, Kind, Policy, Role, Slopes
 from experiments.planning import plan as plans
 from experiments.planning.plan import Rules
 from experiments.planning.targeting import Condition, Operator
@@ -135,7 +135,7 @@ def test_plan_sealed_before_there_was_anything_optional_keeps_its_bytes_and_its_
     stored = plans.from_document(json.loads(SEALED))
     assert ([kpi.covariate for kpi in stored.kpis], stored.protocol) == ([None, None], None)
     assert (stored.minimum_days, stored.layer, stored.traffic, stored.variants[0].payload) == (None, None, None, None)
-    assert stored.targeting is None
+    assert (stored.targeting, stored.correction) == (None, None)
     assert (plans.canonical(stored).decode(), plans.seal(stored)) == (SEALED, SEALED_HASH)
 
 
@@ -169,6 +169,7 @@ CHANGES: dict[str, Any] = {
     "audience": "New teams",
     "exclusions": "Our own staff",
     "targeting": [Condition(attribute="plan", operator=Operator.IN, values=["pro"])],
+    "correction": Correction.BENJAMINI_YEKUTIELI,
 }
 KPI_CHANGES: dict[str, Any] = {
     "kpi": "retention",

@@ -13,7 +13,7 @@ import rfc8785
 
 from api.database import Database
 from experiments import queries
-from experiments.enums import Policy, Role, State
+from experiments.enums import Correction, Policy, Role, State
 from experiments.life import moves
 from experiments.planning import payloads
 from experiments.planning.draft import CovariateChoice, KpiChoice, VariantChoice
@@ -233,6 +233,9 @@ def test_payload_is_small_text_that_seals_alike_everywhere(payload: Any, sentenc
         ({"layer": ""}, "layer"),
         ({"targeting": [Condition(attribute="plan", operator=Operator.IN)]}, "plan.targeting.0.values"),
         ({"targeting": [ON_PRO] * 11}, "plan.targeting"),
+        ({"correction": Correction.BENJAMINI_HOCHBERG}, "plan.correction"),
+        ({"policy": Policy.ALWAYS_VALID, "correction": Correction.BENJAMINI_HOCHBERG}, "plan.correction"),
+        ({"policy": Policy.FIXED, "correction": Correction.E_BENJAMINI_HOCHBERG}, "plan.correction"),
         ({"alpha": 0.0}, "plan.alpha"),
         ({"alpha": nan}, "plan.alpha"),
         ({"power": 0.04}, "plan.power"),

@@ -237,6 +237,7 @@ def plan(planned: list[tuple[Json, str, float | None]], **changes: Any) -> Json:
         "audience": None,
         "exclusions": None,
         "targeting": [],
+        "correction": "E_BENJAMINI_HOCHBERG",
         "segmentAttributes": ["plan", "country"],
         "hash": HASH,
         "sealedAt": "2026-10-18T15:20:11Z",

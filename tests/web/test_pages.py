@@ -331,6 +331,16 @@ def test_experiment_page_says_which_looks_come_before_the_minimum_of_days() -> N
     assert "Before the minimum" not in shown(early()).text
 
 
+def test_experiment_page_says_what_the_correction_of_the_plan_promises() -> None:
+    of = early()
+    assert (
+        "corrected by the e-BH rule: the share of false ones among those found is held to α on any day"
+        in shown(of).text
+    )
+    of["plan"]["correction"] = "HOLM"
+    assert "corrected by Holm's method: the chance of any false finding among them is held to α" in shown(of).text
+
+
 def test_experiment_page_says_who_enters_where_the_plan_does() -> None:
     of = early()
     assert "Who enters" not in shown(of).text

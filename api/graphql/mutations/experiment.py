@@ -122,6 +122,11 @@ class PlanInput:
         description="The conditions that all hold for the units that enter, at their exposure; none for everybody.",
         default=None,
     )
+    correction: enums.Correction | None = strawberry.field(
+        description="The rule by which what informs is corrected. If nobody says another, BENJAMINI_HOCHBERG for a "
+        "fixed plan and E_BENJAMINI_HOCHBERG for one that is watched.",
+        default=None,
+    )
 
 
 @strawberry.input(description="An experiment to register.")

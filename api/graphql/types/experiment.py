@@ -79,6 +79,9 @@ class Plan:
     targeting: list[TargetingCondition] = strawberry.field(
         description="The conditions that all hold for the units that enter; empty for everybody."
     )
+    correction: enums.Correction = strawberry.field(
+        description="The rule by which what informs is corrected: the plan's own, or the one that goes with its policy."
+    )
     planned_units: float | None = strawberry.field(
         description="The units all variants need together, judged by the baseline's spread; null without one."
     )
@@ -306,6 +309,7 @@ class Experiment(Node):
             audience=document.audience,
             exclusions=document.exclusions,
             targeting=targeting,
+            correction=document.informing_correction,
             planned_units=document.planned_units,
             protocol=protocol,
             hash=parent.plan_hash or plans.seal(document),
