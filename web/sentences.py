@@ -1,5 +1,6 @@
 """Sentences about the numbers: what a chart says to a reader who does not see it, and what the page says in words."""
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -119,6 +120,13 @@ def split(variants: Sequence[Json]) -> str:
     """The planned shares of the arms: Control 50% · Checklist 50%."""
     whole = sum(variant["weight"] for variant in variants)
     return " · ".join(f"{variant['name']} {percent(variant['weight'] / whole)}" for variant in variants)
+
+
+def stated(value: object) -> str:
+    """What an amendment found or left: words and numbers as they are, anything larger as JSON."""
+    if value is None:
+        return "–"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict | bool) else str(value)
 
 
 CORRECTIONS = {

@@ -389,6 +389,33 @@ async def test_freeze_ends_enrolment_and_nothing_starts_again(ask: Ask, started:
     assert [(error["code"], error["path"]) for error in restart["userErrors"]] == [("WRONG_STATE", ["id"])]
 
 
+async def test_amendment_changes_what_is_given_clears_what_is_null_and_leaves_the_rest(ask: Ask, started: str) -> None:
+    amend = documents.move("Amend")
+    condition = {"attribute": "seats", "operator": "GTE", "values": [5]}
+    stated = {"targeting": [condition], "audience": "New teams", "correction": "HOLM", "minimumDays": 10}
+    shown = {"variant": "tour", "payload": {"steps": 3}}
+    given = {"id": started, "reason": "Large teams first", "plan": stated, "layer": "form", "payloads": [shown]}
+    payload = (await ask(amend, {"input": given}))["experimentAmend"]
+    assert payload["userErrors"] == []
+    assert {change["path"]: change["after"] for change in payload["experiment"]["amendments"][0]["changes"]} == {
+        "minimum_days": 10,
+        "correction": "HOLM",
+        "layer": "form",
+        "targeting": [condition | {"values": [5.0]}],
+        "audience": "New teams",
+        "variants.tour.payload": {"steps": 3},
+    }
+    cleared = {"id": started, "reason": "All", "plan": {"targeting": None}, "payloads": [{"variant": "tour"}]}
+    assert (await ask(amend, {"input": cleared}))["experimentAmend"]["userErrors"] == []
+    found = (await ask(OPTIONAL))["experiment"]
+    assert (found["layer"], found["plan"]["targeting"], found["variants"][1]["payload"]) == ("form", [], None)
+    assert (found["plan"]["audience"], found["plan"]["minimumDays"]) == ("New teams", 10)
+    gone = {"id": started, "reason": "None", "layer": None, "plan": {"alpha": None, "minimumDays": None}}
+    assert await problems(ask, amend, gone) == [("BAD_USER_INPUT", ["plan", "alpha"])]
+    assert (await ask(amend, {"input": gone | {"plan": None}}))["experimentAmend"]["userErrors"] == []
+    assert (await ask(OPTIONAL))["experiment"]["layer"] is None
+
+
 async def test_stop_before_the_start_names_the_field(ask: Ask, started: str) -> None:
     stop = {"id": started, "stoppedAt": "2026-05-31T23:59:59Z"}
     (error,) = (await ask(documents.EXPERIMENT_STOP, {"input": stop}))["experimentStop"]["userErrors"]

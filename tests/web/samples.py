@@ -355,6 +355,7 @@ AMENDMENTS = [
         "reason": "the campaign was put off",
         "createdAt": "2026-11-01T09:30:00Z",
         "breaksErrorControl": True,
+        "changesEstimand": False,
         "changes": [
             {"path": "horizon_days", "before": 21, "after": 28},
             {"path": "kpis.tickets.role", "before": None, "after": "GUARDRAIL"},

@@ -164,6 +164,21 @@ def test_experiment_page_tells_what_people_did_and_that_an_amendment_broke_the_p
         assert words in text
 
 
+def test_experiment_page_tells_that_an_amendment_changed_who_enters() -> None:
+    of = finished()
+    title = "Who enters, or what they see, was changed on the way"
+    assert title not in shown(of).text
+    condition = {"attribute": "plan", "operator": "IN", "values": ["<pro>"]}
+    changes = [{"path": "targeting", "before": None, "after": [condition]}]
+    of["amendments"] = [
+        of["amendments"][0] | {"breaksErrorControl": False, "changesEstimand": True, "changes": changes}
+    ]
+    text = shown(of).text
+    assert text.index(title) < text.index("Verdict")
+    assert 'targeting: – → [{"attribute": "plan", "operator": "IN", "values": ["<pro>"]}]' in text
+    assert "Yes, of an average over before and after" in text
+
+
 def test_experiment_page_charts_say_their_numbers_in_a_sentence() -> None:
     labels = [label for label in shown(finished()).values("svg", "aria-label") if label]
     assert len(labels) == 8
