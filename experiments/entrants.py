@@ -7,11 +7,12 @@ import asyncpg
 
 
 async def enrolments(connection: asyncpg.Connection, workspace_id: int, keys: Collection[str]) -> list[asyncpg.Record]:
-    """What an exposure must fit: a row per variant of the named experiments, with the experiment's enrolment time."""
+    """What an exposure must fit: a row per variant of the named experiments, with when and whom they take in."""
     return list(
         await connection.fetch(
             "SELECT e.key, e.id, e.started_at, e.frozen_at, e.given_at, v.key AS variant, v.id AS variant_id,"
-            " ARRAY(SELECT tstzrange(p.from_at, p.until_at) FROM pauses p WHERE p.experiment_id = e.id) AS pauses"
+            " ARRAY(SELECT tstzrange(p.from_at, p.until_at) FROM pauses p WHERE p.experiment_id = e.id) AS pauses,"
+            " e.plan -> 'targeting' AS targeting"
             " FROM experiments e JOIN variants v ON v.experiment_id = e.id"
             # Locked, so that exposures and aggregates cannot both be the first.
             " WHERE e.workspace_id = $1 AND e.key = ANY($2::text[]) ORDER BY e.id FOR KEY SHARE OF e",

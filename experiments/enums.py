@@ -65,6 +65,15 @@ class Policy(StrEnum):
     FIXED = "FIXED"
 
 
+class Correction(StrEnum):
+    """How the p-values of several questions are corrected for there being several."""
+
+    HOLM = "HOLM"
+    BENJAMINI_HOCHBERG = "BENJAMINI_HOCHBERG"
+    BENJAMINI_YEKUTIELI = "BENJAMINI_YEKUTIELI"
+    E_BENJAMINI_HOCHBERG = "E_BENJAMINI_HOCHBERG"
+
+
 class Slopes(StrEnum):
     """How many slopes an adjustment for a covariate has: one for both arms, or one for each."""
 

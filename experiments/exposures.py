@@ -14,6 +14,8 @@ import asyncpg
 import msgspec
 
 from experiments import entrants
+from experiments.planning import targeting
+from experiments.planning.targeting import Condition
 from kpi import batches, storage
 from kpi.gate import NOBODY, Omission
 from kpi.ingest import Batch, Fault, Refusal, Refused, Report, Rows, check_text, check_time, parse_all
@@ -37,13 +39,14 @@ class ExposureRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, renam
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enrolment:
-    """What an exposure must fit: the experiment's variants by key and the time it takes units in."""
+    """What an exposure must fit: the experiment's variants by key, the time it takes units in, and which."""
 
     experiment_id: int
     started_at: datetime | None
     frozen_at: datetime | None
     given_at: datetime | None
     pauses: Sequence[asyncpg.Range]
+    targeting: Sequence[Condition]
     variants: dict[str, int]
 
 
@@ -135,6 +138,7 @@ async def _enrolments(connection: asyncpg.Connection, workspace_id: int, keys: s
             frozen_at=row["frozen_at"],
             given_at=row["given_at"],
             pauses=row["pauses"],
+            targeting=msgspec.convert(row["targeting"] or [], list[Condition]),
             variants={},
         )
         found.setdefault(row["key"], enrolment).variants[row["variant"]] = row["variant_id"]
@@ -149,6 +153,7 @@ def _entry(row: ExposureRow, enrolment: Enrolment | None) -> Entry:
         sentence = f"Experiment “{row.experiment}” has no variant “{row.variant}”; it has {known}."
         raise Refused(Fault.UNKNOWN_VARIANT, sentence, "variant")
     _check_enrolment(row, enrolment)
+    _check_targeting(row, enrolment.targeting)
     return Entry(
         experiment_id=enrolment.experiment_id,
         unit=row.unit,
@@ -174,6 +179,18 @@ def _check_enrolment(row: ExposureRow, enrolment: Enrolment) -> None:
     if any(_is_within(row.exposed_at, pause) for pause in enrolment.pauses):
         sentence = f"exposedAt lies in a pause of “{row.experiment}”, which took no units in then."
         raise Refused(Fault.OUTSIDE_ENROLMENT, sentence, "exposedAt")
+
+
+def _check_targeting(row: ExposureRow, conditions: Sequence[Condition]) -> None:
+    """By what came with the exposure, which no variant can have had a part in yet. The value itself is not repeated."""
+    attributes = row.attributes or {}
+    one = targeting.unmet(conditions, attributes)
+    if one is None:
+        return
+    path = f"attributes.{one.attribute}"
+    is_missing = attributes.get(one.attribute) is None
+    sentence = f"There is no {path}" if is_missing else f"{path} is another"
+    raise Refused(Fault.NOT_TARGETED, f"{sentence}: “{row.experiment}” takes in units where {one.sentence}.", path)
 
 
 def _is_within(at: datetime, pause: asyncpg.Range) -> bool:

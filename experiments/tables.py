@@ -106,6 +106,7 @@ class Pause(SQLModel, table=True):
 class Amendment(SQLModel, table=True):
     """A change of a sealed plan: who, when, why, what, and whether it breaks the error rates that were promised.
 
+    `changes_estimand` if it changed who enters or what they are shown, once units had come in.
     `changes` lists the path, before and after of each change; `replaced_json` is the whole plan as it was until then.
     """
 
@@ -119,6 +120,7 @@ class Amendment(SQLModel, table=True):
     reason: str
     changes: list[dict[str, Any]] = Field(sa_type=JSONB)
     breaks_error_control: bool
+    changes_estimand: bool = Field(default=False, sa_column_kwargs={"server_default": "false"})
     replaced_json: str
     replaced_hash: str
     created_at: datetime = Field(sa_type=AWARE)

@@ -1,5 +1,6 @@
 """Sentences about the numbers: what a chart says to a reader who does not see it, and what the page says in words."""
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -119,6 +120,34 @@ def split(variants: Sequence[Json]) -> str:
     """The planned shares of the arms: Control 50% · Checklist 50%."""
     whole = sum(variant["weight"] for variant in variants)
     return " · ".join(f"{variant['name']} {percent(variant['weight'] / whole)}" for variant in variants)
+
+
+def stated(value: object) -> str:
+    """What an amendment found or left: words and numbers as they are, anything larger as JSON."""
+    if value is None:
+        return "–"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict | bool) else str(value)
+
+
+CORRECTIONS = {
+    "HOLM": "Holm's method: the chance of any false finding among them is held to α",
+    "BENJAMINI_HOCHBERG": "Benjamini & Hochberg's rule: the share of false ones among those found is held to α",
+    "BENJAMINI_YEKUTIELI": "Benjamini & Yekutieli's rule: that share is held to α however the KPIs hang together",
+    "E_BENJAMINI_HOCHBERG": "the e-BH rule: the share of false ones among those found is held to α on any day",
+}
+
+
+def correction(rule: str) -> str:
+    """What a rule for several questions promises, in words."""
+    return CORRECTIONS[rule]
+
+
+def who(plan: Json) -> str:
+    """Whom the plan lets in: conditions first, then what it says in words."""
+    words = [condition["sentence"] for condition in plan["targeting"]]
+    words += [plan["audience"]] if plan["audience"] else []
+    words += [f"without: {plan['exclusions']}"] if plan["exclusions"] else []
+    return "; ".join(words)
 
 
 def days_run(experiment: Json) -> int | None:

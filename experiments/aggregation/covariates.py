@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 
 from experiments.inference.cohorts import decode
 from experiments.planning.plan import Covariate, PlannedKpi
+from experiments.planning.targeting import NUMBER
 from kpi.kinds.moments import Number
 
 LARGEST = 1e12
 """An attribute of a greater size is no number to reckon with: it counts as missing."""
-NUMERIC = r"^[+-]?[0-9]{1,15}(\.[0-9]{0,200})?([eE][+-]?[0-9]{1,2})?$"
+NUMERIC = f"^{NUMBER}$"
 """Text that Postgres can read as a number, whatever it is: a file's cells may all be text."""
 ATTRIBUTE = """, CASE
     WHEN jsonb_typeof({json}) = 'number' THEN CASE WHEN abs({json}::numeric) <= {largest!r} THEN {json}::float8 END

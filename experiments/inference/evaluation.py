@@ -4,19 +4,27 @@ Everything is computed at every snapshot (midnight) in one pass of arrays for al
 reads one snapshot of them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.enums import Policy
-from experiments.inference.cohorts import DECIDING, EVERYBODY, Aggregates
+from experiments.enums import Correction
+from experiments.inference.cohorts import EVERYBODY, Aggregates
 from experiments.inference.findings import Finding, Ratio, SampleRatio, number
-from experiments.inference.reading import Calendar, Moment, Reading
+from experiments.inference.reading import Calendar, Moment, Reading, correction
 from experiments.planning.plan import Plan
 from kpi.kinds.shape import Floats
 from stats import discovery, srm
-from stats.multiplicity import benjamini_hochberg, holm
+from stats.multiplicity import benjamini_hochberg, benjamini_yekutieli, holm
+
+RULES: Mapping[Correction, Callable[[Floats, Floats], Floats]] = {
+    Correction.HOLM: lambda p_values, _: holm(p_values),
+    Correction.BENJAMINI_HOCHBERG: lambda p_values, _: benjamini_hochberg(p_values),
+    Correction.BENJAMINI_YEKUTIELI: lambda p_values, _: benjamini_yekutieli(p_values),
+    Correction.E_BENJAMINI_HOCHBERG: lambda _, log_e: discovery.adjusted(log_e),
+}
+"""Adjusted p-values of a family from its p-values, or from the logarithms of its e-values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +42,7 @@ def evaluate(plan: Plan, aggregates: Aggregates, calendar: Calendar) -> Evaluati
     readings = [Reading.of(moment, block) for block in aggregates.blocks]
     found = [
         finding
-        for reading, adjusted in zip(readings, _adjusted(plan.policy, readings), strict=True)
+        for reading, adjusted in zip(readings, _adjusted(plan, readings), strict=True)
         for finding in reading.findings(adjusted)
     ]
     order = {planned.kpi: place for place, planned in enumerate(plan.kpis)}
@@ -65,11 +73,12 @@ def sample_ratio(plan: Plan, aggregates: Aggregates) -> SampleRatio:
     )
 
 
-def _adjusted(policy: Policy, readings: Sequence[Reading]) -> Iterator[Floats]:
+def _adjusted(plan: Plan, readings: Sequence[Reading]) -> Iterator[Floats]:
     """The p-values of each reading, adjusted over each family: what decides, what informs, and the segments.
 
     Whatever decides is held to alpha for any false yes. What informs is held to a share alpha of false ones among all
-    yeses: by Benjamini & Hochberg's rule for the one look of a fixed plan, and by e-BH for evidence read on any day.
+    yeses, unless the plan asks for more: by Benjamini & Hochberg's rule for the one look of a fixed plan, and by e-BH
+    for evidence read on any day.
     """
     p_values = np.concatenate([reading.read.p_value.ravel() for reading in readings])
     log_e = np.concatenate([reading.read.log_e.ravel() for reading in readings])
@@ -77,11 +86,6 @@ def _adjusted(policy: Policy, readings: Sequence[Reading]) -> Iterator[Floats]:
     adjusted = np.empty(p_values.shape)
     for family in set(families.tolist()):
         own = families == family
-        if family == DECIDING:
-            adjusted[own] = holm(p_values[own])
-        elif policy is Policy.FIXED:
-            adjusted[own] = benjamini_hochberg(p_values[own])
-        else:
-            adjusted[own] = discovery.adjusted(log_e[own])
+        adjusted[own] = RULES[correction(plan, family)](p_values[own], log_e[own])
     ends = np.cumsum([reading.at.size for reading in readings])
     return iter(np.split(adjusted, ends[:-1]))

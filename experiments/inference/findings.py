@@ -7,7 +7,7 @@ from typing import Any, SupportsFloat
 
 import numpy as np
 
-from experiments.enums import Policy, Role
+from experiments.enums import Correction, Policy, Role
 from experiments.inference.futility import Futility
 from experiments.inference.looks import Course
 from experiments.planning.plan import Covariate, PlannedVariant
@@ -199,6 +199,7 @@ class Finding:
     curves: Curves | None
     adjustment: Adjustment | None
     is_premature: bool = False  # over before the plan's minimum of days, so that nothing was decided
+    correction: Correction = Correction.HOLM  # behind the adjusted p-value
 
     @property
     def is_better(self) -> bool:

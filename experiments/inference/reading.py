@@ -9,9 +9,9 @@ from itertools import product
 
 import numpy as np
 
-from experiments.enums import Policy, Role
+from experiments.enums import Correction, Policy, Role
 from experiments.inference import adjustment, looks
-from experiments.inference.cohorts import Aggregates, Block, Question
+from experiments.inference.cohorts import DECIDING, Aggregates, Block, Question
 from experiments.inference.curves import curves
 from experiments.inference.daily import Daily, Read, arms_at
 from experiments.inference.findings import (
@@ -182,6 +182,7 @@ class Reading:
                 curves=self.curves[place],
                 adjustment=adjustments[place],
                 is_premature=self.is_over[place] and not self.moment.has_minimum,
+                correction=correction(plan, question.family),
             )
             for place, (question, variant) in enumerate(product(self.block.questions, plan.variants[1:]))
         ]
@@ -291,6 +292,11 @@ class Reading:
                 n.tolist(), *columns, strict=True
             )
         ]
+
+
+def correction(plan: Plan, family: str) -> Correction:
+    """How a family of questions is corrected: any false yes of what decides would cost; what informs, as planned."""
+    return Correction.HOLM if family == DECIDING else plan.informing_correction
 
 
 def _courses(moment: Moment, block: Block, daily: Daily, calendars: list[tuple[Look, ...]]) -> list[Course | None]:

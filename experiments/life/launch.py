@@ -33,6 +33,7 @@ class Check(StrEnum):
     WEIGHTS = "WEIGHTS"
     OVERLAP = "OVERLAP"
     DATA = "DATA"
+    AUDIENCE = "AUDIENCE"
 
 
 class CheckState(StrEnum):
@@ -72,13 +73,17 @@ class Accrual:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What a draft meets: baselines by definition, oldest first; events that ever came in, and those of late."""
+    """What a draft meets: baselines by definition, oldest first; events that ever came in, and those of late.
+
+    `segment` is whom the hypothesis is about, in words.
+    """
 
     baselines: Mapping[int, Sequence[Baseline]]
     neighbours: Sequence[Neighbour]
     accrual: Accrual | None
     known_events: frozenset[str]
     late_events: frozenset[str]
+    segment: str | None = None
 
 
 def checks(plan: Plan, around: Surroundings, now: datetime) -> list[LaunchCheck]:
@@ -89,6 +94,7 @@ def checks(plan: Plan, around: Surroundings, now: datetime) -> list[LaunchCheck]
         _weights(plan),
         *_overlap(plan, around.neighbours),
         *(_data(kpi, around) for kpi in plan.kpis),
+        *_audience(plan, around.segment),
     ]
 
 
@@ -238,6 +244,20 @@ def _data(kpi: PlannedKpi, around: Surroundings) -> LaunchCheck:
         if missing:
             return _warn(Check.DATA, f"“{missing[0]}”, which “{kpi.kpi}” counts, {words}.")
     return _pass(Check.DATA, f"What “{kpi.kpi}” counts has happened in the last {LATELY_DAYS} days.")
+
+
+# --- audience --------------------------------------------------------------------------------------------------------
+
+
+def _audience(plan: Plan, segment: str | None) -> Iterator[LaunchCheck]:
+    """Of a hypothesis about a part of the units: the effect on everybody says little of the effect on them."""
+    if not segment:
+        return
+    if plan.targeting or plan.audience:
+        yield _pass(Check.AUDIENCE, f"The hypothesis is about “{segment}”, and the plan says who enters.")
+        return
+    sentence = f"The hypothesis is about “{segment}”, and the plan takes everybody in: state its targeting or audience."
+    yield _warn(Check.AUDIENCE, sentence)
 
 
 def _pass(kind: Check, sentence: str) -> LaunchCheck:

@@ -57,7 +57,8 @@ async def ramp(session: AsyncSession, *, actor: Actor, experiment_id: int, traff
     if not is_share(traffic):
         problems.append(bad(TRAFFIC, "traffic"))
     elif traffic > experiment.traffic:
-        problems += await _layer_problems(session, experiment, traffic)
+        layer = plans.from_document(experiment.plan).layer
+        problems += await layer_problems(session, experiment, layer, traffic, "traffic")
     refuse(problems)
     if traffic == experiment.traffic:
         return experiment
@@ -161,14 +162,16 @@ async def _launch_problems(session: AsyncSession, experiment: Experiment, actor:
     ]
 
 
-async def _layer_problems(session: AsyncSession, experiment: Experiment, traffic: float) -> list[Problem]:
-    layer = plans.from_document(experiment.plan).layer
+async def layer_problems(
+    session: AsyncSession, experiment: Experiment, layer: str | None, traffic: float, *path: str
+) -> list[Problem]:
+    """Why an experiment that measures cannot have so much of a layer. Those that want its last room come in turn."""
     if layer is None:
         return []
     await queries.hold_layer(session, experiment.workspace_id)
     started = await queries.started_experiments(session, experiment.workspace_id)
     full = layer_fault(layer, traffic, neighbours(started, experiment))
-    return [] if full is None else [bad(full, "traffic")]
+    return [] if full is None else [bad(full, *path)]
 
 
 def made(

@@ -14,7 +14,7 @@ from experiments.planning.plan import Plan
 from experiments.tables import Experiment, Refresh
 from kpi.events import first_id
 from kpi.ingest import SKEW
-from kpi.queries import baselines_of
+from kpi.queries import baselines_of, hypotheses_by_key
 from kpi.storage import events_among, known_events
 
 ACCRUAL_DAYS = 28
@@ -34,6 +34,7 @@ async def launch_checks(session: AsyncSession, experiment: Experiment, now: date
 async def _surroundings(session: AsyncSession, experiment: Experiment, plan: Plan, now: datetime) -> Surroundings:
     workspace_id = experiment.workspace_id
     started = [one for one in await queries.started_experiments(session, workspace_id) if one.unit is experiment.unit]
+    believed = (await hypotheses_by_key(session, workspace_id, [plan.hypothesis])).get(plan.hypothesis)
     since, until = first_id(now - timedelta(days=LATELY_DAYS)), first_id(now + SKEW)
     return Surroundings(
         baselines=await baselines_of(session, [kpi.definition.id for kpi in plan.primaries]),
@@ -41,6 +42,7 @@ async def _surroundings(session: AsyncSession, experiment: Experiment, plan: Pla
         accrual=await _accrual(session, started, plan),
         known_events=await known_events(session, workspace_id, plan.events),
         late_events=await events_among(session, workspace_id, plan.events, since, until),
+        segment=None if believed is None else believed.segment,
     )
 
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from experiments.enums import Kind, Policy, Role, Slopes
-from experiments.planning import payloads
+from experiments.enums import Correction, Kind, Policy, Role, Slopes
+from experiments.planning import payloads, targeting
 from experiments.planning.plan import (
     Covariate,
     PinnedBaseline,
@@ -18,6 +18,7 @@ from experiments.planning.plan import (
     PlannedVariant,
     Rules,
 )
+from experiments.planning.targeting import Condition
 from kpi import kinds
 from kpi.enums import Change
 from kpi.errors import Code, Problem
@@ -34,6 +35,19 @@ LONGEST_HORIZON = 730
 """Days."""
 LARGEST_CORRELATION = 0.99
 """A covariate that said more of the KPI would be the KPI."""
+UNSOUND = {
+    True: (
+        Correction.E_BENJAMINI_HOCHBERG,
+        "A fixed plan answers by the p-values of one look, and E_BENJAMINI_HOCHBERG reads the evidence of tests that"
+        " are watched: state BENJAMINI_HOCHBERG, BENJAMINI_YEKUTIELI or HOLM.",
+    ),
+    False: (
+        Correction.BENJAMINI_HOCHBERG,
+        "BENJAMINI_HOCHBERG holds at one look; what it finds among p-values that are read on any day may be false more"
+        " often: state E_BENJAMINI_HOCHBERG, BENJAMINI_YEKUTIELI or HOLM.",
+    ),
+}
+"""The rule for what informs that a fixed plan, and one that is watched, cannot have, and why."""
 TRAFFIC = "Traffic is a share of units: above 0 and at most 1."
 SMALLEST_ALPHA, LARGEST_ALPHA, LARGEST_POWER = 0.0001, 0.5, 0.999
 
@@ -87,6 +101,8 @@ class PlanChoice:
     traffic: float | None = None
     audience: str | None = None
     exclusions: str | None = None
+    targeting: Sequence[Condition] | None = None
+    correction: Correction | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +191,13 @@ def plan_problems(plan: PlanChoice) -> list[Problem]:
         if not 1 <= len(attribute) <= 100 or "=" in attribute or not is_text(attribute):
             sentence = "An attribute's name has 1 to 100 characters of text and no equals sign."
             problems.append(bad(sentence, "plan", "segmentAttributes", str(place)))
-    return problems + _enrolment_problems(plan)
+    return problems + _correction_problems(plan) + _enrolment_problems(plan)
+
+
+def _correction_problems(plan: PlanChoice) -> list[Problem]:
+    """A rule for what informs goes with how the plan is read; Holm's and Benjamini & Yekutieli's go with any."""
+    unsound, sentence = UNSOUND[plan.policy is Policy.FIXED]
+    return [bad(sentence, "plan", "correction")] if plan.correction is unsound else []
 
 
 def _enrolment_problems(plan: PlanChoice) -> list[Problem]:
@@ -188,7 +210,9 @@ def _enrolment_problems(plan: PlanChoice) -> list[Problem]:
     if plan.traffic is not None and not is_share(plan.traffic):
         problems.append(bad(TRAFFIC, "traffic"))
     texts = {name: text for name in ("audience", "exclusions") if (text := getattr(plan, name)) is not None}
-    return problems + [bad(fault.message, "plan", *fault.path) for fault in text_problems(texts, required=set(texts))]
+    problems += [bad(fault.message, "plan", *fault.path) for fault in text_problems(texts, required=set(texts))]
+    conditions = targeting.faults(plan.targeting or ())
+    return problems + [bad(sentence, "plan", "targeting", *path) for path, sentence in conditions]
 
 
 def is_share(traffic: float) -> bool:
@@ -332,6 +356,8 @@ def complete(
         traffic=plan.traffic,
         audience=plan.audience,
         exclusions=plan.exclusions,
+        targeting=targeting.canonical(plan.targeting or ()) or None,
+        correction=plan.correction,
     )
 
 

@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 import rfc8785
 
-from experiments.enums import Kind, Policy, Role, Slopes
+from experiments.enums import Correction, Kind, Policy, Role, Slopes
+from experiments.planning.targeting import Condition
 from kpi.enums import Change, Direction, Unit
 from kpi.kinds.shape import Scale
 from stats import power
@@ -105,7 +106,8 @@ class Plan:
     """What was decided before the start.
 
     Nothing is decided before `minimum_days`, counted as the horizon is. Experiments of one `layer` share no unit, and
-    `traffic` is the share of units that enters at first. `audience` and `exclusions` say in words who does not.
+    `traffic` is the share of units that enters at first. `audience` and `exclusions` say in words who does not, and
+    `targeting` in conditions on what is known of a unit at its exposure. `correction` is of what informs.
     """
 
     experiment: str
@@ -128,6 +130,8 @@ class Plan:
     traffic: float | None = None
     audience: str | None = None
     exclusions: str | None = None
+    targeting: list[Condition] | None = None
+    correction: Correction | None = None
 
     @property
     def primaries(self) -> list[PlannedKpi]:
@@ -143,6 +147,12 @@ class Plan:
     def alpha_each(self) -> float:
         """Alpha of one deciding test, so that all together keep the plan's alpha (Bonferroni)."""
         return self.alpha / self.comparisons
+
+    @property
+    def informing_correction(self) -> Correction:
+        """The rule for what informs: the plan's own, or else the one that suits its policy best."""
+        usual = Correction.BENJAMINI_HOCHBERG if self.policy is Policy.FIXED else Correction.E_BENJAMINI_HOCHBERG
+        return self.correction or usual
 
     @property
     def look_days(self) -> list[int]:

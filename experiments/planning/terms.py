@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from experiments.enums import Policy, Role
+from experiments.enums import Correction, Policy, Role
 from experiments.planning.draft import (
     LONGEST_HORIZON,
     NO_PRIMARY,
@@ -23,6 +23,7 @@ from experiments.planning.draft import (
     plan_problems,
 )
 from experiments.planning.plan import PinnedProtocol
+from experiments.planning.targeting import Condition
 from kpi.errors import Problem
 
 USUAL: Mapping[str, Any] = {
@@ -46,6 +47,7 @@ class PlanField(StrEnum):
     LOOKS = "LOOKS"
     HORIZON_DAYS = "HORIZON_DAYS"
     SEGMENT_ATTRIBUTES = "SEGMENT_ATTRIBUTES"
+    CORRECTION = "CORRECTION"
 
     @property
     def attribute(self) -> str:
@@ -87,6 +89,7 @@ class Terms:
     looks: int | None = None
     horizon_days: int | None = None
     segment_attributes: Sequence[str] | None = None
+    correction: Correction | None = None
     fixed: Sequence[PlanField] = ()
 
 
@@ -106,6 +109,8 @@ class PlanPart:
     traffic: float | None = None
     audience: str | None = None
     exclusions: str | None = None
+    targeting: Sequence[Condition] | None = None
+    correction: Correction | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,7 +32,9 @@ mutation Move($input: Experiment%(verb)sInput!) { experiment%(verb)s(input: $inp
   experiment {
     id key state frozenAt stoppedAt traffic moves plan { hash alpha horizonDays }
     history { action state by reason effectiveAt madeAt traffic }
-    amendments { number by reason breaksErrorControl replacedHash replacedJson changes { path before after } }
+    amendments {
+      number by reason breaksErrorControl changesEstimand replacedHash replacedJson changes { path before after }
+    }
     decisions { number choice variant verdict rule differs reason by needsApproval approvedBy planHash dataThrough }
   }
   userErrors { message code path }
@@ -98,7 +100,7 @@ fragment V on ProtocolVersion {
   version name description by createdAt
   plan {
     kpis { kpi { key } role mde { difference lift } margin isFixed }
-    alpha power policy looks horizonDays segmentAttributes fixed
+    alpha power policy looks horizonDays segmentAttributes correction fixed
   }
 }
 """

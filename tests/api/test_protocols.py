@@ -58,6 +58,7 @@ async def test_protocol_reads_back_as_it_was_given(ask: Ask, believed: str) -> N
         {"kpi": "activation", "role": "PRIMARY", "mde": {"lift": 0.1}, "isFixed": False},
     ]
     given = documents.protocol()
+    given["plan"] |= {"correction": "HOLM"}
     protocol = await registered(ask, plan=given["plan"] | {"kpis": kpis})
     latest = protocol["latest"]
     assert protocol["versions"] == [latest]

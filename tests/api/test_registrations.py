@@ -218,25 +218,49 @@ async def test_experiment_reads_back_as_a_draft_with_the_control_first_and_its_p
 
 
 OPTIONAL = """{ experiment(key: "guided-tour") {
-  layer traffic variants { payload } plan { minimumDays traffic audience exclusions canonicalJson }
+  layer traffic variants { payload } launchChecks { kind state }
+  plan {
+    minimumDays traffic audience exclusions correction canonicalJson targeting { attribute operator values sentence }
+  }
 } }"""
 
 
 async def test_experiment_with_everything_optional_reads_back_as_it_was_given(ask: Ask) -> None:
     await ask(documents.KPI_REGISTER, {"input": documents.kpi()})
-    await ask(documents.HYPOTHESIS_REGISTER, {"input": documents.hypothesis()})
-    optional = {"minimumDays": 10, "audience": "New teams", "exclusions": "Our own staff"}
+    await ask(documents.HYPOTHESIS_REGISTER, {"input": documents.hypothesis(segment="new teams")})
+    optional = {
+        "minimumDays": 10,
+        "audience": "New teams",
+        "exclusions": "Our own staff",
+        "correction": "BENJAMINI_YEKUTIELI",
+    }
+    conditions = [
+        {"attribute": "seats", "operator": "GTE", "values": [5]},
+        {"attribute": "plan", "operator": "IN", "values": ["pro", True, 7]},
+        {"attribute": "trial", "operator": "NOT_EXISTS"},
+    ]
     control, tour = documents.experiment()["variants"]
     given = documents.experiment(
         layer="first-day",
         traffic=0.5,
         variants=[control, tour | {"payload": {"steps": [1, 2], "title": None}}],
-        plan=documents.plan(**optional),
+        plan=documents.plan(**optional, targeting=conditions),
     )
     payload = (await ask(documents.EXPERIMENT_REGISTER, {"input": given}))["experimentRegister"]
     assert payload["userErrors"] == []
     found = (await ask(OPTIONAL))["experiment"]
     assert json.loads(found["plan"].pop("canonicalJson"))["layer"] == "first-day"
+    assert {"kind": "AUDIENCE", "state": "PASS"} in found.pop("launchChecks")
+    assert found["plan"].pop("targeting") == [
+        {
+            "attribute": "plan",
+            "operator": "IN",
+            "values": ["7", "pro", "true"],
+            "sentence": "“plan” is one of “7”, “pro”, “true”",
+        },
+        {"attribute": "seats", "operator": "GTE", "values": [5.0], "sentence": "“seats” is at least 5"},
+        {"attribute": "trial", "operator": "NOT_EXISTS", "values": [], "sentence": "“trial” is not known"},
+    ]
     assert found == {
         "layer": "first-day",
         "traffic": 0.5,
@@ -363,6 +387,33 @@ async def test_freeze_ends_enrolment_and_nothing_starts_again(ask: Ask, started:
     assert again == {"experiment": frozen, "userErrors": []}
     restart = (await ask(documents.EXPERIMENT_START, {"input": {"id": started}}))["experimentStart"]
     assert [(error["code"], error["path"]) for error in restart["userErrors"]] == [("WRONG_STATE", ["id"])]
+
+
+async def test_amendment_changes_what_is_given_clears_what_is_null_and_leaves_the_rest(ask: Ask, started: str) -> None:
+    amend = documents.move("Amend")
+    condition = {"attribute": "seats", "operator": "GTE", "values": [5]}
+    stated = {"targeting": [condition], "audience": "New teams", "correction": "HOLM", "minimumDays": 10}
+    shown = {"variant": "tour", "payload": {"steps": 3}}
+    given = {"id": started, "reason": "Large teams first", "plan": stated, "layer": "form", "payloads": [shown]}
+    payload = (await ask(amend, {"input": given}))["experimentAmend"]
+    assert payload["userErrors"] == []
+    assert {change["path"]: change["after"] for change in payload["experiment"]["amendments"][0]["changes"]} == {
+        "minimum_days": 10,
+        "correction": "HOLM",
+        "layer": "form",
+        "targeting": [condition | {"values": [5.0]}],
+        "audience": "New teams",
+        "variants.tour.payload": {"steps": 3},
+    }
+    cleared = {"id": started, "reason": "All", "plan": {"targeting": None}, "payloads": [{"variant": "tour"}]}
+    assert (await ask(amend, {"input": cleared}))["experimentAmend"]["userErrors"] == []
+    found = (await ask(OPTIONAL))["experiment"]
+    assert (found["layer"], found["plan"]["targeting"], found["variants"][1]["payload"]) == ("form", [], None)
+    assert (found["plan"]["audience"], found["plan"]["minimumDays"]) == ("New teams", 10)
+    gone = {"id": started, "reason": "None", "layer": None, "plan": {"alpha": None, "minimumDays": None}}
+    assert await problems(ask, amend, gone) == [("BAD_USER_INPUT", ["plan", "alpha"])]
+    assert (await ask(amend, {"input": gone | {"plan": None}}))["experimentAmend"]["userErrors"] == []
+    assert (await ask(OPTIONAL))["experiment"]["layer"] is None
 
 
 async def test_stop_before_the_start_names_the_field(ask: Ask, started: str) -> None:

@@ -39,7 +39,7 @@ fragment Everything on Finding {
   control { n open censored value standardError } treatment { n open censored value standardError }
   endsOn progress futility { mde conditionalPower isMdeExcluded isFutile }
   estimate { difference lift } interval { lower upper level } liftInterval { lower upper level }
-  pValue adjustedPValue isSignificant isBetter isWorse isOver margin breachesMargin reason
+  pValue adjustedPValue correction isSignificant isBetter isWorse isOver margin breachesMargin reason
   fixed { statistic pValue interval { lower upper level } }
   alwaysValid { pValue eValue interval { lower upper } }
   groupSequential { isOver }
@@ -182,6 +182,7 @@ async def test_primary_finding_is_the_score_test_of_the_units_that_are_final(
     assert finding["fixed"]["pValue"] == pytest.approx(p)
     assert finding["fixed"]["interval"] == pytest.approx({"lower": low, "upper": high, "level": 0.95})
     assert finding["pValue"] == finding["adjustedPValue"] == finding["fixed"]["pValue"]
+    assert finding["correction"] == "HOLM"
     assert finding["interval"] == finding["fixed"]["interval"]
     assert finding["isSignificant"] is bool(p <= 0.05) is finding["isBetter"] is finding["isOver"] is True
     assert finding["reason"] is None

@@ -32,6 +32,7 @@ LISTS_THAT_ARE_NO_CONNECTION = {"Query.nodes"}
 VERBS = {
     "breachesMargin",
     "breaksErrorControl",
+    "changesEstimand",
     "differs",
     "keepsMargin",
     "needsApproval",

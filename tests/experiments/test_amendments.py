@@ -8,23 +8,40 @@ import pytest
 
 from api.database import Database, driver
 from experiments import exposures, queries
-from experiments.enums import Policy, Role
+from experiments.enums import Correction, Policy, Role
 from experiments.inference import analysis
-from experiments.life import amendments, story
-from experiments.life.amendments import PlanChange
+from experiments.life import amendments, moves, story
+from experiments.life.amendments import PayloadChange, PlanChange
+from experiments.planning import plan as plans
 from experiments.planning.draft import CovariateChoice, KpiChoice
+from experiments.planning.targeting import Condition, Operator
 from experiments.tables import Amendment, Experiment
 from kpi.errors import Invalid
+from kpi.ingest import Fault, Report
 from kpi.kinds import Activation
 from kpi.tables import Baseline, Workspace
 from tests.experiments import test_floor
 from tests.experiments.aggregating import choices, refresh, running, send
 from tests.experiments.recomputation import Did, Exposed
-from tests.experiments.registering import CONTROL, LATER, NOW, PRIMARY, TREATMENT, actor, draft, plan_choice, start
+from tests.experiments.registering import (
+    CONTROL,
+    LATER,
+    NOW,
+    PRIMARY,
+    TREATMENT,
+    actor,
+    draft,
+    plan_choice,
+    register,
+    start,
+)
 from tests.kpi.registering import register_kpi
+from tests.kpi.wire import told
 
 SCORE = CovariateChoice(attribute="score", when_missing=1.5, correlation=0.4)
 GUARD = KpiChoice(kpi="retention", role=Role.GUARDRAIL, margin=0.01)
+ON_PRO = Condition(attribute="plan", operator=Operator.IN, values=["pro"])
+ON_ALL = [Condition(attribute="plan", operator=Operator.IN)]
 
 
 async def amend(
@@ -33,6 +50,11 @@ async def amend(
     async with database.write() as session:
         who = actor(experiment, LATER, reason=reason)
         return await amendments.amend(session, actor=who, experiment_id=experiment.id, change=PlanChange(**change))
+
+
+async def take(database: Database, workspace: Workspace, *rows: dict[str, Any]) -> Report:
+    async with database.raw() as connection:
+        return await exposures.ingest(connection, workspace_id=workspace.id, rows=rows, now=LATER)
 
 
 async def amendments_of(database: Database, experiment: Experiment) -> list[Amendment]:
@@ -131,6 +153,111 @@ async def test_amendment_of_a_covariate_drops_the_sums_of_the_old_one_also_of_fr
     assert cells["sum-2-score", "", 0, later] == (1, 2, 0, 5, 0, 0, 0)
 
 
+async def test_amendment_changes_and_clears_what_is_optional(database: Database, workspace: Workspace) -> None:
+    shown = replace(TREATMENT, payload={"fields": 2})
+    choice = plan_choice(
+        minimum_days=7,
+        layer="sign-up",
+        audience="New teams",
+        exclusions="Staff",
+        targeting=[ON_PRO],
+        correction=Correction.HOLM,
+        segment_attributes=["plan"],
+    )
+    sealed = await start(database, await draft(database, workspace, variants=[CONTROL, shown], plan=choice))
+    changed = await amend(
+        database,
+        sealed,
+        layer="form",
+        targeting=[replace(ON_PRO, values=["team", "pro"]), ON_PRO],
+        audience="All teams",
+        payloads=[PayloadChange(variant="control", payload={"fields": 9})],
+    )
+    assert changed.plan == sealed.plan | {
+        "layer": "form",
+        "audience": "All teams",
+        "targeting": [
+            {"attribute": "plan", "operator": "IN", "values": ["pro"]},
+            {"attribute": "plan", "operator": "IN", "values": ["pro", "team"]},
+        ],
+        "variants": [sealed.plan["variants"][0] | {"payload": {"fields": 9}}, sealed.plan["variants"][1]],
+    }
+    nothing = dict.fromkeys(("minimum_days", "segment_attributes", "layer", "audience", "exclusions", "correction"))
+    gone = [PayloadChange(variant="treatment"), PayloadChange(variant="control")]
+    cleared = await amend(database, sealed, **nothing, targeting=[], payloads=gone)
+    assert cleared.plan["segment_attributes"] == []
+    assert not plans.OPTIONAL & {name for part in (cleared.plan, *cleared.plan["variants"]) for name in part}
+    _, recorded = await amendments_of(database, sealed)
+    assert {change["path"]: change["after"] for change in recorded.changes} == {
+        "minimum_days": None,
+        "segment_attributes": [],
+        "correction": None,
+        "layer": None,
+        "targeting": None,
+        "audience": None,
+        "exclusions": None,
+        "variants.control.payload": None,
+        "variants.treatment.payload": None,
+    }
+
+
+async def test_amendment_that_clears_what_every_plan_has_is_refused_with_all_of_it(
+    database: Database, workspace: Workspace
+) -> None:
+    sealed = await started(database, workspace)
+    twice = [PayloadChange(variant="treatment", payload={"a": 1}), PayloadChange(variant="treatment", payload=7)]
+    stated = [*twice, PayloadChange(variant="nobody")]
+    with pytest.raises(Invalid) as refused:
+        await amend(database, sealed, **dict.fromkeys(amendments.NEEDED), payloads=stated, layer="No", targeting=ON_ALL)
+    assert [problem.path for problem in refused.value.problems] == [
+        *(("plan", name) for name in ("kpis", "alpha", "power", "policy", "looks", "horizonDays")),
+        ("payloads", "1", "variant"),
+        ("payloads", "1", "payload"),
+        ("payloads", "2", "variant"),
+        ("layer",),
+        ("plan", "targeting", "0", "values"),
+    ]
+
+
+async def test_amendment_into_a_full_layer_is_refused_until_there_is_room(
+    database: Database, workspace: Workspace
+) -> None:
+    sealed = await started(database, workspace)
+    async with database.write() as session:
+        other = await register(session, workspace, key="other", plan=plan_choice(layer="form", traffic=0.4))
+    await start(database, other)
+    with pytest.raises(Invalid) as refused:
+        await amend(database, sealed, layer="form")
+    assert [problem.path for problem in refused.value.problems] == [("layer",)]
+    async with database.write() as session:
+        await moves.ramp(session, actor=actor(sealed), experiment_id=sealed.id, traffic=0.6)
+    assert (await amend(database, sealed, layer="form")).plan["layer"] == "form"
+    with pytest.raises(Invalid):
+        async with database.write() as session:
+            await moves.ramp(session, actor=actor(other), experiment_id=other.id, traffic=0.5)
+
+
+async def test_exposures_are_held_against_the_targeting_in_force_and_rejected_ones_come_in_later(
+    database: Database, workspace: Workspace
+) -> None:
+    sealed = await start(database, await draft(database, workspace, plan=plan_choice(targeting=[ON_PRO])))
+    free, pro = (
+        {
+            "experiment": sealed.key,
+            "unit": plan,
+            "variant": "control",
+            "exposedAt": NOW.isoformat(),
+            "attributes": {"plan": plan},
+        }
+        for plan in ("free", "pro")
+    )
+    assert told(await take(database, workspace, free, pro)) == [Fault.NOT_TARGETED, "accepted"]
+    await amend(database, sealed, targeting=[replace(ON_PRO, values=["free"])])
+    assert told(await take(database, workspace, free, pro | {"unit": "other"})) == ["accepted", Fault.NOT_TARGETED]
+    await amend(database, sealed, targeting=None)
+    assert told(await take(database, workspace, pro | {"unit": "other"})) == ["accepted"]
+
+
 async def test_amendment_leaves_what_is_optional_as_it_was_sealed(database: Database, workspace: Workspace) -> None:
     shown = replace(TREATMENT, payload={"fields": 2})
     choice = plan_choice(minimum_days=7, layer="sign-up", traffic=0.5, audience="New teams", exclusions="Staff")
@@ -144,6 +271,13 @@ async def test_amendment_leaves_what_is_optional_as_it_was_sealed(database: Data
     assert [problem.path for problem in refused.value.problems] == [("plan", "minimumDays")]
 
 
+ENTERING = [
+    {"layer": "form"},
+    {"targeting": [ON_PRO]},
+    {"audience": "New teams"},
+    {"exclusions": "Staff"},
+    {"payloads": [PayloadChange(variant="treatment", payload={"fields": 1})]},
+]
 CHANGES = [
     ({"alpha": 0.1}, True),
     ({"power": 0.9}, True),
@@ -157,6 +291,8 @@ CHANGES = [
     ({"kpis": [replace(PRIMARY, covariate=SCORE)]}, True),
     ({"kpis": [PRIMARY, KpiChoice(kpi="retention", role=Role.SECONDARY, covariate=SCORE)]}, False),
     ({"segment_attributes": ["plan"]}, False),
+    ({"correction": Correction.HOLM}, False),
+    *((change, False) for change in ENTERING),
 ]
 
 
@@ -165,12 +301,11 @@ async def test_change_of_what_decides_breaks_error_control_once_units_are_in(
     database: Database, workspace: Workspace, change: dict[str, Any], breaks: bool
 ) -> None:
     before = await started(database, workspace)
-    async with database.raw() as connection:
-        row = {"experiment": before.key, "unit": "u1", "variant": "control", "exposedAt": NOW.isoformat()}
-        report = await exposures.ingest(connection, workspace_id=workspace.id, rows=[row], now=LATER)
-    assert report.accepted == (0,)
+    row = {"experiment": before.key, "unit": "u1", "variant": "control", "exposedAt": NOW.isoformat()}
+    assert (await take(database, workspace, row)).accepted == (0,)
     await amend(database, before, **change)
-    assert [amendment.breaks_error_control for amendment in await amendments_of(database, before)] == [breaks]
+    (made,) = await amendments_of(database, before)
+    assert (made.breaks_error_control, made.changes_estimand) == (breaks, change in ENTERING)
 
 
 @pytest.mark.parametrize("change", [change for change, _ in CHANGES])
@@ -179,7 +314,14 @@ async def test_change_before_anybody_came_breaks_nothing(
 ) -> None:
     before = await started(database, workspace)
     await amend(database, before, **change)
-    assert [amendment.breaks_error_control for amendment in await amendments_of(database, before)] == [False]
+    (made,) = await amendments_of(database, before)
+    assert (made.breaks_error_control, made.changes_estimand) == (False, False)
+
+
+def test_payload_of_a_variant_that_is_named_as_a_kpi_breaks_nothing() -> None:
+    changes = [{"path": "variants.activation.payload", "before": None, "after": {"fields": 1}}]
+    assert not amendments.breaks_error_control(changes, frozenset({"activation"}))
+    assert amendments.changes_estimand(changes)
 
 
 async def test_results_after_a_change_of_alpha_are_exploratory(database: Database) -> None:

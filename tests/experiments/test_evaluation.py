@@ -14,7 +14,7 @@ from scipy import stats as scipy_stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep, proportions_ztest
 
-from experiments.enums import Policy, Role
+from experiments.enums import Correction, Policy, Role
 from experiments.inference.evaluation import Evaluation, evaluate
 from experiments.inference.findings import Finding
 from experiments.inference.health import Health
@@ -363,6 +363,31 @@ def test_adjusted_p_values_are_holms_of_what_decides_and_hold_the_false_share_of
             adjusted = multipletests([finding.p_value for finding in asked], method=method)[1]
             assert [finding.adjusted_p_value for finding in asked] == pytest.approx(adjusted)
         assert all(finding.adjusted_p_value is None for finding in family if finding.p_value is None)
+        usual = Correction.BENJAMINI_HOCHBERG if policy is Policy.FIXED else Correction.E_BENJAMINI_HOCHBERG
+        assert {finding.correction for finding in family} == {Correction.HOLM if decides else usual}
+
+
+@pytest.mark.parametrize("policy", list(Policy))
+@pytest.mark.parametrize(
+    ("correction", "method"), [(Correction.HOLM, "holm"), (Correction.BENJAMINI_YEKUTIELI, "fdr_by")]
+)
+def test_what_informs_is_corrected_as_the_plan_says_and_what_decides_as_ever(
+    policy: Policy, correction: Correction, method: str
+) -> None:
+    of = plan(ACTIVATION, RETURN, replace(SPEED, role=Role.SECONDARY), policy=policy, horizon_days=12, variants=THREE)
+    rows = rows_of(of, (Law(daily=90, rate=0.30), Law(daily=90, rate=0.36), Law(daily=90, rate=0.31)), 8)
+    usual, planned_ = evaluated(of, rows, day(12)), evaluated(replace(of, correction=correction), rows, day(12))
+    families: dict[str, list[Finding]] = {"decides": [], "informs": [], "segments": list(planned_.segment_findings)}
+    for finding in planned_.findings:
+        families["decides" if finding.role is Role.PRIMARY else "informs"].append(finding)
+    decided = [finding for finding in usual.findings if finding.role is Role.PRIMARY]
+    assert families.pop("decides") == decided
+    for family in families.values():
+        asked = [finding for finding in family if finding.p_value is not None]
+        assert len(asked) > 1
+        expected = multipletests([finding.p_value for finding in asked], method=method)[1]
+        assert [finding.adjusted_p_value for finding in asked] == pytest.approx(expected)
+        assert {finding.correction for finding in family} == {correction}
 
 
 def e_bh(asked: list[Finding]) -> list[float]:

@@ -18,10 +18,22 @@ from api.database import Database, driver
 from experiments import exposures
 from experiments.exposures import Entry
 from experiments.life import moves
+from experiments.planning.targeting import Condition, Operator
 from experiments.tables import Experiment
 from kpi.ingest import Fault, Report
 from kpi.tables import Workspace
-from tests.experiments.registering import CONTROL, LATER, NOW, TREATMENT, actor, draft, freeze, register, start
+from tests.experiments.registering import (
+    CONTROL,
+    LATER,
+    NOW,
+    TREATMENT,
+    actor,
+    draft,
+    freeze,
+    plan_choice,
+    register,
+    start,
+)
 from tests.experiments.test_entry import START, Exposures, defined
 from tests.experiments.test_entry import exposures as drawn_exposures
 from tests.kpi.wire import HALF_A_PAIR, Row, anything, told
@@ -138,6 +150,47 @@ async def test_ingest_bad_rows_are_each_told_why_and_fail_no_neighbour(
 async def test_ingest_unknown_variant_is_told_which_there_are(database: Database, workspace: Workspace) -> None:
     (refusal,) = (await take(database, workspace, exposure(variant="none"))).refusals
     assert "control, third, treatment" in refusal.message
+
+
+TARGETING = [
+    Condition(attribute="country", operator=Operator.NOT_IN, values=["US"]),
+    Condition(attribute="seats", operator=Operator.GTE, values=[5]),
+]
+
+
+async def test_exposure_outside_the_targeting_is_rejected_with_the_attribute_and_kept(
+    database: Database, workspace: Workspace
+) -> None:
+    choice = plan_choice(targeting=TARGETING)
+    made = await start(database, await draft(database, workspace, variants=VARIANTS, plan=choice))
+    rows = [
+        exposure("fits", attributes={"country": "DE", "seats": "7", "more": True}),
+        exposure("elsewhere", attributes={"country": "US", "seats": 7}),
+        exposure("small", attributes={"country": "DE", "seats": 4}),
+        exposure("unknown", attributes={"country": None, "seats": 9}),
+        exposure("bare"),
+        exposure("fits", "treatment", attributes={"country": "US"}),
+    ]
+    report = await take(database, workspace, *rows)
+    assert told(report) == ["accepted", *[Fault.NOT_TARGETED] * 5]
+    assert [(refusal.path, refusal.message) for refusal in report.refusals[:3]] == [
+        (
+            "attributes.country",
+            "attributes.country is another: “shorter-form” takes in units where “country” is none of “US”.",
+        ),
+        (
+            "attributes.seats",
+            "attributes.seats is another: “shorter-form” takes in units where “seats” is at least 5.",
+        ),
+        (
+            "attributes.country",
+            "There is no attributes.country: “shorter-form” takes in units where “country” is none of “US”.",
+        ),
+    ]
+    kept = await entries(database, made)
+    assert {unit: entry.crossed_at for unit, entry in kept.items()} == {"fits": None}
+    listed = await lines(database, workspace, "rejections")
+    assert [(row["code"], row["is_whole"]) for row in listed] == [("NOT_TARGETED", True)] * 5
 
 
 async def test_exposure_in_a_pause_is_rejected_and_one_at_its_end_taken(

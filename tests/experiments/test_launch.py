@@ -15,6 +15,7 @@ from experiments.life.launch import Accrual, Check, CheckState, LaunchCheck, Nei
 from experiments.life.surroundings import launch_checks
 from experiments.planning.draft import KpiChoice
 from experiments.planning.plan import PinnedBaseline, Plan
+from experiments.planning.targeting import Condition, Operator
 from experiments.tables import Experiment
 from kpi.enums import Unit
 from kpi.errors import Code, Invalid
@@ -66,7 +67,7 @@ def one(kind: Check, plan_: Plan, **changes: Any) -> LaunchCheck:
 
 
 def test_plan_with_nothing_in_its_way_passes_every_check() -> None:
-    found = checks(plan(), around(), AT)
+    found = checks(plan(audience="New teams"), around(segment="new teams"), AT)
     assert [check.kind for check in found] == list(Check)
     assert {check.state for check in found} == {CheckState.PASS}
 
@@ -227,6 +228,21 @@ def test_overlap_without_a_layer_never_blocks_and_lists_its_rivals() -> None:
 
 
 # --- data ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("segment", "said", "states"),
+    [
+        (None, {}, []),
+        ("new teams", {}, [CheckState.WARN]),
+        ("new teams", {"audience": "New teams"}, [CheckState.PASS]),
+        ("new teams", {"targeting": [Condition(attribute="age", operator=Operator.EXISTS)]}, [CheckState.PASS]),
+    ],
+)
+def test_hypothesis_about_a_part_of_the_units_asks_who_enters(
+    segment: str | None, said: dict[str, Any], states: list[CheckState]
+) -> None:
+    assert [check.state for check in of(Check.AUDIENCE, plan(**said), segment=segment)] == states
 
 
 def test_data_warns_of_an_event_that_never_came_and_of_one_that_no_longer_comes() -> None:

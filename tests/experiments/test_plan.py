@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.power import NormalIndPower
 
-from experiments.enums import Kind, Policy, Role, Slopes
+from experiments.enums import Correction, Kind, Policy, Role, Slopes
 from experiments.planning import plan as plans
 from experiments.planning.plan import Rules
+from experiments.planning.targeting import Condition, Operator
 from kpi import kinds
 from kpi.enums import Change, Direction, Unit
 from stats.sequential import group_sequential
@@ -134,6 +135,7 @@ def test_plan_sealed_before_there_was_anything_optional_keeps_its_bytes_and_its_
     stored = plans.from_document(json.loads(SEALED))
     assert ([kpi.covariate for kpi in stored.kpis], stored.protocol) == ([None, None], None)
     assert (stored.minimum_days, stored.layer, stored.traffic, stored.variants[0].payload) == (None, None, None, None)
+    assert (stored.targeting, stored.correction) == (None, None)
     assert (plans.canonical(stored).decode(), plans.seal(stored)) == (SEALED, SEALED_HASH)
 
 
@@ -166,6 +168,8 @@ CHANGES: dict[str, Any] = {
     "traffic": 0.5,
     "audience": "New teams",
     "exclusions": "Our own staff",
+    "targeting": [Condition(attribute="plan", operator=Operator.IN, values=["pro"])],
+    "correction": Correction.BENJAMINI_YEKUTIELI,
 }
 KPI_CHANGES: dict[str, Any] = {
     "kpi": "retention",

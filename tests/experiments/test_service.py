@@ -13,10 +13,11 @@ import rfc8785
 
 from api.database import Database
 from experiments import queries
-from experiments.enums import Policy, Role, State
+from experiments.enums import Correction, Policy, Role, State
 from experiments.life import moves
 from experiments.planning import payloads
 from experiments.planning.draft import CovariateChoice, KpiChoice, VariantChoice
+from experiments.planning.targeting import Condition, Operator
 from experiments.tables import Experiment
 from kpi import kinds
 from kpi.enums import Unit
@@ -36,6 +37,8 @@ from tests.experiments.registering import (
     start,
 )
 from tests.kpi.registering import register_hypothesis, register_kpi
+
+ON_PRO = Condition(attribute="plan", operator=Operator.IN, values=["pro"])
 
 
 def faults(invalid: Invalid) -> list[tuple[str, str]]:
@@ -158,6 +161,8 @@ async def test_register_everything_wrong_is_told_at_once_and_nothing_is_stored(
 async def test_register_keeps_what_is_optional_and_seals_it(database: Database, workspace: Workspace) -> None:
     payload = {"fields": [1, 2.5, None, True], "text": {"title": "Hallo – ö"}, "least": 1e-300, "most": 2**53 - 1}
     choice = plan_choice(minimum_days=7, layer="sign-up", traffic=0.25, audience="New teams", exclusions="Our staff")
+    seats = Condition(attribute="seats", operator=Operator.GT, values=["4"])
+    choice = replace(choice, targeting=[seats, ON_PRO, ON_PRO])
     made = await draft(database, workspace, variants=[CONTROL, replace(TREATMENT, payload=payload)], plan=choice)
     await start(database, made)
     found = await reread(database, made)
@@ -166,6 +171,10 @@ async def test_register_keeps_what_is_optional_and_seals_it(database: Database, 
     assert "payload" not in found.plan["variants"][0]
     names = ("minimum_days", "layer", "traffic", "audience", "exclusions")
     assert [found.plan[name] for name in names] == [7, "sign-up", 0.25, "New teams", "Our staff"]
+    assert found.plan["targeting"] == [
+        {"attribute": "plan", "operator": "IN", "values": ["pro"]},
+        {"attribute": "seats", "operator": "GT", "values": [4.0]},
+    ]
     assert found.plan_json == rfc8785.dumps(found.plan).decode()
 
 
@@ -205,10 +214,11 @@ def nested(depth: int) -> Any:
         ({"deep": nested(5_000)}, 1),
         ({"number": 2**53}, 1),
         ({"number": 1e30}, 1),
+        ({"number": 10**400}, 1),
         ({"numbers": [nan, inf, 2**99], "\ud800": 1}, 2),
         ("text", 1),
     ],
-    ids=["empty", "full", "over", "bytes", "deep", "deeper", "deepest", "whole", "large", "many", "text"],
+    ids=["empty", "full", "over", "bytes", "deep", "deeper", "deepest", "whole", "large", "huge", "many", "text"],
 )
 def test_payload_is_small_text_that_seals_alike_everywhere(payload: Any, sentences: int) -> None:
     assert len(payloads.faults(payload)) == sentences
@@ -221,6 +231,11 @@ def test_payload_is_small_text_that_seals_alike_everywhere(payload: Any, sentenc
         ({"traffic": 0.0}, "traffic"),
         ({"traffic": 1.01}, "traffic"),
         ({"layer": ""}, "layer"),
+        ({"targeting": [Condition(attribute="plan", operator=Operator.IN)]}, "plan.targeting.0.values"),
+        ({"targeting": [ON_PRO] * 11}, "plan.targeting"),
+        ({"correction": Correction.BENJAMINI_HOCHBERG}, "plan.correction"),
+        ({"policy": Policy.ALWAYS_VALID, "correction": Correction.BENJAMINI_HOCHBERG}, "plan.correction"),
+        ({"policy": Policy.FIXED, "correction": Correction.E_BENJAMINI_HOCHBERG}, "plan.correction"),
         ({"alpha": 0.0}, "plan.alpha"),
         ({"alpha": nan}, "plan.alpha"),
         ({"power": 0.04}, "plan.power"),

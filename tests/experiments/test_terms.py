@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from experiments.enums import Policy, Role
+from experiments.enums import Correction, Policy, Role
 from experiments.planning import terms
 from experiments.planning.draft import KpiChoice, Measure, PlanChoice
 from experiments.planning.plan import PinnedBaseline, PinnedDefinition, PinnedProtocol
@@ -23,6 +23,7 @@ ALL_FIXED = Terms(
     looks=1,
     horizon_days=21,
     segment_attributes=["plan"],
+    correction=Correction.HOLM,
     fixed=list(PlanField),
 )
 
@@ -102,6 +103,7 @@ def test_each_fixed_field_that_departs_is_told_with_its_path() -> None:
         "looks": 2,
         "horizon_days": 14,
         "segment_attributes": [],
+        "correction": Correction.BENJAMINI_HOCHBERG,
     }
     for name, value in changed.items():
         assert paths(ALL_FIXED, **{name: value}) == [("plan", PlanField[name.upper()].path)]
@@ -189,6 +191,15 @@ def test_terms_keep_the_rules_of_a_plan_as_far_as_they_go() -> None:
     nothing = KpiTerms(kpi="activation", role=Role.PRIMARY, mde_difference=0.0)
     assert broken("activation", kpis=[nothing]) == [("plan", "kpis", "0", "mde")]
     assert broken("activation", kpis=[first], horizon_days=7) == [("plan", "kpis", "0", "kpi")]
+
+
+def test_correction_comes_from_the_protocol_and_fits_its_policy() -> None:
+    assert filled(Terms(correction=Correction.HOLM), kpis=[PRIMARY], horizon_days=14).correction is Correction.HOLM
+    assert filled(None, kpis=[PRIMARY], horizon_days=14).correction is None
+    unsound = {"policy": Policy.FIXED, "correction": Correction.E_BENJAMINI_HOCHBERG}
+    assert broken(**unsound) == [("plan", "correction")]
+    assert broken(correction=Correction.BENJAMINI_HOCHBERG) == [("plan", "correction")]
+    assert broken(policy=Policy.FIXED, correction=Correction.BENJAMINI_HOCHBERG) == []
 
 
 def test_fixed_field_has_a_value_and_is_named_once() -> None:

@@ -234,6 +234,10 @@ def plan(planned: list[tuple[Json, str, float | None]], **changes: Any) -> Json:
         "policy": "GROUP_SEQUENTIAL",
         "horizonDays": 28,
         "minimumDays": None,
+        "audience": None,
+        "exclusions": None,
+        "targeting": [],
+        "correction": "E_BENJAMINI_HOCHBERG",
         "segmentAttributes": ["plan", "country"],
         "hash": HASH,
         "sealedAt": "2026-10-18T15:20:11Z",
@@ -351,6 +355,7 @@ AMENDMENTS = [
         "reason": "the campaign was put off",
         "createdAt": "2026-11-01T09:30:00Z",
         "breaksErrorControl": True,
+        "changesEstimand": False,
         "changes": [
             {"path": "horizon_days", "before": 21, "after": 28},
             {"path": "kpis.tickets.role", "before": None, "after": "GUARDRAIL"},
@@ -539,7 +544,8 @@ def three_arms() -> Json:
 
 def draft() -> Json:
     """Not started: a plan and nothing else."""
-    unsealed = plan([(ACTIVATION, "PRIMARY", None)], sealedAt=None, policy="FIXED", looks=1)
+    meant = [{"sentence": "“seats” is at least 5"}]
+    unsealed = plan([(ACTIVATION, "PRIMARY", None)], sealedAt=None, policy="FIXED", looks=1, targeting=meant)
     arms = variants("Control", "Templates")
     changes = {"state": "DRAFT", "startedAt": None, "launchChecks": launch_checks()}
     return experiment("Empty states", arms, unsealed, None, **changes)

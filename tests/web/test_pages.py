@@ -164,6 +164,21 @@ def test_experiment_page_tells_what_people_did_and_that_an_amendment_broke_the_p
         assert words in text
 
 
+def test_experiment_page_tells_that_an_amendment_changed_who_enters() -> None:
+    of = finished()
+    title = "Who enters, or what they see, was changed on the way"
+    assert title not in shown(of).text
+    condition = {"attribute": "plan", "operator": "IN", "values": ["<pro>"]}
+    changes = [{"path": "targeting", "before": None, "after": [condition]}]
+    of["amendments"] = [
+        of["amendments"][0] | {"breaksErrorControl": False, "changesEstimand": True, "changes": changes}
+    ]
+    text = shown(of).text
+    assert text.index(title) < text.index("Verdict")
+    assert 'targeting: – → [{"attribute": "plan", "operator": "IN", "values": ["<pro>"]}]' in text
+    assert "Yes, of an average over before and after" in text
+
+
 def test_experiment_page_charts_say_their_numbers_in_a_sentence() -> None:
     labels = [label for label in shown(finished()).values("svg", "aria-label") if label]
     assert len(labels) == 8
@@ -329,6 +344,23 @@ def test_experiment_page_says_which_looks_come_before_the_minimum_of_days() -> N
     assert "nothing decided before day 10" in text
     assert text.count("Before the minimum") == 1
     assert "Before the minimum" not in shown(early()).text
+
+
+def test_experiment_page_says_what_the_correction_of_the_plan_promises() -> None:
+    of = early()
+    assert (
+        "corrected by the e-BH rule: the share of false ones among those found is held to α on any day"
+        in shown(of).text
+    )
+    of["plan"]["correction"] = "HOLM"
+    assert "corrected by Holm's method: the chance of any false finding among them is held to α" in shown(of).text
+
+
+def test_experiment_page_says_who_enters_where_the_plan_does() -> None:
+    of = early()
+    assert "Who enters" not in shown(of).text
+    of["plan"] |= {"targeting": [{"sentence": "“plan” is one of “free”"}], "exclusions": "Our own staff"}
+    assert "Who enters “plan” is one of “free”; without: Our own staff" in shown(of).text
 
 
 def test_experiment_page_with_no_findings_and_no_looks_still_stands() -> None:

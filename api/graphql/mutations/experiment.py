@@ -10,7 +10,7 @@ from api.graphql.context import Info
 from api.graphql.errors import UserError, answer
 from api.graphql.types.experiment import Experiment
 from experiments import enums, service
-from experiments.planning import draft, terms
+from experiments.planning import draft, targeting, terms
 
 
 @strawberry.input(description="One of the ways the experiment treats a unit.")
@@ -74,6 +74,18 @@ class PlannedKpiInput:
     )
 
 
+@strawberry.input(description="A condition on an attribute that comes with an exposure.")
+class TargetingConditionInput:
+    """A condition on an attribute."""
+
+    attribute: str = strawberry.field(description="The attribute. Where it is missing, only NOT_EXISTS holds.")
+    operator: targeting.Operator = strawberry.field(description="How it is held against the values.")
+    values: list[JSON] = strawberry.field(
+        description="Texts, numbers, true or false; of a comparison one number, of EXISTS and NOT_EXISTS none.",
+        default_factory=list,
+    )
+
+
 @strawberry.input(
     description="What is decided before the start. What is left out comes from the protocol, if one is named."
 )
@@ -106,6 +118,15 @@ class PlanInput:
     )
     audience: str | None = strawberry.field(description="The units it is meant for, in words.", default=None)
     exclusions: str | None = strawberry.field(description="The units that are kept out, in words.", default=None)
+    targeting: list[TargetingConditionInput] | None = strawberry.field(
+        description="The conditions that all hold for the units that enter, at their exposure; none for everybody.",
+        default=None,
+    )
+    correction: enums.Correction | None = strawberry.field(
+        description="The rule by which what informs is corrected. If nobody says another, BENJAMINI_HOCHBERG for a "
+        "fixed plan and E_BENJAMINI_HOCHBERG for one that is watched.",
+        default=None,
+    )
 
 
 @strawberry.input(description="An experiment to register.")
@@ -170,7 +191,13 @@ class ExperimentMutation:
 
 def _plan(given: ExperimentRegisterInput) -> terms.PlanPart:
     kpis = None if given.plan.kpis is None else [kpi_choice(kpi) for kpi in given.plan.kpis]
-    return terms.PlanPart(**(vars(given.plan) | {"kpis": kpis, "layer": given.layer, "traffic": given.traffic}))
+    stated = {"kpis": kpis, "targeting": conditions(given.plan.targeting)}
+    return terms.PlanPart(**(vars(given.plan) | stated | {"layer": given.layer, "traffic": given.traffic}))
+
+
+def conditions(given: list[TargetingConditionInput] | None) -> list[targeting.Condition] | None:
+    """Conditions as the service takes them."""
+    return None if given is None else [targeting.Condition(**vars(one)) for one in given]
 
 
 def kpi_choice(given: PlannedKpiInput) -> draft.KpiChoice:

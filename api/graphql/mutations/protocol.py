@@ -55,6 +55,9 @@ class ProtocolPlanInput:
     segment_attributes: list[str] | None = strawberry.field(
         description="The attributes at exposure that define segments.", default=strawberry.UNSET
     )
+    correction: enums.Correction | None = strawberry.field(
+        description="The rule by which what informs is corrected.", default=strawberry.UNSET
+    )
     fixed: list[terms.PlanField] | None = strawberry.field(
         description="The fields that an experiment cannot change; the others are there to start from.",
         default=strawberry.UNSET,

@@ -14,6 +14,9 @@ strawberry.enum(enums.Policy, name="Policy", description="When the test may deci
 strawberry.enum(
     enums.Slopes, name="Slopes", description="The slopes of an adjustment: one for both arms, or one for each (Lin)."
 )
+strawberry.enum(
+    enums.Correction, name="Correction", description="How several p-values are corrected for there being several."
+)
 strawberry.enum(enums.Choice, name="DecisionChoice", description="What a person decides.")
 strawberry.enum(launch.Check, name="LaunchCheckKind", description="What is checked before a launch.")
 strawberry.enum(launch.CheckState, name="LaunchCheckState", description="What a check before a launch says.")

@@ -15,6 +15,7 @@ from api.graphql.types.kpi import Kpi
 from api.graphql.types.learning import LearningConnection, learnings_of
 from api.graphql.types.protocol import PlannedProtocol
 from api.graphql.types.story import Amendment, Decision, ExperimentStep, PublishedLook
+from api.graphql.types.targeting import TargetingCondition
 from experiments import enums, tables
 from experiments.inference import analysis, verdict
 from experiments.inference import heterogeneity as segments
@@ -75,6 +76,12 @@ class Plan:
     traffic: float | None = strawberry.field(description="The share of units that enters at first; null for all.")
     audience: str | None = strawberry.field(description="The units it is meant for, in words.")
     exclusions: str | None = strawberry.field(description="The units that are kept out, in words.")
+    targeting: list[TargetingCondition] = strawberry.field(
+        description="The conditions that all hold for the units that enter; empty for everybody."
+    )
+    correction: enums.Correction = strawberry.field(
+        description="The rule by which what informs is corrected: the plan's own, or the one that goes with its policy."
+    )
     planned_units: float | None = strawberry.field(
         description="The units all variants need together, judged by the baseline's spread; null without one."
     )
@@ -288,6 +295,7 @@ class Experiment(Node):
         document = plans.from_document(parent.plan)
         kpis: Any = document.kpis
         protocol: Any = document.protocol
+        targeting: Any = document.targeting or []
         return Plan(
             kpis=kpis,
             alpha=document.alpha,
@@ -300,6 +308,8 @@ class Experiment(Node):
             traffic=document.traffic,
             audience=document.audience,
             exclusions=document.exclusions,
+            targeting=targeting,
+            correction=document.informing_correction,
             planned_units=document.planned_units,
             protocol=protocol,
             hash=parent.plan_hash or plans.seal(document),

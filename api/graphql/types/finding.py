@@ -9,7 +9,7 @@ from strawberry.scalars import JSON
 
 from api.graphql.context import Info
 from api.graphql.types.kpi import Kpi
-from experiments.enums import Role
+from experiments.enums import Correction, Role
 from experiments.inference import findings, heterogeneity
 from experiments.inference.findings import number
 from experiments.inference.looks import Course
@@ -304,6 +304,7 @@ class Finding:
     adjusted_p_value: float | None = strawberry.field(
         description="The p-value adjusted for the other findings of its family."
     )
+    correction: Correction = strawberry.field(description="The rule it is adjusted by.")
     is_significant: bool = strawberry.field(description="Whether the policy's test has found a difference.")
     is_better: bool = strawberry.field(description="Whether that difference is an improvement.")
     is_worse: bool = strawberry.field(description="Whether that difference is a worsening.")

@@ -56,6 +56,7 @@ class ProtocolPlan:
     looks: int | None = strawberry.field(description="The number of looks.")
     horizon_days: int | None = strawberry.field(description="The days from start to the last look.")
     segment_attributes: list[str] | None = strawberry.field(description="The attributes that define segments.")
+    correction: enums.Correction | None = strawberry.field(description="The rule by which what informs is corrected.")
     fixed: list[terms.PlanField] = strawberry.field(
         description="The fields that an experiment cannot change; the others are there to start from."
     )

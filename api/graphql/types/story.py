@@ -44,6 +44,10 @@ class Amendment:
     breaks_error_control: bool = strawberry.field(
         description="Whether it changed what the deciding tests rest on after units had come in."
     )
+    changes_estimand: bool = strawberry.field(
+        description="Whether it changed who enters, or what they are shown, after units had come in: the effect is an "
+        "average over those of before and after."
+    )
     replaced_hash: str = strawberry.field(description="The SHA-256 of the plan as it was until then, in hex.")
     replaced_json: str = strawberry.field(description="That plan in canonical JSON (RFC 8785).")
 
