@@ -35,6 +35,7 @@ class CheckKind(StrEnum):
     DRIFT = "DRIFT"
     TREND = "TREND"
     IMBALANCE = "IMBALANCE"
+    CAPPED = "CAPPED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from experiments.inference.balance import imbalance
+from experiments.inference.balance import capped, imbalance
 from experiments.inference.behaviour import drift, no_outcomes, trend
 from experiments.inference.cohorts import EVERYBODY, Aggregates
 from experiments.inference.facts import Fact, FactName, known
@@ -66,6 +66,7 @@ def inspect(
         drift(plan, findings),
         trend(plan, aggregates),
         imbalance(plan, aggregates),
+        capped(plan, aggregates),
     )
     return Health(checks=tuple(check for check in made if check is not None))
 

@@ -1,26 +1,34 @@
 """The checks that arms are alike: each with what makes it warn, what leaves it silent, and how seldom it errs."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import pytest
 
 from api.database import Database
 from experiments.enums import Role, Slopes
-from experiments.inference.balance import IMBALANCE, evidence, imbalance
+from experiments.inference.balance import IMBALANCE, SPREAD, apart, capped, evidence, imbalance
 from experiments.inference.facts import FactName
 from experiments.inference.health import ALARM, Check, CheckKind, HealthState
-from experiments.planning.draft import CovariateChoice
-from experiments.planning.plan import Covariate, Plan
+from experiments.planning.draft import CovariateChoice, KpiChoice
+from experiments.planning.plan import Covariate, Plan, PlannedKpi
+from kpi.kinds import Mean, TimeToValue
+from kpi.tables import Workspace
 from stats.moments import Moments
-from tests.experiments.aggregating import refresh, send
+from tests.experiments.aggregating import START, Running, refresh, send
 from tests.experiments.planning import CONTROL, IDS, OTHER, TREATMENT, Rows, aggregates, day, plan, planned
-from tests.experiments.recomputation import Did, Exposed
+from tests.experiments.recomputation import DAY, Did, Exposed
+from tests.experiments.registering import PRIMARY, draft, plan_choice, start
 from tests.experiments.test_covariates import NOW, SCORE, Trial, started
 from tests.experiments.test_warehouse import evaluated
+from tests.kpi.registering import register_kpi
 
 OK, WARNING, _ = HealthState
+HOUR = timedelta(hours=1)
 BY_SCORE = Covariate(attribute="score", pre_exposure_days=None, when_missing=0.0, slopes=Slopes.ONE, correlation=None)
 PLAN = plan(planned(covariate=BY_SCORE))
 
@@ -49,8 +57,8 @@ def scored(of: Plan, *means: float, n: int = 400, days: int = 3, spread: float =
     return rows
 
 
-def checked(of: Plan, *means: float, through: int = 9, **more: float) -> Check | None:
-    return imbalance(of, aggregates(of, scored(of, *means, **more), day(through)))  # type: ignore[arg-type]
+def checked(of: Plan, *means: float, through: int = 9, **more: Any) -> Check | None:
+    return imbalance(of, aggregates(of, scored(of, *means, **more), day(through)))
 
 
 def test_covariate_that_differs_between_arms_warns_with_the_kernel_in_standard_deviations() -> None:
@@ -106,6 +114,69 @@ def test_plan_without_a_covariate_has_no_check_of_it() -> None:
     assert imbalance(of, aggregates(of, rows, day(9))) is None
 
 
+# --- at a cap, in memory ---------------------------------------------------------------------------------------------
+
+SPENT = planned("revenue", Mean(event="paid", window_days=2, cap=100.0), baseline=None, mde=None, role=Role.SECONDARY)
+CAPPING = plan(planned(), SPENT)
+
+
+def tallied(of: PlannedKpi, *by_day: tuple[tuple[int, int], ...]) -> Rows:
+    """Of each entry day and variant: how many units are tallied, of how many."""
+    rows = Rows(entries=[], moments=[], durations=[])
+    for number_, arms in enumerate(by_day):
+        for variant, (tally, n) in zip((CONTROL, TREATMENT), arms, strict=True):
+            own = {"variant_id": IDS[variant.key], "entered_on": day(number_)}
+            rows.entries.append(own | {"segment": "", "n": n})
+            rows.tallies.append(own | {"definition_id": of.definition.id, "n": n, "tally": tally})
+    return rows
+
+
+def capping(*by_day: tuple[tuple[int, int], ...], through: int = 9) -> Check | None:
+    return capped(CAPPING, aggregates(CAPPING, tallied(SPENT, *by_day), day(through)))
+
+
+def test_more_than_one_unit_in_twenty_at_a_cap_warns_and_one_in_twenty_does_not() -> None:
+    fine = capping(((20, 400), (20, 400)))
+    assert fine is not None
+    assert (fine.kind, fine.state) == (CheckKind.CAPPED, OK)
+    check = capping(((20, 400), (11, 200)), ((0, 0), (10, 200)))
+    assert check is not None
+    assert check.state is WARNING
+    assert check.sentence.startswith("Many units are at the cap: “Revenue” in Shorter form 5.2%. What they do beyond")
+    assert number(check, FactName.SHARE, "“Revenue” in Shorter form") == 21 / 400
+    assert number(check, FactName.SHARE, "“Revenue” in Control") == 20 / 400
+
+
+def test_shares_at_a_cap_that_differ_warn_with_the_kernel_on_their_pooled_variance() -> None:
+    check = capping(((20, 4000), (120, 4000)))
+    assert check is not None
+    assert check.state is WARNING
+    assert check.sentence == (
+        "More units of one variant than of another are at the cap: “Revenue” in Shorter form 3.0%, in Control 0.5%. It"
+        " hides a part of the difference."
+    )
+    variance = 0.0175 * (1 - 0.0175) * 2 / 4000
+    k = SPREAD**2 / variance
+    log_e = 0.025**2 / variance * k / (2 * (1 + k)) - np.log1p(k) / 2
+    assert number(check, FactName.P_VALUE, "“Revenue” in Shorter form") == pytest.approx(np.exp(-log_e))
+
+
+def test_units_whose_window_is_open_are_not_asked_and_neither_are_few() -> None:
+    """The window has two days: entry day 1 is final at the end of day 3."""
+    by_day = (((2, 200), (2, 200)), ((90, 200), (90, 200)))
+    states = [check and check.state for check in (capping(*by_day, through=through) for through in (2, 3, 4))]
+    assert states == [None, OK, WARNING]
+    assert capping(((50, 99), (50, 99))) is None
+
+
+def test_plan_without_a_cap_and_aggregates_without_tallies_have_no_check_of_it() -> None:
+    uncapped = plan(
+        planned(), replace(SPENT, definition=planned("revenue", Mean(event="paid", window_days=2)).definition)
+    )
+    assert capped(uncapped, aggregates(uncapped, tallied(SPENT, ((50, 200), (0, 200))), day(9))) is None
+    assert capping() is None
+
+
 # --- how seldom they err ----------------------------------------------------------------------------------------------
 
 PATHS, LOOKS = 2_000, 20
@@ -127,7 +198,71 @@ def test_imbalance_looked_at_every_day_seldom_warns_of_sound_arms_and_finds_a_fa
     assert alarms[1] > 0.5
 
 
+@pytest.mark.parametrize(("share", "sizes"), [(0.01, (100, 100)), (0.3, (20, 10)), (0.02, (200, 20))])
+def test_shares_looked_at_every_day_seldom_warn_of_sound_arms_and_a_fault_is_found(
+    share: float, sizes: tuple[int, int]
+) -> None:
+    draw = np.random.default_rng(8)
+
+    def alarms(*shares: float) -> float:
+        daily = [draw.binomial(size, one, (PATHS, LOOKS)) for size, one in zip(sizes, shares, strict=True)]
+        tally = np.stack([count.cumsum(axis=1) for count in daily], axis=-1)
+        n = np.arange(1, LOOKS + 1)[:, np.newaxis] * np.array(sizes)
+        return float((apart(tally, np.broadcast_to(n, tally.shape)) >= -np.log(ALARM)).any(axis=(1, 2)).mean())
+
+    assert alarms(share, share) <= LIMIT
+    assert alarms(share, share + 0.25) > 0.5
+
+
 # --- on rows ----------------------------------------------------------------------------------------------------------
+
+
+KINDS = {"revenue": Mean(event="paid", window_days=2, cap=50.0), "speed": TimeToValue(event="activated", tau_days=3)}
+
+
+async def watched(database: Database) -> Running:
+    """An experiment on an activation, an amount with a cap and a time."""
+    async with database.write() as session:
+        place = Workspace(key=f"balance-{uuid4().hex}", name="balance", created_at=START)
+        session.add(place)
+        await session.flush()
+        for key, kind in KINDS.items():
+            await register_kpi(session, place, key=key, name=key.title(), definition=kind, baseline=None)
+    kpis = [PRIMARY, *(KpiChoice(kpi=key, role=Role.SECONDARY) for key in KINDS)]
+    made = await draft(database, place, plan=plan_choice(kpis=kpis))
+    return Running(experiment=await start(database, made, now=START), workspace=place)
+
+
+def entered(n: int) -> list[Exposed]:
+    """Units of both variants in turn, over three days."""
+    return [
+        Exposed(unit=f"u{place}", variant=place % 2, at=START + place % 3 * DAY + timedelta(hours=20), plan=None)
+        for place in range(n)
+    ]
+
+
+async def checks_on(database: Database, rows: Sequence[Exposed | Did]) -> dict[CheckKind, Check]:
+    to = await watched(database)
+    await send(database, to, rows)
+    await refresh(database, to, NOW)
+    return {check.kind: check for check in (await evaluated(database, to.experiment)).health.checks}
+
+
+@pytest.mark.parametrize(("heavy", "state"), [(12, OK), (40, WARNING)])
+async def test_units_that_reach_the_cap_warn_where_they_are_many(
+    database: Database, heavy: int, state: HealthState
+) -> None:
+    """Each of these units of the treatment pays the cap in two pieces; one pays as much too late to count."""
+    units = entered(600)
+    paid = [
+        Did(unit=one.unit, event="paid", at=one.at + hours * HOUR, value=25.0)
+        for one in units[1 : 2 * heavy : 2]
+        for hours in (1, 30)
+    ]
+    late = [Did(unit=units[-1].unit, event="paid", at=units[-1].at + hours * HOUR, value=25.0) for hours in (1, 48)]
+    check = (await checks_on(database, [*units, *paid, *late]))[CheckKind.CAPPED]
+    assert check.state is state
+    assert number(check, FactName.SHARE, "“Revenue” in Shorter form") == heavy / 300
 
 
 async def check_of(database: Database, trial: Trial, covariate: CovariateChoice, *more: Did) -> Check:
