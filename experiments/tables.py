@@ -359,6 +359,18 @@ class DayMoments(SQLModel, table=True):
     missing: int | None = None
 
 
+class DayTally(SQLModel, table=True):
+    """Of the `n` units of an entry day how many a check of the data asks about: for a KPI with a cap, those at it."""
+
+    __tablename__ = "tallies"
+    experiment_id: int = Field(primary_key=True, foreign_key="experiments.id")
+    definition_id: int = Field(primary_key=True)
+    variant_id: int = Field(primary_key=True)
+    entered_on: date = Field(primary_key=True)
+    n: int
+    tally: int
+
+
 class DayDurations(SQLModel, table=True):
     """Table T: events and losses by entry day and duration day; a row only where there is one."""
 

@@ -202,6 +202,9 @@ async def _cells(connection: asyncpg.Connection, experiment_id: int, plan: Plan)
     for row in rows.durations:
         place = (kpi.get(row["definition_id"], "?"), row["entered_on"], row["segment"], row["variant_id"], row["day"])
         found[place] = (row["events"], row["losses"])
+    for row in rows.tallies:
+        what = f"{kpi.get(row['definition_id'], '?')} (tallies)"
+        found[what, row["entered_on"], "", row["variant_id"], 0] = (row["n"], row["tally"])
     return found
 
 

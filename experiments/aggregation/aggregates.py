@@ -59,6 +59,7 @@ MOMENTS = {"n": WHOLE, "mean": REAL, "m2": REAL}
 COVARIATES = {"mean_x": REAL, "m2_x": REAL, "c_xy": REAL, "missing": WHOLE}
 WITH_COVARIATE = f"({', '.join(COVARIATES)}) IS NOT NULL"
 """Of a row this asks that none of its columns is null."""
+TALLIES = {"n": WHOLE, "tally": WHOLE}
 DURATIONS = {"day": WHOLE, "events": WHOLE, "losses": WHOLE}
 RECORD = """
 INSERT INTO refreshes (experiment_id, data_through, computed_at, crossovers, version)
@@ -77,6 +78,7 @@ async def read(connection: asyncpg.Connection, experiment_id: int, until: date =
         moments=await _table(connection, whose, "moments", question, MOMENTS),
         covariates=await _table(connection, whose, "moments", question, COVARIATES, WITH_COVARIATE),
         durations=await _table(connection, whose, "durations", question, DURATIONS),
+        tallies=await _table(connection, whose, "tallies", ("definition_id",), TALLIES),
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from itertools import pairwise
 
-from experiments.aggregation import covariates
+from experiments.aggregation import covariates, tallies
 from experiments.aggregation.actors import outcomes_with_unit, with_outcomes
 from experiments.aggregation.slices import DAY, EVER, Piece
 from experiments.inference.cohorts import decode
@@ -105,6 +105,13 @@ FROM (
 ) g CROSS JOIN LATERAL (VALUES {rows}) AS k (definition_id, until, m, x, missing)
 WHERE g.entered_on + 1 + k.until <= '{through}'
 """
+TALLIES = """
+INSERT INTO tallies (experiment_id, definition_id, variant_id, entered_on, n, tally)
+SELECT {experiment}, k.definition_id, g.variant_id, g.entered_on, g.n, k.tally
+FROM (SELECT variant_id, entered_on, sum(n) AS n, {sums} FROM cells GROUP BY variant_id, entered_on) g
+    CROSS JOIN LATERAL (VALUES {rows}) AS k (definition_id, until, tally)
+WHERE g.entered_on + 1 + k.until <= '{through}'
+"""
 DURATIONS = """
 INSERT INTO durations (experiment_id, definition_id, segment, variant_id, entered_on, day, events, losses)
 SELECT {experiment}, {definition}, {segment}, variant_id, entered_on, day,
@@ -143,6 +150,7 @@ class Derivation:
         yield self._cells()
         yield from self._entries()
         yield from self._moments()
+        yield from self._tallies()
         for planned in self._kpis(Aggregate.DURATIONS):
             yield self._filled(DURATIONS, definition=planned.definition.id, since=self.piece.since or EVER)
         yield "DROP TABLE cells", ()
@@ -155,6 +163,8 @@ class Derivation:
         yield f"DELETE FROM moments{of} AND definition_id IN ({definitions})", ()  # noqa: S608 - numbers of ours
         cells = f"{of} AND definition_id IN ({definitions}) AND entered_on + 2 + day > '{self.piece.since or EVER}'"
         yield f"DELETE FROM durations{cells}", ()  # noqa: S608 - as above
+        tallied = ", ".join(str(planned.definition.id) for planned in self._tallied) or "NULL"
+        yield f"DELETE FROM tallies{of} AND definition_id IN ({tallied})", ()  # noqa: S608 - as above
         if self.piece.with_entries:
             yield f"DELETE FROM entry_counts{of}", ()  # noqa: S608 - as above
 
@@ -187,7 +197,7 @@ class Derivation:
 
     def _cells(self) -> Statement:
         durations = [f"k{planned.definition.id:d}" for planned in self._kpis(Aggregate.DURATIONS)]
-        sums = [_sums(planned) for planned in self._kpis(Aggregate.MOMENTS)]
+        sums = [_sums(planned) for planned in self._kpis(Aggregate.MOMENTS)] + tallies.sums(self._tallied)
         units, arguments = self.units()
         cells = CELLS.format(
             alike=", ".join(["variant_id", "entered_on", *self._segments, *durations]),
@@ -222,6 +232,18 @@ class Derivation:
             yield self._filled(
                 MOMENTS, sums=", ".join(map(_pooled, kpis)), rows=", ".join(_row(planned) for planned in kpis)
             )
+
+    def _tallies(self) -> Iterator[Statement]:
+        if self._tallied:
+            yield self._filled(
+                TALLIES,
+                sums=", ".join(map(tallies.pooled, self._tallied)),
+                rows=", ".join(map(tallies.row, self._tallied)),
+            )
+
+    @property
+    def _tallied(self) -> list[PlannedKpi]:
+        return tallies.capped(self.piece.kpis)
 
     def _kpis(self, aggregate: Aggregate) -> Iterator[PlannedKpi]:
         yield from (planned for planned in self.piece.kpis if decode(planned).aggregate is aggregate)

@@ -16,6 +16,7 @@ from experiments.enums import Role, Slopes
 from experiments.planning.plan import PinnedDefinition, Plan, PlannedKpi
 from kpi import kinds
 from kpi.kinds.shape import Aggregate, Cohorts, Floats, Ints, Kind
+from stats.arrays import Mask
 from stats.comoments import CoMoments
 from stats.moments import Moments
 
@@ -52,13 +53,14 @@ class Table:
 class Rows:
     """Aggregates as they are stored: entries by segment, all else by definition and segment.
 
-    `covariates` are the moments of covariates, of the cells that have them.
+    `covariates` are the moments of covariates, of the cells that have them; `tallies` are of everybody.
     """
 
     entries: Table
     moments: Table
     covariates: Table
     durations: Table
+    tallies: Table = Table(keys=("definition_id",), groups={})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,10 +116,14 @@ class Block:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aggregates:
-    """An experiment's aggregates through a moment. `entered` is (V, C) by segment, the control first."""
+    """An experiment's aggregates through a moment. `entered` is (V, C) by segment, the control first.
+
+    `tallies` are (2, V) by definition: units that are tallied, and units that were asked about.
+    """
 
     first: date
     entered: dict[str, Ints]
+    tallies: dict[int, Ints]
     blocks: tuple[Block, ...]
     data_through: datetime
     crossovers: int
@@ -166,10 +172,22 @@ def assemble(
     return Aggregates(
         first=first,
         entered=dict(zip(segments, entered, strict=True)),
+        tallies=_tallies(plan, layout, rows.tallies, data_through.date()),
         blocks=tuple(_blocks(plan, segments, layout, entered, rows)),
         data_through=data_through,
         crossovers=crossovers,
     )
+
+
+def _tallies(plan: Plan, layout: "_Layout", table: Table, through: date) -> dict[int, Ints]:
+    """Those of the entry days that were final at a midnight."""
+    found = {}
+    for planned in plan.kpis:
+        columns = table.groups.get((planned.definition.id,))
+        if columns is not None:
+            last = np.datetime64(through - timedelta(days=decode(planned).window[1]), "D")
+            found[planned.definition.id] = layout.summed(columns, columns["entered_on"] < last, ("tally", "n"))
+    return found
 
 
 def _blocks(plan: Plan, segments: list[str], layout: "_Layout", entered: Ints, rows: Rows) -> Iterator[Block]:
@@ -237,6 +255,12 @@ class _Layout:
             n=of.n, first_mean=of.mean, second_mean=mean_x, first_m2=of.m2, second_m2=m2_x, c=c_xy
         )
         return replace(cohorts, pairs=pairs, missing=missing.astype(np.int64))
+
+    def summed(self, columns: Columns, which: Mask, names: Sequence[str]) -> Ints:
+        """Columns added up over some of their rows, by variant: (names, V)."""
+        variants = self._variants(columns["variant_id"][which])
+        found = [np.bincount(variants, columns[name][which], minlength=self.ids.size) for name in names]
+        return np.array(found).astype(np.int64)
 
     def _fill(
         self, into: Floats | Ints, table: Table, keys: Iterable[tuple[Any, ...]], names: Sequence[str], *axes: str

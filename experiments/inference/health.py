@@ -34,6 +34,8 @@ class CheckKind(StrEnum):
     NO_OUTCOMES = "NO_OUTCOMES"
     DRIFT = "DRIFT"
     TREND = "TREND"
+    IMBALANCE = "IMBALANCE"
+    CAPPED = "CAPPED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +74,12 @@ def of_family(
     warning: Callable[[str], str],
     name: FactName = FactName.P_VALUE,
     values: Floats | None = None,
+    told: Sequence[str] | None = None,
 ) -> Check | None:
-    """A family of tests as one check: what of it stands out after Holm's correction. None while none has an answer."""
+    """A family of tests as one check: what of it stands out after Holm's correction. None while none has an answer.
+
+    The warning is of what is `told` of each test, its name if nothing is.
+    """
     adjusted = holm(p_values)
     if not np.isfinite(adjusted).any():
         return None
@@ -85,6 +91,6 @@ def of_family(
     return Check(
         kind=kind,
         state=HealthState.WARNING if loud else HealthState.OK,
-        sentence=warning(", ".join(names[place] for place in loud)) if loud else fine,
+        sentence=warning(", ".join((told or names)[place] for place in loud)) if loud else fine,
         facts=tuple(facts),
     )

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from experiments.inference.balance import capped, imbalance
 from experiments.inference.behaviour import drift, no_outcomes, trend
 from experiments.inference.cohorts import EVERYBODY, Aggregates
 from experiments.inference.facts import Fact, FactName, known
@@ -64,6 +65,8 @@ def inspect(
         no_outcomes(plan.variants[0].name, findings),
         drift(plan, findings),
         trend(plan, aggregates),
+        imbalance(plan, aggregates),
+        capped(plan, aggregates),
     )
     return Health(checks=tuple(check for check in made if check is not None))
 

@@ -102,6 +102,11 @@ class Kind(ABC):
         """Days after exposure, from and until, in which an outcome counts; a unit is final after `until`."""
 
     @property
+    def cap(self) -> float | None:
+        """The most that one unit counts for; None without a cap."""
+        return None
+
+    @property
     @abstractmethod
     def alike(self) -> Hashable:
         """What kinds must share for their KPIs to be read and compared together."""

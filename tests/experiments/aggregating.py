@@ -155,6 +155,11 @@ async def tables(database: Database, to: Running) -> Tables:
             )
             for row in rows.durations
         },
+        tallies={
+            (kpi[row["definition_id"]], place[row["variant_id"]], row["entered_on"]): (row["n"], row["tally"])
+            for row in rows.tallies
+            if kpi[row["definition_id"]] in KPIS
+        },
         crossovers=crossovers or 0,
     )
 
@@ -186,4 +191,5 @@ def assert_same(found: Tables, expected: Tables) -> None:
         place: pytest.approx(summary, rel=1e-9, abs=1e-9) for place, summary in expected.moments.items()
     }
     assert found.durations == expected.durations
+    assert found.tallies == expected.tallies
     assert found.crossovers == expected.crossovers

@@ -1,7 +1,7 @@
 """A plan and aggregates made in memory: what the pure part of the package is a function of."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -91,6 +91,7 @@ class Rows:
     entries: list[dict[str, Any]]
     moments: list[dict[str, Any]]
     durations: list[dict[str, Any]]
+    tallies: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,6 +189,7 @@ def known(rows: Rows, of: Plan, through: date) -> Rows:
         entries=[row for row in rows.entries if row["entered_on"] < through],
         moments=[row for row in rows.moments if is_final(row)],
         durations=[observed(row) for row in rows.durations if row["entered_on"] + timedelta(days=row["day"]) < through],
+        tallies=rows.tallies,
     )
 
 
@@ -205,6 +207,7 @@ def stored(rows: Rows) -> cohorts.Rows:
         moments=table(question, [_without(row, COLUMNS) for row in rows.moments]),
         covariates=table(question, [_without(row, ("n", "mean", "m2")) for row in rows.moments if "mean_x" in row]),
         durations=table(question, rows.durations),
+        tallies=table(("definition_id",), rows.tallies),
     )
 
 

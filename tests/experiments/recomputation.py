@@ -72,6 +72,7 @@ class Amount:
     value: Callable[[Measured], float]
     choice: CovariateChoice | None = None
     covariate: Callable[[Measured], float | None] = lambda _: None
+    most: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +108,10 @@ KPIS: dict[str, Amount | Duration] = {
     ),
     "sum-2": Amount(definition=Mean(event="did", window_days=2), days=2, value=lambda unit: unit.total(2)),
     "cap-2": Amount(
-        definition=Mean(event="did", window_days=2, cap=2.5), days=2, value=lambda unit: min(unit.total(2), 2.5)
+        definition=Mean(event="did", window_days=2, cap=2.5),
+        days=2,
+        value=lambda unit: min(unit.total(2), 2.5),
+        most=2.5,
     ),
     "count-3": Amount(
         definition=Mean(event="did", window_days=3, of=Of.COUNT),
@@ -118,6 +122,7 @@ KPIS: dict[str, Amount | Duration] = {
         definition=Mean(event="did", window_days=3, of=Of.COUNT, cap=1),
         days=3,
         value=lambda unit: min(len(unit.within("did", 0, 3)), 1),
+        most=1,
     ),
     "sum-2-score": Amount(
         definition=Mean(event="did", window_days=2),
@@ -137,6 +142,7 @@ KPIS: dict[str, Amount | Duration] = {
         definition=Mean(event="did", window_days=2, cap=2.5),
         days=2,
         value=lambda unit: min(unit.total(2), 2.5),
+        most=2.5,
         choice=CovariateChoice(pre_exposure_days=2),
         covariate=lambda unit: min(fsum(did.value or 0.0 for did in unit.within("did", -2, 0)), 2.5),
     ),
@@ -159,11 +165,12 @@ KPIS: dict[str, Amount | Duration] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Tables:
-    """The three tables and the number of crossovers, keyed by words instead of ids."""
+    """The three tables, the tallies and the number of crossovers, keyed by words instead of ids."""
 
     entries: Mapping[tuple[str, int, date], int]
     moments: Mapping[tuple[str, str, int, date], tuple[float, ...]]
     durations: Mapping[tuple[str, str, int, date, int], tuple[int, int]]
+    tallies: Mapping[tuple[str, int, date], tuple[int, int]]
     crossovers: int
 
 
@@ -191,6 +198,11 @@ def recompute(exposed: Iterable[Exposed], did: Iterable[Did], now: datetime) -> 
             for kpi, measure in KPIS.items()
             if isinstance(measure, Duration)
             for place, found in _durations(kpi, measure, placed, now).items()
+        },
+        tallies={
+            place: found
+            for kpi, measure in KPIS.items()
+            for place, found in _tallies(kpi, measure, [unit for segment, unit in placed if not segment], now).items()
         },
         crossovers=crossovers,
     )
@@ -258,6 +270,19 @@ def _together(values: list[float], known: list[float | None], unknown: float) ->
     n, mean_x, m2_x = _summary(x)
     mean = fsum(values) / n
     return mean_x, m2_x, fsum((a - mean) * (b - mean_x) for a, b in zip(values, x, strict=True)), known.count(None)
+
+
+def _tallies(
+    kpi: str, measure: Amount | Duration, units: list[Measured], now: datetime
+) -> dict[tuple[str, int, date], tuple[int, int]]:
+    """Of the units of each final entry day, those that count for as much as one may."""
+    if not isinstance(measure, Amount) or measure.most is None:
+        return {}
+    found = defaultdict(list)
+    for unit in units:
+        if _midnight(_day(unit)) + DAY + measure.days * DAY <= now:
+            found[kpi, unit.entry.variant, _day(unit)].append(measure.value(unit) >= measure.most)
+    return {place: (len(those), sum(those)) for place, those in found.items()}
 
 
 def _summary(values: list[float]) -> tuple[float, float, float]:
