@@ -6,11 +6,11 @@ from typing import TypeVar
 
 from markupsafe import Markup
 
-from web.charts import axes, forest, intervals, looks, survival
+from web.charts import axes, curves, forest, intervals, looks
 from web.charts.scale import decimals
 from web.quantities import DASH, LIFT, MEASURES, Json, Measure, axis_number, day, difference, lift, lift_interval
 from web.readings import Reading, reading, sign
-from web.sentences import better, interval_sentence, looks_sentence, survival_sentence
+from web.sentences import better, curves_sentence, interval_sentence, looks_sentence
 
 ROLES = {"PRIMARY": "Primary", "SECONDARY": "Secondary", "GUARDRAIL": "Guardrails"}
 Size = TypeVar("Size")
@@ -138,21 +138,23 @@ def _series(columns: Json, factor: float) -> intervals.Series:
     )
 
 
-def survival_figure(finding: Json, control: Json) -> Figure | None:
-    """The share with first value in both arms; None for a KPI that is no time to an event."""
-    found = finding["survival"]
+def curves_figure(finding: Json, control: Json) -> Figure | None:
+    """The share by day since exposure in both arms; None for a KPI without curves."""
+    found = finding["curves"]
     if found is None or not found["days"]:
         return None
-    curves = [_curve(found["control"], control, "control"), _curve(found["treatment"], finding["variant"], "treatment")]
-    label = survival_sentence(finding, control)
-    return _both(lambda paper: survival.survival(found["days"], curves, paper, label=label), axes.SIZES, label)
+    arms = [_curve(found["control"], control, "control"), _curve(found["treatment"], finding["variant"], "treatment")]
+    label = curves_sentence(finding, control)
+    return _both(
+        lambda paper: curves.curves(found["days"], arms, paper, of=found["of"], label=label), axes.SIZES, label
+    )
 
 
-def _curve(columns: Json, variant: Json, style: str) -> survival.Curve:
-    return survival.Curve(
+def _curve(columns: Json, variant: Json, style: str) -> curves.Curve:
+    return curves.Curve(
         name=variant["name"],
         style=style,
-        reached=columns["reached"],
+        share=columns["share"],
         lower=columns["lower"],
         upper=columns["upper"],
         at_risk=columns["atRisk"],

@@ -27,23 +27,43 @@ def interval_words(finding: Json) -> str:
     return f"Read on {day(finding['readOn'])}: difference {change}{held}{whenever}."
 
 
-def survival_sentence(finding: Json, control: Json) -> str:
-    """What the curves show, with their last numbers."""
-    found = finding["survival"]
+CURVES = {
+    "REACHED": ("share that reached it, by day since exposure", "Share that reached it by day"),
+    "RETURNED": ("share that came back, by day since exposure", "Share that came back on day"),
+}
+"""What curves show: as a title, and before the number of a day."""
+
+
+def curves_title(found: Json) -> str:
+    """What the curves show: share that came back, by day since exposure."""
+    return CURVES[found["of"]][0]
+
+
+def curves_sentence(finding: Json, control: Json) -> str:
+    """What the curves show, with the numbers of the last day that both know."""
+    found = finding["curves"]
+    columns = (found["days"], found["treatment"]["share"], found["control"]["share"])
+    known = [row for row in zip(*columns, strict=True) if None not in row]
+    if not known:
+        return f"{CURVES[found['of']][1]} 1: not known yet. {curves_words(finding, control)}"
+    on, treatment, own = known[-1]
     return (
-        f"Share that reached first value by day {found['days'][-1]}: {finding['variant']['name']} "
-        f"{percent(_last(found['treatment']['reached']), 1)}, {control['name']} "
-        f"{percent(_last(found['control']['reached']), 1)}. {saved(finding, control)}"
+        f"{CURVES[found['of']][1]} {on}: {finding['variant']['name']} {percent(treatment, 1)}, "
+        f"{control['name']} {percent(own, 1)}. {curves_words(finding, control)}"
     )
 
 
-def _last(numbers: Sequence[float | None]) -> float | None:
-    return next((number for number in reversed(numbers) if number is not None), None)
+def curves_words(finding: Json, control: Json) -> str:
+    """The difference that the KPI's test is about: of mean times to first value, or of shares."""
+    if finding["scale"] == "DAYS":
+        return saved(finding, control)
+    has_answer = finding["estimate"]["difference"] is not None
+    return interval_words(finding) if has_answer else "The difference cannot be given yet."
 
 
 def saved(finding: Json, control: Json) -> str:
     """The difference in restricted mean time, in words."""
-    change, on, tau = finding["estimate"]["difference"], finding["scale"], finding["survival"]["tauDays"]
+    change, on, tau = finding["estimate"]["difference"], finding["scale"], finding["curves"]["days"][-1]
     if change is None:
         return "The difference in mean time cannot be given yet."
     way = "sooner" if change < 0 else "later"

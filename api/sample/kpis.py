@@ -69,7 +69,7 @@ KPIS: tuple[Input, ...] = (
         "dataSource": "Planner event stream, session_started",
         "frequency": "MONTHLY",
         "action": "Hand customer success the accounts that lost more than half of their new users.",
-        "definition": {"retention": {"event": "session_started", "day": 14}},
+        "definition": {"retention": {"event": "session_started", "day": 14, "hasCurve": True}},
     },
     {
         "key": "sessions-per-user-14d",

@@ -4,6 +4,7 @@ A row without a KPI says how many units entered; a row with one says what they d
 """
 
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date
 from math import isclose, isfinite, sqrt
@@ -17,7 +18,7 @@ from experiments.inference.cohorts import EVERYBODY, decode
 from experiments.planning.plan import Plan, PlannedKpi
 from kpi.ingest import Fault, Refused
 from kpi.kinds import Aggregate, Kind
-from kpi.kinds.shape import Scale
+from kpi.kinds.shape import CurveOf, DayCurve, Scale
 from kpi.outcomes import LARGEST_VALUE
 from kpi.wire import camel
 
@@ -92,12 +93,18 @@ class Taker:
             return (cohort, None, None), _entries(row)
         planned = self._kpi(row.kpi)
         kind = decode(planned)
-        if kind.aggregate is Aggregate.MOMENTS:
+        if kind.aggregate is Aggregate.MOMENTS and (kind.curve is None or row.day is None):
             self._check_final(row, kind.window[1])
             return (cohort, planned.definition.id, None), _adjustable(row, planned, kind)
-        value = _durations(row, kind)
+        value = _durations(row, kind) if kind.curve is None else _on_day(row, kind.curve)
         self._check_final(row, 1 + (row.day or 0))
         return (cohort, planned.definition.id, row.day), value
+
+    @property
+    def returning(self) -> set[int]:
+        """The definitions by which a unit may count on many days."""
+        curves = ((planned.definition.id, decode(planned).curve) for planned in self.plan.kpis)
+        return {number for number, curve in curves if curve is not None and curve.of is CurveOf.RETURNED}
 
     def _check_day(self, day: date) -> None:
         if day < self.first_on:
@@ -147,12 +154,16 @@ class Taker:
 
 
 class Sheet:
-    """The cells of some cohorts as they are stored and as rows change them, one after the other."""
+    """The cells of some cohorts as they are stored and as rows change them, one after the other.
 
-    def __init__(self, stored: dict[Place, Value]) -> None:
+    By the definitions that are `returning` a unit may count on many days, by all others once.
+    """
+
+    def __init__(self, stored: dict[Place, Value], returning: Collection[int] = ()) -> None:
+        self._returning = frozenset(returning)
         self.cells: dict[Place, Value] = {}
         self.changed: dict[Place, Value] = {}
-        self._counted: dict[Cohort, dict[int, float]] = defaultdict(dict)
+        self._counted: dict[Cohort, dict[tuple[int | None, int | None], float]] = defaultdict(dict)
         for place, value in stored.items():
             self._write(place, value)
 
@@ -185,14 +196,18 @@ class Sheet:
     def _write(self, place: Place, value: Value) -> None:
         cohort, definition, _ = place
         if definition is not None:
-            self._counted[cohort][definition] = self._after(place, value)
+            self._counted[cohort][self._once(place)] = self._after(place, value)
         self.cells[place] = value
 
     def _after(self, place: Place, value: Value) -> float:
         """Units of the cohort that a KPI counts, once the cell says this."""
-        cohort, definition, _ = place
-        before = self._counted[cohort].get(definition or 0, 0)
+        before = self._counted[place[0]].get(self._once(place), 0)
         return before - _units(place, self.cells.get(place, ())) + _units(place, value)
+
+    def _once(self, place: Place) -> tuple[int | None, int | None]:
+        """What a unit counts for once at most: a KPI's number, its days together, or each day that it came back."""
+        _, definition, day = place
+        return definition, day if day is None or definition in self._returning else 0
 
 
 def _units(place: Place, value: Value) -> float:
@@ -210,6 +225,17 @@ def _durations(row: AggregateRow, kind: Kind) -> Value:
     if day >= tau:
         raise Refused(Fault.MALFORMED, f"day counts from 0 to {tau - 1}, the last before tau; {day} is not.", "day")
     return _needed(row, "events"), row.losses or 0
+
+
+def _on_day(row: AggregateRow, curve: DayCurve) -> Value:
+    row.only("a curve's day", "day", "events", "losses")
+    day = _needed(row, "day")
+    if day not in curve.days:
+        sentence = f"day counts from {curve.days[0]} to {curve.days[-1]}, the curve's last; {day} is not one of them."
+        raise Refused(Fault.MALFORMED, sentence, "day")
+    if row.losses:
+        raise Refused(Fault.MALFORMED, "Nobody is lost to a curve beside a number: losses are 0.", "losses")
+    return _needed(row, "events"), 0
 
 
 def _adjustable(row: AggregateRow, planned: PlannedKpi, kind: Kind) -> Value:

@@ -18,6 +18,7 @@ from experiments.planning.plan import PlannedKpi
 from kpi.enums import Unit
 from kpi.events import first_id
 from kpi.kinds import Aggregate
+from kpi.kinds.shape import DayCurve
 
 Statement = tuple[str, tuple[object, ...]]
 """SQL and its arguments."""
@@ -114,12 +115,26 @@ WHERE g.entered_on + 1 + k.until <= '{through}'
 """
 DURATIONS = """
 INSERT INTO durations (experiment_id, definition_id, segment, variant_id, entered_on, day, events, losses)
-SELECT {experiment}, {definition}, {segment}, variant_id, entered_on, day,
-    coalesce(sum(n) FILTER (WHERE is_event), 0), coalesce(sum(n) FILTER (WHERE NOT is_event), 0)
-FROM (SELECT *, k{definition} / 2 AS day, k{definition} % 2 = 0 AS is_event FROM cells) ended
+SELECT {experiment}, {definition}, {segment}, variant_id, entered_on, day, {counts}
+FROM {ended}
 WHERE entered_on + 2 + day <= '{through}' AND entered_on + 2 + day > '{since}'
 GROUP BY day, GROUPING SETS ({sets})
 """
+ENDS = {
+    "counts": "coalesce(sum(n) FILTER (WHERE is_event), 0), coalesce(sum(n) FILTER (WHERE NOT is_event), 0)",
+    "ended": "(SELECT *, k{id} / 2 AS day, k{id} % 2 = 0 AS is_event FROM cells) ended",
+}
+"""Of a time to an event: when units' observation ended, and how."""
+BY_DAY = {
+    "counts": "sum(units), 0",
+    "ended": """(
+    SELECT cells.*, {first} + place::int - 1 AS day, units
+    FROM cells CROSS JOIN LATERAL unnest(d{id}) WITH ORDINALITY AS counted (units, place) WHERE units > 0
+) days""",
+}
+"""Of a curve: how many units did it on each day, or for the first time."""
+ON_DAYS = "ARRAY[{counts}] AS d{id}"
+ON_DAY = "count(*) FILTER (WHERE get_bit(b{id}, {day}) = 1)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,8 +166,7 @@ class Derivation:
         yield from self._entries()
         yield from self._moments()
         yield from self._tallies()
-        for planned in self._kpis(Aggregate.DURATIONS):
-            yield self._filled(DURATIONS, definition=planned.definition.id, since=self.piece.since or EVER)
+        yield from self._durations()
         yield "DROP TABLE cells", ()
 
     def _deletions(self) -> Iterator[Statement]:
@@ -160,7 +174,8 @@ class Derivation:
         days = every if self.piece.days is None else f" AND entered_on = ANY('{self._days}'::date[])"
         of = f" WHERE experiment_id = {self.experiment_id:d}{days}"
         definitions = ", ".join(str(planned.definition.id) for planned in self.piece.kpis) or "NULL"
-        yield f"DELETE FROM moments{of} AND definition_id IN ({definitions})", ()  # noqa: S608 - numbers of ours
+        if self.piece.since is None:
+            yield f"DELETE FROM moments{of} AND definition_id IN ({definitions})", ()  # noqa: S608 - numbers of ours
         cells = f"{of} AND definition_id IN ({definitions}) AND entered_on + 2 + day > '{self.piece.since or EVER}'"
         yield f"DELETE FROM durations{cells}", ()  # noqa: S608 - as above
         tallied = ", ".join(str(planned.definition.id) for planned in self._tallied) or "NULL"
@@ -170,20 +185,18 @@ class Derivation:
 
     def units(self) -> Statement:
         """Read a row for each unit, with its number `k` of each definition."""
-        kpis = self.piece.kpis
-        names = [*self.attributes, *covariates.attributes(kpis)]
+        names = [*self.attributes, *covariates.attributes(self._summed)]
         statement, _ = self._filled(
             UNITS,
             segments="".join(self._segment(place) for place in range(1, len(self.attributes) + 1)),
-            columns="".join(f", k{planned.definition.id:d}" for planned in kpis),
-            covariates=covariates.columns(kpis, names),
+            columns="".join(f", {name}" for name in self._numbers),
+            covariates=covariates.columns(self._summed, names),
             parts=" UNION ALL ".join(self._part(low, high) for low, high in pairwise([None, *self.bounds, None])),
         )
         return statement, (names,) if names else ()
 
     def _part(self, low: str | None, high: str | None) -> str:
-        numbers = {f"k{kpi.definition.id:d}": decode(kpi).per_unit(self.numbers) for kpi in self.piece.kpis}
-        numbers |= covariates.numbers(self.piece.kpis, self.numbers)
+        numbers = self._numbers | covariates.numbers(self._summed, self.numbers)
         part, _ = self._filled(
             PART,
             numbers="".join(f", {sql} AS {name}" for name, sql in numbers.items()),
@@ -196,8 +209,9 @@ class Derivation:
         return part
 
     def _cells(self) -> Statement:
-        durations = [f"k{planned.definition.id:d}" for planned in self._kpis(Aggregate.DURATIONS)]
-        sums = [_sums(planned) for planned in self._kpis(Aggregate.MOMENTS)] + tallies.sums(self._tallied)
+        durations = [f"k{planned.definition.id:d}" for planned in self._timed]
+        sums = [*map(_sums, self._summed), *tallies.sums(self._tallied)]
+        sums += [_on_days(planned, curve) for planned, curve in self._curves]
         units, arguments = self.units()
         cells = CELLS.format(
             alike=", ".join(["variant_id", "entered_on", *self._segments, *durations]),
@@ -212,7 +226,8 @@ class Derivation:
 
     def _outcomes(self, within: str) -> str:
         windows = [decode(planned).window for planned in self.piece.kpis]
-        start = 24 * min([first for first, _ in windows] + [-days for _, days in covariates.before(self.piece.kpis)])
+        before = [-days for _, days in covariates.before(self._summed)]
+        start = 24 * min([first for first, _ in windows] + [curve.days[0] for _, curve in self._curves] + before)
         return OUTCOMES.format(
             joined=with_outcomes(self.unit, workspace_id=self.workspace_id, experiment_id=self.experiment_id),
             events=self._events,
@@ -227,10 +242,9 @@ class Derivation:
             yield self._filled(CROSSOVERS, crossed="")
 
     def _moments(self) -> Iterator[Statement]:
-        kpis = list(self._kpis(Aggregate.MOMENTS))
-        if kpis:
+        if self._summed:
             yield self._filled(
-                MOMENTS, sums=", ".join(map(_pooled, kpis)), rows=", ".join(_row(planned) for planned in kpis)
+                MOMENTS, sums=", ".join(map(_pooled, self._summed)), rows=", ".join(map(_row, self._summed))
             )
 
     def _tallies(self) -> Iterator[Statement]:
@@ -243,10 +257,42 @@ class Derivation:
 
     @property
     def _tallied(self) -> list[PlannedKpi]:
-        return tallies.capped(self.piece.kpis)
+        return tallies.capped(self._summed)
 
-    def _kpis(self, aggregate: Aggregate) -> Iterator[PlannedKpi]:
-        yield from (planned for planned in self.piece.kpis if decode(planned).aggregate is aggregate)
+    def _durations(self) -> Iterator[Statement]:
+        for planned in self._timed:
+            yield self._counted(planned, ENDS)
+        for planned, curve in self._curves:
+            yield self._counted(planned, BY_DAY, first=curve.days[0])
+
+    def _counted(self, planned: PlannedKpi, parts: Mapping[str, str], **places: int) -> Statement:
+        definition = planned.definition.id
+        said = {name: part.format(id=definition, **places) for name, part in parts.items()}
+        return self._filled(DURATIONS, definition=definition, since=self.piece.since or EVER, **said)
+
+    @property
+    def _numbers(self) -> dict[str, str]:
+        """SQL of a unit's numbers: `k` of each KPI, and `b` of each curve."""
+        numbers = {f"k{kpi.definition.id:d}": decode(kpi).per_unit(self.numbers) for kpi in self._summed + self._timed}
+        return numbers | {f"b{kpi.definition.id:d}": decode(kpi).by_day(self.numbers) for kpi, _ in self._curves}
+
+    @property
+    def _summed(self) -> list[PlannedKpi]:
+        """The KPIs whose moments are derived: only where all units are read, and not just those who acted."""
+        return [] if self.piece.since else self._of(Aggregate.MOMENTS)
+
+    @property
+    def _timed(self) -> list[PlannedKpi]:
+        return self._of(Aggregate.DURATIONS)
+
+    def _of(self, aggregate: Aggregate) -> list[PlannedKpi]:
+        return [planned for planned in self.piece.kpis if decode(planned).aggregate is aggregate]
+
+    @property
+    def _curves(self) -> list[tuple[PlannedKpi, DayCurve]]:
+        """The KPIs with a curve beside their number."""
+        found = ((planned, decode(planned).curve) for planned in self.piece.kpis)
+        return [(planned, curve) for planned, curve in found if curve is not None]
 
     def _with_attributes(self, template: str, **parts: object) -> Statement:
         statement, _ = self._filled(template, **parts)
@@ -307,6 +353,11 @@ class Derivation:
 
 def _sums(planned: PlannedKpi) -> str:
     return SUMS.format(id=planned.definition.id) if planned.covariate is None else covariates.sums(planned)
+
+
+def _on_days(planned: PlannedKpi, curve: DayCurve) -> str:
+    counts = ", ".join(ON_DAY.format(id=planned.definition.id, day=day) for day in curve.days)
+    return ON_DAYS.format(id=planned.definition.id, counts=counts)
 
 
 def _pooled(planned: PlannedKpi) -> str:

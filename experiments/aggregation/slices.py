@@ -119,15 +119,19 @@ def _is_late(earliest_at: datetime | None, data_through: datetime | None) -> boo
 def _slices(
     planned: PlannedKpi, again: frozenset[date], before: date, through: date
 ) -> Iterator[tuple[frozenset[date], date | None]]:
-    """The entry days to derive for a KPI. One number a unit is final after its window; durations, day by day of it."""
+    """The entry days to derive for a KPI. One number a unit is final after its window; durations, day by day of it.
+
+    A KPI with both has all of it derived when its number becomes final: then all units are read, not just who acted.
+    """
     kind = kinds.decode(planned.definition.kind, planned.definition.parameters)
-    until = timedelta(days=kind.window[1])
-    if kind.aggregate is kinds.Aggregate.MOMENTS:
-        yield frozenset(day for day in again if day < through - until) | _range(before - until, through - until), None
-    else:
-        yield frozenset(day for day in again if day < through - DAY), None
-        if through > before:
-            yield _range(before - until, through - DAY) - again, before
+    until, is_number = timedelta(days=kind.window[1]), kind.aggregate is kinds.Aggregate.MOMENTS
+    is_by_day = not is_number or kind.curve is not None
+    whole = frozenset(day for day in again if day < through - (DAY if is_by_day else until))
+    if is_number:
+        whole |= _range(before - until, through - until)
+    yield whole, None
+    if is_by_day and through > before:
+        yield _range(before - until, through - DAY) - whole, before
 
 
 def _range(first: date, end: date) -> frozenset[date]:

@@ -43,7 +43,8 @@ async def ingest(
             said[index] = _taker(row.experiment, takers).cell(row)
         except Refused as refused:
             refusals.append(refused.at(index))
-    sheet = Sheet(await given.cells(connection, {place[0] for place, _ in said.values()}))
+    returning = {number for taker in takers.values() if isinstance(taker, Taker) for number in taker.returning}
+    sheet = Sheet(await given.cells(connection, {place[0] for place, _ in said.values()}), returning)
     accepted: list[int] = []
     duplicates: list[int] = []
     # How many entered before what they did, in whichever order a batch says it.

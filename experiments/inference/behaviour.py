@@ -63,8 +63,8 @@ def _silent(name_of_control: str, findings: Sequence[Finding]) -> Iterator[tuple
 
 def _reach(finding: Finding, arm: Arm, curve: Curve | None) -> float | None:
     """The share of units with an outcome, at least: (sum y)^2 is at most their number times sum y^2."""
-    if curve is not None:
-        return max((reached for reached in curve.reached if reached is not None), default=None)
+    if curve is not None and finding.scale is Scale.DAYS:
+        return max((share for share in curve.share if share is not None), default=None)
     if arm.value is None or not arm.n:
         return None
     if finding.scale is Scale.FRACTION or arm.value == 0:

@@ -100,6 +100,9 @@ class Block:
     slopes: Slopes | None
     until: Ints  # (Q) the day on which each KPI's window ends
     cohorts: Cohorts
+    by_day: tuple[
+        Ints | None, ...
+    ]  # (V, C, D) of each question with a curve beside its number, where a day has a count
 
     def at(self, place: int) -> Cohorts:
         """The cohorts of one question."""
@@ -210,7 +213,14 @@ def _blocks(plan: Plan, segments: list[str], layout: "_Layout", entered: Ints, r
             cohorts = layout.cohorts(kind, counts, questions, rows)
             if slopes is not None:
                 cohorts = layout.with_covariates(cohorts, questions, rows.covariates)
-            yield Block(kind=kind, questions=questions, slopes=slopes, until=np.array(until), cohorts=cohorts)
+            yield Block(
+                kind=kind,
+                questions=questions,
+                slopes=slopes,
+                until=np.array(until),
+                cohorts=cohorts,
+                by_day=tuple(layout.by_day(question, rows.durations) for question in questions),
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,6 +248,15 @@ class _Layout:
         counts: Ints = np.zeros((2, *entered.shape, kind.window[1]), dtype=np.int64)
         self._fill(counts, rows.durations, keys, ("events", "losses"), "day")
         return Cohorts(entered=entered, events=counts[0], losses=counts[1])
+
+    def by_day(self, question: Question, durations: Table) -> Ints | None:
+        """Units by the days of a curve beside a number: (V, C, D). None also where no day has a count."""
+        curve = decode(question.planned).curve
+        if curve is None or question.key not in durations.groups:
+            return None
+        found: Ints = np.zeros((1, self.ids.size, self.width, curve.days.stop), dtype=np.int64)
+        self._fill(found, durations, [question.key], ("events",), "day")
+        return found[0, ..., curve.days.start :]
 
     def with_covariates(self, cohorts: Cohorts, questions: Sequence[Question], covariates: Table) -> Cohorts:
         """The aggregates with those of covariates. Of a cell without nothing is known: all its units are missing."""

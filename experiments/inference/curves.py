@@ -1,50 +1,94 @@
-"""Time-to-value curves of two variants, each pair at a snapshot of its own."""
+"""Curves by day since exposure of two variants, each pair at a snapshot of its own.
+
+A time to value has its curve in its life table; a share has one where its definition asks for it, from units counted by
+day beside its moments. The limits of a day are those of a single look at it: a curve shows, and decides nothing.
+"""
+
+from collections.abc import Iterator
 
 import numpy as np
 
+from experiments.inference.cohorts import Block, decode
 from experiments.inference.findings import Curve, Curves, LogRankTest, numbers
-from kpi.kinds.shape import Floats, Ints
+from kpi.kinds.shape import CurveOf, Floats, Ints, Sample
 from kpi.kinds.time_to_value import SurvivalSample
-from stats.survival import kaplan_meier, logrank
-from stats.survival.counts import LifeTable
+from stats.survival import kaplan_meier, logrank, returns
+from stats.survival.counts import LifeTable, by_snapshot
 
 LARGEST_LOG_RATIO = 20.0
 """Beyond it the one-step ratio is an accident of a handful of units beside thousands, up to infinity."""
 
 
-def curves(sample: SurvivalSample, at: Ints, level: Floats) -> list[Curves]:
-    """Control's and a variant's curves for every question and variant: `at` is (Q, V - 1), and so is what is given."""
-    question, place = np.indices(at.shape)
-    control, treatment = sample.table[question, 0, at], sample.table[question, place + 1, at]
-    test = logrank.compare(control, treatment)
-    log_ratio = test.log_hazard_ratio(alpha=1 - level).difference
-    ratio = np.exp(np.where(np.abs(log_ratio) > LARGEST_LOG_RATIO, np.nan, log_ratio))
-    days = list(range(1, sample.table.at_risk.shape[-1] + 1))
+def curves(block: Block, sample: Sample, ages: Ints, at: Ints, alpha: Floats) -> list[Curves | None]:
+    """Control's and a variant's curves for every question and variant, None where there are none.
+
+    `ages` (S, C) are the cohorts' ages at each snapshot, `at` (Q, W) the snapshots that are read, `alpha` is (Q).
+    """
+    if isinstance(sample, SurvivalSample):
+        question, place = np.indices(at.shape)
+        control, treatment = sample.table[question, 0, at], sample.table[question, place + 1, at]
+        return list(_reached(control, treatment, alpha[:, np.newaxis]))
     return [
-        Curves(
-            days=days,
-            control=own,
-            treatment=other,
-            log_rank=None if z is None or p is None else LogRankTest(statistic=z, p_value=p),
-            hazard_ratio=hazards,
-        )
-        for own, other, z, p, hazards in zip(
-            _curves(control, level),
-            _curves(treatment, level),
-            numbers(test.statistic.ravel()),
-            numbers(test.p_value.ravel()),
-            numbers(ratio.ravel()),
-            strict=True,
-        )
+        found
+        for question, own in enumerate(at)
+        for found in _beside(block, question, ages[own], alpha[question : question + 1])
     ]
 
 
-def _curves(table: LifeTable, level: Floats) -> list[Curve]:
-    found = kaplan_meier.estimate(table, level=level[..., np.newaxis])
+def _beside(block: Block, question: int, ages: Ints, alpha: Floats) -> Iterator[Curves | None]:
+    """The curves beside a number: `ages` (W, C) are those at the snapshot that is read of each variant."""
+    counts, curve = block.by_day[question], decode(block.questions[question].planned).curve
+    if counts is None or curve is None:
+        return iter([None] * len(ages))
+    entered = block.cohorts.entered[question]
+    if curve.of is CurveOf.RETURNED:
+        return _returned(entered, counts, ages, curve.days, alpha)
+    table = by_snapshot(entered, counts, np.zeros_like(counts), ages)
+    place = np.arange(len(ages))
+    return _reached(table[0], table[place + 1, place], alpha)
+
+
+def _reached(control: LifeTable, treatment: LifeTable, alpha: Floats) -> Iterator[Curves]:
+    """Of life tables (..., D), with `alpha` (...), one after the other."""
+    test = logrank.compare(control, treatment)
+    log_ratio = test.log_hazard_ratio(alpha=alpha).difference
+    ratio = np.exp(np.where(np.abs(log_ratio) > LARGEST_LOG_RATIO, np.nan, log_ratio))
+    days = list(range(1, control.at_risk.shape[-1] + 1))
+    for own, other, z, p, hazards in zip(
+        _kaplan_meier(control, alpha),
+        _kaplan_meier(treatment, alpha),
+        numbers(test.statistic.ravel()),
+        numbers(test.p_value.ravel()),
+        numbers(ratio.ravel()),
+        strict=True,
+    ):
+        log_rank = None if z is None or p is None else LogRankTest(statistic=z, p_value=p)
+        yield Curves(
+            of=CurveOf.REACHED, days=days, control=own, treatment=other, log_rank=log_rank, hazard_ratio=hazards
+        )
+
+
+def _returned(entered: Ints, counts: Ints, ages: Ints, days: range, alpha: Floats) -> Iterator[Curves]:
+    """Of units that came back (V, C, D) of those that entered (V, C), one treatment after the other."""
+    found = returns.estimate(entered[:, np.newaxis], counts[:, np.newaxis], ages, first=days.start, alpha=alpha)
+    arms = [_shares(found, variant, place) for place in range(len(ages)) for variant in (0, place + 1)]
+    for control, treatment in zip(arms[::2], arms[1::2], strict=True):
+        yield Curves(
+            of=CurveOf.RETURNED,
+            days=list(days),
+            control=control,
+            treatment=treatment,
+            log_rank=None,
+            hazard_ratio=None,
+        )
+
+
+def _kaplan_meier(table: LifeTable, alpha: Floats) -> list[Curve]:
+    found = kaplan_meier.estimate(table, level=1 - alpha[..., np.newaxis])
     days = table.at_risk.shape[-1]
     return [
-        Curve(reached=reached, lower=lower, upper=upper, at_risk=at_risk, median=median)
-        for reached, lower, upper, at_risk, median in zip(
+        Curve(share=share, lower=lower, upper=upper, at_risk=at_risk, median=median)
+        for share, lower, upper, at_risk, median in zip(
             numbers(1 - found.survival.reshape(-1, days)),
             numbers(1 - found.upper.reshape(-1, days)),
             numbers(1 - found.lower.reshape(-1, days)),
@@ -53,3 +97,14 @@ def _curves(table: LifeTable, level: Floats) -> list[Curve]:
             strict=True,
         )
     ]
+
+
+def _shares(found: returns.Returns, variant: int, place: int) -> Curve:
+    share, lower, upper = (numbers(part[variant, place]) for part in (found.share, found.lower, found.upper))
+    return Curve(
+        share=share,
+        lower=lower,
+        upper=upper,
+        at_risk=found.at_risk[variant, place].astype(np.int64).tolist(),
+        median=None,
+    )

@@ -11,7 +11,7 @@ from experiments.enums import Correction, Policy, Role
 from experiments.inference.futility import Futility
 from experiments.inference.looks import Course
 from experiments.planning.plan import Covariate, PlannedVariant
-from kpi.kinds.shape import Floats, Scale
+from kpi.kinds.shape import CurveOf, Floats, Scale
 from stats.results import Comparisons, Interval, Reason
 
 
@@ -128,9 +128,9 @@ class Series:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curve:
-    """The share that has reached first value by the end of each day, as parallel lists."""
+    """The share by day since exposure, as parallel lists; the median is of days to a first event."""
 
-    reached: list[float | None]
+    share: list[float | None]
     lower: list[float | None]
     upper: list[float | None]
     at_risk: list[int]
@@ -147,8 +147,9 @@ class LogRankTest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curves:
-    """Two variants' curves up to tau, and what compares them beside the restricted means."""
+    """Two variants' curves by day since exposure, and what compares them where they are of a first event."""
 
+    of: CurveOf
     days: list[int]
     control: Curve
     treatment: Curve

@@ -30,7 +30,6 @@ from experiments.inference.futility import Futility, futility
 from experiments.inference.looks import Course, Look, Span
 from experiments.planning.plan import Plan
 from kpi.kinds.shape import Floats, Ints
-from kpi.kinds.time_to_value import SurvivalSample
 from stats import baseline
 from stats.arrays import divide
 from stats.results import Interval, reason_of
@@ -95,7 +94,7 @@ class Reading:
     is_over: list[bool]  # whether the plan has no look left
     ends_on: list[date]
     censored: Floats  # (2, Q, W)
-    curves: list[Curves] | list[None]
+    curves: list[Curves | None]
 
     @classmethod
     def of(cls, moment: Moment, block: Block) -> "Reading":
@@ -122,9 +121,7 @@ class Reading:
             ],
             ends_on=[own[-1].planned_on for own in calendars],
             censored=sample.censored[arms_at(at)],
-            curves=curves(sample, at, 1 - alpha[:, np.newaxis])
-            if isinstance(sample, SurvivalSample) and moment.snapshots
-            else [None] * at.size,
+            curves=curves(block, sample, moment.ages, at, alpha) if moment.snapshots else [None] * at.size,
         )
 
     @property

@@ -26,6 +26,8 @@ Ints = NDArray[np.int64]
 
 LONGEST_WINDOW = 365
 """Days; a KPI that needs longer to become final cannot steer an experiment."""
+LONGEST_CURVE = 90
+"""Days of a curve beside a number: each is counted by itself, and a page draws no more."""
 
 
 class Aggregate(StrEnum):
@@ -41,6 +43,21 @@ class Scale(StrEnum):
     FRACTION = "FRACTION"
     DAYS = "DAYS"
     AMOUNT = "AMOUNT"
+
+
+class CurveOf(StrEnum):
+    """How a curve reads: who has done it by the end of each day since exposure, or who did it on each day."""
+
+    REACHED = "REACHED"
+    RETURNED = "RETURNED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayCurve:
+    """Days since exposure, from 0, of which units are counted for a curve that is shown beside a KPI's number."""
+
+    of: CurveOf
+    days: range
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +136,18 @@ class Kind(ABC):
         the day of the loss plus one; null while it goes on.
         """
 
+    @property
+    def curve(self) -> DayCurve | None:
+        """The days that are counted beside the unit's number, in the table of durations; None: no day is."""
+        return None
+
+    def by_day(self, numbers: Mapping[str, int]) -> str:
+        """SQL as of `per_unit`: the unit's days of `curve` as bits, the first bit for day 0; null without any.
+
+        Raises ValueError for a kind that has no curve.
+        """
+        raise ValueError("units are counted by day for a share only")
+
     def within(self, event: str, numbers: Mapping[str, int]) -> str:
         """SQL: whether the outcome `o` is this event, inside the unit's window."""
         return self.between(event, numbers, *self.window)
@@ -129,6 +158,12 @@ class Kind(ABC):
         # A number no event has: an event nobody has sent yet is one that has not happened.
         is_event = f"o.event_id = {numbers.get(event, -1):d}"
         return f"{is_event} AND o.occurred_at >= e.exposed_at{since} AND o.occurred_at < e.exposed_at{end}"
+
+    def first_day(self, event: str, numbers: Mapping[str, int]) -> str:
+        """SQL as of `per_unit`: the day on which the unit first did this within its window, from 0; null if never."""
+        first = f"min(o.occurred_at) FILTER (WHERE {self.within(event, numbers)})"
+        # A difference of two timestamps counts whole 24 hours as days.
+        return f"date_part('day', {first} - e.exposed_at)::int"
 
     @abstractmethod
     def read(self, cohorts: Cohorts, ages: Ints, until: Ints | None = None) -> Sample:
@@ -147,6 +182,13 @@ def window_problem(field: str, days: int, shortest: int = 1) -> list[tuple[str, 
     if shortest <= days <= LONGEST_WINDOW:
         return []
     return [(field, f"A window is between {shortest} and {LONGEST_WINDOW} days; {days} is not.")]
+
+
+def curve_problem(has_curve: bool | None, days: int) -> list[tuple[str, str]]:
+    """A curve has two days at least, and no more than a page can draw."""
+    if not has_curve or 2 <= days <= LONGEST_CURVE:
+        return []
+    return [("hasCurve", f"A curve by day has 2 to {LONGEST_CURVE} days; {days} is not.")]
 
 
 def event_problem(field: str, name: str | None) -> list[tuple[str, str]]:

@@ -81,10 +81,10 @@ class TimeToValue(Kind):
 
     def per_unit(self, numbers: Mapping[str, int]) -> str:
         """The day of the first event or of the loss before it; of two on one day the event counts."""
-        event = f"2 * {self._first_day(self.event, numbers)}"
+        event = f"2 * {self.first_day(self.event, numbers)}"
         # Postgres' least() passes over nulls.
         return (
-            event if self.loss_event is None else f"least({event}, 2 * {self._first_day(self.loss_event, numbers)} + 1)"
+            event if self.loss_event is None else f"least({event}, 2 * {self.first_day(self.loss_event, numbers)} + 1)"
         )
 
     @property
@@ -106,8 +106,3 @@ class TimeToValue(Kind):
             found.append(("lossEvent", "The loss event must be another one than the event that counts."))
         # Whole days: everybody takes one day at least, so the mean within one day is the same in every variant.
         return found + window_problem("tauDays", self.tau_days, shortest=2)
-
-    def _first_day(self, event: str, numbers: Mapping[str, int]) -> str:
-        first = f"min(o.occurred_at) FILTER (WHERE {self.within(event, numbers)})"
-        # A difference of two timestamps counts whole 24 hours as days.
-        return f"date_part('day', {first} - e.exposed_at)::int"

@@ -17,8 +17,8 @@ query Kpi($key: String!) { kpi(key: $key) {
   id key name description unit direction tier isLeading driver owner dataSource frequency action createdAt
   definitionVersion definition {
     __typename
-    ... on ActivationDefinition { event windowDays }
-    ... on RetentionDefinition { event day }
+    ... on ActivationDefinition { event windowDays hasCurve }
+    ... on RetentionDefinition { event day hasCurve }
     ... on TimeToValueDefinition { event tauDays lossEvent }
     ... on MeanDefinition { event windowDays of cap }
   }
@@ -66,7 +66,12 @@ async def test_kpi_registered_with_everything_reads_back_as_it_was_given(ask: As
     found = (await ask(KPI, {"key": "activation"}))["kpi"]
     assert payload == {"kpi": {"id": found["id"], "key": "activation"}, "userErrors": []}
     baseline = found.pop("baseline")
-    assert found.pop("definition") == {"__typename": "ActivationDefinition", "event": "activated", "windowDays": 7}
+    assert found.pop("definition") == {
+        "__typename": "ActivationDefinition",
+        "event": "activated",
+        "windowDays": 7,
+        "hasCurve": False,
+    }
     assert found.pop("definitionVersion") == 1
     assert datetime.fromisoformat(found.pop("createdAt")) == now
     assert found == {name: value for name, value in given.items() if name in found} | {"id": found["id"]}
@@ -76,8 +81,9 @@ async def test_kpi_registered_with_everything_reads_back_as_it_was_given(ask: As
 @pytest.mark.parametrize(
     ("definition", "typename"),
     [
-        ({"activation": {"event": "a", "windowDays": 3}}, "ActivationDefinition"),
-        ({"retention": {"event": "a", "day": 7}}, "RetentionDefinition"),
+        ({"activation": {"event": "a", "windowDays": 3, "hasCurve": True}}, "ActivationDefinition"),
+        ({"retention": {"event": "a", "day": 7, "hasCurve": True}}, "RetentionDefinition"),
+        ({"retention": {"event": "a", "day": 7, "hasCurve": False}}, "RetentionDefinition"),
         ({"timeToValue": {"event": "a", "tauDays": 10, "lossEvent": "b"}}, "TimeToValueDefinition"),
         ({"mean": {"event": "a", "windowDays": 3, "of": "COUNT", "cap": 12.5}}, "MeanDefinition"),
     ],
@@ -122,6 +128,8 @@ async def test_kpi_with_many_faults_names_all_of_them_at_once_and_is_not_stored(
         ({"activation": {"event": "", "windowDays": 7}}, "event"),
         ({"activation": {"event": "a", "windowDays": 366}}, "windowDays"),
         ({"retention": {"event": "a", "day": 0}}, "day"),
+        ({"retention": {"event": "a", "day": 91, "hasCurve": True}}, "hasCurve"),
+        ({"activation": {"event": "a", "windowDays": 1, "hasCurve": True}}, "hasCurve"),
         ({"timeToValue": {"event": "a", "tauDays": 0}}, "tauDays"),
         ({"timeToValue": {"event": "a", "tauDays": 5, "lossEvent": "a"}}, "lossEvent"),
         ({"mean": {"event": "a", "windowDays": 7, "cap": 0.0}}, "cap"),

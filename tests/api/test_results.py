@@ -48,7 +48,7 @@ fragment Everything on Finding {
     controlDifference controlPValue isObservational
   }
   series { on n difference lower upper alwaysValidLower alwaysValidUpper }
-  survival { days tauDays control { reached atRisk median } treatment { reached } logRank { statistic pValue } }
+  curves { of days control { share atRisk median } treatment { share } logRank { statistic pValue } }
 }
 """
 
@@ -206,13 +206,13 @@ async def test_time_to_value_finding_has_curves_that_fall_with_what_happened(
     database: Database, ask: Ask, trial: Trial
 ) -> None:
     *_, finding = (await refreshed(database, ask, trial))["results"]["findings"]
-    curves = finding["survival"]
+    curves = finding["curves"]
     share = trial.active["control"].mean()  # every activation lies exactly a day after exposure: the second period
     assert (finding["kpi"]["key"], finding["scale"]) == ("ttv", "DAYS")
-    assert (curves["days"], curves["tauDays"]) == (list(range(1, 8)), 7)
+    assert (curves["of"], curves["days"]) == ("REACHED", list(range(1, 8)))
     assert curves["control"]["atRisk"][0] == 260
-    assert curves["control"]["reached"][0] == 0.0
-    assert curves["control"]["reached"][1] == pytest.approx(share)
+    assert curves["control"]["share"][0] == 0.0
+    assert curves["control"]["share"][1] == pytest.approx(share)
     assert finding["isBetter"] is True
 
 

@@ -18,6 +18,7 @@ from experiments.planning.plan import PinnedBaseline, PinnedDefinition, Plan, Pl
 from kpi import kinds
 from kpi.enums import Change, Direction, Unit
 from kpi.kinds import Activation, Aggregate
+from kpi.kinds.shape import CurveOf, DayCurve
 
 FIRST = date(2026, 3, 2)
 CONTROL = PlannedVariant(key="control", name="Control", weight=1.0, is_control=True)
@@ -135,6 +136,7 @@ def _simulate_day(
             own = cell | {"segment": segment, "definition_id": kpi.definition.id}
             if kind.aggregate is Aggregate.MOMENTS:
                 rows.moments.extend(_moments(own, _part(values, cuts, where), _part(before, cuts, where)))
+                rows.durations.extend(_by_day(own, kind.curve, _part(event, cuts, where)))
             else:
                 ends = _part(event, cuts, where), _part(loss, cuts, where)
                 rows.durations.extend(_durations(own, *ends, window))
@@ -161,6 +163,14 @@ def _moments(own: dict[str, Any], values: Any, before: Any) -> list[dict[str, An
     common = float(n * np.cov(values, before, ddof=0)[0, 1])
     adds = {"mean_x": float(before.mean()), "m2_x": float(n * before.var()), "c_xy": common, "missing": n // 9}
     return [found | adds]
+
+
+def _by_day(own: dict[str, Any], curve: DayCurve | None, event: Any) -> list[dict[str, Any]]:
+    """The days of a curve: of the first event, or of every day from it on."""
+    days = [] if curve is None else list(curve.days)
+    is_first = curve is not None and curve.of is CurveOf.REACHED
+    counts = {number: int((event == number if is_first else event <= number).sum()) for number in days}
+    return [own | {"day": number, "events": count, "losses": 0} for number, count in counts.items() if count]
 
 
 def _durations(own: dict[str, Any], event: Any, loss: Any, window: int) -> list[dict[str, Any]]:

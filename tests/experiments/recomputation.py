@@ -65,7 +65,7 @@ class Measured:
 
 @dataclass(frozen=True, kw_only=True)
 class Amount:
-    """A KPI with one number a unit."""
+    """A KPI with one number a unit, and perhaps the days of its own that its curve counts it on."""
 
     definition: Kind
     days: int
@@ -73,6 +73,7 @@ class Amount:
     choice: CovariateChoice | None = None
     covariate: Callable[[Measured], float | None] = lambda _: None
     most: float | None = None
+    by_day: Callable[[Measured], set[int]] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +154,20 @@ KPIS: dict[str, Amount | Duration] = {
         choice=CovariateChoice(pre_exposure_days=1),
         covariate=lambda unit: float(bool(unit.within("did", -1, 0))),
     ),
+    "act-3-curve": Amount(
+        definition=Activation(event="did", window_days=3, has_curve=True),
+        days=3,
+        value=lambda unit: bool(unit.within("did", 0, 3)),
+        by_day=lambda unit: {day for day in (unit.first_day("did", 3),) if day is not None},
+    ),
+    "ret-2-curve": Amount(
+        definition=Retention(event="did", day=2, has_curve=True),
+        days=3,
+        value=lambda unit: bool(unit.within("did", 2, 3)),
+        choice=CovariateChoice(pre_exposure_days=1),
+        covariate=lambda unit: float(bool(unit.within("did", -1, 0))),
+        by_day=lambda unit: {day for day in (1, 2) if unit.within("did", day, day + 1)},
+    ),
     "ttv-3": Duration(
         definition=TimeToValue(event="did", tau_days=3), end=lambda unit: _end(unit.first_day("did", 3), None)
     ),
@@ -196,7 +211,6 @@ def recompute(exposed: Iterable[Exposed], did: Iterable[Did], now: datetime) -> 
         durations={
             place: found
             for kpi, measure in KPIS.items()
-            if isinstance(measure, Duration)
             for place, found in _durations(kpi, measure, placed, now).items()
         },
         tallies={
@@ -291,14 +305,19 @@ def _summary(values: list[float]) -> tuple[float, float, float]:
 
 
 def _durations(
-    kpi: str, measure: Duration, placed: list[tuple[str, Measured]], now: datetime
+    kpi: str, measure: Amount | Duration, placed: list[tuple[str, Measured]], now: datetime
 ) -> dict[tuple[str, str, int, date, int], tuple[int, int]]:
     cells: dict[tuple[str, str, int, date, int], list[int]] = defaultdict(lambda: [0, 0])
     for segment, unit in placed:
-        end = measure.end(unit)
-        if end is None:
-            continue
-        day, is_event = end
-        if _midnight(_day(unit)) + DAY + (day + 1) * DAY <= now:
-            cells[kpi, segment, unit.entry.variant, _day(unit), day][0 if is_event else 1] += 1
+        for day, is_event in _counted(measure, unit):
+            if _midnight(_day(unit)) + DAY + (day + 1) * DAY <= now:
+                cells[kpi, segment, unit.entry.variant, _day(unit), day][0 if is_event else 1] += 1
     return {place: (events, losses) for place, (events, losses) in cells.items()}
+
+
+def _counted(measure: Amount | Duration, unit: Measured) -> list[tuple[int, bool]]:
+    """The days of its own that a unit is counted on, and whether by the event that counts."""
+    if isinstance(measure, Duration):
+        end = measure.end(unit)
+        return [] if end is None else [end]
+    return [] if measure.by_day is None else [(day, True) for day in measure.by_day(unit)]

@@ -25,6 +25,7 @@ from experiments.inference.verdict import VerdictState, judge
 from experiments.planning.plan import PinnedBaseline, Plan
 from kpi import kinds
 from kpi.enums import Direction
+from kpi.kinds.shape import CurveOf
 from stats.results import Reason
 from tests.experiments.planning import (
     CONTROL,
@@ -54,7 +55,14 @@ SPEED = planned(
     margin=0.2,
     mde=None,
 )
-EVERY_KIND = [ACTIVATION, RETURN, REVENUE, SPEED]
+BY_DAY = [
+    planned(key, kind, role=Role.SECONDARY, mde=None)
+    for key, kind in (
+        ("returns", kinds.Retention(event="visited", day=3, has_curve=True)),
+        ("reaches", kinds.Activation(event="activated", window_days=3, has_curve=True)),
+    )
+]
+EVERY_KIND = [ACTIVATION, RETURN, REVENUE, SPEED, *BY_DAY]
 THREE = [CONTROL, TREATMENT, OTHER]
 DAYS = 9
 
@@ -508,6 +516,25 @@ def is_cell(row: Any, variant: str, on: date) -> bool:
 
 
 # --- curves ----------------------------------------------------------------------------------------------------------
+
+
+@few
+@given(laws, laws, st.integers(0, 99), st.integers(0, 14))
+def test_curves_have_a_number_and_its_limits_exactly_on_the_days_that_somebody_was_watched_through(
+    control: Law, treatment: Law, seed: int, through: int
+) -> None:
+    of = plan(ACTIVATION, *BY_DAY, horizon_days=12)
+    for finding in every_finding(evaluated(of, rows_of(of, (control, treatment), seed), day(through))):
+        if finding.curves is None or finding.curves.of is not CurveOf.RETURNED:
+            continue
+        for curve in (finding.curves.control, finding.curves.treatment):
+            assert len(curve.share) == len(curve.lower) == len(curve.upper) == len(curve.at_risk) == 3
+            assert sorted(curve.at_risk, reverse=True) == curve.at_risk
+            for units, share, lower, upper in zip(curve.at_risk, curve.share, curve.lower, curve.upper, strict=True):
+                assert [number is None for number in (share, lower, upper)] == [not units] * 3
+                limits = [number for number in (lower, share, upper) if number is not None]
+                assert limits == pytest.approx(sorted(limits))
+                assert all(-1e-12 <= number <= 1 + 1e-12 for number in limits)
 
 
 def test_curves_of_very_unequal_arms_have_no_endless_hazard_ratio() -> None:

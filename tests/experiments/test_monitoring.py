@@ -19,7 +19,7 @@ from experiments.inference.health import ALARM, Check, CheckKind, Health, Health
 from experiments.inference.monitoring import Circumstances, inspect
 from experiments.planning.plan import Plan
 from kpi import kinds
-from kpi.kinds.shape import Scale
+from kpi.kinds.shape import CurveOf, Scale
 from tests.experiments.planning import CONTROL, IDS, OTHER, TREATMENT, Rows, aggregates, day, evaluated, plan, planned
 from tests.experiments.test_verdict import KEPT, finding
 
@@ -187,10 +187,17 @@ def arm(n: int, value: float | None, error: float | None = None) -> Arm:
 
 
 def curves(control: float, treatment: float) -> Curves:
-    def of(reached: float) -> Curve:
-        return Curve(reached=[0.0, reached, None], lower=[], upper=[], at_risk=[], median=None)
+    def arm_of(share: float) -> Curve:
+        return Curve(share=[0.0, share, None], lower=[], upper=[], at_risk=[], median=None)
 
-    return Curves(days=[], control=of(control), treatment=of(treatment), log_rank=None, hazard_ratio=None)
+    return Curves(
+        of=CurveOf.REACHED,
+        days=[],
+        control=arm_of(control),
+        treatment=arm_of(treatment),
+        log_rank=None,
+        hazard_ratio=None,
+    )
 
 
 USUAL = BaselineTest(
@@ -230,6 +237,8 @@ AMOUNTS = {"treatment": arm(100, 0.0, 0.0), "scale": Scale.AMOUNT}
             {"control": arm(40, 3.0), "treatment": arm(40, 4.0), "scale": Scale.DAYS, "curves": curves(0.25, 0.0)},
             {"Shorter form": 10.0},
         ),
+        # A share with a curve: the share itself says whether anybody did it.
+        ({"control": arm(70, 0.1), "treatment": arm(70, 0.0), "curves": curves(0.4, 0.2)}, {"Shorter form": 7.0}),
     ],
 )
 def test_variant_without_any_outcome_warns_where_seven_were_to_be_expected(

@@ -116,6 +116,25 @@ def test_due_of_durations_of_a_stale_day_is_the_whole_of_that_day() -> None:
     assert Piece(days=days(14, 19) - days(15, 16), kpis=(TIMES,), since=day(19)) in found
 
 
+CURVE = planned(5, Retention(event="did", day=3, has_curve=True))
+
+
+def test_due_of_a_curve_after_a_midnight_is_its_number_whole_and_its_other_days_as_they_became_final() -> None:
+    # Day 15's units are through their window when day 19 ends: all of them are read, and the curve with its number.
+    assert due([CURVE], NONE, before=day(19), through=day(20))[1:] == [
+        Piece(days=days(15, 16), kpis=(CURVE,)),
+        Piece(days=days(16, 19), kpis=(CURVE,), since=day(19)),
+    ]
+
+
+def test_due_of_a_curve_of_a_stale_day_is_the_whole_of_that_day_though_its_window_is_open() -> None:
+    found = due([CURVE], days(17, 18), before=day(19), through=day(20))
+    assert [(piece.days, piece.since) for piece in found[1:]] == [
+        (days(15, 16) | days(17, 18), None),
+        (days(16, 19) - days(17, 18), day(19)),
+    ]
+
+
 def test_due_has_the_entries_first_because_they_name_the_segments() -> None:
     found = due([WEEK, THIRD_DAY, TIMES], days(3, 5), before=day(18), through=day(20))
     assert [piece.with_entries for piece in found] == [True] + [False] * (len(found) - 1)

@@ -39,7 +39,7 @@ NOW = START + 12 * DAY + timedelta(hours=6)
 ON = START.date()
 LAST_FINAL = NOW.date() - timedelta(days=1)
 PLACE = ("definition_id", "segment", "variant_id", "entered_on")
-SHARES = {"act-1", "act-2", "ret-1", "activation", "act-2-score", "ret-1-before"}
+SHARES = {"act-1", "act-2", "ret-1", "activation", "act-2-score", "ret-1-before", "act-3-curve", "ret-2-curve"}
 
 
 def row(**more: Any) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def _wire(line: Mapping[str, Any], names: dict[int, str], kpis: dict[int, str], 
     if "definition_id" not in line:
         return place | said
     kpi = kpis[line["definition_id"]]
-    if kpi in SHARES:
+    if kpi in SHARES and "n" in said:
         said |= {"successes": round(said["n"] * said.pop("mean"))}
         del said["m2"]
     return place | said | {"kpi": kpi}
@@ -216,6 +216,13 @@ BAD: list[tuple[str, str, dict[str, Any]]] = [
     ("INCONSISTENT", "events", {"kpi": "ttv-3", "n": None, "day": 1, "events": 51, "losses": 50}),
     ("MALFORMED", "day", {"kpi": "ttv-3", "n": None, "day": 3, "events": 1}),
     ("MALFORMED", "day", {"kpi": "ttv-3", "n": None, "events": 1}),
+    ("MALFORMED", "day", {"kpi": "ret-2-curve", "n": None, "day": 0, "events": 1}),
+    ("MALFORMED", "day", {"kpi": "ret-2-curve", "n": None, "day": 3, "events": 1}),
+    ("MALFORMED", "n", {"kpi": "ret-2-curve", "day": 1, "events": 1}),
+    ("MALFORMED", "events", {"kpi": "act-3-curve", "n": None, "day": 1}),
+    ("MALFORMED", "losses", {"kpi": "act-3-curve", "n": None, "day": 1, "events": 1, "losses": 1}),
+    ("MALFORMED", "day", {"kpi": "act-1", "day": 0, "successes": 1}),
+    ("NOT_FINAL", "enteredOn", {"enteredOn": LAST_FINAL, "kpi": "ret-2-curve", "n": None, "day": 1, "events": 1}),
     ("BAD_TEXT", "variant", {"variant": "a\0"}),
     ("MALFORMED", "meanX", {"kpi": "sum-2", "mean": 1.0, "m2": 1.0, "meanX": 1.0}),
     ("MALFORMED", "meanX", {"meanX": 1.0}),
@@ -250,6 +257,24 @@ async def test_events_of_several_days_together_are_no_more_than_entered(database
         "INCONSISTENT",
         "accepted",
     ]
+
+
+async def test_unit_of_a_curve_may_come_back_on_many_days_and_reach_it_on_one(database: Database) -> None:
+    to = await running(database)
+    back, reached = ({"kpi": kpi, "n": None} for kpi in ("ret-2-curve", "act-3-curve"))
+    rows = [row(**back, day=1, events=100), row(**back, day=2, events=100), row(**back, day=2, events=101)]
+    assert await words(database, to, row(), *rows) == ["accepted", "accepted", "accepted", "INCONSISTENT"]
+    days = [row(**reached, day=0, events=60), row(**reached, day=2, events=41), row(**reached, day=2, events=40)]
+    assert await words(database, to, *days) == ["accepted", "INCONSISTENT", "accepted"]
+    # All of them have done it by then, which is another count of the same units.
+    assert await words(database, to, row(kpi="act-3-curve", successes=100)) == ["accepted"]
+    found = await refresh(database, to, NOW)
+    assert found.durations == {
+        ("act-3-curve", "", 0, ON, 0): (60, 0),
+        ("act-3-curve", "", 0, ON, 2): (40, 0),
+        ("ret-2-curve", "", 0, ON, 1): (100, 0),
+        ("ret-2-curve", "", 0, ON, 2): (100, 0),
+    }
 
 
 async def test_amount_by_its_standard_deviation_is_the_amount_by_its_squared_deviations(database: Database) -> None:

@@ -14,13 +14,15 @@ from hypothesis import strategies as st
 from kpi import kinds
 from kpi.kinds import Activation, Kind, Mean, Retention, TimeToValue
 from kpi.kinds.mean import Of
-from kpi.kinds.shape import LONGEST_WINDOW, Cohorts
+from kpi.kinds.shape import LONGEST_CURVE, LONGEST_WINDOW, Cohorts, CurveOf, DayCurve
 from stats.moments import Moments
 
 few = settings(max_examples=50, deadline=None, database=None, derandomize=True)
 EXAMPLES: list[Kind] = [
     Activation(event="activated", window_days=7),
+    Activation(event="activated", window_days=7, has_curve=True),
     Retention(event="visited", day=7),
+    Retention(event="visited", day=7, has_curve=True),
     Mean(event="paid", window_days=30),
     Mean(event="visited", window_days=30, of=Of.COUNT, cap=20),
     TimeToValue(event="activated", tau_days=14),
@@ -31,8 +33,8 @@ WINDOWS = {Activation: "window_days", Retention: "day", Mean: "window_days", Tim
 days = st.integers(1, LONGEST_WINDOW)
 names = st.text(min_size=1, max_size=20)
 drawn = st.one_of(
-    st.builds(Activation, event=names, window_days=days),
-    st.builds(Retention, event=names, day=days),
+    st.builds(Activation, event=names, window_days=days, has_curve=st.none() | st.booleans()),
+    st.builds(Retention, event=names, day=days, has_curve=st.none() | st.booleans()),
     st.builds(Mean, event=names, window_days=days, of=st.sampled_from(Of), cap=st.none() | st.floats(0.01, 1e9)),
     st.builds(TimeToValue, event=names, tau_days=days, loss_event=st.none() | names),
 )
@@ -97,6 +99,26 @@ def test_problems_of_a_loss_that_is_the_event_itself_name_it() -> None:
 def test_problems_of_a_tau_of_one_day_are_told_because_every_variant_takes_a_day() -> None:
     assert [field for field, _ in TimeToValue(event="a", tau_days=1).problems()] == ["tauDays"]
     assert TimeToValue(event="a", tau_days=2).problems() == []
+
+
+@pytest.mark.parametrize("days", [1, LONGEST_CURVE + 1])
+def test_problems_of_a_curve_of_one_day_or_too_many_name_it(days: int) -> None:
+    shares: list[Activation | Retention] = [Activation(event="a", window_days=days), Retention(event="a", day=days)]
+    assert [kind.problems() for kind in shares] == [[], []]
+    assert [[field for field, _ in replace(kind, has_curve=True).problems()] for kind in shares] == [["hasCurve"]] * 2
+
+
+def test_curve_of_a_kind_is_the_days_it_shows() -> None:
+    activation, retention = (
+        Activation(event="a", window_days=7, has_curve=True),
+        Retention(event="a", day=7, has_curve=True),
+    )
+    assert activation.curve == DayCurve(of=CurveOf.REACHED, days=range(7))
+    assert retention.curve == DayCurve(of=CurveOf.RETURNED, days=range(1, 8))
+    others = (Activation(event="a", window_days=7), Retention(event="a", day=7, has_curve=False))
+    assert [kind.curve for kind in (*others, Mean(event="a", window_days=7))] == [None, None, None]
+    with pytest.raises(ValueError, match="share"):
+        Mean(event="a", window_days=7).by_day({})
 
 
 def test_problems_are_all_told_at_once() -> None:

@@ -45,7 +45,7 @@ def blank(of: Json, role: str, variant: Json, control: Json, treatment: Json, ma
     columns = ("difference", "lower", "upper", "alwaysValidLower", "alwaysValidUpper")
     nothing = ("readOn", "pValue", "adjustedPValue", "segment", "interval", "liftInterval", "fixed", "alwaysValid")
     return {
-        **dict.fromkeys((*nothing, "groupSequential", "baseline", "survival", "reason", "adjustment")),
+        **dict.fromkeys((*nothing, "groupSequential", "baseline", "curves", "reason", "adjustment")),
         "role": role,
         "scale": SCALES.get(of["definition"]["__typename"], "AMOUNT"),
         "method": "score test with Newcombe interval",
@@ -150,20 +150,40 @@ def series(change: float, error: float, days: int) -> Json:
 
 def curve(n: int, rate: float, ceiling: float, days: int = 14) -> Json:
     reached = [ceiling * (1 - math.exp(-rate * day)) for day in range(1, days + 1)]
-    half = [Z95 * math.sqrt(share * (1 - share) / n) for share in reached]
     median = next((day for day, share in enumerate(reached, start=1) if share >= 0.5), None)
+    at_risk = [round(n * (1 - share)) for share in [0.0, *reached[:-1]]]
+    return limited(n, reached) | {"atRisk": at_risk, "median": median}
+
+
+def limited(n: int, shares: list[float]) -> Json:
+    half = [Z95 * math.sqrt(share * (1 - share) / n) for share in shares]
     return {
-        "reached": reached,
-        "lower": [share - part for share, part in zip(reached, half, strict=True)],
-        "upper": [share + part for share, part in zip(reached, half, strict=True)],
-        "atRisk": [round(n * (1 - share)) for share in [0.0, *reached[:-1]]],
-        "median": median,
+        "share": shares,
+        "lower": [share - part for share, part in zip(shares, half, strict=True)],
+        "upper": [share + part for share, part in zip(shares, half, strict=True)],
+    }
+
+
+def returns(n: int, first: float, days: int = 30) -> Json:
+    """Fewer come back on each day, and fewer were watched that long."""
+    shares = [first / math.sqrt(day) for day in range(1, days + 1)]
+    return limited(n, shares) | {"atRisk": [n - 12 * day for day in range(1, days + 1)], "median": None}
+
+
+def returned(n: int, control: float, treatment: float) -> Json:
+    return {
+        "of": "RETURNED",
+        "days": list(range(1, 31)),
+        "hazardRatio": None,
+        "logRank": None,
+        "control": returns(n, control),
+        "treatment": returns(n, treatment),
     }
 
 
 def survival(n: int, control: tuple[float, float], treatment: tuple[float, float]) -> Json:
     return {
-        "tauDays": 14,
+        "of": "REACHED",
         "days": list(range(1, 15)),
         "hazardRatio": 1.24,
         "logRank": {"pValue": 2.1e-8},
@@ -383,7 +403,7 @@ def finished() -> Json:
     slow, fast = sample(4988, 6.42, 0.095, 31), sample(5011, 5.74, 0.094, 27)
     primary = finding(TTFV, "PRIMARY", arms[1], control=slow, treatment=fast, method="RMST difference to day 14")
     primary |= {
-        "survival": survival(4988, (0.16, 0.71), (0.21, 0.74)),
+        "curves": survival(4988, (0.16, 0.71), (0.21, 0.74)),
         "baseline": baseline(slow, fast, 6.38, 0.05),
         "groupSequential": course(looks([1.1, 2.2, 3.3, 4.6], crossed_at=3), -0.68, 0.134),
     }
@@ -412,6 +432,7 @@ def finished() -> Json:
         finding(PROJECTS, "SECONDARY", arms[1], control=work[0], treatment=work[1]),
     ]
     found[-1]["adjustment"] = adjustment(found[-1], 0.372)
+    found[3]["curves"] = returned(4402, 0.61, 0.63)
     split = [
         ("plan", "Free", 3100, -0.74, 0.16),
         ("plan", "Team", 1911, -0.55, 0.21),
@@ -485,9 +506,9 @@ def early() -> Json:
     )
     few["liftInterval"], few["interval"] = None, {"lower": None, "upper": 0.9, "level": 0.95}
     few["estimate"]["lift"], few["groupSequential"] = None, course(looks([]), 0.0, 1.0)
-    few["survival"] = survival(140, (0.1, 0.5), (0.11, 0.5)) | {"hazardRatio": None, "logRank": None}
-    late = few["survival"]["treatment"]
-    late["reached"][-1], late["lower"][-1], late["upper"][-1], late["lower"][0] = None, None, None, None
+    few["curves"] = survival(140, (0.1, 0.5), (0.11, 0.5)) | {"hazardRatio": None, "logRank": None}
+    late = few["curves"]["treatment"]
+    late["share"][-1], late["lower"][-1], late["upper"][-1], late["lower"][0] = None, None, None, None
     found = [
         few,
         undefined(DAY_30, "SECONDARY", arms[1], "ZERO_VARIANCE"),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from web.charts import axes, forest, intervals, looks, survival, svg
+from web.charts import axes, curves, forest, intervals, looks, svg
 
 HOSTILE = "<script>alert('1')</script>&\"quoted\""
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?")
@@ -163,36 +163,44 @@ def test_intervals_with_a_gap_are_drawn_as_two_stretches() -> None:
 shares = st.lists(st.none() | st.floats(0, 1, allow_nan=False), min_size=8, max_size=8)
 
 
-@given(shares, shares, shares, st.sampled_from(axes.SIZES))
+@given(shares, shares, shares, st.sampled_from(axes.SIZES), st.sampled_from(sorted(curves.WAYS)))
 @settings(max_examples=60, deadline=None)
-def test_survival_of_any_shares_stays_on_the_paper(
-    reached: list[float | None], lower: list[float | None], upper: list[float | None], paper: axes.Paper
+def test_curves_of_any_shares_stay_on_the_paper(
+    share: list[float | None], lower: list[float | None], upper: list[float | None], paper: axes.Paper, of: str
 ) -> None:
-    curve = survival.Curve(
-        name=HOSTILE, style="control", reached=reached, lower=lower, upper=upper, at_risk=list(range(8))
-    )
-    drawn = parsed(survival.survival(range(1, 9), [curve, curve], paper, label="x"))
+    curve = curves.Curve(name=HOSTILE, style="control", share=share, lower=lower, upper=upper, at_risk=list(range(8)))
+    drawn = parsed(curves.curves(range(1, 9), [curve, curve], paper, of=of, label="x"))
     assert off_paper(drawn) == []
 
 
-def test_survival_curve_moves_only_straight_along_or_straight_up() -> None:
-    reached = [0.2, 0.35, 0.4, 0.4]
-    curve = survival.Curve(
-        name="B", style="treatment", reached=reached, lower=reached, upper=reached, at_risk=[100, 80, 65, 60]
-    )
-    drawn = parsed(survival.survival(range(1, 5), [curve], axes.WIDE, label="x"))
+def arm(share: list[float], at_risk: list[int]) -> curves.Curve:
+    return curves.Curve(name="B", style="treatment", share=share, lower=share, upper=share, at_risk=at_risk)
+
+
+def test_reached_curve_moves_only_straight_along_or_straight_up() -> None:
+    curve = arm([0.2, 0.35, 0.4, 0.4], [100, 80, 65, 60])
+    drawn = parsed(curves.curves(range(1, 5), [curve], axes.WIDE, of="REACHED", label="x"))
     steps = places(next(mark for mark in of_class(drawn, "line") if "treatment" in mark.attrib["class"]))
     assert all(a[0] == b[0] or a[1] == b[1] for a, b in pairwise(steps))
     floor = max(y for _, y in steps)
     assert [y for _, y in steps[:2]] == [floor, floor], "nobody has reached it before the first day is over"
 
 
-def test_survival_counts_at_risk_stand_where_their_day_begins() -> None:
-    reached = [0.2, 0.35]
-    curve = survival.Curve(name="B", style="control", reached=reached, lower=reached, upper=reached, at_risk=[100, 80])
-    drawn = parsed(survival.survival([1, 2], [curve], axes.WIDE, label="x"))
+def test_returned_curve_holds_each_share_through_its_day_and_may_fall() -> None:
+    curve = arm([0.4, 0.2, 0.3], [100, 80, 65])
+    drawn = parsed(curves.curves(range(1, 4), [curve], axes.WIDE, of="RETURNED", label="x"))
+    steps = places(next(mark for mark in of_class(drawn, "line") if "treatment" in mark.attrib["class"]))
+    assert all(a[0] == b[0] or a[1] == b[1] for a, b in pairwise(steps))
+    first, second, third = (len({x for x, y in steps if y == level}) for level in dict.fromkeys(y for _, y in steps))
+    assert (first, second, third) == (2, 2, 2), "from where a day begins to where it ends"
+    assert len({x for x, _ in steps}) == 4
+
+
+@pytest.mark.parametrize(("of", "begins"), [("REACHED", ("0", "1")), ("RETURNED", ("1", "2"))])
+def test_counts_at_risk_stand_where_their_day_begins(of: str, begins: tuple[str, str]) -> None:
+    drawn = parsed(curves.curves([1, 2], [arm([0.2, 0.35], [100, 80])], axes.WIDE, of=of, label="x"))
     ticks = {element.text: element.attrib["x"] for element in of_class(drawn, "tick")}
-    assert (ticks["100"], ticks["80"]) == (ticks["0"], ticks["1"])
+    assert (ticks["100"], ticks["80"]) == (ticks[begins[0]], ticks[begins[1]])
 
 
 @given(st.lists(st.tuples(st.floats(0, 1.4), st.floats(0.5, 8), st.none() | st.floats(-12, 12)), max_size=6))

@@ -32,6 +32,7 @@ from tests.web.samples import (
     finished,
     listed,
     looks,
+    returned,
     three_arms,
 )
 
@@ -181,9 +182,36 @@ def test_experiment_page_tells_that_an_amendment_changed_who_enters() -> None:
 
 def test_experiment_page_charts_say_their_numbers_in_a_sentence() -> None:
     labels = [label for label in shown(finished()).values("svg", "aria-label") if label]
-    assert len(labels) == 8
+    assert len(labels) == 10
     assert all(re.search(r"\d", label) for label in labels)
     assert any(label.startswith("Lift against control with its interval, 5 rows.") for label in labels)
+
+
+def test_experiment_page_draws_the_share_that_came_back_with_its_table_and_says_that_it_decides_nothing() -> None:
+    page = shown(finished())
+    for words in (
+        "Day-30 retention: share that came back, by day since exposure",
+        "The band of a day holds for a single look at it (fixed horizon). It shows; the KPI's test decides.",
+        # 0.63 / sqrt(30) and 0.61 / sqrt(30), each with 1.96 sqrt(p (1 - p) / 4402)
+        "30 11.5% 10.6% to 12.4% 4,042 11.1% 10.2% to 12.1% 4,042",
+    ):
+        assert words in page.text
+    label = next(label for label in page.values("svg", "aria-label") if (label or "").startswith("Share that came"))
+    assert "Share that came back on day 30: Checklist 11.5%, Control 11.1%. Read on" in str(label)
+
+
+def test_experiment_page_of_a_curve_before_its_kpi_has_an_answer_shows_the_days_there_are() -> None:
+    of = early()
+    young = returned(151, 0.6, 0.5)
+    for arm in ("control", "treatment"):
+        for column in ("share", "lower", "upper"):
+            young[arm][column][4:] = [None] * 26
+    of["results"]["findings"][1]["curves"] = young
+    page = shown(of)
+    label = next(label for label in page.values("svg", "aria-label") if (label or "").startswith("Share that came"))
+    assert str(label) == (
+        "Share that came back on day 4: Guided tour 25.0%, Control 30.0%. The difference cannot be given yet."
+    )
 
 
 def test_experiment_page_of_a_broken_split_warns_before_any_number_and_calls_no_finding_good() -> None:

@@ -20,10 +20,14 @@ class ActivationInput:
 
     event: str = strawberry.field(description="The event that counts.")
     window_days: int = strawberry.field(description="Days after exposure within which it counts.")
+    has_curve: bool = strawberry.field(
+        description="Whether to count units by day too, so that findings show the share that has done it by each day.",
+        default=False,
+    )
 
     def kind(self) -> kinds.Kind:
         """The definition it states."""
-        return kinds.Activation(event=self.event, window_days=self.window_days)
+        return kinds.Activation(event=self.event, window_days=self.window_days, has_curve=self.has_curve or None)
 
 
 @strawberry.input(description="The share of units that come back on a given day.")
@@ -32,10 +36,14 @@ class RetentionInput:
 
     event: str = strawberry.field(description="The event that counts.")
     day: int = strawberry.field(description="The day: the 24 hours that begin this many days after exposure.")
+    has_curve: bool = strawberry.field(
+        description="Whether to count units by day too, so that findings show the share that came back on each day.",
+        default=False,
+    )
 
     def kind(self) -> kinds.Kind:
         """The definition it states."""
-        return kinds.Retention(event=self.event, day=self.day)
+        return kinds.Retention(event=self.event, day=self.day, has_curve=self.has_curve or None)
 
 
 @strawberry.input(description="Days until a unit does something for the first time; who has not yet is censored.")

@@ -15,12 +15,17 @@ from experiments.inference.findings import number
 from experiments.inference.looks import Course
 from experiments.inference.looks import Look as PlannedLook
 from kpi import tables
-from kpi.kinds.shape import Scale
+from kpi.kinds.shape import CurveOf, Scale
 from stats.results import Interval as StatsInterval
 from stats.results import Reason
 
 strawberry.enum(Role, name="KpiRole", description="What a KPI is for in a plan: it decides, informs, or guards.")
 strawberry.enum(Scale, name="ValueScale", description="How a value reads: a share of units, days, or an amount.")
+strawberry.enum(
+    CurveOf,
+    name="CurveOf",
+    description="What a curve shows: the share that has done it by the end of each day, or that came back on each day.",
+)
 strawberry.enum(Reason, name="UndefinedReason", description="Why a question has no answer.")
 LARGEST_LOG = 700.0
 """exp() of more is no float."""
@@ -240,13 +245,20 @@ class Series:
 
 @strawberry.type(description="The share that has reached first value by the end of each day, as parallel lists.")
 class Curve:
-    """The share that has reached first value."""
+    """The share by day since exposure."""
 
-    reached: list[float | None] = strawberry.field(description="The share that has reached first value.")
+    share: list[float | None] = strawberry.field(
+        description="The share of units, a day at a time; null on days through which nobody has been watched."
+    )
     lower: list[float | None] = strawberry.field(description="The lower limit of the share, a day at a time.")
     upper: list[float | None] = strawberry.field(description="The upper limit of the share, a day at a time.")
-    at_risk: list[int] = strawberry.field(description="The units still under observation at the day's start.")
-    median: float | None = strawberry.field(description="The median in days; null while it is not reached.")
+    at_risk: list[int] = strawberry.field(
+        description="The units the day rests on: of REACHED those watched through it that had not done it before, of "
+        "RETURNED all that were watched through it."
+    )
+    median: float | None = strawberry.field(
+        description="The median of the days to the first event; null while it is not reached, and of RETURNED."
+    )
 
 
 @strawberry.type(description="The log-rank test of two curves.")
@@ -257,22 +269,24 @@ class LogRank:
     p_value: float = strawberry.field(description="The two-sided p-value.")
 
 
-@strawberry.type(description="Time-to-value curves of control and variant.")
-class SurvivalCurves:
-    """Time-to-value curves."""
+@strawberry.type(
+    description="Curves of control and variant by day since exposure. The limits of a day are those of a single look "
+    "at it, for display: the KPI's test is what decides."
+)
+class Curves:
+    """Curves by day since exposure."""
 
-    days: list[int] = strawberry.field(description="The days after exposure.")
+    of: CurveOf = strawberry.field(description="What the share is of.")
+    days: list[int] = strawberry.field(
+        description="The days since exposure, at most 365 of a time to value and 90 of a share: of REACHED those that "
+        "are over, of RETURNED those that begin so many times 24 hours after exposure."
+    )
     control: Curve = strawberry.field(description="The curve of the control.")
     treatment: Curve = strawberry.field(description="The curve of the variant.")
-    log_rank: LogRank | None = strawberry.field(description="The log-rank test of the two curves.")
+    log_rank: LogRank | None = strawberry.field(description="The log-rank test of two curves of REACHED.")
     hazard_ratio: float | None = strawberry.field(
         description="The ratio of the rates, assuming it is the same every day (one step from the log-rank score)."
     )
-
-    @strawberry.field(description="The horizon of the restricted mean, in days.")
-    def tau_days(parent: Parent[findings.Curves]) -> int:
-        """The horizon in days."""
-        return len(parent.days)
 
 
 @strawberry.type(description="What is left of the planned effect, while a deciding test goes on.")
@@ -322,6 +336,9 @@ class Finding:
     always_valid: AlwaysValidTest | None = strawberry.field(description="The test that may be read at any time.")
     baseline: BaselineComparison | None = strawberry.field(description="The comparison with the KPI's baseline.")
     series: Series = strawberry.field(description="The difference day by day.")
+    curves: Curves | None = strawberry.field(
+        description="The curves of a time to value, and of a share whose definition has a curve, once there is a count."
+    )
     adjustment: Adjustment | None = strawberry.field(
         description="What the covariate of the plan did; null without one, and before the first unit is final."
     )
@@ -346,11 +363,6 @@ class Finding:
     def group_sequential(parent: Parent[findings.Finding]) -> Course | None:
         """The group-sequential test."""
         return parent.course
-
-    @strawberry.field(description="The curves of a time-to-value KPI.", graphql_type=SurvivalCurves | None)
-    def survival(parent: Parent[findings.Finding]) -> findings.Curves | None:
-        """The curves."""
-        return parent.curves
 
 
 @strawberry.type(description="How far the effects in the segments of an attribute lie apart (Cochran's Q).")

@@ -26,6 +26,9 @@ class ActivationType:
 
     event: str = strawberry.field(description="The event that counts.")
     window_days: int = strawberry.field(description="Days after exposure, of 24 hours each, within which it counts.")
+    has_curve: bool = strawberry.field(
+        description="Whether findings show the share that has done it by each day.", default=False
+    )
 
 
 @strawberry.type(name="RetentionDefinition", description="The share of units that come back on a given day.")
@@ -34,6 +37,9 @@ class RetentionType:
 
     event: str = strawberry.field(description="The event that counts.")
     day: int = strawberry.field(description="The day: the 24 hours that begin this many days after exposure.")
+    has_curve: bool = strawberry.field(
+        description="Whether findings show the share that came back on each day up to this one.", default=False
+    )
 
 
 @strawberry.type(
