@@ -276,8 +276,9 @@ def _history(plan: Plan, kpi: PlannedKpi, around: Surroundings, now: datetime) -
 
 def _told(one: Shown, kpi: PlannedKpi, alpha: float) -> str:
     lower, upper = one.interval
+    less = "" if kpi.covariate is None else ", without its covariate,"
     return (
-        f"Splits at random of {one.stored.units:,} control units of “{one.experiment}” differ in “{kpi.kpi}” in"
+        f"Splits at random of {one.stored.units:,} control units of “{one.experiment}” differ in “{kpi.kpi}”{less} in"
         f" {one.share:.1%} of {one.stored.replays:,} ({LEVEL:.0%} interval {lower:.1%} to {upper:.1%}), where alpha"
         f" is {alpha:.3g}"
     )

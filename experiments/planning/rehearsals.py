@@ -19,6 +19,8 @@ from experiments.planning.history import Past, Trial
 from experiments.planning.plan import Plan, PlannedKpi
 from experiments.planning.replays import REPLAYS, SEED, Setting, Shown, settings
 from experiments.tables import Experiment, Refresh, Rehearsal
+from kpi.kinds.shape import Scale
+from kpi.workspaces import workspace_by_id
 
 MOST_ASKED = 20
 """Experiments whose entries are read in search of the units, the newest ones."""
@@ -45,32 +47,47 @@ class Question:
 # --- whose units ------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Entered:
+    """What is known of the units of some experiments: how far they are counted, and how many entered by day.
+
+    Rows before `floor` are gone.
+    """
+
+    refreshes: Mapping[int, Refresh]
+    by_day: Mapping[int, Mapping[date, int]]
+    floor: date | None
+
+    def final(self, of: Experiment, planned: PlannedKpi) -> float:
+        """Control units whose window has closed, reckoned by the control's weight; 0 where they cannot be split."""
+        plan, kind = plans.from_document(of.plan), decode(planned)
+        if of.id not in self.refreshes or planned.definition.id not in {kpi.definition.id for kpi in plan.kpis}:
+            return 0.0
+        first = date.min
+        if kind.scale is Scale.AMOUNT:  # read from rows, unit by unit; of the others the sums by day say all
+            first = date.max if of.given_at is not None else self.floor or first
+        last = self.refreshes[of.id].data_through.astimezone(UTC).date() - timedelta(days=1 + kind.window[1])
+        control, *others = (variant.weight for variant in plan.variants)
+        final = sum(n for day, n in self.by_day.get(of.id, {}).items() if first <= day <= last)
+        return final * control / (control + sum(others))
+
+
 async def sources(session: AsyncSession, draft: Experiment, plan: Plan) -> dict[int, Experiment]:
     """By definition of a deciding KPI, the experiment with most control units that are final; none is absent."""
     started = [one for one in await queries.started_experiments(session, draft.workspace_id) if one.unit is draft.unit]
     newest = sorted(started, key=lambda one: one.started_at or one.created_at, reverse=True)[:MOST_ASKED]
-    refreshes = await queries.refreshes_of(session, [one.id for one in newest])
-    entered = await queries.entered_by_day(session, list(refreshes))
+    entered = _Entered(
+        refreshes=await queries.refreshes_of(session, [one.id for one in newest]),
+        by_day=await queries.entered_by_day(session, [one.id for one in newest]),
+        floor=(await workspace_by_id(session, draft.workspace_id)).frozen_before,
+    )
     found: dict[int, Experiment] = {}
     for planned in plan.primaries:
-        units = {one.id: _final(one, planned, refreshes, entered) for one in newest}
+        units = {one.id: entered.final(one, planned) for one in newest}
         best = max(newest, key=lambda one: units[one.id], default=None)
         if best is not None and units[best.id]:
             found[planned.definition.id] = best
     return found
-
-
-def _final(
-    of: Experiment, planned: PlannedKpi, refreshes: Mapping[int, Refresh], entered: Mapping[int, Mapping[date, int]]
-) -> float:
-    """Control units whose window has closed, reckoned by the control's weight; 0 where the KPI is not measured."""
-    plan = plans.from_document(of.plan)
-    if of.id not in refreshes or planned.definition.id not in {kpi.definition.id for kpi in plan.kpis}:
-        return 0.0
-    end = refreshes[of.id].data_through.astimezone(UTC).date() - timedelta(days=1 + decode(planned).window[1])
-    control, *others = (variant.weight for variant in plan.variants)
-    final = sum(n for day, n in entered.get(of.id, {}).items() if day <= end)
-    return final * control / (control + sum(others))
 
 
 # --- what is asked, and what is kept ----------------------------------------------------------------------------------
@@ -101,10 +118,11 @@ async def questions(
     answered = {one.setting for one in await shown(session, draft, plan) if one.stored.computed_at >= since}
     found: list[Question] = []
     whose = await sources(session, draft, plan)
+    pasts = {one.id: await history.past(session, connection, one) for one in whose.values()}
     for planned in plan.primaries:
         open_ = {key: one for key, one in settings(plan, planned).items() if one not in answered}
         if open_ and planned.definition.id in whose:
-            past = await history.past(session, connection, whose[planned.definition.id])
+            past = pasts[whose[planned.definition.id].id]
             found.append(Question(plan=plan, planned=planned, settings=open_, past=past))
     return found
 

@@ -17,6 +17,7 @@ from api.graphql.nodes import global_id, local_id
 from api.jobs import rehearsals, service, spool, uploads
 from api.jobs.errors import Gone
 from api.jobs.rehearsals import MOST_ATTEMPTS, rehearse_drafts
+from api.jobs.worker import work
 from api.version import VERSION
 from experiments.enums import Policy, Role
 from experiments.planning import plan as plans
@@ -231,6 +232,25 @@ async def test_asking_while_it_is_under_way_answers_with_the_same_job_and_refuse
     assert (await asked(ask, other))["job"]["experiment"] == {"key": "other"}
 
 
+async def test_worker_that_waits_hears_of_a_rehearsal_and_does_it(
+    database: Database, workspace: Workspace, ask: Ask
+) -> None:
+    await company(database, workspace, steady, FEW)
+    draft = await drafted(database, workspace)
+    worker = asyncio.create_task(work(database, seconds=60))
+    try:
+        await asyncio.sleep(0.5)  # its first round finds nothing; the next one comes with the news, or in a minute
+        identity = (await asked(ask, draft))["job"]["id"]
+        for _ in range(300):
+            if (await ask(JOB, {"id": identity}))["job"]["state"] == "SUCCEEDED":
+                break
+            await asyncio.sleep(0.1)
+    finally:
+        worker.cancel()
+        await asyncio.gather(worker, return_exceptions=True)
+    assert len(await stored(database, draft)) == 1
+
+
 async def first_question(database: Database, job: Any) -> Question:
     async with database.read() as session:
         draft = await session.get_one(Experiment, job.experiment_id)
@@ -332,8 +352,23 @@ async def test_units_are_those_of_the_experiment_with_most_final_controls_of_the
                 n,
             )
         assert await source(database, draft) == [expected]  # a quarter of 4,001 is more than half of 2,000
-    seats = await drafted(database, workspace, "activation", key="seats")
-    assert await source(database, seats) == ["shorter-form"]
+    later = await drafted(database, workspace, "later-revenue", key="later")
+    assert await source(database, later) == ["shorter-form"]  # nobody else measures it
+
+
+async def test_amounts_need_rows_that_are_kept_and_shares_do_not(database: Database, workspace: Workspace) -> None:
+    past = await company(database, workspace, steady, FEW)
+    drafts = [await drafted(database, workspace, kpi, key=f"on-{kpi}") for kpi in ("revenue", "activation")]
+    assert [await source(database, draft) for draft in drafts] == [["shorter-form"]] * 2
+    for table, column, value, identity in (
+        ("workspaces", "frozen_before", NOW.date(), workspace.id),
+        ("experiments", "given_at", NOW, past.id),
+    ):
+        async with database.raw() as connection:
+            await connection.execute(f"UPDATE {table} SET {column} = $2 WHERE id = $1", identity, value)  # noqa: S608 - words of this test
+        assert [await source(database, draft) for draft in drafts] == [[], ["shorter-form"]], table
+        async with database.raw() as connection:
+            await connection.execute(f"UPDATE {table} SET {column} = NULL WHERE id = $1", identity)  # noqa: S608 - as above
 
 
 # --- what is refused -------------------------------------------------------------------------------------------------
@@ -400,6 +435,8 @@ async def test_history_and_answers_of_another_workspace_are_never_read(
     (check,), found = await shown(ask)
     assert (check["state"], found) == ("WARN", [])
     assert check["sentence"].startswith("No experiment has final units")
+    async with database.read() as session:
+        assert await planning.shown(session, ours, plans.from_document(ours.plan)) == []
     assert [error["code"] for error in (await asked(ask, ours))["userErrors"]] == ["NOT_READY"]
     assert [error["code"] for error in (await asked(ask, theirs))["userErrors"]] == ["NOT_FOUND"]
     neighbour = replace(caller, workspace_id=elsewhere.id, workspace=elsewhere.key)

@@ -10,12 +10,12 @@ from scipy.stats import binomtest
 from statsmodels.stats.power import NormalIndPower
 
 from api.database import Database
-from experiments.enums import Policy, Role
+from experiments.enums import Policy, Role, Slopes
 from experiments.life import moves
 from experiments.life.launch import Accrual, Check, CheckState, LaunchCheck, Neighbour, Surroundings, checks
 from experiments.life.surroundings import launch_checks
 from experiments.planning.draft import KpiChoice
-from experiments.planning.plan import PinnedBaseline, Plan
+from experiments.planning.plan import Covariate, PinnedBaseline, Plan
 from experiments.planning.replays import Shown, settings
 from experiments.tables import Experiment, Rehearsal
 from kpi.enums import Unit
@@ -278,6 +278,16 @@ def test_history_passes_while_the_interval_of_its_false_positives_reaches_down_t
     assert f"{bad / 2_000:.1%} of 2,000 (99% interval {limits.low:.1%} to {limits.high:.1%})" in found.sentence
     assert "12,345 control units of “before”" in found.sentence
     assert "alpha is 0.05" in found.sentence
+
+
+def test_history_of_an_adjusted_kpi_says_that_it_is_judged_without_its_covariate() -> None:
+    covariate = Covariate(
+        attribute="score", pre_exposure_days=None, when_missing=0.0, slopes=Slopes.ONE, correlation=0.5
+    )
+    assert (
+        "in “activation”, without its covariate, in 5.0%"
+        in one(Check.AA_HISTORY, plan(planned(covariate=covariate))).sentence
+    )
 
 
 def test_history_is_held_against_the_alpha_of_one_test_and_the_worst_split_counts() -> None:
