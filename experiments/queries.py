@@ -9,10 +9,10 @@ import asyncpg
 from sqlmodel import col, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from experiments.tables import DayMoments, EntryCount, Experiment, Refresh, StatusChange, Variant
+from experiments.tables import DayMoments, EntryCount, Experiment, Refresh, Rehearsal, StatusChange, Variant
 from kpi.enums import Unit
 from kpi.ingest import is_text
-from kpi.tables import Ingest
+from kpi.tables import Definition, Ingest, Kpi
 
 
 async def experiment_by_key(session: AsyncSession, workspace_id: int, key: str) -> Experiment | None:
@@ -98,6 +98,20 @@ async def entered_by_day(session: AsyncSession, experiment_ids: Collection[int])
     for experiment_id, day, n in await session.exec(counted.group_by(*place)):
         found.setdefault(experiment_id, {})[day] = n
     return found
+
+
+async def rehearsals_of(
+    session: AsyncSession, workspace_id: int, kpis: Collection[str]
+) -> list[tuple[Rehearsal, str, int, str]]:
+    """What splits showed for some KPIs of a workspace: with the KPI's key and version, and whose units were split."""
+    found = (
+        select(Rehearsal, Kpi.key, Definition.version, Experiment.key)
+        .join(Definition, col(Definition.id) == Rehearsal.definition_id)
+        .join(Kpi, col(Kpi.id) == Definition.kpi_id)
+        .join(Experiment, col(Experiment.id) == Rehearsal.experiment_id)
+        .where(Kpi.workspace_id == workspace_id, Experiment.workspace_id == workspace_id, col(Kpi.key).in_(kpis))
+    )
+    return list(await session.exec(found))
 
 
 async def refreshes_of(session: AsyncSession, experiment_ids: Collection[int]) -> dict[int, Refresh]:

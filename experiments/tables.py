@@ -7,7 +7,7 @@ from sqlalchemy import CheckConstraint, Identity, Index, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from experiments.enums import Cause, Choice, Kind, State, Status
+from experiments.enums import Cause, Choice, Kind, Policy, State, Status
 from experiments.life.lifecycle import Action
 from kpi.enums import Unit
 from kpi.tables import AWARE, plain, searched, words
@@ -383,3 +383,31 @@ class DayDurations(SQLModel, table=True):
     day: int = Field(primary_key=True)
     events: int
     losses: int
+
+
+class Rehearsal(SQLModel, table=True):
+    """What splits of past control units showed for a KPI under a plan's rules. Derived: made anew whole, never edited.
+
+    The key is all that the splits depend on beside the data: `share` is the treatment's part of the units, `alpha` that
+    of one test. The units are those of `experiment_id`, over `days`. `replays` is 0 where nothing could be split.
+    """
+
+    __tablename__ = "rehearsals"
+    __table_args__ = (CheckConstraint("false_positives >= 0 AND false_positives <= replays", name="false_positives"),)
+    definition_id: int = Field(primary_key=True, foreign_key="definitions.id")
+    unit: Unit = Field(primary_key=True, sa_type=words(Unit))
+    policy: Policy = Field(primary_key=True, sa_type=words(Policy))
+    alpha: float = Field(primary_key=True)
+    looks: int = Field(primary_key=True)
+    horizon_days: int = Field(primary_key=True)
+    minimum_days: int = Field(primary_key=True)
+    share: float = Field(primary_key=True)
+    experiment_id: int = Field(foreign_key="experiments.id")
+    replays: int
+    false_positives: int
+    units: int
+    days: int
+    data_through: datetime = Field(sa_type=AWARE)
+    computed_at: datetime = Field(sa_type=AWARE)
+    seed: int
+    version: str

@@ -16,6 +16,8 @@ from experiments.inference.analysis import Results
 from experiments.life import story
 from experiments.life.launch import LaunchCheck
 from experiments.life.surroundings import launch_checks
+from experiments.planning import rehearsals
+from experiments.planning.replays import Shown
 from experiments.programme import library, weighing
 from experiments.programme.evidence import Evidence
 from experiments.tables import (
@@ -110,6 +112,11 @@ class Loaders:
         """What is checked before a draft starts."""
         async with self._database.read() as session:
             return await launch_checks(session, experiment, now)
+
+    async def rehearsals(self, experiment: Experiment) -> list[Shown]:
+        """What splits of past control units showed under the rules of a plan."""
+        async with self._database.read() as session:
+            return await rehearsals.of_plan(session, experiment)
 
     async def results(self, experiment: Experiment, as_of: datetime | None) -> Results | None:
         """An experiment's results; None before its first refresh. One read, so all of it is of one moment."""

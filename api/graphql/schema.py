@@ -16,6 +16,7 @@ from api.graphql.mutations.kpi import KpiMutation
 from api.graphql.mutations.learning import LearningMutation
 from api.graphql.mutations.lifecycle import LifecycleMutation
 from api.graphql.mutations.protocol import ProtocolMutation
+from api.graphql.mutations.rehearsal import RehearsalMutation
 from api.graphql.mutations.rejections import RejectionMutation
 from api.graphql.mutations.units import UnitMutation
 from api.graphql.mutations.uploads import UploadMutation
@@ -41,6 +42,7 @@ class Mutation(
     GovernanceMutation,
     ExperimentMutation,
     LifecycleMutation,
+    RehearsalMutation,
     AmendmentMutation,
     DecisionMutation,
     LearningMutation,

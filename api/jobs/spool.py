@@ -26,7 +26,13 @@ SILENCE = timedelta(minutes=10)
 LONGEST_WAIT = timedelta(days=1)
 """After which a file of which no worker took anything in is dropped."""
 
-OPEN = "SELECT count(*) FROM jobs WHERE workspace_id = $1 AND ended_at IS NULL"
+OPEN = "SELECT count(*) FROM jobs WHERE workspace_id = $1 AND ended_at IS NULL AND experiment_id IS NULL"
+REHEARSED = "SELECT * FROM jobs WHERE workspace_id = $1 AND ended_at IS NULL AND experiment_id IS NOT NULL"
+REHEARSE = """
+INSERT INTO jobs (workspace_id, experiment_id, state, parameters, bytes_total, bytes_read, line, accepted, duplicates,
+    rejected, attempts, created_at, touched_at)
+VALUES ($1, $2, 'WAITING', $3, 0, 0, 0, 0, 0, 0, 0, clock_timestamp(), clock_timestamp()) RETURNING *
+"""
 APPEND = """
 WITH received AS (
     UPDATE jobs SET bytes_total = bytes_total + octet_length($3::bytea), touched_at = now()
@@ -36,7 +42,8 @@ WITH received AS (
 COMPLETE = "UPDATE jobs SET state = 'WAITING', touched_at = now() WHERE id = $1 AND state = 'RECEIVING' RETURNING id"
 TAKE = """
 WITH next AS MATERIALIZED (
-    SELECT id FROM jobs WHERE ended_at IS NULL AND state <> 'RECEIVING' AND NOT EXISTS (
+    SELECT id FROM jobs
+    WHERE ended_at IS NULL AND state <> 'RECEIVING' AND (experiment_id IS NOT NULL) = $2 AND NOT EXISTS (
         SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.classid = $1::int::oid AND l.objid = jobs.id::oid
             AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
     ) ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
@@ -59,12 +66,14 @@ LEFT_OUT = (
     " A unit was forgotten meanwhile: its rows were left out, and rejected rows after that are counted, not kept."
 )
 OVERDUE = """
-SELECT id FROM jobs WHERE ended_at IS NULL AND state <> 'RECEIVING' AND touched_at < $1 ORDER BY id
+SELECT id FROM jobs
+WHERE ended_at IS NULL AND experiment_id IS NULL AND state <> 'RECEIVING' AND touched_at < $1 ORDER BY id
 FOR UPDATE SKIP LOCKED
 """
 REMEMBER = """
 WITH open_jobs AS (
-    UPDATE jobs SET secret = coalesce(secret, $2) WHERE workspace_id = $1 AND ended_at IS NULL RETURNING id, secret
+    UPDATE jobs SET secret = coalesce(secret, $2)
+    WHERE workspace_id = $1 AND ended_at IS NULL AND experiment_id IS NULL RETURNING id, secret
 ) SELECT id, secret FROM open_jobs
 """
 OMITTED = """
@@ -82,9 +91,20 @@ async def open_job(connection: asyncpg.Connection, workspace_id: int, noun: Noun
     return int(await connection.fetchval(statement, workspace_id, noun.name, msgspec.json.encode(parameters).decode()))
 
 
+async def open_rehearsal(connection: asyncpg.Connection, workspace_id: int, experiment_id: int, replays: int) -> Job:
+    """A job that rehearses a draft with so many splits, or the one that rehearses in this workspace already."""
+    await _hold(connection, workspace_id)
+    row = await connection.fetchrow(REHEARSED, workspace_id)
+    if row is None:
+        parameters = msgspec.json.encode({"replays": replays}).decode()
+        row = await connection.fetchrow(REHEARSE, workspace_id, experiment_id, parameters)
+        await _tell(connection, row["id"])
+    return _job(row)
+
+
 async def count_open(connection: asyncpg.Connection, workspace_id: int) -> int:
-    """How many jobs of a workspace have not ended; locked, so that two at once do not both find room for one."""
-    await connection.execute("SELECT pg_advisory_xact_lock($1, -$2::int)", LOCKS, workspace_id)
+    """How many files of a workspace are under way; locked, so that two at once do not both find room for one."""
+    await _hold(connection, workspace_id)
     return int(await connection.fetchval(OPEN, workspace_id))
 
 
@@ -138,12 +158,12 @@ async def omitted(connection: asyncpg.Connection, job_id: int) -> Omission:
 
 
 @asynccontextmanager
-async def taken(database: Database) -> AsyncIterator[Job | None]:
-    """The next job that nobody runs, ours until the block ends; one whose worker has died is such a one again."""
+async def taken(database: Database, *, is_rehearsal: bool = False) -> AsyncIterator[Job | None]:
+    """The next file, or rehearsal, that nobody runs, ours until the block ends; a worker's death sets it free."""
     async with database.engine.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
         ours: asyncpg.Connection = (await connection.get_raw_connection()).driver_connection
-        row = await ours.fetchrow(TAKE, LOCKS)
+        row = await ours.fetchrow(TAKE, LOCKS, is_rehearsal)
         try:
             yield None if row is None else _job(row)
         finally:
@@ -196,9 +216,14 @@ async def _drop_file(connection: asyncpg.Connection, job_id: int) -> None:
     await connection.execute("DELETE FROM job_omissions WHERE job_id = $1", job_id)
 
 
+async def _hold(connection: asyncpg.Connection, workspace_id: int) -> None:
+    await connection.execute("SELECT pg_advisory_xact_lock($1, -$2::int)", LOCKS, workspace_id)
+
+
 async def _tell(connection: asyncpg.Connection, job_id: int) -> None:
     await connection.execute("SELECT pg_notify('truelift_jobs', $1)", str(job_id))
 
 
 def _job(row: Mapping[str, Any]) -> Job:
-    return Job(**{**row, "noun": Noun[row["noun"]], "state": JobState[row["state"]]})
+    noun = None if row["noun"] is None else Noun[row["noun"]]
+    return Job(**{**row, "noun": noun, "state": JobState[row["state"]]})

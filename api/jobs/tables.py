@@ -32,8 +32,9 @@ class JobState(StrEnum):
 
 
 class Job(SQLModel, table=True):
-    """An uploaded file that is taken in, and how far that has come.
+    """An uploaded file that is taken in, or a draft that is rehearsed, and how far that has come.
 
+    One has a `noun`, the other an `experiment_id`: its `line` counts the splits, of which it has `replays` in all.
     Rows up to `line` of the file are in and counted: taken again after a crash, a job goes on from there. It has a
     `secret` once a unit was forgotten while it was open: the key that the unit's name is hashed under.
     """
@@ -41,11 +42,13 @@ class Job(SQLModel, table=True):
     __tablename__ = "jobs"
     __table_args__ = (
         Index("ix_jobs_open", "id", postgresql_where="ended_at IS NULL"),
+        CheckConstraint("(noun IS NULL) = (experiment_id IS NOT NULL)", name="work"),
         CheckConstraint("(state IN ('SUCCEEDED', 'FAILED', 'CANCELLED')) = (ended_at IS NOT NULL)", name="ended"),
     )
     id: int = Field(default=None, primary_key=True, sa_column_args=[Identity(always=True)])
     workspace_id: int = Field(foreign_key="workspaces.id", index=True)
-    noun: Noun = Field(sa_type=words(Noun))
+    noun: Noun | None = Field(default=None, sa_type=words(Noun))
+    experiment_id: int | None = Field(default=None, foreign_key="experiments.id")
     state: JobState = Field(sa_type=words(JobState))
     parameters: dict[str, Any] = Field(sa_type=JSONB)
     bytes_total: int = Field(default=0, sa_type=BigInteger)
@@ -61,6 +64,13 @@ class Job(SQLModel, table=True):
     touched_at: datetime = Field(sa_type=AWARE)
     started_at: datetime | None = Field(default=None, sa_type=AWARE)
     ended_at: datetime | None = Field(default=None, sa_type=AWARE)
+
+    @property
+    def rows(self) -> Noun:
+        """What the rows of its file are. Raises ValueError for a job without a file."""
+        if self.noun is None:
+            raise ValueError("this job has no file")
+        return self.noun
 
 
 class JobChunk(SQLModel, table=True):

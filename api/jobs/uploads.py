@@ -87,7 +87,7 @@ async def batches(database: Database, job: Job) -> AsyncGenerator[Batch, None]:
         file.seek(0)
         name = f"The file{ENDINGS[job.parameters['format']]}"
         place = Spooled(name=name, file=file, size=job.bytes_total)
-        found = read(place, mapping(job.noun, job.parameters), after=job.line)
+        found = read(place, mapping(job.rows, job.parameters), after=job.line)
         async with aclosing(read_ahead(found)) as following:
             async for batch in following:
                 yield batch
@@ -108,7 +108,7 @@ async def stored(connection: asyncpg.Connection, job: Job, batch: Batch, now: da
     await hold_rows(connection, job.workspace_id)
     without = await spool.omitted(connection, job.id)
     report = await take_in(
-        connection, workspace_id=job.workspace_id, noun=job.noun, batch=batch, now=now, without=without
+        connection, workspace_id=job.workspace_id, noun=job.rows, batch=batch, now=now, without=without
     )
     await _keep_unreadable(connection, job, batch, now, keeps_refused=not without.units)
     return await spool.advance(
@@ -133,7 +133,7 @@ async def _keep_unreadable(
     ledger = ingest.Batch(
         id=await next_ingest(connection),
         workspace_id=job.workspace_id,
-        noun=job.noun.value,
+        noun=job.rows.value,
         touched=frozenset(),
         received_at=now,
         keeps_refused=keeps_refused,

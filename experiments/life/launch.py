@@ -5,7 +5,7 @@ team to weigh. What is known of the workspace comes in as `Surroundings`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from math import ceil
@@ -13,6 +13,7 @@ from math import ceil
 from experiments.inference.cohorts import decode
 from experiments.planning.draft import LONGEST_HORIZON
 from experiments.planning.plan import Plan, PlannedKpi
+from experiments.planning.replays import LEVEL, Shown, settings
 from kpi.tables import Baseline
 
 STALE_DAYS = 90
@@ -21,6 +22,8 @@ LATELY_DAYS = 7
 COSTLY_SPLIT = 1.25
 """Times the units of an even split from which on a split is called very uneven: 75 to 25 is just beyond, 70 to 30 not.
 """
+FEWEST_REPLAYED = 1_000
+"""Units. A test that errs on fewer may still keep its promise on as many as are planned, and the other way round."""
 FULL = 1 + 1e-9
 """Shares that add up to a whole may come to a little more in binary."""
 
@@ -34,6 +37,7 @@ class Check(StrEnum):
     OVERLAP = "OVERLAP"
     DATA = "DATA"
     AUDIENCE = "AUDIENCE"
+    AA_HISTORY = "AA_HISTORY"
 
 
 class CheckState(StrEnum):
@@ -76,6 +80,7 @@ class Surroundings:
     """What a draft meets: baselines by definition, oldest first; events that ever came in, and those of late.
 
     `segment` is whom the hypothesis is about, in words.
+    What splits of past control units have shown; and by definition, the experiment whose units could be split now.
     """
 
     baselines: Mapping[int, Sequence[Baseline]]
@@ -84,6 +89,8 @@ class Surroundings:
     known_events: frozenset[str]
     late_events: frozenset[str]
     segment: str | None = None
+    replayed: Sequence[Shown] = ()
+    sources: Mapping[int, str] = field(default_factory=dict)
 
 
 def checks(plan: Plan, around: Surroundings, now: datetime) -> list[LaunchCheck]:
@@ -95,6 +102,7 @@ def checks(plan: Plan, around: Surroundings, now: datetime) -> list[LaunchCheck]
         *_overlap(plan, around.neighbours),
         *(_data(kpi, around) for kpi in plan.kpis),
         *_audience(plan, around.segment),
+        *(_history(plan, kpi, around, now) for kpi in plan.primaries),
     ]
 
 
@@ -258,6 +266,50 @@ def _audience(plan: Plan, segment: str | None) -> Iterator[LaunchCheck]:
         return
     sentence = f"The hypothesis is about “{segment}”, and the plan takes everybody in: state its targeting or audience."
     yield _warn(Check.AUDIENCE, sentence)
+
+
+# --- A/A history -----------------------------------------------------------------------------------------------------
+
+
+def _history(plan: Plan, kpi: PlannedKpi, around: Surroundings, now: datetime) -> LaunchCheck:
+    """Whether the plan's test finds a difference too often where there is none: between halves of past controls."""
+    by_setting = {one.setting: one for one in around.replayed}
+    asked = settings(plan, kpi).values()
+    ready = [by_setting[setting] for setting in asked if setting in by_setting]
+    if len(ready) < len(asked):
+        return _warn(Check.AA_HISTORY, _unasked(kpi, around))
+    worst = max(ready, key=lambda one: (-one.stored.units, one.share))
+    days = (now - min(one.stored.computed_at for one in ready)).days
+    if worst.stored.units < FEWEST_REPLAYED:
+        sentence = f"Only {worst.stored.units:,} control units of “{worst.experiment}” are final for “{kpi.kpi}”"
+        return _warn(Check.AA_HISTORY, f"{sentence}: too few to say how often its test errs on your own data.")
+    sentence = _told(worst, kpi, plan.alpha_each)
+    if worst.interval[0] > plan.alpha_each:
+        cause = "its spread breaks the test, as a few units with very large values do, or very few that do it"
+        return _warn(Check.AA_HISTORY, f"{sentence}: {cause}. Cap what a unit counts for, or split more evenly.")
+    if days > STALE_DAYS:
+        return _warn(Check.AA_HISTORY, f"{sentence}; that is {days} days old. experimentRehearse measures it anew.")
+    return _pass(Check.AA_HISTORY, f"{sentence}.")
+
+
+def _told(one: Shown, kpi: PlannedKpi, alpha: float) -> str:
+    lower, upper = one.interval
+    less = "" if kpi.covariate is None else ", without its covariate,"
+    return (
+        f"Splits at random of {one.stored.units:,} control units of “{one.experiment}” differ in “{kpi.kpi}”{less} in"
+        f" {one.share:.1%} of {one.stored.replays:,} ({LEVEL:.0%} interval {lower:.1%} to {upper:.1%}), where alpha"
+        f" is {alpha:.3g}"
+    )
+
+
+def _unasked(kpi: PlannedKpi, around: Surroundings) -> str:
+    if kpi.definition.id not in around.sources:
+        return f"No experiment has final units of version {kpi.definition.version} of “{kpi.kpi}” yet to be split."
+    ask = f"experimentRehearse splits the control units of “{around.sources[kpi.definition.id]}” to tell"
+    others = {one.version for one in around.replayed if one.kpi == kpi.kpi} - {kpi.definition.version}
+    if others:
+        return f"What is known of “{kpi.kpi}” is of version {max(others)}, not {kpi.definition.version}: {ask}."
+    return f"How often the test errs on your own data of “{kpi.kpi}” under these rules is not known: {ask}."
 
 
 def _pass(kind: Check, sentence: str) -> LaunchCheck:

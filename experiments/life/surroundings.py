@@ -10,6 +10,7 @@ from experiments.enums import State
 from experiments.life.launch import LATELY_DAYS, Accrual, LaunchCheck, Neighbour, Surroundings, checks
 from experiments.life.lifecycle import MEASURING
 from experiments.planning import plan as plans
+from experiments.planning import rehearsals
 from experiments.planning.plan import Plan
 from experiments.tables import Experiment, Refresh
 from kpi.events import first_id
@@ -43,6 +44,8 @@ async def _surroundings(session: AsyncSession, experiment: Experiment, plan: Pla
         known_events=await known_events(session, workspace_id, plan.events),
         late_events=await events_among(session, workspace_id, plan.events, since, until),
         segment=None if believed is None else believed.segment,
+        replayed=await rehearsals.shown(session, experiment, plan),
+        sources={key: one.key for key, one in (await rehearsals.sources(session, experiment, plan)).items()},
     )
 
 

@@ -3,7 +3,7 @@
 Shares and times come from the aggregates as they are stored; amounts are read once, as counts of equal values.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date
 from typing import Any
@@ -102,33 +102,43 @@ class Trial:
         )
 
 
-async def trials(connection: asyncpg.Connection, of: Past, *, most: int = MOST_UNITS) -> list[Trial | Missing]:
+async def trials(
+    connection: asyncpg.Connection,
+    of: Past,
+    *,
+    plan: Plan | None = None,
+    kpis: Sequence[PlannedKpi] | None = None,
+    most: int = MOST_UNITS,
+) -> list[Trial | Missing]:
     """Every KPI of an experiment for every treatment weight, or why there is nothing to split yet.
 
-    In the caller's transaction, once in it.
+    They are judged by the experiment's own plan, or by another one that asks about `kpis` which this experiment
+    measures as well. In the caller's transaction, once in it.
     """
+    plan = of.plan if plan is None else plan
+    kpis = plan.kpis if kpis is None else kpis
     seen, started_on = of.aggregates, of.started_on
     if seen is None or started_on is None or of.entered is None:
-        return [Missing(kpi=kpi.kpi, sentence=f"“{of.plan.experiment}” has no data yet.") for kpi in of.plan.kpis[:1]]
+        return [Missing(kpi=kpi.kpi, sentence=f"“{of.plan.experiment}” has no data yet.") for kpi in kpis[:1]]
     values = await tables.values(
         connection,
         experiment_id=of.experiment.id,
         workspace_id=of.experiment.workspace_id,
         unit=of.plan.unit,
         variant_id=of.variant_ids[of.plan.variants[0].key],
-        kpis=[kpi for kpi in of.plan.kpis if decode(kpi).scale is Scale.AMOUNT],
+        kpis=[kpi for kpi in kpis if decode(kpi).scale is Scale.AMOUNT],
         through=seen.data_through,
         most=most,
     )
     found: list[Trial | Missing] = []
-    for planned in of.plan.kpis:
+    for planned in kpis:
         rows = values.get(planned.definition.id, [])
-        found += _of_kpi(of.plan, planned, seen, rows, started_on)
+        found += _of_kpi(of.plan.experiment, plan, planned, seen, rows, started_on)
     return found
 
 
 def _of_kpi(
-    plan: Plan, planned: PlannedKpi, seen: Aggregates, rows: list[asyncpg.Record], started_on: date
+    experiment: str, plan: Plan, planned: PlannedKpi, seen: Aggregates, rows: list[asyncpg.Record], started_on: date
 ) -> list[Trial | Missing]:
     control = plan.variants[0].weight
     until = decode(planned).window[1]
@@ -137,9 +147,9 @@ def _of_kpi(
     found: list[Trial] = []
     for treatment in treatments(plan) if days.size else ():
         common = {"days": days, "share": treatment.weight / (control + treatment.weight)}
-        trial = _trial(plan, planned, treatment, _split(planned, seen, rows, first, common))
+        trial = _trial(experiment, plan, planned, treatment, _split(planned, seen, rows, first, common))
         found += [] if trial is None else [trial]
-    sentence = f"“{planned.kpi}” of “{plan.experiment}” has too few units whose window has closed."
+    sentence = f"“{planned.kpi}” of “{experiment}” has too few units whose window has closed."
     return list(found) or [Missing(kpi=planned.kpi, sentence=sentence)]
 
 
@@ -183,7 +193,11 @@ def _times(cohorts: Cohorts, **fields: Any) -> SplitTimes:
 
 
 def _trial(
-    plan: Plan, planned: PlannedKpi, treatment: PlannedVariant, every_day: SplitValues | SplitTimes
+    experiment: str,
+    plan: Plan,
+    planned: PlannedKpi,
+    treatment: PlannedVariant,
+    every_day: SplitValues | SplitTimes,
 ) -> Trial | None:
     """The split on the days that bring news, or None if there are none."""
     alpha = alpha_of(plan, planned)
@@ -195,7 +209,7 @@ def _trial(
         return None
     expected, days = splits.at(reading, kept), every_day.days[kept]
     return Trial(
-        experiment=plan.experiment,
+        experiment=experiment,
         kpi=planned.kpi,
         variant=treatment.key,
         own=own_family(plan, planned),

@@ -68,6 +68,12 @@ mutation Cancel($input: JobCancelInput!) { jobCancel(input: $input) {
 } }
 """
 
+EXPERIMENT_REHEARSE = """
+mutation Rehearse($input: ExperimentRehearseInput!) { experimentRehearse(input: $input) {
+  job { id state experiment { key } noun progress { replays replaysTotal } } userErrors { code path message }
+} }
+"""
+
 LEARNING = """
 mutation Learn($input: Learning%(verb)sInput!) { learning%(verb)s(input: $input) {
   learning {

@@ -40,6 +40,7 @@ ASKED: dict[str, tuple[Scope, str, dict[str, Any]]] = {
     "hypothesisRegister": (Scope.EDIT, documents.HYPOTHESIS_REGISTER, {"input": documents.hypothesis()}),
     "experimentRegister": (Scope.EDIT, documents.EXPERIMENT_REGISTER, {"input": documents.experiment()}),
     "experimentStart": (Scope.EDIT, documents.EXPERIMENT_START, {"input": {"id": NOBODYS}}),
+    "experimentRehearse": (Scope.EDIT, documents.EXPERIMENT_REHEARSE, {"input": {"id": NOBODYS}}),
     **{
         f"experiment{verb}": (Scope.EDIT, documents.move(verb), {"input": {"id": NOBODYS}})
         for verb in ("Pause", "Resume", "Freeze", "Stop", "Archive")

@@ -290,7 +290,7 @@ async def test_draft_shows_its_launch_checks_and_what_blocks_comes_back_from_the
         for key in ("guided-tour", "checklist")
     ]
     before = (await ask(CHECKS % "checklist"))["experiment"]["launchChecks"]
-    assert [check["kind"] for check in before] == ["POWER", "BASELINE", "WEIGHTS", "OVERLAP", "DATA"]
+    assert [check["kind"] for check in before] == ["POWER", "BASELINE", "WEIGHTS", "OVERLAP", "DATA", "AA_HISTORY"]
     assert before[3]["state"] == "PASS"
     await ask(documents.EXPERIMENT_START, {"input": {"id": identities[0]}})
     assert (await ask(CHECKS % "guided-tour"))["experiment"]["launchChecks"] == []

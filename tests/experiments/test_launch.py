@@ -1,22 +1,24 @@
 """The checks before a launch: each by plain arithmetic, what they read of a real workspace, and what blocks a start."""
 
 import asyncio
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+from scipy.stats import binomtest
 from statsmodels.stats.power import NormalIndPower
 
 from api.database import Database
-from experiments.enums import Policy, Role
+from experiments.enums import Policy, Role, Slopes
 from experiments.life import moves
 from experiments.life.launch import Accrual, Check, CheckState, LaunchCheck, Neighbour, Surroundings, checks
 from experiments.life.surroundings import launch_checks
 from experiments.planning.draft import KpiChoice
-from experiments.planning.plan import PinnedBaseline, Plan
+from experiments.planning.plan import Covariate, PinnedBaseline, Plan
+from experiments.planning.replays import Shown, settings
 from experiments.planning.targeting import Condition, Operator
-from experiments.tables import Experiment
+from experiments.tables import Experiment, Rehearsal
 from kpi.enums import Unit
 from kpi.errors import Code, Invalid
 from kpi.kinds import Mean
@@ -45,6 +47,25 @@ def baseline(version: int = 1, **changes: Any) -> Baseline:
     return Baseline(**(fields | changes))
 
 
+def answered(count: int = 100, plan_: Plan | None = None, version: int = 1, **changes: Any) -> Shown:
+    """What splits showed for the plan's KPI, `count` differences in 2,000."""
+    of = plan_ or plan()
+    (setting, *_) = settings(of, of.kpis[0]).values()
+    fields: dict[str, Any] = {
+        "experiment_id": 1,
+        "replays": 2000,
+        "false_positives": count,
+        "units": 12_345,
+        "days": 20,
+        "data_through": AT,
+        "computed_at": AT,
+        "seed": 1,
+        "version": "test",
+    }
+    stored = Rehearsal(**(asdict(setting) | fields | changes))
+    return Shown(kpi="activation", version=version, experiment="before", stored=stored)
+
+
 def around(**changes: Any) -> Surroundings:
     """A workspace in which every check passes, but for the changes."""
     fields: dict[str, Any] = {
@@ -53,6 +74,8 @@ def around(**changes: Any) -> Surroundings:
         "accrual": Accrual(experiment="before", daily=1e6),
         "known_events": frozenset({"activated"}),
         "late_events": frozenset({"activated"}),
+        "replayed": [answered()],
+        "sources": {planned().definition.id: "before"},
     }
     return Surroundings(**(fields | changes))
 
@@ -253,6 +276,74 @@ def test_data_warns_of_an_event_that_never_came_and_of_one_that_no_longer_comes(
     assert "“paid”, which “paid” counts, has not happened in the last 7 days" in silent.sentence
 
 
+# --- A/A history -----------------------------------------------------------------------------------------------------
+
+
+def least_above(alpha: float) -> int:
+    """The fewest differences in 2,000 splits whose interval, by scipy, lies above alpha."""
+    return next(n for n in range(2_000) if binomtest(n, 2_000).proportion_ci(0.99, "wilson").low > alpha)
+
+
+def test_history_passes_while_the_interval_of_its_false_positives_reaches_down_to_alpha() -> None:
+    bad = least_above(0.05)
+    assert one(Check.AA_HISTORY, plan(), replayed=[answered(0)]).state is CheckState.PASS
+    assert one(Check.AA_HISTORY, plan(), replayed=[answered(bad - 1)]).state is CheckState.PASS
+    found = one(Check.AA_HISTORY, plan(), replayed=[answered(bad)])
+    limits = binomtest(bad, 2_000).proportion_ci(0.99, "wilson")
+    assert found.state is CheckState.WARN
+    assert f"{bad / 2_000:.1%} of 2,000 (99% interval {limits.low:.1%} to {limits.high:.1%})" in found.sentence
+    assert "12,345 control units of “before”" in found.sentence
+    assert "alpha is 0.05" in found.sentence
+
+
+def test_history_of_an_adjusted_kpi_says_that_it_is_judged_without_its_covariate() -> None:
+    covariate = Covariate(
+        attribute="score", pre_exposure_days=None, when_missing=0.0, slopes=Slopes.ONE, correlation=0.5
+    )
+    assert (
+        "in “activation”, without its covariate, in 5.0%"
+        in one(Check.AA_HISTORY, plan(planned(covariate=covariate))).sentence
+    )
+
+
+def test_history_is_held_against_the_alpha_of_one_test_and_the_worst_split_counts() -> None:
+    three = plan(variants=[CONTROL, TREATMENT, replace(OTHER, weight=0.25)])  # two comparisons: 0.025 each
+    even, uneven = settings(three, three.kpis[0]).values()
+    bad = least_above(0.025)
+    fine, broken = (answered(n, three, share=of.share) for n, of in ((bad - 1, even), (bad, uneven)))
+    assert one(Check.AA_HISTORY, three, replayed=[fine]).sentence.startswith("How often the test errs")
+    assert one(Check.AA_HISTORY, three, replayed=[fine, replace(fine, stored=broken.stored)]).state is CheckState.WARN
+    spared = answered(bad - 1, three, share=uneven.share)
+    assert one(Check.AA_HISTORY, three, replayed=[fine, spared]).state is CheckState.PASS
+
+
+@pytest.mark.parametrize(
+    ("replayed", "sources", "words"),
+    [
+        ([], {}, "No experiment has final units of version 1 of “activation”"),
+        ([], {planned().definition.id: "before"}, "experimentRehearse splits the control units of “before”"),
+        ([answered(alpha=0.01)], {planned().definition.id: "before"}, "under these rules is not known"),
+        ([answered(definition_id=1, version=3)], {planned().definition.id: "b"}, "is of version 3, not 1"),
+        ([answered(units=999)], {}, "Only 999 control units of “before”"),
+        ([answered(0, units=0, replays=0)], {}, "Only 0 control units of “before”"),
+        ([answered(computed_at=AT - timedelta(days=91))], {}, "is 91 days old. experimentRehearse measures it anew"),
+    ],
+)
+def test_history_that_is_missing_too_small_or_old_warns_and_says_what_to_do(
+    replayed: list[Shown], sources: dict[int, str], words: str
+) -> None:
+    found = one(Check.AA_HISTORY, plan(), replayed=replayed, sources=sources)
+    assert found.state is CheckState.WARN
+    assert words in found.sentence
+
+
+def test_history_is_fresh_for_ninety_days_and_asked_of_no_kpi_that_only_informs() -> None:
+    old = answered(computed_at=AT - timedelta(days=90))
+    seen = planned("seen", Mean(event="seen", window_days=3), role=Role.SECONDARY)
+    (found,) = of(Check.AA_HISTORY, plan(planned(), seen), replayed=[old])
+    assert found.state is CheckState.PASS
+
+
 # --- what is read of a workspace -------------------------------------------------------------------------------------
 
 
@@ -291,7 +382,11 @@ async def test_checks_of_a_new_workspace_know_no_history_and_no_events(
     database: Database, workspace: Workspace
 ) -> None:
     found = await read(database, await draft(database, workspace), NOW)
-    assert {kind for kind, check in found.items() if check.state is CheckState.WARN} == {Check.POWER, Check.DATA}
+    assert {kind for kind, check in found.items() if check.state is CheckState.WARN} == {
+        Check.POWER,
+        Check.DATA,
+        Check.AA_HISTORY,
+    }
     assert "has never come in" in found[Check.DATA].sentence
 
 

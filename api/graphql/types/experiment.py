@@ -14,6 +14,7 @@ from api.graphql.types.hypothesis import Hypothesis
 from api.graphql.types.kpi import Kpi
 from api.graphql.types.learning import LearningConnection, learnings_of
 from api.graphql.types.protocol import PlannedProtocol
+from api.graphql.types.rehearsal import Rehearsal
 from api.graphql.types.story import Amendment, Decision, ExperimentStep, PublishedLook
 from api.graphql.types.targeting import TargetingCondition
 from experiments import enums, tables
@@ -22,6 +23,7 @@ from experiments.inference import heterogeneity as segments
 from experiments.life import launch, lifecycle
 from experiments.planning import plan
 from experiments.planning import plan as plans
+from experiments.planning.replays import Shown
 from kpi import tables as kpi_tables
 from kpi.enums import Unit
 
@@ -242,6 +244,14 @@ class Experiment(Node):
     async def launch_checks(parent: Parent[tables.Experiment], info: Info) -> list[launch.LaunchCheck]:
         """The checks before the launch of a draft."""
         return await info.context.loaders.launch_checks(parent, info.context.now)
+
+    @strawberry.field(
+        description="The splits of past control units under the plan's rules, for each deciding KPI that was asked.",
+        graphql_type=list[Rehearsal],
+    )
+    async def rehearsals(parent: Parent[tables.Experiment], info: Info) -> list[Shown]:
+        """What splits of past control units showed."""
+        return await info.context.loaders.rehearsals(parent)
 
     @strawberry.field(description="The moves that lead on from its state.")
     def moves(parent: Parent[tables.Experiment]) -> list[lifecycle.Action]:
