@@ -56,6 +56,8 @@ INSERT INTO protocols (workspace_id, key, created_at) SELECT id, 'p', now() FROM
 INSERT INTO protocol_versions (protocol_id, version, name, description, terms, by, created_at)
 SELECT id, 1, 'n', '', '{}', 'b', now() FROM protocols;
 UPDATE workspaces SET requires_protocol = true;
+INSERT INTO duty_faults (experiment_id, duty, attempts, failed_at, message)
+SELECT id, duty, 2, now(), 'm' FROM experiments CROSS JOIN unnest(ARRAY['REFRESH', 'LOOKS']) AS duty;
 """
 
 
