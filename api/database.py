@@ -64,6 +64,14 @@ class Database:
             await session.commit()
 
     @asynccontextmanager
+    async def duty(self) -> AsyncIterator[AsyncSession]:
+        """As `write`, for a duty: it has all the time it needs."""
+        async with self._session(None) as session:
+            await (await driver(session)).execute("SET LOCAL statement_timeout = 0")
+            yield session
+            await session.commit()
+
+    @asynccontextmanager
     async def raw(self, seconds: float | None = None) -> AsyncIterator[asyncpg.Connection]:
         """A writing transaction as asyncpg's own connection, for COPY and the aggregates.
 

@@ -62,7 +62,8 @@ async def started_in(connection: asyncpg.Connection, workspace_id: int) -> list[
     """A workspace's started experiments, each with its last refresh, and whether its aggregates are handed in."""
     return list(
         await connection.fetch(
-            "SELECT e.id, e.plan, e.started_at, e.frozen_at, r.data_through, e.given_at IS NOT NULL AS is_given"
+            "SELECT e.id, e.plan, e.started_at, e.frozen_at, e.stopped_at, r.data_through,"
+            " e.given_at IS NOT NULL AS is_given"
             " FROM experiments e LEFT JOIN refreshes r ON r.experiment_id = e.id"
             " WHERE e.workspace_id = $1 AND e.started_at IS NOT NULL ORDER BY e.id",
             workspace_id,
@@ -86,7 +87,8 @@ SELECT EXISTS (
         ELSE days IS NULL OR EXISTS (SELECT FROM unnest(days) AS day WHERE day < $2)
     END
 ) OR EXISTS (
-    SELECT FROM refresh_faults f JOIN experiments e ON e.id = f.experiment_id WHERE e.workspace_id = $1
+    SELECT FROM duty_faults f JOIN experiments e ON e.id = f.experiment_id
+    WHERE e.workspace_id = $1 AND f.duty = 'REFRESH'
 )
 """
 

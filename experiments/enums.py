@@ -24,6 +24,14 @@ class State(StrEnum):
     ARCHIVED = "ARCHIVED"
 
 
+class Duty(StrEnum):
+    """What the worker does for an experiment when its data change: adds up, publishes looks, weighs the evidence."""
+
+    REFRESH = "REFRESH"
+    LOOKS = "LOOKS"
+    EVIDENCE = "EVIDENCE"
+
+
 class Role(StrEnum):
     """What a KPI is for in a plan: it decides, it informs, or it must not be harmed."""
 

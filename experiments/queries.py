@@ -9,6 +9,7 @@ import asyncpg
 from sqlmodel import col, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from experiments.enums import Duty
 from experiments.tables import DayMoments, EntryCount, Experiment, Refresh, Rehearsal, StatusChange, Variant
 from kpi.enums import Unit
 from kpi.ingest import is_text
@@ -124,8 +125,7 @@ async def refreshes_of(session: AsyncSession, experiment_ids: Collection[int]) -
 class Accrual:
     """How many units entered an experiment on these whole UTC days, both ends included."""
 
-    experiment: str
-    traffic: float
+    experiment_id: int
     from_on: date
     to_on: date
     units: int
@@ -133,7 +133,7 @@ class Accrual:
 
 ACCRUAL = """
 WITH days AS (
-    SELECT e.id, e.key, e.traffic, e.started_at, c.entered_on, sum(c.n + c.crossovers) AS units
+    SELECT e.id, e.started_at, c.entered_on, sum(c.n + c.crossovers) AS units
     FROM experiments e JOIN refreshes r ON r.experiment_id = e.id JOIN entry_counts c ON c.experiment_id = e.id
     WHERE e.workspace_id = $1 AND e.unit = $2 AND c.segment = ''
         AND c.entered_on < (r.data_through AT TIME ZONE 'UTC')::date
@@ -142,9 +142,9 @@ WITH days AS (
     SELECT id, min(entered_on) AS first, max(entered_on) AS to_on FROM days
     GROUP BY id ORDER BY max(started_at) DESC, id DESC LIMIT 1
 )
-SELECT d.key, d.traffic, greatest(l.first, l.to_on - $3::int + 1) AS from_on, l.to_on, sum(d.units)::bigint AS units
+SELECT id, greatest(l.first, l.to_on - $3::int + 1) AS from_on, l.to_on, sum(d.units)::bigint AS units
 FROM latest l JOIN days d USING (id) WHERE d.entered_on > l.to_on - $3::int
-GROUP BY d.key, d.traffic, l.first, l.to_on
+GROUP BY id, l.first, l.to_on
 """
 
 
@@ -153,9 +153,7 @@ async def accrual(connection: asyncpg.Connection, workspace_id: int, unit: Unit,
     row = await connection.fetchrow(ACCRUAL, workspace_id, unit.value, days)
     if row is None or not row["units"]:
         return None
-    return Accrual(
-        experiment=row["key"], traffic=row["traffic"], from_on=row["from_on"], to_on=row["to_on"], units=row["units"]
-    )
+    return Accrual(experiment_id=row["id"], from_on=row["from_on"], to_on=row["to_on"], units=row["units"])
 
 
 async def status_changes_of(session: AsyncSession, hypothesis_ids: Collection[int]) -> dict[int, list[StatusChange]]:
@@ -176,14 +174,31 @@ async def hold_status(connection: asyncpg.Connection, experiment_id: int, hypoth
     await connection.execute("SELECT pg_advisory_xact_lock(hashtext('status'), $1)", hypothesis_id)
 
 
+UNKNOWN = """
+SELECT e.id, e.workspace_id, e.hypothesis_id, r.computed_at, f.failed_at, f.attempts
+FROM refreshes r JOIN experiments e ON e.id = r.experiment_id
+    LEFT JOIN duty_faults f ON f.experiment_id = e.id AND f.duty = $1
+WHERE {known} IS DISTINCT FROM r.computed_at ORDER BY r.computed_at, e.id
+"""
+
+
 async def unweighed(connection: asyncpg.Connection) -> list[asyncpg.Record]:
-    """The experiments whose last refresh the status of their hypothesis does not know, the oldest refresh first."""
-    return list(
-        await connection.fetch(
-            "SELECT e.id, e.workspace_id, e.hypothesis_id, r.computed_at FROM refreshes r"
-            " JOIN experiments e ON e.id = r.experiment_id"
-            " WHERE r.weighed_at IS DISTINCT FROM r.computed_at ORDER BY r.computed_at, e.id"
-        )
+    """The experiments whose last refresh the status of their hypothesis does not know, the oldest refresh first.
+
+    Each with the last time that weighing failed since, and how often it did.
+    """
+    return list(await connection.fetch(UNKNOWN.format(known="r.weighed_at"), Duty.EVIDENCE))
+
+
+async def unpublished(connection: asyncpg.Connection) -> list[asyncpg.Record]:
+    """The experiments whose last refresh may have made looks due; as above."""
+    return list(await connection.fetch(UNKNOWN.format(known="r.looked_at"), Duty.LOOKS))
+
+
+async def note_looked(connection: asyncpg.Connection, experiment_id: int, computed_at: datetime) -> None:
+    """Remember that the looks of this refresh are published; a later one is still to be looked at."""
+    await connection.execute(
+        "UPDATE refreshes SET looked_at = $2 WHERE experiment_id = $1 AND computed_at = $2", experiment_id, computed_at
     )
 
 
@@ -213,17 +228,18 @@ async def behind(connection: asyncpg.Connection, workspaces: Collection[int], da
 
     One that has stopped is not refreshed again for what becomes final later: that does not count.
 
-    Each with its last refresh, the last failure since, and the numbers of its events.
+    Each with its last refresh, the last failure since and how many there were, and the numbers of its events.
     """
     return list(
         await connection.fetch(
             """
-            SELECT e.id, e.workspace_id, e.unit, r.data_through, r.computed_at, f.failed_at, e.given_at, ARRAY(
-                SELECT v.id FROM events v
-                WHERE v.workspace_id = e.workspace_id AND e.plan -> 'events' @> to_jsonb(v.name)
-            ) AS events
+            SELECT e.id, e.workspace_id, e.unit, r.data_through, r.computed_at, f.failed_at, f.attempts,
+                e.given_at, e.stopped_at, ARRAY(
+                    SELECT v.id FROM events v
+                    WHERE v.workspace_id = e.workspace_id AND e.plan -> 'events' @> to_jsonb(v.name)
+                ) AS events
             FROM experiments e LEFT JOIN refreshes r ON r.experiment_id = e.id
-                LEFT JOIN refresh_faults f ON f.experiment_id = e.id
+                LEFT JOIN duty_faults f ON f.experiment_id = e.id AND f.duty = 'REFRESH'
             WHERE e.started_at IS NOT NULL
                 AND (e.workspace_id = ANY($1::int[]) OR f.failed_at IS NOT NULL
                     OR r.data_through IS NULL OR r.data_through < least($2, e.given_at, e.stopped_at))
@@ -241,17 +257,51 @@ async def clock(connection: asyncpg.Connection) -> datetime:
     return at
 
 
-async def note_fault(connection: asyncpg.Connection, experiment_id: int, message: str, now: datetime) -> None:
-    """Remember that a refresh failed, so that the next one derives everything anew."""
-    await connection.execute(
-        "INSERT INTO refresh_faults (experiment_id, failed_at, message) VALUES ($1, $2, $3)"
-        " ON CONFLICT (experiment_id) DO UPDATE SET failed_at = excluded.failed_at, message = excluded.message",
-        experiment_id,
-        now,
-        message,
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failing:
+    """An experiment that a duty fails on, by the keys that people know it by; `attempts` failed in a row."""
+
+    workspace: str
+    experiment: str
+    duty: Duty
+    attempts: int
+    failed_at: datetime
+    message: str
 
 
-async def clear_fault(connection: asyncpg.Connection, experiment_id: int) -> None:
-    """A refresh succeeded."""
-    await connection.execute("DELETE FROM refresh_faults WHERE experiment_id = $1", experiment_id)
+NOTE_FAULT = """
+INSERT INTO duty_faults AS f (experiment_id, duty, attempts, failed_at, message) VALUES ($1, $2, 1, $3, $4)
+ON CONFLICT (experiment_id, duty) DO UPDATE
+SET attempts = f.attempts + 1, failed_at = excluded.failed_at, message = excluded.message
+"""
+FAILING = """
+SELECT w.key AS workspace, e.key AS experiment, f.duty, f.attempts, f.failed_at, f.message
+FROM duty_faults f JOIN experiments e ON e.id = f.experiment_id JOIN workspaces w ON w.id = e.workspace_id
+WHERE e.id = $1 AND f.duty = $2 OR $1 IS NULL ORDER BY w.key, e.key, f.duty
+"""
+
+
+async def note_fault(
+    connection: asyncpg.Connection, experiment_id: int, duty: Duty, message: str, now: datetime
+) -> Failing:
+    """Remember that a duty failed on an experiment; returns what is known of its failing."""
+    await connection.execute(NOTE_FAULT, experiment_id, duty, now, message)
+    (noted,) = await _failing(connection, experiment_id, duty)
+    return noted
+
+
+async def clear_fault(connection: asyncpg.Connection, experiment_id: int, duty: Duty) -> None:
+    """A duty succeeded."""
+    await connection.execute("DELETE FROM duty_faults WHERE experiment_id = $1 AND duty = $2", experiment_id, duty)
+
+
+async def failing(connection: asyncpg.Connection) -> list[Failing]:
+    """The experiments of all workspaces that a duty fails on, in order of key."""
+    return await _failing(connection)
+
+
+async def _failing(
+    connection: asyncpg.Connection, experiment_id: int | None = None, duty: Duty | None = None
+) -> list[Failing]:
+    rows = await connection.fetch(FAILING, experiment_id, duty)
+    return [Failing(**(dict(row) | {"duty": Duty(row["duty"])})) for row in rows]

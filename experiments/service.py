@@ -6,13 +6,15 @@ An input with faults raises `Invalid` with all of them, and stores nothing.
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import asyncpg
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from experiments import queries
 from experiments.enums import Kind, Role, State
+from experiments.life import story
+from experiments.life.traffic import open_days
 from experiments.planning import plan as plans
 from experiments.planning.calculator import sketch
 from experiments.planning.design import Designed, Setting, Traffic
@@ -111,7 +113,7 @@ async def design(
     problems += asked.problems()
     if problems:
         raise Invalid(problems)
-    traffic = await _traffic(connection, workspace_id, asked, measured)
+    traffic = await _traffic(session, connection, workspace_id, asked, measured)
     setting = Setting(
         weights=tuple(asked.weights),
         alpha=asked.plan.alpha,
@@ -128,18 +130,27 @@ async def design(
 
 
 async def _traffic(
-    connection: asyncpg.Connection, workspace_id: int, asked: DesignChoice, measured: Mapping[str, Measure]
+    session: AsyncSession,
+    connection: asyncpg.Connection,
+    workspace_id: int,
+    asked: DesignChoice,
+    measured: Mapping[str, Measure],
 ) -> Traffic | None:
+    """The units a day that are stated, or those of the latest experiment as far as it was open."""
     if asked.units_per_day is not None:
         return Traffic(units_per_day=asked.units_per_day * asked.traffic)
     unit = measured[asked.plan.kpis[0].kpi].kpi.unit
     seen = await queries.accrual(connection, workspace_id, unit, ACCRUAL_DAYS)
     if seen is None:
         return None
-    days = (seen.to_on - seen.from_on).days + 1
+    latest = (await queries.experiments_by_id(session, workspace_id, [seen.experiment_id]))[seen.experiment_id]
+    steps = (await story.steps_of(session, [latest.id]))[latest.id]
+    days = open_days(latest, steps, first=seen.from_on, end=seen.to_on + timedelta(days=1))
+    if not days:
+        return None
     return Traffic(
-        units_per_day=seen.units / days / seen.traffic * asked.traffic,
-        experiment=seen.experiment,
+        units_per_day=seen.units / days * asked.traffic,
+        experiment=latest.key,
         from_on=seen.from_on,
         to_on=seen.to_on,
     )

@@ -7,7 +7,7 @@ from sqlalchemy import CheckConstraint, Identity, Index, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from experiments.enums import Cause, Choice, Kind, Policy, State, Status
+from experiments.enums import Cause, Choice, Duty, Kind, Policy, State, Status
 from experiments.life.lifecycle import Action
 from kpi.enums import Unit
 from kpi.tables import AWARE, plain, searched, words
@@ -293,7 +293,8 @@ class Exposure(SQLModel, table=True):
 class Refresh(SQLModel, table=True):
     """How far an experiment's aggregates reach, and what made them.
 
-    `weighed_at` is the `computed_at` of the refresh that the status of its hypothesis knows.
+    `weighed_at` is the `computed_at` of the refresh that the status of its hypothesis knows, `looked_at` that of the
+    one whose looks are published.
     """
 
     __tablename__ = "refreshes"
@@ -303,13 +304,20 @@ class Refresh(SQLModel, table=True):
     crossovers: int
     version: str
     weighed_at: datetime | None = Field(default=None, sa_type=AWARE)
+    looked_at: datetime | None = Field(default=None, sa_type=AWARE)
 
 
-class RefreshFault(SQLModel, table=True):
-    """A refresh that failed: the next one, an hour later, derives everything anew."""
+class DutyFault(SQLModel, table=True):
+    """A duty that failed on an experiment, how often in a row, and when last; gone once it succeeds.
 
-    __tablename__ = "refresh_faults"
+    After a refresh that failed the next one derives everything anew.
+    """
+
+    __tablename__ = "duty_faults"
+    __table_args__ = (CheckConstraint("attempts > 0", name="attempts"),)
     experiment_id: int = Field(primary_key=True, foreign_key="experiments.id")
+    duty: Duty = Field(primary_key=True, sa_type=words(Duty))
+    attempts: int
     failed_at: datetime = Field(sa_type=AWARE)
     message: str
 

@@ -27,6 +27,7 @@ from api.commands.process import DataDir, Port, Surroundings, check_port, consol
 from api.database import Database
 from api.graphql.context import Context
 from api.graphql.schema import schema
+from api.jobs.looks import publish_due
 from api.jobs.refresh import refresh_due
 from api.sample import Company
 from experiments import exposures
@@ -169,9 +170,10 @@ class _Loading:
                 await self._move("Freeze", key, period.frozen_at)
 
     async def analyse(self) -> None:
-        """Compute the aggregates of every experiment."""
+        """Compute the aggregates of every experiment, and publish its looks."""
         task = self._task("analysis", 1)
         await refresh_due(self.database)
+        await publish_due(self.database)
         self.progress.advance(task)
 
     async def _move(self, verb: str, key: str, at: datetime) -> None:

@@ -19,6 +19,7 @@ from sqlalchemy import text
 from api.commands.process import DataDir, Surroundings, console, run, surroundings
 from api.database import Database
 from api.doors.health import readiness
+from api.jobs.faults import FAILED
 from api.jobs.refresh import Due, news, refresh
 from api.version import VERSION
 from experiments import queries
@@ -39,7 +40,7 @@ LEAST_DISK = 1_000_000_000
 TOLERANCE = 1e-9
 """By how much of a sum of squares two orders of adding it up may differ."""
 NAMED = 10
-"""Slices that differ are named up to here."""
+"""Slices that differ, and experiments that a duty fails on, are named up to here."""
 PENDING = 1_000_000
 """Changes that are looked through at most."""
 MOST_LOOKS = 5
@@ -72,7 +73,7 @@ def doctor(
     ] = False,
     is_mending: Annotated[bool, typer.Option("--mend", help="With --recompute: keep what was derived anew.")] = False,
 ) -> None:
-    """Look at Postgres, migrations, clock, worker and disk, and say in words what is wrong."""
+    """Look at Postgres, migrations, clock, worker, experiments and disk, and say in words what is wrong."""
     with surroundings(data_dir) as around:
         checks = run(around, lambda database: examine(around, database), is_migration=True)
         if is_recomputing or is_mending:
@@ -89,7 +90,8 @@ async def examine(around: Surroundings, database: Database) -> list[Check]:
     found = [_readiness("database", ready), _readiness("migrations", ready), _readiness("worker", ready)]
     if not found[0].is_ok:
         return found
-    return [await _version(database), *found[1:], await _clock(database), _disk(around)]
+    experiments = [await _experiments(database)] if found[1].is_ok else []
+    return [await _version(database), *found[1:], *experiments, await _clock(database), _disk(around)]
 
 
 def _readiness(name: str, ready: dict[str, str]) -> Check:
@@ -102,6 +104,20 @@ async def _version(database: Database) -> Check:
         number = int((await connection.execute(text("SHOW server_version_num"))).scalar_one()) // 10_000
     sentence = f"Postgres {number}" if number >= OLDEST_POSTGRES else f"Postgres {number} is older than 15."
     return Check(name="database", is_ok=number >= OLDEST_POSTGRES, sentence=sentence)
+
+
+async def _experiments(database: Database) -> Check:
+    """Whether the worker fails on one: the others go on, so nobody else would tell."""
+    async with database.raw() as connection:
+        failing = await queries.failing(connection)
+    named = [
+        f"“{one.experiment}” of “{one.workspace}” {FAILED[one.duty]}, {one.attempts} times in a row, last at"
+        f" {one.failed_at:%Y-%m-%d %H:%M} UTC ({one.message}; the log has more)"
+        for one in failing[:NAMED]
+    ]
+    more = [f"and {len(failing) - NAMED} more"] if len(failing) > NAMED else []
+    sentence = "; ".join([*named, *more]) or "the worker fails on none"
+    return Check(name="experiments", is_ok=not failing, sentence=sentence)
 
 
 async def _clock(database: Database) -> Check:

@@ -5,32 +5,25 @@ steps only means that a refresh is done again. Times are those of the database's
 which midnight has passed.
 """
 
-import asyncio
-import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
-import asyncpg
-
-from api.database import Database, driver
+from api.database import Database
+from api.jobs.faults import each, is_pausing
 from api.version import VERSION
 from experiments import queries
 from experiments.aggregation import aggregates
 from experiments.aggregation.slices import EVERYTHING, Changes, changes
-from experiments.life import publishing
+from experiments.enums import Duty
 from experiments.planning import plan as plans
 from kpi import batches
 from kpi.enums import Unit
 
-log = logging.getLogger("truelift.refresh")
 BATCHES = 10_000
 """Changes looked at in one pass."""
-AT_ONCE = 2
-"""Experiments refreshed at the same time."""
-PAUSE = timedelta(hours=1)
-"""How long an experiment is left alone after a refresh of it failed."""
 WORTH_A_REST = timedelta(seconds=1)
 LONGEST_REST = timedelta(minutes=5)
 """An experiment rests after a refresh as long as that took: every batch of a backfill touches the days all others do,
@@ -49,8 +42,8 @@ class Due:
 async def refresh_due(database: Database) -> list[int]:
     """Refresh every experiment that is behind; returns their ids. One transaction each.
 
-    An experiment whose rows Postgres cannot add up is logged, left as it was for an hour, and then derived anew; it
-    holds up nobody else's. What is news to one that rests stays pending.
+    An experiment whose refresh fails, as when Postgres cannot add up its rows, is left as it was for a while and then
+    derived anew; it holds up nobody else's. What is news to one that rests stays pending.
     """
     async with database.raw() as connection:
         pending = await batches.pending_ingests(connection, BATCHES)
@@ -60,10 +53,7 @@ async def refresh_due(database: Database) -> list[int]:
     resting = [row for row in found if is_resting(row, now)]
     awake = [row for row in found if row not in resting]
     due = [one for row in awake if (one := due_of(row, pending, now, midnight)) is not None]
-    permits = asyncio.Semaphore(AT_ONCE)
-    for outcome in await asyncio.gather(*(_attempt(database, one, permits) for one in due), return_exceptions=True):
-        if outcome is not None:
-            raise outcome
+    await each(database, Duty.REFRESH, {one.experiment_id: partial(refresh, database, one) for one in due})
     kept = {entry["id"] for row in resting for entry in pending if news(row, [entry], midnight) != Changes()}
     if settled := [entry["id"] for entry in pending if entry["id"] not in kept]:
         async with database.raw() as connection:
@@ -72,7 +62,7 @@ async def refresh_due(database: Database) -> list[int]:
 
 
 async def refresh(database: Database, due: Due) -> None:
-    """Refresh one experiment, as of now, and publish the planned looks that have come."""
+    """Refresh one experiment, as of now."""
     async with database.raw() as connection:
         found = await queries.sealed_plan(connection, due.experiment_id)
         await aggregates.refresh(
@@ -84,11 +74,7 @@ async def refresh(database: Database, due: Due) -> None:
             now=await queries.clock(connection),
             version=VERSION,
         )
-        await queries.clear_fault(connection, due.experiment_id)
-    async with database.write() as session:
-        await publishing.publish_looks(
-            session, await driver(session), workspace_id=found.workspace_id, experiment_id=due.experiment_id
-        )
+        await queries.clear_fault(connection, due.experiment_id, Duty.REFRESH)
 
 
 async def forget_rejections(database: Database) -> None:
@@ -97,26 +83,14 @@ async def forget_rejections(database: Database) -> None:
         await batches.drop_rejections(connection, datetime.now(UTC) - REJECTIONS_KEPT)
 
 
-async def _attempt(database: Database, due: Due, permits: asyncio.Semaphore) -> None:
-    async with permits:
-        try:
-            await refresh(database, due)
-        except asyncpg.DataError as error:
-            log.exception("Experiment %d could not be refreshed.", due.experiment_id)
-            async with database.raw() as connection:
-                now = await queries.clock(connection)
-                await queries.note_fault(connection, due.experiment_id, type(error).__name__, now)
-
-
 def due_of(
     row: Mapping[str, Any], pending: Iterable[Mapping[str, Any]], now: datetime, midnight: datetime
 ) -> Due | None:
-    """What an experiment's refresh has to do, if anything."""
+    """What an experiment's refresh has to do, if anything. Once it reaches the stop, a new day is no news to it."""
     if row["failed_at"] is not None:
-        is_pausing = row["failed_at"] <= now < row["failed_at"] + PAUSE  # a clock that was set back ends the pause
-        return None if is_pausing else Due(experiment_id=row["id"], changes=EVERYTHING)
+        return None if is_pausing(row, now) else Due(experiment_id=row["id"], changes=EVERYTHING)
     found = news(row, pending, midnight)
-    reach = midnight if row["given_at"] is None else min(midnight, row["given_at"])
+    reach = min(at for at in (midnight, row["given_at"], row["stopped_at"]) if at is not None)
     is_behind = row["data_through"] is None or row["data_through"] < reach
     return Due(experiment_id=row["id"], changes=found) if is_behind or found != Changes() else None
 

@@ -12,6 +12,7 @@ import asyncpg
 
 from api.database import CLIENT_FAULTS, Database, News
 from api.jobs.evidence import weigh_due
+from api.jobs.looks import publish_due
 from api.jobs.refresh import forget_rejections, refresh_due
 from api.jobs.rehearsals import rehearse_drafts
 from api.jobs.retention import drop_old_rows
@@ -25,10 +26,11 @@ LONGEST_WAIT = 5.0
 BREATH = 0.25
 """Seconds from one round to the next at least: while rows pour in, each of their batches is news."""
 FAULTS = (*CLIENT_FAULTS, asyncpg.PostgresError)
-"""What a database that goes away looks like from here. Anything else is a bug and ends the worker."""
+"""What a database that goes away looks like from here. Anything else is a bug and ends the worker, unless it is one
+experiment's: `faults` keeps that from the others."""
 
 Duty = Callable[[Database], Awaitable[object]]
-DUTIES: tuple[Duty, ...] = (refresh_due, weigh_due, forget_rejections, drop_old_rows)
+DUTIES: tuple[Duty, ...] = (refresh_due, publish_due, weigh_due, forget_rejections, drop_old_rows)
 
 LONG_DUTIES: tuple[Duty, ...] = (take_in_uploads, rehearse_drafts)
 """Duties that may take minutes go their own round, so that results stay fresh meanwhile."""

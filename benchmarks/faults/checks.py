@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from benchmarks.faults.load import Row
 from benchmarks.faults.service import Service, require
 from kpi.events import outcome_ids
 from kpi.outcomes import OutcomeRow, by_column
-from tests.api.embedded.processes import everything, keepers, postmaster
+from tests.api.embedded.processes import command, everything, keepers, postmaster
 from tests.experiments.aggregating import VARIANTS, Running, law_holds, outcome_row
 from tests.experiments.recomputation import Did, Exposed
 
@@ -63,7 +62,5 @@ def check_processes(service: Service) -> None:
 
 
 def _is_server(pid: int, data: Path) -> bool:
-    with suppress(OSError):
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        return words[0].endswith(b"/postgres") and str(data).encode() in b" ".join(words)
-    return False
+    program, _, words = command(pid).partition(" ")
+    return program.endswith("/postgres") and str(data) in words

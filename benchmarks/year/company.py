@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from api.jobs.looks import publish_due
 from api.jobs.refresh import refresh_due
 from benchmarks.year import clock
 from benchmarks.year.asking import DECISIONS, EVIDENCE, PLANNED, PUBLISHED, VERDICT, Desk, Refused
@@ -108,6 +109,7 @@ class Company:
         await clock.turn(self.desk.database, midnight + MORNING)
         await _each((*read, *due), lambda run: self._send(run, day - run.case.day, midnight + MORNING))
         await refresh_due(self.desk.database)
+        await publish_due(self.desk.database)
         await _each(read, lambda run: self._read(run, day - run.case.day, midnight + NOON))
         await _each(due, lambda run: self._decide(run, midnight + NOON))
         self.running = [run for run in self.running if run not in due]

@@ -17,6 +17,7 @@ from experiments import entrants
 from experiments.aggregation import covariates
 from experiments.aggregation.slices import DAY, EVER
 from experiments.inference.cohorts import decode
+from experiments.life.lifecycle import last_entry_on
 from experiments.planning import plan as plans
 from kpi import storage
 from kpi.events import first_id, time_of
@@ -133,19 +134,21 @@ async def _needed_from(connection: asyncpg.Connection, workspace_id: int, frozen
     for row in await entrants.started_in(connection, workspace_id):
         days = covariates.longest(plans.from_document(row["plan"]).kpis)
         first = max(frozen_before, row["started_at"].astimezone(UTC).date())
-        frozen_on = _day(row["frozen_at"])
+        frozen_on = last_entry_on(row["frozen_at"])
         if days and not row["is_given"] and (frozen_on is None or frozen_on >= frozen_before):
             found = min(found, datetime.combine(first, time(tzinfo=UTC)) - days * DAY)
     return found
 
 
 def _holder(row: asyncpg.Record, now: datetime) -> Holder:
-    """Aggregates that are handed in are due at a time, sent or not: who gets none any more holds up nobody."""
+    """Who gets no more holds up nobody: aggregates are due at a time, sent or not, and nothing counts after a stop."""
     plan = plans.from_document(row["plan"])
+    reach, stopped_at = row["data_through"], row["stopped_at"]
+    is_complete = reach is not None and stopped_at is not None and reach >= stopped_at
     return Holder(
         window=timedelta(days=max(decode(planned).window[1] for planned in plan.kpis)),
-        through=_day(now if row["is_given"] else row["data_through"]),
-        frozen_on=_day(row["frozen_at"]),
+        through=_day(now if row["is_given"] or is_complete else reach),
+        frozen_on=last_entry_on(row["frozen_at"]),
         is_given=row["is_given"],
     )
 

@@ -6,7 +6,7 @@ an experiment reach as far as the last time somebody sent some: what was not sen
 """
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
 import asyncpg
@@ -14,12 +14,12 @@ import asyncpg
 from experiments.aggregation import given
 from experiments.aggregation.cells import AggregateRow, Place, Sheet, Taker, Value
 from experiments.inference.cohorts import EVERYBODY
+from experiments.life.lifecycle import last_entry_on
 from experiments.planning import plan as plans
 from kpi.batches import next_ingest, record_ingest
 from kpi.ingest import Batch, Fault, Refused, Report, Rows, check_text, parse_all
 from kpi.storage import gate
 
-MOMENT = timedelta(microseconds=1)
 Takers = dict[str, Taker | Refused]
 """Experiments by key, each ready to take aggregates, or with the reason why it does not."""
 
@@ -107,7 +107,7 @@ def _made(
         plan=plans.from_document(row["plan"]),
         variants=variants,
         first_on=_day(started_at),
-        last_on=None if frozen_at is None else _day(frozen_at - MOMENT),
+        last_on=last_entry_on(frozen_at),
         today=_day(now),
         segments=segments,
     )

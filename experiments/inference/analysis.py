@@ -22,6 +22,7 @@ from experiments.inference.monitoring import Circumstances, inspect
 from experiments.inference.reading import Calendar
 from experiments.inference.verdict import Verdict, judge
 from experiments.life import story
+from experiments.life.lifecycle import last_entry_on
 from experiments.planning import plan as plans
 from experiments.planning.plan import Plan
 from experiments.tables import Amendment, Experiment, Pause, Refresh
@@ -115,13 +116,15 @@ def reach(experiment: Experiment, refresh: Refresh, as_of: datetime | None = Non
 
 def span_at(experiment: Experiment, as_of: datetime | None = None) -> Span:
     """What is known of the experiment's life at a moment."""
-    started_on, frozen_on, stopped_on = (
-        _day(at if as_of is None or at is None or at <= as_of else None)
+    started_at, frozen_at, stopped_at = (
+        at if as_of is None or at is None or at <= as_of else None
         for at in (experiment.started_at, experiment.frozen_at, experiment.stopped_at)
     )
-    if started_on is None:
+    if started_at is None:
         raise ValueError("an experiment that has not started has no results")
-    return Span(started_on=started_on, frozen_on=frozen_on, stopped_on=stopped_on)
+    return Span(
+        started_on=started_at.astimezone(UTC).date(), frozen_on=last_entry_on(frozen_at), stopped_on=_day(stopped_at)
+    )
 
 
 def _day(at: datetime | None) -> date | None:

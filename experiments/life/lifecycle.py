@@ -10,6 +10,7 @@ nothing more. A running one may be stopped at once, and a draft archived.
 """
 
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
 from experiments.enums import State
@@ -98,6 +99,11 @@ def after(state: State, action: Action) -> State:
     if not can(state, action):
         raise ValueError(MOVES[action].needs)
     return MOVES[action].to or state
+
+
+def last_entry_on(frozen_at: datetime | None) -> date | None:
+    """The last UTC day on which a unit could enter; None while units may. A freeze at midnight opens no new day."""
+    return None if frozen_at is None else (frozen_at.astimezone(UTC) - timedelta(microseconds=1)).date()
 
 
 def moves_from(state: State) -> list[Action]:

@@ -7,12 +7,14 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from experiments import queries
 from experiments.enums import State
+from experiments.life import story
 from experiments.life.launch import LATELY_DAYS, Accrual, LaunchCheck, Neighbour, Surroundings, checks
 from experiments.life.lifecycle import MEASURING
+from experiments.life.traffic import open_days
 from experiments.planning import plan as plans
 from experiments.planning import rehearsals
 from experiments.planning.plan import Plan
-from experiments.tables import Experiment, Refresh
+from experiments.tables import Experiment, Refresh, Step
 from kpi.events import first_id
 from kpi.ingest import SKEW
 from kpi.queries import baselines_of, hypotheses_by_key
@@ -74,17 +76,18 @@ async def _accrual(session: AsyncSession, started: Sequence[Experiment], plan: P
     nearest = sorted(started, key=nearness, reverse=True)[:MOST_ASKED]
     refreshes = await queries.refreshes_of(session, [one.id for one in nearest])
     entered = await queries.entered_by_day(session, list(refreshes))
+    steps = await story.steps_of(session, list(refreshes))
     for one in nearest:
-        daily = _daily(one, refreshes[one.id], entered.get(one.id, {})) if one.id in refreshes else 0.0
+        daily = _daily(one, refreshes[one.id], entered.get(one.id, {}), steps[one.id]) if one.id in refreshes else 0.0
         if daily:
-            return Accrual(experiment=one.key, daily=daily / one.traffic)
+            return Accrual(experiment=one.key, daily=daily)
     return None
 
 
-def _daily(experiment: Experiment, refresh: Refresh, entered: dict[date, int]) -> float:
-    """The mean of the last whole days of enrolment; 0 without any."""
+def _daily(experiment: Experiment, refresh: Refresh, entered: dict[date, int], steps: Sequence[Step]) -> float:
+    """The mean of the last days of enrolment, each reckoned up to all traffic; 0 without any."""
     ends = [at.astimezone(UTC).date() for at in (refresh.data_through, experiment.frozen_at) if at is not None]
     end, began = min(ends), (experiment.started_at or experiment.created_at).astimezone(UTC).date()
     first = max(began, end - timedelta(days=ACCRUAL_DAYS))
-    days = (end - first).days
+    days = open_days(experiment, steps, first=first, end=end)
     return sum(n for day, n in entered.items() if first <= day < end) / days if days else 0.0

@@ -31,7 +31,7 @@ from tests.api.embedded.processes import comes, everything
 TRUELIFT = Path(sys.executable).parent / "truelift"
 ROOT = Path(__file__).parents[2]
 SECRET = "a secret of thirty-two characters"  # noqa: S105 - of databases that end with the tests
-PATIENCE = 60
+PATIENCE = 120
 """Seconds after which a command that should have ended is a failure."""
 NOBODY = 65534
 COMMAND = "from api.commands.main import app; app(prog_name='truelift')"
@@ -157,7 +157,7 @@ def ended(process: subprocess.Popen[str], signal_number: int) -> int:
 
 
 def readiness(port: int) -> tuple[int, dict[str, str]]:
-    answer = httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=10)
+    answer = httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=PATIENCE)
     return answer.status_code, answer.json()
 
 
@@ -346,7 +346,7 @@ def test_raw_bytes_that_are_no_request_do_not_stop_the_service(migrated: str, po
 
 def _answer(port: int, raw: str) -> str:
     """The status line of the answer to raw bytes, of which the server need not read all."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
         with suppress(BrokenPipeError, ConnectionResetError):
             connection.sendall(raw.encode())
         return connection.recv(4_096).decode().partition("\r\n")[0]

@@ -26,6 +26,7 @@ from kpi.ingest import Broken
 from kpi.tables import Workspace
 from tests.api import documents
 from tests.api.conftest import MakeKey, bearing
+from tests.waiting import PATIENCE, came
 
 AT = "2026-06-02T08:00:00Z"
 NDJSON = {"content-type": "application/x-ndjson"}
@@ -35,11 +36,11 @@ GZIP = {"content-encoding": "gzip"}
 
 async def until(is_so: Callable[[], bool]) -> None:
     """Wait for what the server does by itself."""
-    for _ in range(2_000):
-        if is_so():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("it never came to be")
+
+    async def look() -> bool:
+        return is_so()
+
+    await came(look)
 
 
 class Quiet(uvicorn.Server):
@@ -68,7 +69,7 @@ async def address(app: Starlette) -> AsyncIterator[str]:
 async def door(address: str, make_key: MakeKey) -> AsyncIterator[httpx.AsyncClient]:
     """A sender with a key that may ingest into the test's workspace."""
     headers = bearing(await make_key(Scope.INGEST))
-    async with httpx.AsyncClient(base_url=address, headers=headers, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=address, headers=headers, timeout=PATIENCE) as client:
         yield client
 
 
@@ -315,7 +316,7 @@ async def test_body_that_says_it_is_too_large_is_refused_unread(address: str, ma
     head = f"POST /v1/outcomes HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {key}\r\n"
     size = f"content-type: application/x-ndjson\r\ncontent-length: {bodies.LARGEST_BODY + 1}\r\n\r\n"
     writer.write((head + size).encode())
-    assert (await asyncio.wait_for(reader.readline(), 20)).split()[1] == b"413"
+    assert (await asyncio.wait_for(reader.readline(), PATIENCE)).split()[1] == b"413"
     writer.close()
     await writer.wait_closed()
 
@@ -342,7 +343,7 @@ async def test_gzip_bomb_is_refused_early_and_others_are_answered_meanwhile(
     bomb = gzip.compress(b"\n" * 40_000_000)
     assert len(bomb) < 200_000
     upload = asyncio.create_task(door.post("/v1/outcomes", content=bomb, headers=NDJSON | GZIP))
-    async with httpx.AsyncClient(base_url=address, timeout=5) as other:
+    async with httpx.AsyncClient(base_url=address, timeout=PATIENCE) as other:
         assert (await other.get("/healthz")).status_code == 200
     assert code(await upload) == (413, "PAYLOAD_TOO_LARGE")
 
@@ -423,7 +424,7 @@ async def test_sender_that_leaves_in_the_middle_frees_its_place_and_whole_chunks
     slow = Slow(lines(outcomes(CHUNK_ROWS + 1)), b"")
     upload = asyncio.create_task(door.post("/v1/outcomes", content=slow, headers=NDJSON))
     await slow.has_begun.wait()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while await stored(database, workspace) == 0:
             pass
     upload.cancel()

@@ -138,7 +138,7 @@ async def test_decision_and_workers_at_once_neither_lock_up_nor_record_a_change_
     await ask(documents.move("Stop"), {"input": {"id": identity, "stoppedAt": TODAY.isoformat()}})
     await refresh_due(database)
     decision = {"input": {"id": identity, "choice": "SHIP", "variant": "tour"}}
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         moved, _ = await asyncio.gather(
             ask(documents.move("Decide"), decision), asyncio.gather(*(weigh_due(database) for _ in range(3)))
         )

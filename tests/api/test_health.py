@@ -1,11 +1,10 @@
 """Alive, and ready: what is missing is said in words."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import httpx
-import pytest
 import pytest_asyncio
 
 from api import schema
@@ -15,6 +14,7 @@ from api.jobs.worker import work
 from api.settings import Settings
 from tests.api.conftest import SECRET, Client
 from tests.api.databases import made, url_of
+from tests.waiting import came
 
 
 @pytest_asyncio.fixture
@@ -65,7 +65,7 @@ async def test_service_is_ready_while_its_worker_runs_and_not_after(checker: Cli
     assert (status, found["migrations"]) == (503, "ok")
     assert found["worker"] == "No worker is running: start `truelift work`, or `truelift serve`."
     async with working(empty):
-        await comes(lambda: _is_ready(checker))
+        await came(lambda: _is_ready(checker))
         assert (await checks(checker))[1] == {"status": "ready", "database": "ok", "migrations": "ok", "worker": "ok"}
     assert (await checks(checker))[0] == 503
 
@@ -75,7 +75,7 @@ async def test_worker_hears_of_what_came_in_and_settles_it(empty: Database) -> N
     async with working(empty, seconds=3_600):
         async with empty.raw() as connection:
             await connection.execute(CAME_IN)
-        await comes(lambda: _is_settled(empty))
+        await came(lambda: _is_settled(empty))
 
 
 CAME_IN = """
@@ -96,15 +96,6 @@ async def working(database: Database, seconds: float = 0.2) -> AsyncIterator[Non
         worker.cancel()
         with suppress(asyncio.CancelledError):
             await worker
-
-
-async def comes(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until something comes about, ten seconds at most."""
-    for _ in range(500):
-        if await condition():
-            return
-        await asyncio.sleep(0.02)
-    pytest.fail("it never came about")
 
 
 async def _is_ready(client: Client) -> bool:

@@ -62,6 +62,8 @@ SELECT 1, 'USER', 'FIXED', 0.05, 1, 28, 0, 0.5, id, 2000, 101, 1500, 20, now(), 
 INSERT INTO jobs (workspace_id, experiment_id, state, parameters, bytes_total, bytes_read, line, accepted, duplicates,
     rejected, attempts, created_at, touched_at)
 SELECT workspace_id, id, 'WAITING', '{}', 0, 0, 0, 0, 0, 0, 0, now(), now() FROM experiments;
+INSERT INTO duty_faults (experiment_id, duty, attempts, failed_at, message)
+SELECT id, duty, 2, now(), 'm' FROM experiments CROSS JOIN unnest(ARRAY['REFRESH', 'LOOKS']) AS duty;
 """
 
 

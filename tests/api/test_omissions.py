@@ -252,7 +252,7 @@ async def workerless(database_url: str) -> AsyncIterator[Client]:
 
 async def test_process_without_a_worker_drops_it_as_well(ask: Ask, waited: str, workerless: Client) -> None:
     assert (await workerless.get("/healthz")).status_code == 200
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (await job(ask, waited))["state"] != "FAILED":
             pass
 

@@ -1,7 +1,7 @@
 """The worker's refresh on real Postgres: failing, cut off, beside another worker, by strange clocks."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,6 +15,7 @@ from api.database import Database
 from api.jobs.refresh import is_resting, refresh_due
 from api.jobs.worker import FAULTS, work
 from experiments import queries
+from experiments.enums import Duty
 from tests.api.databases import made, url_of
 from tests.experiments.aggregating import (
     MOMENT,
@@ -29,6 +30,7 @@ from tests.experiments.aggregating import (
     take_in,
 )
 from tests.experiments.recomputation import DAY, Did, Exposed
+from tests.waiting import came
 
 END_OTHERS = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
@@ -48,7 +50,7 @@ ENDED = """
 UPDATE refreshes SET computed_at = clock_timestamp() - $2::interval,
     data_through = clock_timestamp() - $2::interval - interval '30 s' WHERE experiment_id = $1
 """
-AGED = "UPDATE refresh_faults SET failed_at = failed_at - interval '1 hour' WHERE experiment_id = $1"
+AGED = "UPDATE duty_faults SET failed_at = failed_at - interval '1 hour' WHERE experiment_id = $1"
 UNITS = [Exposed(unit=f"u{n}", variant=n % 2, at=START + n * DAY / 4, plan=None) for n in range(8)]
 ACTS = [Did(unit=f"u{n}", event="did", at=START + n * DAY / 4 + DAY / 3, value=1.0 + n) for n in range(8)]
 LATE: list[Exposed | Did] = [
@@ -87,16 +89,6 @@ async def fetch(database: Database, statement: str, *arguments: object) -> list[
         return [row[0] for row in await connection.fetch(statement, *arguments)]
 
 
-async def came(condition: Callable[[], Awaitable[object]], seconds: float = 10.0) -> float:
-    """Wait until something has come about; returns the seconds it took."""
-    clock = asyncio.get_running_loop().time
-    began = clock()
-    while not await condition():
-        assert clock() < began + seconds, "it did not come about"
-        await asyncio.sleep(0.02)
-    return clock() - began
-
-
 async def is_settled(database: Database, to: Running) -> bool:
     return await pending(database, to) == 0
 
@@ -122,7 +114,8 @@ async def test_rows_that_do_not_add_up_rest_an_hour_hold_up_nobody_and_are_then_
     await send(own, to, LATE[:1])
     await send(own, other, UNITS)
     assert set(await refresh_due(own)) == {to.experiment.id, other.experiment.id}
-    assert f"Experiment {to.experiment.id} could not be refreshed" in caplog.text
+    told = f"Experiment “shorter-form” of “{to.workspace.key}” could not be refreshed, 1 times in a row now"
+    assert told in caplog.text
     assert await tables(own, to) == before
     await law_holds(own, other, UNITS)
     await send(own, to, LATE[1:])
@@ -133,7 +126,7 @@ async def test_rows_that_do_not_add_up_rest_an_hour_hold_up_nobody_and_are_then_
     assert await refresh_due(own) == [to.experiment.id]
     ones = [Did(unit=row.unit, event=row.event, at=row.at, value=1.0) for row in [*ACTS, *LATE] if isinstance(row, Did)]
     await law_holds(own, to, [*UNITS, *LATE[::2], *ones])
-    assert await fetch(own, "SELECT experiment_id FROM refresh_faults") == []
+    assert await fetch(own, "SELECT experiment_id FROM duty_faults") == []
 
 
 # --- cut off ---------------------------------------------------------------------------------------------------------
@@ -261,7 +254,7 @@ async def test_clock_that_was_set_back_counts_late_rows_and_never_goes_back(own:
 
 async def test_failure_noted_by_a_clock_that_was_ahead_does_not_rest_for_days(own: Database, to: Running) -> None:
     async with own.raw() as connection:
-        await queries.note_fault(connection, to.experiment.id, "DataError", datetime.now(UTC) + 3 * DAY)
+        await queries.note_fault(connection, to.experiment.id, Duty.REFRESH, "DataError", datetime.now(UTC) + 3 * DAY)
     assert await refresh_due(own) == [to.experiment.id]
     await law_holds(own, to, [*UNITS, *ACTS])
 
@@ -303,7 +296,7 @@ async def test_backfill_has_its_days_derived_half_of_the_time_and_small_changes_
     own: Database, to: Running
 ) -> None:
     async with working(own):
-        assert await came(lambda: is_settled(own, to)) < 5
+        assert await came(lambda: is_settled(own, to)) < 30
         async with slow(own):  # a refresh now takes a second
             ended: set[datetime] = set()
             rows: list[Exposed | Did] = []

@@ -214,7 +214,7 @@ async def waiting(database: Database, count: int) -> None:
     """Return when so many connections wait for others."""
     blocked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     found = 0
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while found < count:
             async with database.raw() as connection:
                 found = await connection.fetchval(blocked)

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from api.database import Database, driver
+from api.jobs.faults import is_pausing
 from api.jobs.refresh import due_of
 from experiments import exposures, queries
 from experiments.aggregation import aggregates
 from experiments.aggregation.slices import EVERYTHING, Changes
+from experiments.enums import Duty
 from experiments.inference import analysis
 from experiments.inference.facts import FactName
 from experiments.inference.health import CheckKind, HealthState
@@ -24,6 +26,8 @@ from tests.experiments.registering import NOW, actor, draft, freeze, start
 from tests.kpi.registering import register_kpi
 
 DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
+MOMENT = timedelta(microseconds=1)
 MIDNIGHT = datetime.fromisoformat("2026-03-02T00:00:00Z")
 
 
@@ -231,15 +235,58 @@ async def test_due_another_workspaces_event_of_the_same_name_is_no_news(
     assert await due(database, experiment, entry("outcomes", number, at=MIDNIGHT - DAY)) is None
 
 
-async def test_due_experiment_whose_refresh_failed_rests_an_hour_and_is_then_derived_anew(
+async def test_due_experiment_whose_refresh_failed_rests_an_hour_and_then_twice_as_long_and_is_derived_anew(
     database: Database, workspace: Workspace
 ) -> None:
     experiment = await start(database, await draft(database, workspace))
     await refresh(database, experiment, MIDNIGHT)
-    for failed_at, expected in ((NOW, None), (NOW - timedelta(hours=1), EVERYTHING)):
-        async with database.raw() as connection:
-            await queries.note_fault(connection, experiment.id, "NumericValueOutOfRangeError", failed_at)
-        assert await due(database, experiment, entry("exposures", experiment.id)) == expected
+    await failed(database, experiment, NOW - HOUR + MOMENT)
+    assert await due(database, experiment, entry("exposures", experiment.id)) is None
+    await failed(database, experiment, NOW - 2 * HOUR + MOMENT)
+    assert await due(database, experiment, entry("exposures", experiment.id)) is None
+    async with database.raw() as connection:
+        await queries.clear_fault(connection, experiment.id, Duty.REFRESH)
+    await failed(database, experiment, NOW - HOUR)
+    assert await due(database, experiment) == EVERYTHING
+    await failed(database, experiment, NOW - 2 * HOUR)
+    assert await due(database, experiment) == EVERYTHING
+
+
+async def test_due_refreshes_go_on_where_another_duty_failed(database: Database, workspace: Workspace) -> None:
+    experiment = await start(database, await draft(database, workspace))
+    await refresh(database, experiment, MIDNIGHT)
+    await failed(database, experiment, NOW, Duty.LOOKS)
+    assert await due(database, experiment) is None
+    assert await due(database, experiment, day=MIDNIGHT + DAY) == Changes()
+
+
+@pytest.mark.parametrize(
+    ("stopped_at", "expected"), [(MIDNIGHT, None), (MIDNIGHT + HOUR, Changes())], ids=["reached", "not yet"]
+)
+async def test_due_stopped_experiment_is_due_up_to_its_stop_and_then_for_what_comes_late_only(
+    database: Database, workspace: Workspace, stopped_at: datetime, expected: Changes | None
+) -> None:
+    experiment = await start(database, await draft(database, workspace))
+    await refresh(database, experiment, MIDNIGHT)
+    async with database.write() as session:
+        await moves.stop(session, actor=actor(experiment), experiment_id=experiment.id, stopped_at=stopped_at)
+    assert await due(database, experiment, day=MIDNIGHT + DAY) == expected
+    late = entry("exposures", experiment.id)
+    assert await due(database, experiment, late, day=MIDNIGHT + DAY) == Changes(days=frozenset([MIDNIGHT.date()]))
+
+
+async def failed(database: Database, experiment: Experiment, at: datetime, duty: Duty = Duty.REFRESH) -> None:
+    async with database.raw() as connection:
+        await queries.note_fault(connection, experiment.id, duty, "NumericValueOutOfRangeError", at)
+
+
+@pytest.mark.parametrize(("attempts", "hours"), [(1, 1), (2, 2), (3, 4), (4, 8), (5, 16), (6, 16), (10_000, 16)])
+def test_experiment_rests_twice_as_long_each_time_and_less_than_a_day(attempts: int, hours: int) -> None:
+    row = {"failed_at": NOW, "attempts": attempts}
+    assert is_pausing(row, NOW + hours * HOUR - MOMENT)
+    assert not is_pausing(row, NOW + hours * HOUR)
+    assert not is_pausing(row, NOW - MOMENT)  # the clock was set back
+    assert not is_pausing({"failed_at": None, "attempts": None}, NOW)
 
 
 @pytest.mark.parametrize("key", ["none", "a\0", "\ud800"])

@@ -13,6 +13,8 @@ from api.database import Database
 from experiments import exposures, queries
 from experiments.aggregation import floor
 from experiments.aggregation.floor import GRACE, Floor, Holder
+from experiments.enums import Duty
+from experiments.life import moves
 from kpi import events, storage
 from kpi.errors import Invalid
 from kpi.ingest import Fault, Report
@@ -28,7 +30,7 @@ from tests.experiments.aggregating import (
     tables,
 )
 from tests.experiments.recomputation import Did, Exposed, Tables, recompute
-from tests.experiments.registering import freeze
+from tests.experiments.registering import actor, freeze
 
 LATER = START + timedelta(days=100)
 TODAY = date(2026, 6, 1)
@@ -278,11 +280,23 @@ async def test_floor_waits_while_a_refresh_runs_or_has_failed(database: Database
         await connection.execute("SELECT pg_advisory_xact_lock(hashtext('refresh'), $1)", to.experiment.id)
         assert await cleared(database, to, at(40)) is None
     async with database.raw() as connection:
-        await queries.note_fault(connection, to.experiment.id, "DataError", at(40))
+        await queries.note_fault(connection, to.experiment.id, Duty.REFRESH, "DataError", at(40))
     assert await cleared(database, to, at(40)) is None
     async with database.raw() as connection:
-        await queries.clear_fault(connection, to.experiment.id)
+        await queries.clear_fault(connection, to.experiment.id, Duty.REFRESH)
     assert await cleared(database, to, at(40)) is not None
+
+
+async def test_floor_does_not_wait_for_an_experiment_that_was_refreshed_up_to_its_stop(database: Database) -> None:
+    to = await running(database)
+    await send(database, to, FIRST)
+    await refresh(database, to, at(9))
+    async with database.write() as session:
+        await moves.stop(session, actor=actor(to.experiment, at(10)), experiment_id=to.experiment.id)
+    await refresh(database, to, at(9.5))
+    assert await cleared(database, to, at(60)) == at(9 - 7).date() - GRACE
+    await refresh(database, to, at(10))
+    assert await cleared(database, to, at(60)) == at(60 - KEPT).date()
 
 
 async def test_many_rows_are_dropped_in_batches_and_those_of_others_stay(

@@ -9,12 +9,13 @@ import pytest
 from scipy.stats import binomtest
 from statsmodels.stats.power import NormalIndPower
 
-from api.database import Database
+from api.database import Database, driver
+from experiments import service
 from experiments.enums import Policy, Role, Slopes
 from experiments.life import moves
 from experiments.life.launch import Accrual, Check, CheckState, LaunchCheck, Neighbour, Surroundings, checks
 from experiments.life.surroundings import launch_checks
-from experiments.planning.draft import KpiChoice
+from experiments.planning.draft import DesignChoice, KpiChoice
 from experiments.planning.plan import Covariate, PinnedBaseline, Plan
 from experiments.planning.replays import Shown, settings
 from experiments.planning.targeting import Condition, Operator
@@ -23,7 +24,7 @@ from kpi.enums import Unit
 from kpi.errors import Code, Invalid
 from kpi.kinds import Mean
 from kpi.tables import Baseline, Workspace
-from tests.experiments.aggregating import START, refresh, running, send
+from tests.experiments.aggregating import START, Running, refresh, running, send
 from tests.experiments.planning import CONTROL, OTHER, TREATMENT, plan, planned
 from tests.experiments.recomputation import DAY, Did, Exposed
 from tests.experiments.registering import NOW, actor, draft, freeze, plan_choice, register, start
@@ -376,6 +377,37 @@ async def test_checks_of_a_draft_read_entries_events_baselines_and_rivals(databa
     async with database.write() as session:
         await moves.stop(session, actor=actor(to.experiment, now), experiment_id=to.experiment.id)
     assert (await read(database, second, now))[Check.OVERLAP].state is CheckState.PASS
+
+
+async def test_units_a_day_are_reckoned_with_the_traffic_of_each_day_and_without_pauses(database: Database) -> None:
+    to = await running(database)
+    await move(database, to, moves.ramp, 2, traffic=0.25)
+    await move(database, to, moves.pause, 4)
+    await move(database, to, moves.resume, 7)
+    await move(database, to, moves.ramp, 8, traffic=0.5)
+    # 40 a day at all traffic, for ten days: of the third and fourth, and of the eighth, a quarter; then half of it.
+    came = [40, 40, 10, 10, 0, 0, 0, 10, 20, 20]
+    units = [(f"u{day}-{number}", START + day * DAY) for day, count in enumerate(came) for number in range(count)]
+    await send(database, to, [Exposed(unit=unit, variant=0, at=at, plan=None) for unit, at in units])
+    now = START + len(came) * DAY
+    await refresh(database, to, now)
+    async with database.write() as session:
+        second = await register(session, to.workspace, key="second", plan=plan_choice())
+    assert "40 a day as in “shorter-form”" in (await read(database, second, now))[Check.POWER].sentence
+    asked = DesignChoice(
+        plan=plan_choice(), units_per_day=None, traffic=0.5, weights=[1, 1], correlations=[0.0], has_horizon=True
+    )
+    async with database.read() as session:
+        found = await service.design(session, await driver(session), workspace_id=to.workspace.id, asked=asked)
+    assert found.traffic is not None
+    assert found.traffic.units_per_day == pytest.approx(20)
+
+
+async def move(database: Database, to: Running, how: Any, day: float, **what: float) -> None:
+    """Somebody moves an experiment on, so many days after its start."""
+    async with database.write() as session:
+        who = actor(to.experiment, START + day * DAY)
+        await how(session, actor=who, experiment_id=to.experiment.id, **what)
 
 
 async def test_checks_of_a_new_workspace_know_no_history_and_no_events(

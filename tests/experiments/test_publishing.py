@@ -16,8 +16,8 @@ from experiments.inference.looks import Span
 from experiments.life import amendments, moves, publishing, story
 from experiments.life.amendments import PlanChange
 from experiments.planning.plan import Plan
-from experiments.tables import PublishedLook
-from tests.experiments.aggregating import START, Running, refresh, running, send
+from experiments.tables import Experiment, PublishedLook
+from tests.experiments.aggregating import MOMENT, START, Running, refresh, running, send
 from tests.experiments.planning import plan
 from tests.experiments.recomputation import DAY, Did, Exposed
 from tests.experiments.registering import actor
@@ -110,6 +110,17 @@ async def test_stopped_experiment_shows_what_was_final_at_the_stop_whatever_come
     for before, after in zip(then.evaluation.findings, stopped.evaluation.findings, strict=True):
         assert (after.treatment.n, after.difference) == (before.treatment.n, before.difference)
         assert after.is_over
+
+
+@pytest.mark.parametrize(
+    ("frozen_at", "last"), [(4 * DAY - MOMENT, 3), (4 * DAY, 3), (4 * DAY + MOMENT, 4)], ids=["before", "at", "after"]
+)
+def test_freeze_at_midnight_ends_the_day_before_and_opens_none(frozen_at: timedelta, last: int) -> None:
+    times: dict[str, Any] = {"started_at": START, "frozen_at": START + frozen_at, "stopped_at": None}
+    span = analysis.span_at(Experiment(**times))
+    assert span.frozen_on == START.date() + last * DAY
+    # Who entered on that day is final when it and the window of 7 days are over.
+    assert span.end(7, START.date()) == START.date() + (last + 1 + 7) * DAY
 
 
 async def test_published_look_stays_as_it_was_when_late_rows_change_what_it_would_say_now(database: Database) -> None:

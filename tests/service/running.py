@@ -33,14 +33,14 @@ class Service:
     def ask(self, query: str) -> dict[str, object]:
         """The data of a GraphQL answer."""
         headers = {"authorization": f"Bearer {self.read_key}"}
-        answer = httpx.post(f"{self.address}/graphql", json={"query": query}, headers=headers, timeout=30)
+        answer = httpx.post(f"{self.address}/graphql", json={"query": query}, headers=headers, timeout=PATIENCE)
         found: dict[str, object] = answer.raise_for_status().json()["data"]
         return found
 
     def end(self, how: signal.Signals = signal.SIGINT) -> int:
         """End it and return its exit code."""
         self.process.send_signal(how)
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=PATIENCE)
 
 
 def start_demo(data_dir: Path) -> Service:
@@ -58,7 +58,7 @@ def wait_until_ready(service: Service) -> None:
     while time.monotonic() < ends:
         assert service.process.poll() is None, (service.data_dir.parent / f"{service.data_dir.name}.log").read_text()
         try:
-            if httpx.get(f"{service.address}/readyz", timeout=2).status_code == 200:
+            if httpx.get(f"{service.address}/readyz", timeout=10).status_code == 200:
                 return
         except httpx.TransportError:
             pass  # not listening yet

@@ -37,7 +37,7 @@ def service(data_dir: Path) -> Iterator[Service]:
     wait_until_alive(service)  # it migrates the database, which the worker must not do at the same time
     yield service
     process.send_signal(signal.SIGINT)
-    process.wait(timeout=30)
+    process.wait(timeout=PATIENCE)
 
 
 def wait_until_alive(service: Service) -> None:
@@ -46,7 +46,7 @@ def wait_until_alive(service: Service) -> None:
     while time.monotonic() < ends:
         assert service.process.poll() is None
         try:
-            if httpx.get(f"{service.address}/healthz", timeout=2).status_code == 200:
+            if httpx.get(f"{service.address}/healthz", timeout=10).status_code == 200:
                 return
         except httpx.TransportError:
             time.sleep(0.1)
@@ -55,14 +55,16 @@ def wait_until_alive(service: Service) -> None:
 
 def make_key(data_dir: Path) -> str:
     words = ["key", "create", "test", "--scope", "ingest", "--scope", "read", "--data-dir", str(data_dir)]
-    found = subprocess.run([TRUELIFT, *words], env=clean(), capture_output=True, text=True, timeout=60, check=True)
+    found = subprocess.run(
+        [TRUELIFT, *words], env=clean(), capture_output=True, text=True, timeout=PATIENCE, check=True
+    )
     return found.stdout.strip()
 
 
 def job(service: Service, key: str, identity: str) -> dict[str, Any]:
     headers = {"authorization": f"Bearer {key}"}
     body = {"query": JOB, "variables": {"id": identity}}
-    answer = httpx.post(f"{service.address}/graphql", json=body, headers=headers, timeout=30)
+    answer = httpx.post(f"{service.address}/graphql", json=body, headers=headers, timeout=PATIENCE)
     return dict(answer.raise_for_status().json()["data"]["job"])
 
 
@@ -86,13 +88,15 @@ def test_upload_whose_worker_is_killed_in_the_middle_is_finished_by_the_next_and
         key = make_key(service.data_dir)
         query = {"noun": "outcomes", "format": "csv"}
         headers = {"authorization": f"Bearer {key}"}
-        answer = httpx.post(f"{service.address}/v1/uploads", params=query, content=table(), headers=headers, timeout=60)
+        answer = httpx.post(
+            f"{service.address}/v1/uploads", params=query, content=table(), headers=headers, timeout=PATIENCE
+        )
         assert answer.status_code == 202
         identity = answer.json()["job"]["id"]
         between = wait_for(service, key, identity, accepted=1)
     finally:
         first.kill()
-        first.wait(timeout=30)
+        first.wait(timeout=PATIENCE)
     assert between["state"] == "RUNNING"
     stopped = job(service, key, identity)
     assert (stopped["state"], 0 < stopped["progress"]["accepted"] < ROWS) == ("RUNNING", True)
@@ -103,6 +107,6 @@ def test_upload_whose_worker_is_killed_in_the_middle_is_finished_by_the_next_and
             done = job(service, key, identity)
     finally:
         second.send_signal(signal.SIGINT)
-        second.wait(timeout=30)
+        second.wait(timeout=PATIENCE)
     counts = [done["progress"][name] for name in ("accepted", "duplicates", "rejected")]
     assert (done["state"], counts) == ("SUCCEEDED", [ROWS, 0, 0])

@@ -47,7 +47,7 @@ class ExperimentDesignInput:
     )
     units_per_day: float | None = strawberry.field(
         description="The units that could enter a day; if not said, as many as entered the latest experiment on such"
-        " units on its last 28 days, over its traffic.",
+        " units on its last 28 days, over its traffic on each.",
         default=None,
     )
     traffic: float = strawberry.field(description="The share of those units that is to enter.", default=1.0)

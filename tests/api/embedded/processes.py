@@ -17,6 +17,9 @@ import asyncpg
 
 from api import embedded
 
+PATIENCE = 60
+"""Seconds after which what should have come about on a busy machine is a failure."""
+
 
 class UserProcess:
     """A process that uses an embedded database, seen from the test."""
@@ -45,17 +48,17 @@ class UserProcess:
         """Let it leave as it should."""
         assert self._process.stdin is not None
         self._process.stdin.close()
-        assert self._process.wait(20) == 0
+        assert self._process.wait(PATIENCE) == 0
 
     def interrupt(self) -> None:
         """Press Ctrl-C, which goes to it and its children."""
         os.killpg(self.pid, signal.SIGINT)
-        self._process.wait(20)
+        self._process.wait(PATIENCE)
 
     def kill(self) -> None:
         """Let it end without a chance to leave."""
         self._process.kill()
-        self._process.wait(5)
+        self._process.wait(PATIENCE)
 
 
 def answer(socket_dir: str, statement: str) -> object:
@@ -78,24 +81,43 @@ def everything(folder: Path) -> list[int]:
 
 
 def keepers(folder: Path) -> list[int]:
-    return [pid for pid in everything(folder) if "api.embedded.keeper" in _command(pid)]
+    return [pid for pid in everything(folder) if "api.embedded.keeper" in command(pid)]
 
 
 def postmaster(folder: Path) -> int:
-    return int((folder / "pgdata/postmaster.pid").read_text().partition("\n")[0])
+    """Wait until the server has noted its number: while one takes the place of another there is none."""
+    assert comes(lambda: _noted(folder))
+    return int(_noted(folder))
+
+
+def owner(pid: int) -> int | None:
+    """Tell which account a process runs as; None if it has ended."""
+    try:
+        return (Path("/proc") / str(pid)).stat().st_uid
+    except OSError:
+        return None
+
+
+def command(pid: int) -> str:
+    """Tell what a process was started as; nothing if it has ended."""
+    try:
+        return os.fsdecode((Path("/proc") / str(pid) / "cmdline").read_bytes().replace(b"\0", b" "))
+    except OSError:
+        return ""
+
+
+def _noted(folder: Path) -> str:
+    try:
+        return (folder / "pgdata/postmaster.pid").read_text().partition("\n")[0]
+    except FileNotFoundError:
+        return ""
 
 
 def _concerns(pid: int, folder: Path) -> bool:
     try:
-        return str(folder) in _command(pid) or str((Path("/proc") / str(pid) / "cwd").readlink()).startswith(
-            str(folder)
-        )
+        return str(folder) in command(pid) or str((Path("/proc") / str(pid) / "cwd").readlink()).startswith(str(folder))
     except OSError:  # it has ended meanwhile
         return False
-
-
-def _command(pid: int) -> str:
-    return (Path("/proc") / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode()
 
 
 def kill(pids: Iterable[int]) -> None:
@@ -116,7 +138,7 @@ def _lives(pid: int) -> bool:
         return False
 
 
-def comes(condition: Callable[[], object], seconds: float = 10.0) -> bool:
+def comes(condition: Callable[[], object], seconds: float = PATIENCE) -> bool:
     """Whether something comes about in time."""
     deadline = time.monotonic() + seconds
     while not condition():
