@@ -23,7 +23,6 @@ from experiments.planning.draft import (
     Measure,
     PlanChoice,
     VariantChoice,
-    bad,
     complete,
     kpi_problems,
     plan_problems,
@@ -34,7 +33,7 @@ from experiments.planning.terms import PlanPart, Protocol, fill
 from experiments.programme.library import latest_protocol
 from experiments.tables import Experiment, Variant
 from kpi import kinds
-from kpi.errors import Invalid, Problem
+from kpi.errors import Invalid, Problem, bad
 from kpi.queries import hypotheses_by_key, kpis_by_key, latest_baselines, latest_definitions
 from kpi.service import absent, key_problems, taken, text_problems
 from kpi.tables import Baseline, Definition

@@ -75,6 +75,14 @@ async def definitions_of(session: AsyncSession, kpi_ids: Collection[int]) -> dic
     return _by_kpi(await session.exec(every))
 
 
+async def newest_versions(session: AsyncSession, workspace_id: int, keys: Collection[str]) -> dict[str, int]:
+    """The version of the newest definition of a workspace's KPIs, by key."""
+    newest = func.max(Definition.version)
+    mine = select(Kpi.key, newest).where(Kpi.workspace_id == workspace_id, col(Kpi.key).in_(filter(is_text, keys)))
+    found = mine.where(Definition.kpi_id == Kpi.id).group_by(col(Kpi.key))
+    return dict(await session.exec(found))
+
+
 async def targets_of(session: AsyncSession, kpi_ids: Collection[int]) -> dict[int, list[Target]]:
     """All targets of KPIs by KPI, the newest first."""
     every = select(Target).where(col(Target.kpi_id).in_(kpi_ids)).order_by(col(Target.version).desc())

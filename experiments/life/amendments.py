@@ -27,7 +27,6 @@ from experiments.planning.draft import (
     Measure,
     PlanChoice,
     VariantChoice,
-    bad,
     complete,
     kpi_problems,
     plan_problems,
@@ -37,7 +36,7 @@ from experiments.planning.targeting import Condition
 from experiments.service import measures
 from experiments.tables import Amendment, Experiment
 from kpi.actor import Actor
-from kpi.errors import Problem, refuse
+from kpi.errors import Problem, bad, refuse
 from kpi.service import absent
 from kpi.storage import hold_clearing
 

@@ -14,11 +14,10 @@ from experiments.life import story
 from experiments.life.lifecycle import Action
 from experiments.life.moves import locked, made, move_problems
 from experiments.planning import plan as plans
-from experiments.planning.draft import bad
 from experiments.programme import weighing
 from experiments.tables import Decision, Experiment
 from kpi.actor import Actor
-from kpi.errors import Code, Problem, refuse
+from kpi.errors import Code, Problem, bad, refuse
 from kpi.workspaces import workspace_by_id
 
 

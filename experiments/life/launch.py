@@ -36,6 +36,7 @@ class Check(StrEnum):
     WEIGHTS = "WEIGHTS"
     OVERLAP = "OVERLAP"
     DATA = "DATA"
+    DEFINITION = "DEFINITION"
     AUDIENCE = "AUDIENCE"
     AA_HISTORY = "AA_HISTORY"
 
@@ -79,7 +80,7 @@ class Accrual:
 class Surroundings:
     """What a draft meets: baselines by definition, oldest first; events that ever came in, and those of late.
 
-    `segment` is whom the hypothesis is about, in words.
+    `segment` is whom the hypothesis is about, in words; `versions` are the newest of the KPIs' definitions, by key.
     What splits of past control units have shown; and by definition, the experiment whose units could be split now.
     """
 
@@ -89,6 +90,7 @@ class Surroundings:
     known_events: frozenset[str]
     late_events: frozenset[str]
     segment: str | None = None
+    versions: Mapping[str, int] = field(default_factory=dict)
     replayed: Sequence[Shown] = ()
     sources: Mapping[int, str] = field(default_factory=dict)
 
@@ -101,6 +103,7 @@ def checks(plan: Plan, around: Surroundings, now: datetime) -> list[LaunchCheck]
         _weights(plan),
         *_overlap(plan, around.neighbours),
         *(_data(kpi, around) for kpi in plan.kpis),
+        *_outdated(plan, around.versions),
         *_audience(plan, around.segment),
         *(_history(plan, kpi, around, now) for kpi in plan.primaries),
     ]
@@ -252,6 +255,21 @@ def _data(kpi: PlannedKpi, around: Surroundings) -> LaunchCheck:
         if missing:
             return _warn(Check.DATA, f"“{missing[0]}”, which “{kpi.kpi}” counts, {words}.")
     return _pass(Check.DATA, f"What “{kpi.kpi}” counts has happened in the last {LATELY_DAYS} days.")
+
+
+# --- definition ------------------------------------------------------------------------------------------------------
+
+
+def _outdated(plan: Plan, versions: Mapping[str, int]) -> Iterator[LaunchCheck]:
+    """KPIs that were defined anew since the draft was registered: it would measure what they used to mean."""
+    for kpi in plan.kpis:
+        pinned = kpi.definition.version
+        newest = versions.get(kpi.kpi, pinned)
+        if newest > pinned:
+            sentence = f"“{kpi.kpi}” is defined anew (version {newest}); this draft measures version"
+            yield _warn(
+                Check.DEFINITION, f"{sentence} {kpi.definition.version}. Register it anew to measure the new one."
+            )
 
 
 # --- audience --------------------------------------------------------------------------------------------------------

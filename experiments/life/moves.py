@@ -16,10 +16,10 @@ from experiments.life.launch import CheckState, layer_fault
 from experiments.life.lifecycle import Action
 from experiments.life.surroundings import launch_checks, neighbours
 from experiments.planning import plan as plans
-from experiments.planning.draft import TRAFFIC, bad, is_share
+from experiments.planning.draft import TRAFFIC, is_share
 from experiments.tables import Experiment, Step
 from kpi.actor import Actor
-from kpi.errors import Code, NotFound, Problem, refuse
+from kpi.errors import Code, NotFound, Problem, bad, refuse
 from kpi.gate import midnight
 from kpi.ingest import EARLIEST, SKEW
 from kpi.service import text_problems

@@ -17,7 +17,7 @@ from experiments.planning.plan import Plan
 from experiments.tables import Experiment, Refresh, Step
 from kpi.events import first_id
 from kpi.ingest import SKEW
-from kpi.queries import baselines_of, hypotheses_by_key
+from kpi.queries import baselines_of, hypotheses_by_key, newest_versions
 from kpi.storage import events_among, known_events
 
 ACCRUAL_DAYS = 28
@@ -46,6 +46,7 @@ async def _surroundings(session: AsyncSession, experiment: Experiment, plan: Pla
         known_events=await known_events(session, workspace_id, plan.events),
         late_events=await events_among(session, workspace_id, plan.events, since, until),
         segment=None if believed is None else believed.segment,
+        versions=await newest_versions(session, workspace_id, [kpi.kpi for kpi in plan.kpis]),
         replayed=await rehearsals.shown(session, experiment, plan),
         sources={key: one.key for key, one in (await rehearsals.sources(session, experiment, plan)).items()},
     )

@@ -21,7 +21,7 @@ from experiments.planning.plan import (
 from experiments.planning.targeting import Condition
 from kpi import kinds
 from kpi.enums import Change
-from kpi.errors import Code, Problem
+from kpi.errors import Problem, bad
 from kpi.ingest import is_text
 from kpi.kinds.shape import LONGEST_WINDOW
 from kpi.service import LARGEST, SMALLEST, absent, is_size, key_problems, text_problems
@@ -388,11 +388,6 @@ def _covariate(choice: CovariateChoice, slopes: Slopes) -> Covariate:
         slopes=slopes,
         correlation=choice.correlation,
     )
-
-
-def bad(message: str, *path: str) -> Problem:
-    """A value that breaks a rule, and the path to it."""
-    return Problem(code=Code.BAD_USER_INPUT, message=message, path=path)
 
 
 NO_PRIMARY = bad("A plan needs a primary KPI: it is what the experiment is decided on.", "plan", "kpis")

@@ -18,13 +18,12 @@ from experiments.planning.draft import (
     KpiChoice,
     Measure,
     PlanChoice,
-    bad,
     kpi_problems,
     plan_problems,
 )
 from experiments.planning.plan import PinnedProtocol
 from experiments.planning.targeting import Condition
-from kpi.errors import Problem
+from kpi.errors import Problem, bad
 
 USUAL: Mapping[str, Any] = {
     "alpha": 0.05,

@@ -12,12 +12,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from experiments.enums import State
 from experiments.life.moves import locked
-from experiments.planning.draft import bad
 from experiments.programme import library
 from experiments.queries import experiment_by_key
 from experiments.tables import Experiment, Learning, LearningVersion
 from kpi.actor import Actor
-from kpi.errors import Code, Invalid, NotFound, Problem, refuse
+from kpi.errors import Code, Invalid, NotFound, Problem, bad, refuse
 from kpi.ingest import is_text
 from kpi.service import KEY, absent, text_problems
 

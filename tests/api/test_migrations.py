@@ -56,6 +56,10 @@ INSERT INTO protocols (workspace_id, key, created_at) SELECT id, 'p', now() FROM
 INSERT INTO protocol_versions (protocol_id, version, name, description, terms, by, created_at)
 SELECT id, 1, 'n', '', '{}', 'b', now() FROM protocols;
 UPDATE workspaces SET requires_protocol = true;
+INSERT INTO targets (kpi_id, version, value, due_on, owner, approver, by, reason, created_at)
+SELECT id, 1, 0.4, '2026-12-31', 'o', '', 'b', 'r', now() FROM kpis;
+INSERT INTO kpi_changes (kpi_id, number, what, by, by_id, reason, changes, created_at)
+SELECT id, 1, 'TARGET', 'b', 'k', 'r', '[]', now() FROM kpis;
 INSERT INTO rehearsals (definition_id, unit, policy, alpha, looks, horizon_days, minimum_days, share, experiment_id,
     replays, false_positives, units, days, data_through, computed_at, seed, version)
 SELECT 1, 'USER', 'FIXED', 0.05, 1, 28, 0, 0.5, id, 2000, 101, 1500, 20, now(), now(), 1, 'v' FROM experiments;

@@ -20,9 +20,11 @@ from experiments.planning.plan import Covariate, PinnedBaseline, Plan
 from experiments.planning.replays import Shown, settings
 from experiments.planning.targeting import Condition, Operator
 from experiments.tables import Experiment, Rehearsal
+from kpi import governance
 from kpi.enums import Unit
 from kpi.errors import Code, Invalid
-from kpi.kinds import Mean
+from kpi.kinds import Activation, Mean
+from kpi.queries import kpis_by_key
 from kpi.tables import Baseline, Workspace
 from tests.experiments.aggregating import START, Running, refresh, running, send
 from tests.experiments.planning import CONTROL, OTHER, TREATMENT, plan, planned
@@ -269,6 +271,13 @@ def test_hypothesis_about_a_part_of_the_units_asks_who_enters(
     assert [check.state for check in of(Check.AUDIENCE, plan(**said), segment=segment)] == states
 
 
+def test_kpi_defined_anew_since_the_draft_was_registered_warns() -> None:
+    (warned,) = of(Check.DEFINITION, plan(), versions={"activation": 2})
+    assert warned.state is CheckState.WARN
+    assert "is defined anew (version 2); this draft measures version 1" in warned.sentence
+    assert of(Check.DEFINITION, plan(), versions={"activation": 1}) == []
+
+
 def test_data_warns_of_an_event_that_never_came_and_of_one_that_no_longer_comes() -> None:
     two = plan(planned(), planned("paid", Mean(event="paid", window_days=3), role=Role.SECONDARY))
     never, silent = of(Check.DATA, two, known_events=frozenset({"paid"}), late_events=frozenset())
@@ -420,6 +429,18 @@ async def test_checks_of_a_new_workspace_know_no_history_and_no_events(
         Check.AA_HISTORY,
     }
     assert "has never come in" in found[Check.DATA].sentence
+
+
+async def test_draft_of_a_kpi_that_is_defined_anew_is_told_so(database: Database, workspace: Workspace) -> None:
+    drafted = await draft(database, workspace)
+    assert Check.DEFINITION not in await read(database, drafted, NOW)
+    async with database.write() as session:
+        kpi = (await kpis_by_key(session, workspace.id, ["activation"]))["activation"]
+        who = actor(drafted, reason="a week is too short")
+        await governance.redefine(
+            session, actor=who, kpi_id=kpi.id, definition=Activation(event="activated", window_days=14)
+        )
+    assert "version 2" in (await read(database, drafted, NOW))[Check.DEFINITION].sentence
 
 
 # --- what blocks a start ---------------------------------------------------------------------------------------------
