@@ -80,7 +80,7 @@ async def newest_versions(session: AsyncSession, workspace_id: int, keys: Collec
     newest = func.max(Definition.version)
     mine = select(Kpi.key, newest).where(Kpi.workspace_id == workspace_id, col(Kpi.key).in_(filter(is_text, keys)))
     found = mine.where(Definition.kpi_id == Kpi.id).group_by(col(Kpi.key))
-    return dict(await session.exec(found))
+    return {key: version for key, version in await session.exec(found)}  # noqa: C416 - a result has keys of its own
 
 
 async def targets_of(session: AsyncSession, kpi_ids: Collection[int]) -> dict[int, list[Target]]:
