@@ -16,11 +16,12 @@ from api.graphql.types.learning import LearningConnection, learnings_of
 from api.graphql.types.protocol import PlannedProtocol
 from api.graphql.types.story import Amendment, Decision, ExperimentStep, PublishedLook
 from experiments import enums, tables
-from experiments.inference import analysis, verdict
+from experiments.inference import analysis, treatments
 from experiments.inference import heterogeneity as segments
 from experiments.life import launch, lifecycle
 from experiments.planning import plan
 from experiments.planning import plan as plans
+from experiments.planning.demand import demands
 from kpi import tables as kpi_tables
 from kpi.enums import Unit
 
@@ -76,8 +77,14 @@ class Plan:
     audience: str | None = strawberry.field(description="The units it is meant for, in words.")
     exclusions: str | None = strawberry.field(description="The units that are kept out, in words.")
     planned_units: float | None = strawberry.field(
-        description="The units all variants need together, judged by the baseline's spread; null without one."
+        description="The units all variants need together for the first primary KPI, judged by the baseline's spread;"
+        " null without one."
     )
+    needed_units: float | None = strawberry.field(
+        description="The units all variants need together for every primary KPI and guardrail, as far as known: nothing"
+        " ships before the guardrails are shown to be kept."
+    )
+    needed_for: str | None = strawberry.field(description="The key of the KPI that needs so many units.")
     protocol: PlannedProtocol | None = strawberry.field(
         description="The version of a protocol it was made by; null where it follows none."
     )
@@ -95,7 +102,7 @@ class LaunchCheck:
     sentence: str = strawberry.field(description="The finding in words.")
 
 
-@strawberry.type(description="What is still to come for the deciding tests that go on.")
+@strawberry.type(description="What is still to come for the tests that are waited for.")
 class Outlook:
     """What is still to come."""
 
@@ -109,16 +116,32 @@ class Outlook:
     )
 
 
+@strawberry.type(description="How one treatment stands: what would be recommended if it were the only one.")
+class Standing:
+    """How one treatment stands."""
+
+    variant: Variant = strawberry.field(description="The treatment.")
+    state: treatments.VerdictState = strawberry.field(description="The recommendation for it alone.")
+    rule: treatments.Rule = strawberry.field(description="The rule that gave it.")
+    sentence: str = strawberry.field(description="The reason in words.")
+
+
 @strawberry.type(description="What the evidence recommends. A person decides.")
 class Verdict:
     """A verdict."""
 
-    state: verdict.VerdictState = strawberry.field(description="The recommendation.")
-    rule: verdict.Rule = strawberry.field(description="The rule that gave it.")
+    state: treatments.VerdictState = strawberry.field(description="The recommendation.")
+    variant: Variant | None = strawberry.field(
+        description="The variant to ship, or the worst of those to roll back; null with any other recommendation."
+    )
+    rule: treatments.Rule = strawberry.field(description="The rule that gave it.")
     sentence: str = strawberry.field(description="The reason in words.")
     would_change: str = strawberry.field(description="The thing that would change the verdict.")
     facts: list[Fact] = strawberry.field(description="The numbers behind it.")
-    outlook: Outlook | None = strawberry.field(description="What is still to come; null when no deciding test goes on.")
+    standings: list[Standing] = strawberry.field(
+        description="How each treatment stands; none where the data cannot be trusted."
+    )
+    outlook: Outlook | None = strawberry.field(description="What is still to come; null when nothing is waited for.")
 
 
 @strawberry.type(description="What may honestly be concluded now, and where the numbers come from.")
@@ -288,6 +311,7 @@ class Experiment(Node):
         document = plans.from_document(parent.plan)
         kpis: Any = document.kpis
         protocol: Any = document.protocol
+        most = max(demands(document), key=lambda demand: demand.units, default=None)
         return Plan(
             kpis=kpis,
             alpha=document.alpha,
@@ -301,6 +325,8 @@ class Experiment(Node):
             audience=document.audience,
             exclusions=document.exclusions,
             planned_units=document.planned_units,
+            needed_units=None if most is None else most.units,
+            needed_for=None if most is None else most.kpi.kpi,
             protocol=protocol,
             hash=parent.plan_hash or plans.seal(document),
             canonical_json=parent.plan_json or plans.canonical(document).decode(),
