@@ -1,6 +1,5 @@
 """What a finding says in one word and one colour. The decision itself was made by the plan's policy, not here."""
 
-import math
 from dataclasses import dataclass
 
 from web.quantities import Json, sentence
@@ -61,17 +60,11 @@ def _decided(finding: Json) -> tuple[str, str]:
 
 
 def _guarded(finding: Json) -> tuple[str, str] | None:
-    """A guardrail that is not better is read against its margin: how much harm its interval still allows."""
+    """A guardrail that is not better is read against its margin: how much harm is still to be reckoned with."""
     if finding["margin"] is None or finding["interval"] is None or finding["isBetter"]:
         return None
     if finding["breachesMargin"]:
         return "Harmed beyond its margin", "worse"
-    if _worst(finding["interval"], sign(finding["kpi"])) >= -finding["margin"]:
+    if finding["keepsMargin"]:
         return "Within margin", "unclear"
     return ("Worse, margin not excluded", "worse") if finding["isWorse"] else ("Margin not excluded", "unclear")
-
-
-def _worst(bounds: Json, way: int) -> float:
-    """The worst end of the interval, signed so that negative is harm; minus infinity when it is unbounded."""
-    end = bounds["lower"] if way > 0 else bounds["upper"]
-    return -math.inf if end is None else float(way * end)

@@ -19,10 +19,10 @@ mutation Move($input: Experiment{verb}Input!) {{ experiment{verb}(input: $input)
   experiment {{ state }} userErrors {{ message path }}
 }} }}
 """
-PLANNED = "query P($id: ID!) { node(id: $id) { ... on Experiment { plan { plannedUnits } } } }"
+NEEDED = "query P($id: ID!) { node(id: $id) { ... on Experiment { plan { neededUnits } } } }"
 VERDICT = """
 query V($id: ID!) { node(id: $id) { ... on Experiment {
-  results { dataThrough isPlanSealedBeforeData verdict { state rule } }
+  results { dataThrough isPlanSealedBeforeData verdict { state rule variant { key } } }
 } } }
 """
 EVIDENCE = """

@@ -12,14 +12,14 @@ import numpy as np
 from api.jobs.looks import publish_due
 from api.jobs.refresh import refresh_due
 from benchmarks.year import clock
-from benchmarks.year.asking import DECISIONS, EVIDENCE, PLANNED, PUBLISHED, VERDICT, Desk, Refused
+from benchmarks.year.asking import DECISIONS, EVIDENCE, NEEDED, PUBLISHED, VERDICT, Desk, Refused
 from benchmarks.year.cases import ENROL_DAYS, Case
 from benchmarks.year.conclusions import Conclusion, Evidence, Reading
 from benchmarks.year.measures import GUARDRAIL, MEASURES
 from benchmarks.year.units import LATEST, Units, enrol
 from experiments import exposures
 from experiments.aggregation import warehouse
-from experiments.inference.verdict import VerdictState
+from experiments.inference.treatments import VerdictState
 from kpi import events
 from kpi.ingest import Report
 
@@ -135,8 +135,8 @@ class Company:
         now = BEGAN_AT + timedelta(days=case.day)
         identity = await self.desk.register("Experiment", case.registration, now)
         await self.desk.move("Start", now, id=identity)
-        planned = (await self.desk.ask(PLANNED, {"id": identity}, now))["plan"]["plannedUnits"]
-        return Run(case=case, identity=identity, units=enrol(case, planned, self.draw))
+        needed = (await self.desk.ask(NEEDED, {"id": identity}, now))["plan"]["neededUnits"]
+        return Run(case=case, identity=identity, units=enrol(case, needed, self.draw))
 
     async def _send(self, run: Run, day: int, now: datetime) -> None:
         """What has come in since the last time, as rows or summed up."""
@@ -161,7 +161,7 @@ class Company:
         results = (await self.desk.ask(VERDICT, {"id": run.identity}, now))["results"]
         if not results["isPlanSealedBeforeData"] or not results["dataThrough"].startswith(now.date().isoformat()):
             raise Refused(f"{run.case.key} is read at other data than were sent: {results}")
-        reading = Reading(day=day, state=VerdictState(results["verdict"]["state"]), rule=results["verdict"]["rule"])
+        reading = Reading.of(day, results["verdict"])
         if day in run.case.looks:
             await self._compare(run, reading, now)
         if reading.state is not VerdictState.KEEP_RUNNING:
@@ -184,8 +184,8 @@ class Company:
             raise Refused(f"{run.case.key} was stopped without a reading")
         found = (await self.desk.ask(EVIDENCE, {"id": run.identity}, now))["results"]["findings"]
         evidence = tuple(Evidence.of(finding) for finding in found if finding["role"] == "PRIMARY")
-        shipped = best(run.case, evidence) if reading.state is VerdictState.SHIP else None
-        variant = {} if shipped is None else {"variant": run.case.variants[1 + shipped]}
+        shipped = reading.variant if reading.state is VerdictState.SHIP else None
+        variant = {} if shipped is None else {"variant": shipped}
         reason = f"The verdict of day {reading.day}"
         await self.desk.move(
             "Decide", now, id=run.identity, choice=CHOICES.get(reading.state, "ABANDON"), reason=reason, **variant
@@ -195,7 +195,7 @@ class Company:
             Conclusion(
                 case=run.case,
                 reading=reading,
-                shipped=shipped,
+                shipped=None if shipped is None else run.case.variants[1:].index(shipped),
                 evidence=evidence,
                 units=run.units.entered.size,
                 has_changed=_after_all(decision["verdict"]) != _after_all(reading.state),
@@ -211,11 +211,6 @@ async def _each(runs: Iterable[Run], act: Callable[[Run], Awaitable[None]]) -> N
             await act(run)
 
     await asyncio.gather(*map(one, runs))
-
-
-def best(case: Case, evidence: tuple[Evidence, ...]) -> int:
-    """The place of the treatment that did most good."""
-    return max(range(len(evidence)), key=lambda place: evidence[place].difference * case.measure.sign)
 
 
 def _after_all(verdict: str) -> str:

@@ -4,16 +4,28 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.year.cases import Case, Truth
-from experiments.inference.verdict import Rule, VerdictState
+from experiments.inference.treatments import Rule, VerdictState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """A verdict, read so many days after the start."""
+    """A verdict, read so many days after the start. `variant` is the one that it names."""
 
     day: int
     state: VerdictState
     rule: str
+    variant: str | None = None
+
+    @classmethod
+    def of(cls, day: int, verdict: dict[str, Any]) -> "Reading":
+        """A verdict as the API answers it."""
+        named = verdict["variant"]
+        return cls(
+            day=day,
+            state=VerdictState(verdict["state"]),
+            rule=verdict["rule"],
+            variant=None if named is None else named["key"],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +84,12 @@ class Conclusion:
     @property
     def is_claim(self) -> bool:
         """Whether a difference of the deciding KPI was claimed, for the better or the worse."""
-        return self.reading.rule in {Rule.PRIMARY_BETTER, Rule.PRIMARY_WORSE}
+        return self.reading.rule in {Rule.PRIMARY_BETTER, Rule.PRIMARY_WORSE} or self.is_held_back
+
+    @property
+    def is_held_back(self) -> bool:
+        """Whether it ended better on the deciding KPI, and with a guardrail that was not shown to be kept."""
+        return self.reading.rule == Rule.GUARDRAIL_UNSURE
 
     @property
     def is_plain_null(self) -> bool:

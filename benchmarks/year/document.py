@@ -11,19 +11,19 @@ from benchmarks.year.conclusions import Conclusion
 from benchmarks.year.tally import Count, Tally, tallies
 from benchmarks.year.winners import winners
 from experiments.inference.monitoring import SRM_ALARM
-from experiments.inference.verdict import VerdictState
+from experiments.inference.treatments import VerdictState
 from stats.calibration.rates import ERRORS
 
 NAMES = {"GROUP_SEQUENTIAL": "group sequential", "ALWAYS_VALID": "always valid", "FIXED": "fixed"}
 WALK = f"""\
 Each experiment goes through the service as a team would take it there, in the order of the calendar: registered, \
-sealed and started on its day through GraphQL, with the units that its plan asks for (`plannedUnits`); data sent as \
-they come in, as daily aggregates or, of {cases.AS_ROWS:.0%}, as rows of units; refreshed by the worker's own duty, \
-with the database's clock turned to that day; read at the planned looks only (always valid: every day); the look \
-published and compared with what was read; enrolment frozen after {cases.ENROL_DAYS} days; stopped on the day the \
-verdict says something, and decided as it says, the day after or when late data are in. Nobody knows the truth \
-meanwhile, and no number is taken from anywhere but the API. At most {cases.LOOKS} looks; alpha {ALPHA}, power \
-{POWER}.
+sealed and started on its day through GraphQL, with the units that its plan asks for to decide and to show the \
+guardrail kept (`neededUnits`); data sent as they come in, as daily aggregates or, of {cases.AS_ROWS:.0%}, as rows \
+of units; refreshed by the worker's own duty, with the database's clock turned to that day; read at the planned \
+looks only (always valid: every day); the look published and compared with what was read; enrolment frozen after \
+{cases.ENROL_DAYS} days; stopped on the day the verdict says something, and decided as it says, the day after or \
+when late data are in. Nobody knows the truth meanwhile, and no number is taken from anywhere but the API. At most \
+{cases.LOOKS} looks; alpha {ALPHA}, power {POWER}.
 """
 COUNTED = f"""\
 - **Plain** experiments have a sound split and an unharmed guardrail, so that the deciding KPI alone should give the \
@@ -32,12 +32,15 @@ verdict.
 of the others the chance of a test with exactly the planned alpha and power.
 - **False positives**: plain experiments without any effect in which a difference of the deciding KPI was claimed, \
 for the better or the worse, by any treatment.
-- **Missed**: plain experiments with the planned effect or more in which nothing was shipped. Most effects are \
+- **Missed**: plain experiments with the planned effect or more that the deciding KPI did not show. Most effects are \
 larger than planned, so that fewer are expected (in brackets).
+- **Held back**: of those in which it did, the ones that ended because the guardrail, which was not harmed, was not \
+shown to keep its margin.
 - **Coverage**: of the interval that the results show for the deciding KPI in the end; adjusted: of the \
 group-sequential answer for having stopped early.
 - Intervals in brackets are 95 % (Wilson). The command ends with 1 when false positives are above alpha, or misses \
-above 1 - power, by more than {ERRORS} standard errors, or when a verdict changed after the stop without late data.
+or the held back above 1 - power, by more than {ERRORS} standard errors, or when a verdict changed after the stop \
+without late data.
 """
 
 
@@ -93,6 +96,11 @@ def _promises(counted: Sequence[Tally]) -> list[list[str]]:
         line(
             "missed, of the planned effect or more",
             lambda one: f"{_judged(one.misses)} [{_share(one.expected_misses)}]",
+            f"at most {1 - POWER:.0%}",
+        ),
+        line(
+            "held back by a guardrail, unharmed",
+            lambda one: _judged(one.held_back),
             f"at most {1 - POWER:.0%}",
         ),
         line("shipped, of smaller effects", lambda one: _plain(one.small_ships)),

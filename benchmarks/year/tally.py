@@ -10,7 +10,7 @@ from benchmarks.year.cases import ALPHA, POWER, Case, Truth
 from benchmarks.year.conclusions import Conclusion
 from experiments.enums import Policy
 from experiments.inference.monitoring import SRM_ALARM
-from experiments.inference.verdict import Rule, VerdictState
+from experiments.inference.treatments import Rule, VerdictState
 from stats.calibration.rates import beyond
 from stats.distributions import normal_cdf, normal_quantile
 
@@ -85,8 +85,19 @@ class Tally:
 
     @property
     def misses(self) -> Count:
-        """The planned effect or more was there, and nothing was shipped."""
-        return self.among(lambda one: one.is_plain_effect, lambda one: not one.is_ship, 1 - POWER)
+        """The planned effect or more was there, and the deciding KPI did not show it."""
+        return self.among(
+            lambda one: one.is_plain_effect, lambda one: not one.is_ship and not one.is_held_back, 1 - POWER
+        )
+
+    @property
+    def held_back(self) -> Count:
+        """The planned effect was shown, and the guardrail, which was not harmed, was not shown to be kept."""
+        return self.among(
+            lambda one: one.is_plain_effect and (one.is_ship or one.is_held_back),
+            lambda one: one.is_held_back,
+            1 - POWER,
+        )
 
     @property
     def expected_misses(self) -> float | None:
@@ -179,6 +190,7 @@ class Tally:
         judged = {
             "false positives among nulls": self.false_positives,
             "missed effects": self.misses,
+            "effects held back by an unharmed guardrail": self.held_back,
             "verdicts that changed after the stop without late data": self.unsteady,
         }
         return [

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.enums import Correction
-from experiments.inference.cohorts import EVERYBODY, Aggregates
+from experiments.enums import Correction, Policy
+from experiments.inference.cohorts import DECIDING, EVERYBODY, Aggregates
 from experiments.inference.findings import Finding, Ratio, SampleRatio, number
 from experiments.inference.reading import Calendar, Moment, Reading, correction
 from experiments.planning.plan import Plan
-from kpi.kinds.shape import Floats
+from kpi.kinds.shape import Floats, Ints
 from stats import discovery, srm
 from stats.multiplicity import benjamini_hochberg, benjamini_yekutieli, holm
 
@@ -42,8 +42,10 @@ def evaluate(plan: Plan, aggregates: Aggregates, calendar: Calendar) -> Evaluati
     readings = [Reading.of(moment, block) for block in aggregates.blocks]
     found = [
         finding
-        for reading, adjusted in zip(readings, _adjusted(plan, readings), strict=True)
-        for finding in reading.findings(adjusted)
+        for reading, adjusted, crossed in zip(
+            readings, _adjusted(plan, readings), _crossed(moment, readings), strict=True
+        )
+        for finding in reading.findings(adjusted, crossed)
     ]
     order = {planned.kpi: place for place, planned in enumerate(plan.kpis)}
     found.sort(key=lambda finding: (finding.segment, order[finding.kpi]))  # variants are in the plan's order already
@@ -86,6 +88,34 @@ def _adjusted(plan: Plan, readings: Sequence[Reading]) -> Iterator[Floats]:
     adjusted = np.empty(p_values.shape)
     for family in set(families.tolist()):
         own = families == family
-        adjusted[own] = RULES[correction(plan, family)](p_values[own], log_e[own])
+        if family == DECIDING and plan.policy is Policy.ALWAYS_VALID:
+            adjusted[own] = _of_all(p_values[own])
+        else:
+            adjusted[own] = RULES[correction(plan, family)](p_values[own], log_e[own])
     ends = np.cumsum([reading.at.size for reading in readings])
     return iter(np.split(adjusted, ends[:-1]))
+
+
+def _crossed(moment: Moment, readings: Sequence[Reading]) -> Iterator[Ints]:
+    """The place of the snapshot at which each deciding always-valid test has decided, -1 for any other: (Q * W).
+
+    It decides once: on the first day from the plan's minimum on with an adjusted p-value, the smallest so far, at or
+    below alpha.
+    """
+    sizes = [reading.at.size for reading in readings]
+    crossed = np.full(sum(sizes), -1)
+    deciding = np.array([family == DECIDING for reading in readings for family in reading.families])
+    if moment.plan.policy is Policy.ALWAYS_VALID:
+        running = np.concatenate([reading.daily.running_p.reshape(reading.at.size, -1) for reading in readings])
+        has_decided = (moment.plan.alpha >= _of_all(running[deciding].T).T) & moment.may_decide
+        crossed[deciding] = np.where(has_decided.any(axis=-1), has_decided.argmax(axis=-1), -1)
+    return iter(np.split(crossed, np.cumsum(sizes)[:-1]))
+
+
+def _of_all(p_values: Floats) -> Floats:
+    """Holm's adjustment over all tests along the last axis, also those that cannot say anything yet.
+
+    Were they left out, the tests that begin first would have all of alpha, and those that follow a part of it again.
+    """
+    adjusted = holm(np.where(np.isnan(p_values), 1.0, p_values))
+    return np.where(np.isnan(p_values), np.nan, adjusted)

@@ -163,7 +163,8 @@ class Finding:
 
     A finding that the group-sequential test has decided is read at the look that decided; any other at the latest day.
     With an adjustment the difference, the lift and all tests are the adjusted ones; the arms' values are as measured.
-    `ends_on` is the day of the last planned look, `progress` the share of the planned information so far.
+    `ends_on` is the day of the last planned look, `progress` the share of the planned information so far. A deciding
+    test that has decided did so on the day `decided_on`, by the evidence of a day with the `decided_difference`.
     """
 
     kpi: str
@@ -201,21 +202,30 @@ class Finding:
     adjustment: Adjustment | None
     is_premature: bool = False  # over before the plan's minimum of days, so that nothing was decided
     correction: Correction = Correction.HOLM  # behind the adjusted p-value
+    next_look_on: date | None = None  # the next planned look; None where there is none, or any day may decide
+    decided_on: date | None = None
+    decided_difference: float | None = None
+    repeated: Interval | None = None  # of a guardrail under planned looks, at the latest one
 
     @property
     def is_better(self) -> bool:
         """Decided, and in the direction that is better for this KPI."""
-        return self.is_significant and self.difference is not None and self.difference * self.sign > 0
+        return self.is_significant and self._direction > 0
 
     @property
     def is_worse(self) -> bool:
         """Decided, and in the direction that is worse for this KPI."""
-        return self.is_significant and self.difference is not None and self.difference * self.sign < 0
+        return self.is_significant and self._direction < 0
+
+    @property
+    def points_to_harm(self) -> bool:
+        """Whether the difference lies, as it stands and whatever chance has done to it, on the side that is worse."""
+        return self.difference is not None and self.difference * self.sign < 0
 
     @property
     def breaches_margin(self) -> bool:
-        """A guardrail whose whole interval lies on the wrong side of its margin."""
-        within = self._guarding
+        """A guardrail whose whole interval lies on the wrong side of its margin, on whatever day that is seen."""
+        within = self._watched
         if self.margin is None or within is None:
             return False
         best = within.upper if self.sign > 0 else -within.lower
@@ -223,16 +233,25 @@ class Finding:
 
     @property
     def keeps_margin(self) -> bool:
-        """A guardrail whose whole interval lies on the right side of its margin: shown not to be harmed."""
-        within = self._guarding
+        """A guardrail whose whole interval lies on the right side of its margin: shown not to be harmed.
+
+        Under planned looks that is shown at one of them, for nothing ships on another day.
+        """
+        within = self.repeated if self.policy is Policy.GROUP_SEQUENTIAL else self._watched
         if self.margin is None or within is None:
             return False
         worst = within.lower if self.sign > 0 else -within.upper
         return worst > -self.margin
 
     @property
-    def _guarding(self) -> Interval | None:
-        """The interval that a margin is held against, on any day: that of a fixed test may be read once, at its end."""
+    def _direction(self) -> float:
+        """The difference by which it was decided, as a gain: what is seen later does not turn a decision round."""
+        decided = self.difference if self.decided_difference is None else self.decided_difference
+        return 0.0 if decided is None else decided * self.sign
+
+    @property
+    def _watched(self) -> Interval | None:
+        """The interval that may be read today: that of a fixed test once, at its end, and until then always valid."""
         if self.policy is Policy.FIXED and not self.is_over:
             return None if self.always_valid is None else self.always_valid.interval
         return self.interval

@@ -10,10 +10,12 @@ new is not taken, and none is before the plan's minimum of days; an enrolment th
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from math import inf, isfinite
 
 import numpy as np
 
 from experiments.planning.plan import Plan
+from stats.results import Interval
 from stats.sequential import adjusted, group_sequential
 from stats.sequential.adjusted import Adjusted
 
@@ -133,6 +135,36 @@ def course(looks: Sequence[Look], seen: Sequence[Seen | None], *, planned_inform
     ]
     has_ended = bool(fractions[-1] >= 1) or seen[-1] is not None
     return _course(looks, filled, boundaries, information, alpha=alpha, has_ended=has_ended)
+
+
+def repeated(
+    looks: Sequence[Look], seen: Sequence[Seen | None], passed: Sequence[float], *, planned: float | None, alpha: float
+) -> Interval | None:
+    """The interval at the latest look of a test that nothing stops; None before the first.
+
+    The repeated interval (Jennison & Turnbull 1989, JRSS B 51): all of them together cover the truth with 1 - alpha, so
+    it does not matter why it is read at which look. Alpha is spent by the calendar (Lan & DeMets 1989, Statistics in
+    Medicine 8): `passed` is the share of the horizon at each look, so that some is left for each however fast the units
+    come. A last look that comes before the horizon has nothing to leave it to: it spends by the `planned` information
+    if that is more.
+    """
+    taken = _taken(looks, seen, inf)
+    if not taken:
+        return None
+    information = np.maximum.accumulate([saw.information for _, saw in taken])
+    clock = [_clock(look, saw, passed[look.number - 1], planned) for look, saw in taken]
+    bar = group_sequential.boundaries(clock, alpha=alpha, information=information)[-1]
+    saw = taken[-1][1]
+    half = float(bar) * saw.variance**0.5
+    if not isfinite(half):
+        return None
+    return Interval(lower=saw.difference - half, upper=saw.difference + half, level=1 - alpha)
+
+
+def _clock(look: Look, saw: Seen, passed: float, planned: float | None) -> float:
+    if not look.is_final or planned is None:
+        return passed
+    return max(passed, min(1.0, saw.information / planned))
 
 
 def _taken(looks: Sequence[Look], seen: Sequence[Seen | None], planned_information: float) -> list[tuple[Look, Seen]]:

@@ -4,8 +4,9 @@ Lists have an entry for each finding: question by question, and in each variant 
 """
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 
@@ -31,7 +32,7 @@ from experiments.inference.looks import Course, Look, Span
 from experiments.planning.plan import Plan
 from kpi.kinds.shape import Floats, Ints
 from stats import baseline
-from stats.arrays import divide
+from stats.arrays import Mask, divide
 from stats.results import Interval, reason_of
 
 
@@ -65,20 +66,42 @@ class Moment:
             return None
         return min((on - self.snapshots[0]).days, len(self.snapshots) - 1)
 
-    def read_at(self, course: Course | None) -> int:
-        """The place of the day that a finding is read at: of the look that decided, or else the last."""
+    def read_at(self, course: Course | None, ends_on: date) -> int:
+        """The place of the day that a finding is read at: of the look that decided, or else the last.
+
+        A fixed test has its one look when it ends; to read it on a later day would be a second one.
+        """
         decided = course.last if course is not None and course.is_over else None
-        found = None if decided is None else self.place(decided.planned_on)
+        on = ends_on if self.plan.policy is Policy.FIXED else None if decided is None else decided.planned_on
+        found = None if on is None else self.place(on)
         return max(len(self.snapshots) - 1, 0) if found is None else found
+
+    @property
+    def earliest_on(self) -> date:
+        """The day before which nothing is decided."""
+        return self.calendar.span.started_on + timedelta(days=self.plan.earliest_day)
 
     @property
     def has_minimum(self) -> bool:
         """Whether the days have passed before which nothing is decided."""
-        return (self.calendar.through - self.calendar.span.started_on).days >= self.plan.earliest_day
+        return self.calendar.through >= self.earliest_on
+
+    @property
+    def may_decide(self) -> Mask:
+        """The snapshots (S) at which something may be decided. After the last one nothing changes."""
+        days = [day >= self.earliest_on for day in self.snapshots]
+        return np.array([*days[:-1], self.has_minimum and bool(days)])
 
     def looks(self, until: int) -> tuple[Look, ...]:
         """The planned looks at a KPI whose window ends on this day."""
         return looks.calendar(self.plan, self.calendar.span, until)
+
+    def next_look_on(self, planned: tuple[Look, ...]) -> date | None:
+        """The first of these looks that is still to come and may decide; None where any day may."""
+        if self.plan.policy is Policy.ALWAYS_VALID:
+            return None
+        ahead = (look.planned_on for look in planned if not look.is_early)
+        return next((day for day in ahead if day > self.calendar.through), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +116,8 @@ class Reading:
     courses: list[Course | None]
     is_over: list[bool]  # whether the plan has no look left
     ends_on: list[date]
+    next_look_on: list[date | None]
+    repeated: list[Interval | None]
     censored: Floats  # (2, Q, W)
     curves: list[Curves | None]
 
@@ -107,7 +132,8 @@ class Reading:
         planned = {until: moment.looks(until) for until in set(block.until.tolist())}
         calendars = [planned[until] for until in block.until.tolist() for _ in plan.variants[1:]]
         courses = _courses(moment, block, daily, calendars)
-        at = np.array([moment.read_at(course) for course in courses]).reshape(len(asked), -1)
+        ends_on = [own[-1].planned_on for own in calendars]
+        at = np.array([moment.read_at(*one) for one in zip(courses, ends_on, strict=True)]).reshape(len(asked), -1)
         return cls(
             moment=moment,
             block=block,
@@ -116,10 +142,12 @@ class Reading:
             at=at,
             courses=courses,
             is_over=[
-                (course is not None and course.is_over) or own[-1].planned_on <= moment.calendar.through
-                for course, own in zip(courses, calendars, strict=True)
+                (course is not None and course.is_over) or end <= moment.calendar.through
+                for course, end in zip(courses, ends_on, strict=True)
             ],
-            ends_on=[own[-1].planned_on for own in calendars],
+            ends_on=ends_on,
+            next_look_on=[moment.next_look_on(own) for own in calendars],
+            repeated=_repeated(moment, block, daily, calendars),
             censored=sample.censored[arms_at(at)],
             curves=curves(block, sample, moment.ages, at, alpha) if moment.snapshots else [None] * at.size,
         )
@@ -129,8 +157,11 @@ class Reading:
         """The family of each finding."""
         return [question.family for question in self.block.questions for _ in range(self.at.shape[-1])]
 
-    def findings(self, adjusted: Floats) -> list[Finding]:
-        """The findings, with their p-values adjusted for those of all blocks."""
+    def findings(self, adjusted: Floats, crossed: Ints) -> list[Finding]:
+        """The findings, with their p-values adjusted for those of all blocks.
+
+        `crossed` is the place of the snapshot at which an always-valid test decided, -1 for none.
+        """
         plan, read = self.moment.plan, self.read
         read_on = self.moment.snapshots and [self.moment.snapshots[at] for at in self.at.ravel().tolist()]
         control, treatment = self._arms()
@@ -143,6 +174,7 @@ class Reading:
         fixed, always_valid, baselines = fixed_tests(read.fixed), _always_valid_tests(read), self._baselines()
         series, adjustments = self._series(), self._adjustments()
         progress = numbers(self._progress().ravel())
+        decisions = self._decisions(adjusted_p_value, crossed.tolist())
         return [
             Finding(
                 kpi=question.planned.kpi,
@@ -164,7 +196,7 @@ class Reading:
                 lift_interval=lift_interval[place],
                 p_value=p_value[place],
                 adjusted_p_value=adjusted_p_value[place],
-                is_significant=self._is_significant(place, adjusted_p_value[place]),
+                is_significant=decisions[place].is_significant,
                 is_over=self.is_over[place],
                 margin=question.planned.margin,
                 reason=reason[place],
@@ -180,20 +212,43 @@ class Reading:
                 adjustment=adjustments[place],
                 is_premature=self.is_over[place] and not self.moment.has_minimum,
                 correction=correction(plan, question.family),
+                next_look_on=self.next_look_on[place],
+                decided_on=decisions[place].on,
+                decided_difference=decisions[place].difference,
+                repeated=self.repeated[place],
             )
             for place, (question, variant) in enumerate(product(self.block.questions, plan.variants[1:]))
         ]
 
-    def _is_significant(self, place: int, adjusted: float | None) -> bool:
-        """By the group-sequential test where there is one; a fixed test has its one look at the end.
+    def _decisions(self, adjusted: list[float | None], crossed: list[int]) -> list["_Decision"]:
+        """What each test has decided, and when; what informs has no day of decision, for it decides nothing."""
+        asked = (question for question in self.block.questions for _ in range(self.at.shape[-1]))
+        return [
+            self._decision(place, *one) if question.role is Role.PRIMARY else _Decision(self._informs(place, one[0]))
+            for place, (question, one) in enumerate(zip(asked, zip(adjusted, crossed, strict=True), strict=True))
+        ]
 
-        Neither it nor an always-valid one decides before the plan's minimum of days.
-        """
+    def _decision(self, place: int, adjusted: float | None, crossed: int) -> "_Decision":
+        """By the look that crossed, by the one look of a fixed test, or by the first day that was evidence enough."""
         course, moment = self.courses[place], self.moment
         if course is not None:
-            return course.has_crossed
-        may_decide = moment.has_minimum and (moment.plan.policy is not Policy.FIXED or self.is_over[place])
-        return may_decide and adjusted is not None and adjusted <= moment.plan.alpha
+            return _Decision(course.has_crossed, course.last.planned_on if course.has_crossed and course.last else None)
+        if moment.plan.policy is Policy.FIXED:
+            is_significant = self._informs(place, adjusted)
+            return _Decision(is_significant, self.ends_on[place] if is_significant else None)
+        if crossed < 0:
+            return _Decision(False)
+        # Evidence from before the plan's minimum of days, or beside a test that crossed first, is still of its own day.
+        cell = np.unravel_index(place, self.at.shape)
+        strongest = np.nanargmax(self.daily.log_e[cell][: crossed + 1])
+        day = max(moment.snapshots[crossed], moment.earliest_on)
+        return _Decision(True, day, float(self.daily.fixed.difference[cell][strongest]))
+
+    def _informs(self, place: int, adjusted: float | None) -> bool:
+        """Whether the p-value is small enough: of a fixed test at its end, and never before the minimum of days."""
+        moment = self.moment
+        may = moment.has_minimum and (moment.plan.policy is not Policy.FIXED or self.is_over[place])
+        return may and adjusted is not None and adjusted <= moment.plan.alpha
 
     def _futility(self, question: Question, place: int, interval: Interval | None) -> Futility | None:
         """Of deciding tests that go on."""
@@ -296,6 +351,14 @@ def correction(plan: Plan, family: str) -> Correction:
     return Correction.HOLM if family == DECIDING else plan.informing_correction
 
 
+class _Decision(NamedTuple):
+    """Whether a test found a difference; of a deciding one the day, and the difference that it was, if not today's."""
+
+    is_significant: bool
+    on: date | None = None
+    difference: float | None = None
+
+
 def _courses(moment: Moment, block: Block, daily: Daily, calendars: list[tuple[Look, ...]]) -> list[Course | None]:
     """The group-sequential tests of the deciding KPIs."""
     plan = moment.plan
@@ -308,6 +371,21 @@ def _courses(moment: Moment, block: Block, daily: Daily, calendars: list[tuple[L
         seen = [daily.seen(row, place, moment.place(look.planned_on)) for look in planned]
         information = question.planned.information or 0.0
         found.append(looks.course(planned, seen, planned_information=information, alpha=plan.alpha_each))
+    return found
+
+
+def _repeated(moment: Moment, block: Block, daily: Daily, calendars: list[tuple[Look, ...]]) -> list[Interval | None]:
+    """What the guardrails show at the latest planned look, which is when something may ship."""
+    plan = moment.plan
+    asked = product(enumerate(block.questions), range(len(plan.variants) - 1))
+    found: list[Interval | None] = []
+    for ((row, question), place), planned in zip(asked, calendars, strict=True):
+        if plan.policy is not Policy.GROUP_SEQUENTIAL or question.role is not Role.GUARDRAIL:
+            found.append(None)
+            continue
+        seen = [daily.seen(row, place, moment.place(look.planned_on)) for look in planned]
+        passed = [(look.planned_on - moment.calendar.span.started_on).days / plan.horizon_days for look in planned]
+        found.append(looks.repeated(planned, seen, passed, planned=question.planned.information, alpha=plan.alpha))
     return found
 
 

@@ -1,117 +1,121 @@
-"""What the evidence recommends, by rules in a fixed order; the first that holds gives the verdict.
+"""What the evidence recommends, by rules in a fixed order: each treatment is judged for itself, then the experiment.
 
-1. INVALID        the units are not split as promised: no comparison can be trusted
-2. INVALID        another check says that nothing can be believed
-3. ROLL_BACK      a deciding KPI is worse than control
-4. ROLL_BACK      a guardrail is harmed beyond its margin
-5. INCONCLUSIVE   a deciding KPI is better, but the plan was changed with the data in sight
-6. SHIP           a deciding KPI is better than control, and rules 1 to 5 are silent
-7. STOP_FUTILE    every deciding test that still goes on has lost sight of its planned effect
-8. INCONCLUSIVE   the plan has no look left, and none decided
-9. KEEP_RUNNING   anything else
+First of all come the data: rules 1 and 2 speak of the whole experiment. Then the first rule that holds of a treatment
+gives its standing.
+
+1.  INVALID        the units are not split as promised: no comparison can be trusted
+2.  INVALID        another check says that nothing can be believed
+3.  ROLL_BACK      a deciding KPI is worse than control
+4.  ROLL_BACK      a guardrail is harmed beyond its margin
+5.  INCONCLUSIVE   a deciding KPI is better, but the plan was changed with the data in sight
+6.  KEEP_RUNNING   a deciding KPI is better, but a guardrail is not shown to keep its margin; INCONCLUSIVE once it
+                   cannot be any more
+7.  SHIP           a deciding KPI is better than control, and rules 1 to 6 are silent
+8.  STOP_FUTILE    every deciding test that still goes on has lost sight of its planned effect
+9.  INCONCLUSIVE   the plan has no look left, and none decided
+10. KEEP_RUNNING   anything else
+
+The experiment's verdict is the first of SHIP, KEEP_RUNNING, ROLL_BACK, STOP_FUTILE and INCONCLUSIVE that one of its
+treatments has, so that a bad treatment neither takes a good one away nor ends a test that others still need.
+
+To ship only what is better on a deciding KPI, kept on every guardrail and worse on none follows Schultzberg, Ankargren
+& Frånberg (2024), Risk-aware product decisions in A/B tests with multiple metrics, arXiv 2402.11609.
 
 A verdict is a recommendation. The decision is a person's.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
-from enum import StrEnum
 
-from experiments.enums import Role
 from experiments.inference.facts import Fact, FactName, known
 from experiments.inference.findings import Finding
 from experiments.inference.health import CheckKind, Health, HealthState
+from experiments.inference.outlook import Outlook, next_look, outlook
+from experiments.inference.treatments import Rule, Treatment, VerdictState, by_variant
+from experiments.planning.plan import PlannedVariant
+from kpi.kinds.shape import Scale
 
-PACE_DAYS = 7
-"""The days by which the pace of units is judged: one of each weekday."""
 EXPLORES = " The plan was changed with the data in sight, so its error rates do not hold: this explores."
-
-
-class VerdictState(StrEnum):
-    """What is recommended."""
-
-    SHIP = "SHIP"
-    ROLL_BACK = "ROLL_BACK"
-    STOP_FUTILE = "STOP_FUTILE"
-    KEEP_RUNNING = "KEEP_RUNNING"
-    INCONCLUSIVE = "INCONCLUSIVE"
-    INVALID = "INVALID"
-
-
-class Rule(StrEnum):
-    """The rule that gave the verdict."""
-
-    BROKEN_SPLIT = "BROKEN_SPLIT"
-    UNHEALTHY = "UNHEALTHY"
-    PRIMARY_WORSE = "PRIMARY_WORSE"
-    GUARDRAIL_HARMED = "GUARDRAIL_HARMED"
-    EXPLORATORY = "EXPLORATORY"
-    PRIMARY_BETTER = "PRIMARY_BETTER"
-    FUTILE = "FUTILE"
-    NO_LOOK_LEFT = "NO_LOOK_LEFT"
-    UNDECIDED = "UNDECIDED"
+STOP_SHOWING = "Stop showing it, and go on reporting its units as they were assigned, so that the split holds."
+UNITS = {Scale.FRACTION: " percentage points", Scale.DAYS: " days", Scale.AMOUNT: ""}
+PRECEDENCE = (
+    VerdictState.SHIP,
+    VerdictState.KEEP_RUNNING,
+    VerdictState.ROLL_BACK,
+    VerdictState.STOP_FUTILE,
+    VerdictState.INCONCLUSIVE,
+)
+"""Which of the treatments' standings is the experiment's verdict."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outlook:
-    """What is still to come: the next planned look, the last one, and what the planned power is short of.
+class Standing:
+    """How one treatment stands: what would be recommended if it were the only one, by which rule, in words."""
 
-    `units_needed` must still become final; `days_needed` is how long that takes at the pace of the last week. None
-    where nobody can say.
-    """
-
-    next_look_on: date | None
-    ends_on: date
-    units_needed: int | None
-    days_needed: float | None
+    variant: PlannedVariant
+    state: VerdictState
+    rule: Rule
+    sentence: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """The recommendation, the rule behind it, in words and in numbers, and what would change it.
 
-    `outlook` is None when no deciding test goes on.
+    `variant` is the one to ship, or the worst of those to roll back; None with any other state. `standings` has every
+    treatment in the plan's order, none where the data cannot be trusted. `outlook` is None when nothing is waited for.
     """
 
     state: VerdictState
     rule: Rule
     sentence: str
     would_change: str
+    variant: PlannedVariant | None = None
     facts: tuple[Fact, ...] = ()
+    standings: tuple[Standing, ...] = ()
     outlook: Outlook | None = None
 
 
 def judge(findings: Sequence[Finding], health: Health, *, is_exploratory: bool = False) -> Verdict:
     """The verdict on findings for everybody and the checks; `is_exploratory` if an amendment broke error control."""
-    verdict = replace(_ruled(findings, health, is_exploratory=is_exploratory), outlook=_outlook(findings))
-    if is_exploratory and verdict.state is not VerdictState.INVALID:
-        return replace(verdict, sentence=verdict.sentence + EXPLORES)
+    treatments = [Treatment.of(own, is_exploratory=is_exploratory) for own in by_variant(findings)]
+    awaited = [finding for treatment in treatments for finding in treatment.awaited]
+    if health.state is HealthState.INVALID:
+        return replace(_invalid(health), outlook=outlook(awaited))
+    verdict = replace(_joined(treatments), standings=tuple(map(_standing, treatments)), outlook=outlook(awaited))
+    return replace(verdict, sentence=verdict.sentence + EXPLORES) if is_exploratory else verdict
+
+
+# --- from standings to the verdict -----------------------------------------------------------------------------------
+
+
+def _standing(treatment: Treatment) -> Standing:
+    said = SAYS[treatment.rule]([treatment])
+    return Standing(variant=treatment.variant, state=said.state, rule=said.rule, sentence=said.sentence)
+
+
+def _joined(treatments: Sequence[Treatment]) -> Verdict:
+    """The verdict on all of them: by the state that comes first, and within it by the rule that does."""
+    state = min((treatment.state for treatment in treatments), key=PRECEDENCE.index)
+    alike = [treatment for treatment in treatments if treatment.state is state]
+    rule = min((treatment.rule for treatment in alike), key=list(Rule).index)
+    verdict = SAYS[rule]([treatment for treatment in alike if treatment.rule is rule])
+    if state is VerdictState.KEEP_RUNNING:
+        return replace(verdict, sentence=" ".join([verdict.sentence, *_to_stop(treatments)]))
+    if state is VerdictState.ROLL_BACK and len(alike) > 1:
+        others = _listed(one.variant.name for one in alike if one.variant != verdict.variant)
+        return replace(verdict, sentence=f"{verdict.sentence} To be rolled back as well: {others}.")
     return verdict
 
 
-def _ruled(findings: Sequence[Finding], health: Health, *, is_exploratory: bool) -> Verdict:
-    primaries = [finding for finding in findings if finding.role is Role.PRIMARY]
-    guardrails = [finding for finding in findings if finding.role is Role.GUARDRAIL]
-    worse = [finding for finding in primaries if finding.is_worse]
-    harmed = [finding for finding in guardrails if finding.breaches_margin]
-    better = [finding for finding in primaries if finding.is_better]
-    going_on = [finding for finding in primaries if not finding.is_over]
-    if health.state is HealthState.INVALID:
-        return _invalid(health)
-    if worse:
-        return _primary_worse(worse[0])
-    if harmed:
-        return _guardrail_harmed(harmed[0])
-    if better:
-        best = max(better, key=lambda finding: abs(finding.difference or 0))
-        return _exploratory(best) if is_exploratory else _primary_better(best, guardrails)
-    if going_on and all(finding.futility is not None and finding.futility.is_futile for finding in going_on):
-        return _futile(going_on)
-    return _undecided(going_on) if going_on else _no_look_left(primaries)
+def _to_stop(treatments: Iterable[Treatment]) -> Iterator[str]:
+    """What is to be shown no longer, while the others run on."""
+    for treatment in treatments:
+        if treatment.state is VerdictState.ROLL_BACK:
+            yield f"{_standing(treatment).sentence} {STOP_SHOWING}"
 
 
-# --- the rules in their order ----------------------------------------------------------------------------------------
+# --- the data, which come first --------------------------------------------------------------------------------------
 
 
 def _invalid(health: Health) -> Verdict:
@@ -134,59 +138,110 @@ def _invalid(health: Health) -> Verdict:
     )
 
 
-def _primary_worse(finding: Finding) -> Verdict:
+# --- what each rule says, of one treatment or of all that it holds of ------------------------------------------------
+
+
+def _primary_worse(treatments: Sequence[Treatment]) -> Verdict:
+    finding = min((treatment.worse[0] for treatment in treatments), key=lambda one: _most(one) / _error(one))
     return Verdict(
         state=VerdictState.ROLL_BACK,
         rule=Rule.PRIMARY_WORSE,
         sentence=f"{finding.variant.name} makes “{finding.kpi_name}” worse than control.",
         would_change="Nothing more of this test: the planned error rate has been spent on this answer.",
+        variant=finding.variant,
         facts=_effect(finding),
     )
 
 
-def _guardrail_harmed(finding: Finding) -> Verdict:
+def _guardrail_harmed(treatments: Sequence[Treatment]) -> Verdict:
+    finding = min((treatment.harmed[0] for treatment in treatments), key=lambda one: _most(one) / _error(one))
     return Verdict(
         state=VerdictState.ROLL_BACK,
         rule=Rule.GUARDRAIL_HARMED,
         sentence=f"{finding.variant.name} harms the guardrail “{finding.kpi_name}” by more than the margin agreed on.",
         would_change=f"An interval for “{finding.kpi_name}” that reaches back inside the margin.",
+        variant=finding.variant,
         facts=_effect(finding),
     )
 
 
-def _exploratory(finding: Finding) -> Verdict:
+def _exploratory(treatments: Sequence[Treatment]) -> Verdict:
+    best = [treatment.better[0] for treatment in treatments]
     return Verdict(
         state=VerdictState.INCONCLUSIVE,
         rule=Rule.EXPLORATORY,
-        sentence=f"{finding.variant.name} seems to make “{finding.kpi_name}” better than control.",
+        sentence=" ".join(f"{one.variant.name} seems to make “{one.kpi_name}” better than control." for one in best),
         would_change="The same result in a new experiment whose plan stays as it was sealed.",
-        facts=_effect(finding),
+        facts=_effects(best),
     )
 
 
-def _primary_better(finding: Finding, guardrails: Sequence[Finding]) -> Verdict:
-    unsure = ", ".join(f"“{guardrail.kpi_name}”" for guardrail in guardrails if not guardrail.keeps_margin)
-    doubt = f" Not shown to be within its margin so far: {unsure}." if unsure else ""
+def _guardrail_unsure(treatments: Sequence[Treatment]) -> Verdict:
+    unsure = [finding for treatment in treatments for finding in treatment.unsure]
+    state = treatments[0].state
+    if state is VerdictState.KEEP_RUNNING:
+        would_change = f"{_names(unsure)} shown to keep the margin agreed on, or harmed beyond it. {_when(unsure)}"
+    else:
+        would_change = f"A new experiment with the units that {_names(unsure)} needs, or a margin that may be wider."
+    return Verdict(
+        state=state,
+        rule=Rule.GUARDRAIL_UNSURE,
+        sentence=" ".join(_held_up(treatment) for treatment in treatments),
+        would_change=would_change,
+        facts=_effects([*(treatment.better[0] for treatment in treatments), *unsure]),
+    )
+
+
+def _held_up(treatment: Treatment) -> str:
+    finding, so_far = treatment.better[0], " yet" if treatment.state is VerdictState.KEEP_RUNNING else ""
+    ends = "" if so_far else ", and the plan has no more data for it"
+    return (
+        f"{finding.variant.name} makes “{finding.kpi_name}” better than control, but {_names(treatment.unsure)} is not"
+        f" shown to keep its margin{so_far}{ends}."
+    )
+
+
+def _primary_better(treatments: Sequence[Treatment]) -> Verdict:
+    best = max(treatments, key=lambda treatment: _least(treatment.primaries[0]))
+    finding = best.better[0]
+    lost = [one for one in best.guardrails if one.is_worse]
+    sentence = f"{finding.variant.name} makes “{finding.kpi_name}” better than control, and no guardrail is harmed."
+    if lost:
+        sentence += f" {_names(lost)} is worse, but by less than the margin agreed on."
+    if len(treatments) > 1:
+        others = _listed(one.variant.name for one in treatments if one is not best)
+        first = best.primaries[0].kpi_name
+        sentence += f" {others} may be shipped as well: the effect on “{first}” has a higher lower limit here."
     return Verdict(
         state=VerdictState.SHIP,
         rule=Rule.PRIMARY_BETTER,
-        sentence=f"{finding.variant.name} makes “{finding.kpi_name}” better than control, and no guardrail is harmed.",
-        would_change=f"A guardrail harmed beyond its margin, or a broken split.{doubt}",
-        facts=(*_effect(finding), *(fact for guardrail in guardrails for fact in _effect(guardrail))),
+        sentence=sentence,
+        would_change="A guardrail that is no longer inside its margin, or a broken split.",
+        variant=best.variant,
+        facts=_effects([finding, *best.guardrails]),
     )
 
 
-def _futile(going_on: Sequence[Finding]) -> Verdict:
+def _futile(treatments: Sequence[Treatment]) -> Verdict:
+    going_on = [finding for treatment in treatments for finding in treatment.going_on]
+    harmful = [finding for finding in going_on if finding.points_to_harm]
+    would_change = "Going on is allowed and costs no error rate: a much larger effect among the units still to come."
+    if harmful:
+        would_change += " That it does harm is not shown either: only a boundary crossed on the worse side would."
     return Verdict(
         state=VerdictState.STOP_FUTILE,
         rule=Rule.FUTILE,
-        sentence=f"{_names(going_on)} will hardly show the effect that was planned: going on is futile.",
-        would_change="Going on is allowed and costs no error rate: a much larger effect among the units still to come.",
-        facts=tuple(fact for finding in going_on for fact in _effect(finding)),
+        sentence=" ".join(
+            [f"{_names(going_on)} will hardly show the effect that was planned: going on is futile."]
+            + [f"{one.variant.name} points to harm, not to none: “{one.kpi_name}” {_told(one)}." for one in harmful]
+        ),
+        would_change=would_change,
+        facts=_effects(going_on),
     )
 
 
-def _no_look_left(primaries: Sequence[Finding]) -> Verdict:
+def _no_look_left(treatments: Sequence[Treatment]) -> Verdict:
+    primaries = [finding for treatment in treatments for finding in treatment.primaries]
     sentence = f"The plan has run its course, and {_names(primaries)} shows no difference that chance would not."
     if any(finding.is_premature for finding in primaries):
         sentence = "The experiment ended before the days that its plan asks for at least, so no test decided."
@@ -195,28 +250,85 @@ def _no_look_left(primaries: Sequence[Finding]) -> Verdict:
         rule=Rule.NO_LOOK_LEFT,
         sentence=sentence,
         would_change="A new experiment planned for a smaller effect, or a bolder change.",
-        facts=tuple(fact for finding in primaries for fact in _effect(finding)),
+        facts=_effects(primaries),
     )
 
 
-def _undecided(going_on: Sequence[Finding]) -> Verdict:
-    ahead = _next_look(going_on)
+def _undecided(treatments: Sequence[Treatment]) -> Verdict:
+    going_on = [finding for treatment in treatments for finding in treatment.going_on]
+    names = _listed(treatment.variant.name for treatment in treatments)
     return Verdict(
         state=VerdictState.KEEP_RUNNING,
         rule=Rule.UNDECIDED,
-        sentence="Nothing is decided yet; the intervals shown may be read today without spoiling the test.",
-        would_change="More units, or the planned horizon."
-        if ahead is None
-        else f"The next planned look is on {ahead.isoformat()}.",
-        facts=tuple(fact for finding in going_on for fact in _effect(finding)),
+        sentence=f"Nothing is decided yet of {names}; the intervals shown may be read today without spoiling the test.",
+        would_change=_when(going_on),
+        facts=_effects(going_on),
     )
 
 
-# --- the numbers behind them -----------------------------------------------------------------------------------------
+SAYS: Mapping[Rule, Callable[[Sequence[Treatment]], Verdict]] = {
+    Rule.PRIMARY_WORSE: _primary_worse,
+    Rule.GUARDRAIL_HARMED: _guardrail_harmed,
+    Rule.EXPLORATORY: _exploratory,
+    Rule.GUARDRAIL_UNSURE: _guardrail_unsure,
+    Rule.PRIMARY_BETTER: _primary_better,
+    Rule.FUTILE: _futile,
+    Rule.NO_LOOK_LEFT: _no_look_left,
+    Rule.UNDECIDED: _undecided,
+}
+
+
+# --- the words and numbers behind them -------------------------------------------------------------------------------
 
 
 def _names(findings: Iterable[Finding]) -> str:
-    return ", ".join(sorted({f"“{finding.kpi_name}”" for finding in findings}))
+    return _listed(sorted({f"“{finding.kpi_name}”" for finding in findings}))
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names)
+
+
+def _when(awaited: Sequence[Finding]) -> str:
+    ahead = next_look(awaited)
+    return "More units, or the planned horizon." if ahead is None else f"The next planned look is on {ahead}."
+
+
+def _least(finding: Finding) -> float:
+    """The limit of the effect on the side that is worse, as a gain."""
+    if finding.interval is None:
+        return float("-inf")
+    return finding.interval.lower if finding.sign > 0 else -finding.interval.upper
+
+
+def _most(finding: Finding) -> float:
+    """The limit of the effect on the side that is better, as a gain."""
+    if finding.interval is None:
+        return float("inf")
+    return finding.interval.upper if finding.sign > 0 else -finding.interval.lower
+
+
+def _error(finding: Finding) -> float:
+    """The unit in which effects on different KPIs are set side by side."""
+    return finding.standard_error or 1.0
+
+
+def _told(finding: Finding) -> str:
+    """An effect in words: by how much, with its interval."""
+    lower, upper = (finding.interval.lower, finding.interval.upper) if finding.interval else (None, None)
+    within = "" if lower is None or upper is None else f" ({_size(finding, lower)} to {_size(finding, upper)})"
+    size = f"{_size(finding, finding.difference or 0.0)}{UNITS[finding.scale]}"
+    return f"differs by {size}{within}, in the direction that is worse"
+
+
+def _size(finding: Finding, difference: float) -> str:
+    if finding.scale is Scale.AMOUNT:
+        return f"{float(f'{difference:.3g}'):+,.10g}"  # three digits, and no power of ten
+    return f"{difference * (100 if finding.scale is Scale.FRACTION else 1):+.2f}"
+
+
+def _effects(findings: Iterable[Finding]) -> tuple[Fact, ...]:
+    return tuple(fact for finding in findings for fact in _effect(finding))
 
 
 def _effect(finding: Finding) -> tuple[Fact, ...]:
@@ -232,40 +344,3 @@ def _effect(finding: Finding) -> tuple[Fact, ...]:
         *known(FactName.CONDITIONAL_POWER, None if futility is None else futility.conditional_power, about),
         *known(FactName.INFORMATION_FRACTION, finding.progress, about),
     )
-
-
-def _outlook(findings: Sequence[Finding]) -> Outlook | None:
-    going_on = [finding for finding in findings if finding.role is Role.PRIMARY and not finding.is_over]
-    if not going_on:
-        return None
-    needs = [_need(finding) for finding in going_on]
-    units = [units for units, _ in needs if units is not None]
-    days = [days for _, days in needs if days is not None]
-    return Outlook(
-        next_look_on=_next_look(going_on),
-        ends_on=max(finding.ends_on for finding in going_on),
-        units_needed=max(units) if len(units) == len(needs) else None,
-        days_needed=max(days) if len(days) == len(needs) else None,
-    )
-
-
-def _need(finding: Finding) -> tuple[int | None, float | None]:
-    """Units that must still become final for the planned power, and the days that takes; information grows with n."""
-    if not finding.progress:
-        return None, None
-    n = finding.control.n + finding.treatment.n
-    missing = max(0, round(n / finding.progress - n))
-    counted = finding.series.n[-PACE_DAYS - 1 :]
-    pace = (counted[-1] - counted[0]) / (len(counted) - 1) if len(counted) > 1 else 0.0
-    return missing, 0.0 if not missing else missing / pace if pace > 0 else None
-
-
-def _next_look(findings: Iterable[Finding]) -> date | None:
-    ahead = [
-        look.planned_on
-        for finding in findings
-        if finding.course is not None
-        for look in finding.course.looks
-        if not look.is_taken and not look.is_early and (finding.read_on is None or look.planned_on > finding.read_on)
-    ]
-    return min(ahead, default=None)

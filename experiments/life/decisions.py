@@ -9,7 +9,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from experiments.enums import Cause, Choice
 from experiments.inference.analysis import results
-from experiments.inference.verdict import VerdictState
+from experiments.inference.treatments import VerdictState
+from experiments.inference.verdict import Verdict
 from experiments.life import story
 from experiments.life.lifecycle import Action
 from experiments.life.moves import locked, made, move_problems
@@ -35,7 +36,7 @@ async def decide(
     refuse(move_problems(experiment, Action.DECIDE))
     seen = await results(session, connection, experiment)
     before = (await story.decisions_of(session, [experiment_id])).get(experiment_id, [])
-    differs = departs(choice, None if seen is None else seen.verdict.state)
+    differs = departs(choice, variant, None if seen is None else seen.verdict)
     problems = _variant_problems(experiment, choice, variant)
     if (differs or before) and not (actor.reason or "").strip():
         what = "another decision than the one before" if before else "a decision other than the verdict"
@@ -80,9 +81,14 @@ async def approve(session: AsyncSession, *, actor: Actor, experiment_id: int) ->
     return made(session, experiment, Action.APPROVE, actor)
 
 
-def departs(choice: Choice, verdict: VerdictState | None) -> bool:
-    """Whether a choice goes against the verdict: shipping without evidence, or not shipping in spite of it."""
-    return (choice is Choice.SHIP) != (verdict is VerdictState.SHIP)
+def departs(choice: Choice, variant: str | None, verdict: Verdict | None) -> bool:
+    """Whether a choice goes against the verdict: shipping without evidence, or not shipping in spite of it.
+
+    Evidence is that of the variant that is shipped: any that may be, not only the one the verdict names.
+    """
+    standings = () if verdict is None else verdict.standings
+    may_ship = {one.variant.key for one in standings if one.state is VerdictState.SHIP}
+    return variant not in may_ship if choice is Choice.SHIP else bool(may_ship)
 
 
 def _variant_problems(experiment: Experiment, choice: Choice, variant: str | None) -> list[Problem]:

@@ -5,12 +5,12 @@ team to weigh. What is known of the workspace comes in as `Surroundings`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from enum import StrEnum
-from math import ceil
 
-from experiments.inference.cohorts import decode
+from experiments.enums import Role
+from experiments.planning.demand import BlindLook, Demand, blind_looks, demands, required
 from experiments.planning.draft import LONGEST_HORIZON
 from experiments.planning.plan import Plan, PlannedKpi
 from experiments.planning.replays import LEVEL, Shown, settings
@@ -32,6 +32,7 @@ class Check(StrEnum):
     """What is checked before a launch."""
 
     POWER = "POWER"
+    LOOKS = "LOOKS"
     BASELINE = "BASELINE"
     WEIGHTS = "WEIGHTS"
     OVERLAP = "OVERLAP"
@@ -99,6 +100,7 @@ def checks(plan: Plan, around: Surroundings, now: datetime) -> list[LaunchCheck]
     """Everything checked of a draft, in the order in which it is read."""
     return [
         _power(plan, around.accrual),
+        _looks(plan),
         *(_baseline(kpi, around.baselines.get(kpi.definition.id, ()), now) for kpi in plan.primaries),
         _weights(plan),
         *_overlap(plan, around.neighbours),
@@ -112,37 +114,16 @@ def checks(plan: Plan, around: Surroundings, now: datetime) -> list[LaunchCheck]
 # --- power -----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Need:
-    """Units that a deciding KPI needs in all variants together, and the days it takes a unit to be final."""
-
-    kpi: PlannedKpi
-    units: float
-    window: int
-
-    def horizon(self, daily: float) -> int:
-        """The days from start until so many a day are enough and final."""
-        return ceil(self.units / daily) + self.window
-
-
-def _needs(plan: Plan) -> list[_Need]:
-    found: list[_Need] = []
-    for kpi in plan.primaries:
-        units = replace(plan, kpis=[kpi]).planned_units  # what it needs as a deciding KPI is pinned with it
-        if units is not None:
-            found.append(_Need(kpi=kpi, units=units, window=decode(kpi).window[1]))
-    return found
-
-
 def _power(plan: Plan, accrual: Accrual | None) -> LaunchCheck:
-    needs, noun = _needs(plan), f"{plan.unit.lower()}s"
-    if not needs:
+    """Units for what decides and for what guards: without either nothing ships."""
+    needs, noun = demands(plan), f"{plan.unit.lower()}s"
+    if not any(need.kpi.role is Role.PRIMARY for need in needs):
         sentence = "No primary KPI has a baseline that says how units spread, so how many are needed is not known."
         return _warn(Check.POWER, sentence)
     if accrual is None or not accrual.daily:
         need = max(needs, key=lambda need: need.units)
         sentence = (
-            f"About {need.units:,.0f} {noun} are needed for “{need.kpi.kpi}”; how many come a day is not known,"
+            f"About {need.units:,.0f} {noun} are needed for {_called(need.kpi)}; how many come a day is not known,"
             " for no experiment has taken any in."
         )
         return _warn(Check.POWER, sentence)
@@ -150,18 +131,53 @@ def _power(plan: Plan, accrual: Accrual | None) -> LaunchCheck:
     need = max(needs, key=lambda need: need.horizon(daily))
     come = daily * (plan.horizon_days - need.window)
     sentence = (
-        f"About {need.units:,.0f} {noun} are needed for “{need.kpi.kpi}”; about {come:,.0f} come and are final within"
-        f" {plan.horizon_days} days, {daily:,.0f} a day as in “{accrual.experiment}”."
+        f"About {need.units:,.0f} {noun} are needed for {_called(need.kpi)}; about {come:,.0f} come and are final"
+        f" within {plan.horizon_days} days, {daily:,.0f} a day as in “{accrual.experiment}”."
     )
-    if come >= need.units:
-        return _pass(Check.POWER, sentence)
-    return _warn(Check.POWER, f"{sentence} {_remedy(need.horizon(daily))}")
+    if come < need.units:
+        return _warn(Check.POWER, f"{sentence} {_remedy(need, need.horizon(daily))}")
+    unknown = [kpi for kpi in required(plan) if kpi not in [need.kpi for need in needs]]
+    if unknown:
+        names = ", ".join(_called(kpi) for kpi in unknown)
+        return _warn(Check.POWER, f"{sentence} What {names} needs is not known, for no baseline says how units spread.")
+    return _pass(Check.POWER, sentence)
 
 
-def _remedy(horizon: int) -> str:
+def _called(kpi: PlannedKpi) -> str:
+    return f"“{kpi.kpi}”" if kpi.role is Role.PRIMARY else f"the guardrail “{kpi.kpi}”"
+
+
+def _remedy(need: Demand, horizon: int) -> str:
+    is_primary = need.kpi.role is Role.PRIMARY
     if horizon > LONGEST_HORIZON:
-        return "No horizon is long enough: plan for a larger effect, or on another KPI."
-    return f"A horizon of {horizon} days would do, or a larger mde."
+        wider = "plan for a larger effect, or on another KPI" if is_primary else "a wider margin, or another guardrail"
+        return f"No horizon is long enough: {wider}."
+    return f"A horizon of {horizon} days would do, or a {'larger mde' if is_primary else 'wider margin'}."
+
+
+# --- looks -----------------------------------------------------------------------------------------------------------
+
+
+def _looks(plan: Plan) -> LaunchCheck:
+    """Looks that come too early see nobody: they are skipped, and their alpha is left for the next."""
+    blind = blind_looks(plan)
+    if not blind:
+        return _pass(Check.LOOKS, "No planned look comes before units can be final.")
+    kpis = list({look.kpi.kpi: look for look in blind}.values())
+    told = "; ".join(
+        f"{_called(last.kpi)} is final {last.window} days after exposure, so"
+        f" {_numbered([look for look in blind if look.kpi.kpi == last.kpi.kpi])} of {len(plan.look_days)} cannot see it"
+        for last in kpis
+    )
+    return _warn(
+        Check.LOOKS,
+        f"{told}. Nothing ships at a look that does not see everything: plan fewer looks, or a longer horizon.",
+    )
+
+
+def _numbered(blind: Sequence[BlindLook]) -> str:
+    noun = "look" if len(blind) == 1 else "looks"
+    return f"{noun} {', '.join(f'{look.number} (day {look.day})' for look in blind)}"
 
 
 # --- baseline --------------------------------------------------------------------------------------------------------

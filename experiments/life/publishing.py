@@ -18,6 +18,7 @@ from experiments.inference import looks
 from experiments.inference.analysis import Results, reach, results, span_at
 from experiments.inference.cohorts import decode
 from experiments.inference.looks import Span
+from experiments.inference.verdict import Verdict
 from experiments.life import story
 from experiments.planning import plan as plans
 from experiments.planning.plan import Plan
@@ -63,7 +64,7 @@ def document(seen: Results, planned_on: date) -> bytes:
         "dataThrough": seen.data_through,
         "softwareVersion": seen.refresh.version,
         "isExploratory": seen.is_exploratory,
-        "verdict": seen.verdict,
+        "verdict": _plain(seen.verdict),
         "health": seen.health,
         "sampleRatio": seen.evaluation.sample_ratio,
         "crossovers": seen.crossovers,
@@ -71,6 +72,15 @@ def document(seen: Results, planned_on: date) -> bytes:
         "segmentFindings": [_without_bulk(finding) for finding in seen.evaluation.segment_findings],
     }
     return msgspec.json.encode(said, order="deterministic")
+
+
+def _plain(verdict: Verdict) -> dict[str, Any]:
+    """The verdict without what is in the plan already: the payloads of variants."""
+    said: dict[str, Any] = msgspec.to_builtins(verdict)
+    for part in (said, *said["standings"]):
+        if part["variant"] is not None:
+            del part["variant"]["payload"]
+    return said
 
 
 def _without_bulk(finding: object) -> dict[str, Any]:

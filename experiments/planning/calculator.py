@@ -2,8 +2,9 @@
 
 Pure. Each KPI is asked of its baseline, for the rarest variant against control. Its fixed test gives units, power and
 mde; the looks that the plan's policy lets the KPI have multiply them by their inflation (`stats.design.policy`). A
-deciding KPI shares alpha with the other deciding comparisons and has the plan's looks; any other has alpha for itself
-and, unless the policy is fixed, is watched always valid - as in the service.
+deciding KPI shares alpha with the other deciding comparisons; any other has alpha for itself. A guardrail is held
+against its margin at the plan's looks, a secondary KPI is watched always valid unless the policy is fixed - as in the
+service.
 
 Units count once their whole cohort is final: of those that enter on a day, after the KPI's window and a day.
 """
@@ -85,14 +86,20 @@ class _Case:
 
 
 def sketch(setting: Setting, choices: Sequence[tuple[KpiChoice, Measure, float]]) -> Sketch:
-    """Answer for each KPI: what is chosen of it, its measure, and the correlation of its covariate, 0 without one."""
+    """Answer for each KPI: what is chosen of it, its measure, and the correlation of its covariate, 0 without one.
+
+    Nothing ships before the guardrails are shown to be kept, so as far as it is known what they need counts too.
+    """
     found = tuple(_of_kpi(setting, choice, measure, rho) for choice, measure, rho in choices)
-    sizes = [kpi.size for kpi in found if kpi.role is Role.PRIMARY]
-    units, days = [size.units for size in sizes], [size.days for size in sizes]
+    needing = [kpi for kpi in found if kpi.role is Role.PRIMARY or (kpi.role is Role.GUARDRAIL and kpi.size.units)]
+    units, days = [kpi.size.units for kpi in needing], [kpi.size.days for kpi in needing]
+    most = max(needing, key=lambda kpi: kpi.size.units or 0.0, default=None)
+    is_known = most is not None and None not in units
     return Sketch(
-        units=None if None in units else max((each for each in units if each is not None), default=None),
+        units=most.size.units if most is not None and is_known else None,
         days=None if None in days else max((each for each in days if each is not None), default=None),
-        gap=next((size.gap for size in sizes if size.gap is not None), None),
+        needed_for=most.kpi if most is not None and is_known else None,
+        gap=next((kpi.size.gap for kpi in needing if kpi.size.gap is not None), None),
         kpis=found,
     )
 
@@ -279,7 +286,8 @@ def _looked(case: _Case, horizon: int, planned_units: float) -> _Looked | None:
             look_days(horizon, case.setting.looks if allowed is Policy.GROUP_SEQUENTIAL else 1), dtype=float
         )
     units = case.final(days)
-    kept = _kept(units / planned_units, is_watched=allowed is Policy.ALWAYS_VALID)
+    is_guardrail = case.role is Role.GUARDRAIL  # it goes on while the plan does, and spends by the calendar
+    kept = _kept(units / planned_units, is_watched=is_guardrail or allowed is Policy.ALWAYS_VALID)
     days, units = days[kept], units[kept]
     if not days.size:
         return None
@@ -287,7 +295,8 @@ def _looked(case: _Case, horizon: int, planned_units: float) -> _Looked | None:
     if allowed is Policy.ALWAYS_VALID:
         design = policy.always_valid_at(shares, alpha=case.alpha, tuned_at=1 / case.inflation.horizon)
     else:
-        clock = np.where(days == horizon, 1.0, np.minimum(shares, 1.0))
+        passed = days / horizon if is_guardrail else np.minimum(shares, 1.0)
+        clock = np.where(days == horizon, 1.0, passed)
         design = stopping.two_sided(clock, alpha=case.alpha, information=shares)
     return _Looked(design=design, days=days, units=units)
 

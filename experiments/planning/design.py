@@ -63,8 +63,9 @@ class Setting:
         return max(1, self.primaries) * (len(self.weights) - 1)
 
     def policy_of(self, role: Role) -> Policy:
-        """What lets a KPI of this role be read."""
-        return self.policy if role is Role.PRIMARY or self.policy is Policy.FIXED else Policy.ALWAYS_VALID
+        """What lets a KPI of this role be read: one that nothing hangs on may be watched, unless the test is fixed."""
+        is_watched = role is Role.SECONDARY and self.policy is not Policy.FIXED
+        return Policy.ALWAYS_VALID if is_watched else self.policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,10 +148,14 @@ class KpiDesign:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sketch:
-    """The whole design: units and days are those of the deciding KPI that needs the most."""
+    """The whole design: units and days are those of the KPI that needs the most, to decide or to be kept.
+
+    `needed_for` is the KPI that needs the most units.
+    """
 
     units: float | None
     days: int | None
+    needed_for: str | None
     gap: Gap | None
     kpis: tuple[KpiDesign, ...]
 

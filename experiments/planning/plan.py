@@ -166,22 +166,36 @@ class Plan:
 
     @property
     def planned_units(self) -> float | None:
-        """Units the first primary KPI needs in all variants together; None without a baseline to judge spread by.
+        """Units the first primary KPI needs in all variants together; None without a baseline to judge spread by."""
+        return self.units_for(self.primaries[0])
 
-        Always-valid looks need more of them for the same power than the planned information says, which they are
-        tuned to.
+    def units_for(self, kpi: PlannedKpi) -> float | None:
+        """Units that one of its KPIs needs in all variants together; None where nobody knows how units spread.
+
+        A deciding KPI needs them to find its mde, a guardrail to be shown inside its margin.
         """
-        first = self.primaries[0]
-        if first.information is None or first.baseline is None or first.baseline.n is None:
+        if kpi.information is None or kpi.baseline is None or kpi.baseline.n is None:
             return None
-        unit_variance = first.baseline.standard_error**2 * first.baseline.n
+        unit_variance = kpi.baseline.standard_error**2 * kpi.baseline.n
         control, *others = (variant.weight for variant in self.variants)
         rarest = min(others)
-        if first.covariate is not None and first.covariate.correlation is not None:
-            unit_variance *= float(factors.cuped(first.covariate.correlation))
-        units = first.information * unit_variance * (1 / control + 1 / rarest) * (control + sum(others))
-        is_watched = self.policy is Policy.ALWAYS_VALID
-        return units * _watched(self.horizon_days, self.alpha_each, self.power) if is_watched else units
+        if kpi.covariate is not None and kpi.covariate.correlation is not None:
+            unit_variance *= float(factors.cuped(kpi.covariate.correlation))
+        units = kpi.information * unit_variance * (1 / control + 1 / rarest) * (control + sum(others))
+        return units * self._times(kpi)
+
+    def _times(self, kpi: PlannedKpi) -> float:
+        """Times the units of the pinned information: what is pinned has not paid for always-valid looks.
+
+        Nor has it for any looks of a guardrail, and where that has an mde of its own it is not of the margin.
+        """
+        is_primary = kpi.role is Role.PRIMARY
+        alpha = self.alpha_each if is_primary else self.alpha
+        times = 1.0 if kpi.margin is None or kpi.mde is None else (kpi.mde / kpi.margin) ** 2
+        if self.policy is Policy.ALWAYS_VALID:
+            return times * _watched(self.horizon_days, alpha, self.power)
+        has_paid = is_primary or self.policy is Policy.FIXED
+        return times if has_paid else times * group_sequential.inflation(self.looks, alpha=alpha, power=self.power)
 
 
 @lru_cache(maxsize=1_000)

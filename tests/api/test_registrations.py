@@ -290,11 +290,19 @@ async def test_draft_shows_its_launch_checks_and_what_blocks_comes_back_from_the
         for key in ("guided-tour", "checklist")
     ]
     before = (await ask(CHECKS % "checklist"))["experiment"]["launchChecks"]
-    assert [check["kind"] for check in before] == ["POWER", "BASELINE", "WEIGHTS", "OVERLAP", "DATA", "AA_HISTORY"]
-    assert before[3]["state"] == "PASS"
+    assert [check["kind"] for check in before] == [
+        "POWER",
+        "LOOKS",
+        "BASELINE",
+        "WEIGHTS",
+        "OVERLAP",
+        "DATA",
+        "AA_HISTORY",
+    ]
+    assert before[4]["state"] == "PASS"
     await ask(documents.EXPERIMENT_START, {"input": {"id": identities[0]}})
     assert (await ask(CHECKS % "guided-tour"))["experiment"]["launchChecks"] == []
-    blocking = (await ask(CHECKS % "checklist"))["experiment"]["launchChecks"][3]
+    blocking = (await ask(CHECKS % "checklist"))["experiment"]["launchChecks"][4]
     assert blocking["state"] == "BLOCK"
     refused = (await ask(documents.EXPERIMENT_START, {"input": {"id": identities[1]}}))["experimentStart"]
     assert refused == {

@@ -16,7 +16,7 @@ from experiments.enums import Duty
 from experiments.inference import analysis
 from experiments.inference.facts import FactName
 from experiments.inference.health import CheckKind, HealthState
-from experiments.inference.verdict import Rule, VerdictState
+from experiments.inference.treatments import Rule, VerdictState
 from experiments.life import amendments, moves
 from experiments.planning import plan as plans
 from experiments.tables import Experiment

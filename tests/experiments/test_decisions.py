@@ -7,13 +7,15 @@ import pytest
 
 from api.database import Database, driver
 from experiments.enums import Choice
-from experiments.inference.verdict import VerdictState
+from experiments.inference.treatments import Rule, VerdictState
+from experiments.inference.verdict import Standing, Verdict
 from experiments.life import decisions, moves, story
 from experiments.tables import Decision, Experiment
 from kpi import workspaces
 from kpi.errors import Invalid
 from kpi.tables import Workspace
 from tests.experiments.aggregating import START, Running, refresh, running, send
+from tests.experiments.planning import OTHER, TREATMENT
 from tests.experiments.recomputation import Exposed
 from tests.experiments.registering import LATER, NOW, actor, draft, start
 
@@ -66,13 +68,35 @@ async def two_persons(database: Database, workspace: Workspace) -> None:
         await workspaces.update(session, workspace_id=workspace.id, given={"needs_second_person": True})
 
 
-@pytest.mark.parametrize("verdict", VerdictState)
+def judged(state: VerdictState, *standings: VerdictState) -> Verdict:
+    """A verdict on two treatments that stand like this; only what a choice is held against is told."""
+    treatments = zip((TREATMENT, OTHER), standings, strict=False)
+    told = (Standing(variant=variant, state=own, rule=Rule.UNDECIDED, sentence="") for variant, own in treatments)
+    return Verdict(state=state, rule=Rule.UNDECIDED, sentence="", would_change="", standings=tuple(told))
+
+
+@pytest.mark.parametrize("state", VerdictState)
 @pytest.mark.parametrize("choice", Choice)
 def test_choice_departs_where_it_ships_without_evidence_or_withholds_in_spite_of_it(
-    choice: Choice, verdict: VerdictState
+    choice: Choice, state: VerdictState
 ) -> None:
-    ships, should = choice is Choice.SHIP, verdict is VerdictState.SHIP
-    assert decisions.departs(choice, verdict) is (ships != should)
+    ships, should = choice is Choice.SHIP, state is VerdictState.SHIP
+    variant = TREATMENT.key if ships else None
+    assert decisions.departs(choice, variant, judged(state, state)) is (ships != should)
+
+
+def test_choice_to_ship_departs_unless_the_very_variant_may_be_shipped() -> None:
+    ship, worse = VerdictState.SHIP, VerdictState.ROLL_BACK
+    for standings, departs in (
+        ((ship, worse), (False, True)),
+        ((worse, ship), (True, False)),
+        ((ship, ship), (False,) * 2),
+    ):
+        verdict = judged(ship, *standings)
+        assert tuple(decisions.departs(Choice.SHIP, one.key, verdict) for one in (TREATMENT, OTHER)) == departs
+        assert decisions.departs(Choice.ABANDON, None, verdict)
+    assert decisions.departs(Choice.SHIP, TREATMENT.key, None)
+    assert not decisions.departs(Choice.ABANDON, None, None)
 
 
 async def test_decision_keeps_the_verdict_the_plan_and_the_watermark_of_its_moment(database: Database) -> None:

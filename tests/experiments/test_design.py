@@ -152,9 +152,27 @@ def test_margin_of_a_share_is_asked_on_one_side_of_the_interval() -> None:
     assert found.power_curve.power[0] == pytest.approx(0.025, abs=1e-3)
 
 
-def test_guardrail_beside_planned_looks_is_watched_always_valid() -> None:
-    found = one(setting(policy=Policy.GROUP_SEQUENTIAL), choice(None, Role.GUARDRAIL, margin=0.02), measure())
-    assert (found.policy, found.alpha) == (Policy.ALWAYS_VALID, 0.05)
+def test_guardrail_is_held_against_its_margin_at_the_planned_looks_and_a_secondary_kpi_is_watched() -> None:
+    of = setting(policy=Policy.GROUP_SEQUENTIAL)
+    guardrail, secondary = (
+        one(of, choice(None, Role.GUARDRAIL, margin=0.02), measure()),
+        one(of, choice(0.02, Role.SECONDARY), measure()),
+    )
+    assert (guardrail.policy, guardrail.alpha) == (Policy.GROUP_SEQUENTIAL, 0.05)
+    assert guardrail.inflation == one(of, choice(), measure()).inflation
+    assert (secondary.policy, secondary.alpha) == (Policy.ALWAYS_VALID, 0.05)
+
+
+def test_guardrail_that_needs_the_most_sets_units_and_days_and_is_named() -> None:
+    rows = [
+        (choice(0.02), measure(), 0.0),
+        (replace(choice(None, Role.GUARDRAIL, margin=0.005), kpi="errors"), measure(), 0.0),
+        (replace(choice(None, Role.GUARDRAIL, margin=0.02), kpi="bare"), measure(None), 0.0),
+    ]
+    found = sketch(setting(units_per_day=100.0), rows)
+    assert (found.units, found.days) == (found.kpis[1].size.units, found.kpis[1].size.days)
+    assert (found.needed_for, found.gap) == ("errors", None)
+    assert sketch(setting(), rows[:1]).needed_for == "kpi"
 
 
 def test_most_demanding_deciding_kpi_sets_units_and_days() -> None:
@@ -330,7 +348,7 @@ def test_time_to_value_is_planned_by_its_restricted_mean_and_says_why_it_has_no_
 
 def test_design_without_a_deciding_size_has_no_units_and_says_why() -> None:
     found: Sketch = sketch(setting(), [(choice(None), measure(), 0.0)])
-    assert replace(found, kpis=()) == Sketch(units=None, days=None, gap=Gap.NO_EFFECT, kpis=())
+    assert replace(found, kpis=()) == Sketch(units=None, days=None, needed_for=None, gap=Gap.NO_EFFECT, kpis=())
 
 
 drawn = st.fixed_dictionaries(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from math import exp, isfinite, log
 from typing import Any
 
@@ -21,7 +21,8 @@ from experiments.inference.health import Health
 from experiments.inference.looks import Look, Span
 from experiments.inference.monitoring import split
 from experiments.inference.reading import Calendar
-from experiments.inference.verdict import VerdictState, judge
+from experiments.inference.treatments import VerdictState
+from experiments.inference.verdict import judge
 from experiments.planning.plan import PinnedBaseline, Plan
 from kpi import kinds
 from kpi.enums import Direction
@@ -296,6 +297,83 @@ def test_always_valid_crosses_exactly_where_its_interval_excludes_zero(
     assert finding.is_significant == was_ever_outside
 
 
+def turning(of: Plan) -> Rows:
+    """Much better among those who enter on the first four days, much worse among the others."""
+    good, bad = (
+        simulated(of, (Law(daily=100, rate=0.4), Law(daily=100, rate=rate)), days=16, seed=1) for rate in (0.8, 0.02)
+    )
+    return Rows(
+        entries=good.entries,
+        moments=[row for row in good.moments if row["entered_on"] < day(4)]
+        + [row for row in bad.moments if row["entered_on"] >= day(4)],
+        durations=[],
+    )
+
+
+def test_always_valid_test_decides_once_by_the_difference_of_that_day_and_shows_todays_interval() -> None:
+    of = plan(policy=Policy.ALWAYS_VALID)
+    (finding,) = evaluated(of, without_segments(turning(of)), day(16)).findings
+    outside = [
+        on
+        for on, low, high in zip(
+            finding.series.on, finding.series.always_valid_lower, finding.series.always_valid_upper, strict=True
+        )
+        if low is not None and high is not None and not low < 0 < high
+    ]
+    assert finding.decided_on == outside[0]
+    assert finding.decided_difference == finding.series.difference[finding.series.on.index(outside[0])]
+    assert finding.decided_difference is not None
+    assert finding.difference is not None
+    assert finding.difference < 0 < finding.decided_difference
+    assert finding.interval is not None
+    assert finding.interval.upper < 0  # today's, and not that of the day it was decided
+    assert (finding.is_better, finding.is_worse, finding.read_on) == (True, False, finding.series.on[-1])
+    (then,) = evaluated(of, without_segments(turning(of)), outside[0]).findings
+    assert (then.is_better, then.decided_on) == (True, outside[0])
+    (before,) = evaluated(of, without_segments(turning(of)), outside[0] - timedelta(days=1)).findings
+    assert (before.is_significant, before.decided_on) == (False, None)
+
+
+def test_always_valid_evidence_from_before_the_minimum_decides_on_its_day_in_its_own_direction() -> None:
+    of = plan(policy=Policy.ALWAYS_VALID, minimum_days=14)
+    (finding,) = evaluated(of, without_segments(turning(of)), day(16)).findings
+    (free,) = evaluated(plan(policy=Policy.ALWAYS_VALID), without_segments(turning(of)), day(16)).findings
+    assert free.decided_on is not None
+    assert free.decided_on < day(14)
+    assert finding.decided_on == day(14)
+    strongest = max(
+        (abs(d) / (high - low), d)
+        for on, d, low, high in zip(
+            finding.series.on,
+            finding.series.difference,
+            finding.series.always_valid_lower,
+            finding.series.always_valid_upper,
+            strict=True,
+        )
+        if on <= day(14) and d is not None and low is not None and high is not None
+    )
+    assert finding.decided_difference == strongest[1]
+
+
+def test_always_valid_test_that_begins_first_shares_alpha_with_those_that_cannot_say_anything_yet() -> None:
+    late = planned("revenue", kinds.Mean(event="paid", window_days=12), mde=0.2)
+    of = plan(ACTIVATION, late, policy=Policy.ALWAYS_VALID)
+    rows = without_segments(rows_of(of, (Law(daily=90, rate=0.30), Law(daily=90, rate=0.36)), 8))
+    first, silent = evaluated(of, rows, day(9)).findings
+    assert (silent.p_value, silent.adjusted_p_value) == (None, None)
+    assert first.p_value is not None
+    assert first.adjusted_p_value == pytest.approx(min(1.0, 2 * first.p_value))
+
+
+@pytest.mark.parametrize("policy", [Policy.GROUP_SEQUENTIAL, Policy.FIXED])
+def test_planned_test_is_decided_on_the_day_of_its_look(policy: Policy) -> None:
+    of = plan(policy=policy)
+    rows = simulated(of, (Law(daily=100, rate=0.2), Law(daily=100, rate=0.6)), days=16, seed=1)
+    (finding,) = evaluated(of, rows, day(30)).findings
+    assert finding.is_better
+    assert finding.decided_on == finding.read_on == (day(16) if policy is Policy.FIXED else day(4))
+
+
 def test_always_valid_does_not_begin_below_a_hundred_units_an_arm_or_twenty_successes() -> None:
     of = plan(policy=Policy.ALWAYS_VALID, horizon_days=12)
     for of_laws, through, begins in (
@@ -343,6 +421,15 @@ def test_fixed_policy_decides_at_the_horizon_only(through: int, may: bool) -> No
     assert finding.fixed is not None
     assert finding.fixed.p_value < 1e-9
     assert (finding.is_over, finding.is_significant) == (may, may)
+
+
+def test_fixed_policy_is_read_at_its_one_look_whatever_becomes_final_later() -> None:
+    of = plan(policy=Policy.FIXED)
+    rows = simulated(of, (Law(daily=100, rate=0.2), Law(daily=100, rate=0.22)), days=30, seed=1)
+    (then,), (later,) = (evaluated(of, rows, day(through)).findings for through in (16, 30))
+    assert then.is_over
+    assert later.read_on == day(16)
+    assert (later.difference, later.p_value, later.control.n) == (then.difference, then.p_value, then.control.n)
 
 
 def test_fixed_policy_of_a_stopped_experiment_decides_once_its_last_unit_is_final() -> None:
@@ -413,6 +500,54 @@ def test_primaries_share_alpha_and_others_do_not() -> None:
         finding.kpi: finding.interval.level for finding in evaluated(of, rows, day(12)).findings if finding.interval
     }
     assert levels == pytest.approx({"activation": 1 - 0.05 / 4, "revenue": 1 - 0.05 / 4, "return": 0.95})
+
+
+# --- guardrails -------------------------------------------------------------------------------------------------------
+
+
+def test_guardrail_beside_planned_looks_has_the_repeated_interval_of_the_latest_look_and_others_none() -> None:
+    guarded = replace(RETURN, role=Role.GUARDRAIL, margin=0.05)
+    of = plan(ACTIVATION, guarded, looks=1, horizon_days=12)
+    rows = without_segments(rows_of(of, (Law(daily=300, rate=0.3), Law(daily=300, rate=0.3)), 5))
+    primary, guardrail = evaluated(of, rows, day(12)).findings
+    assert primary.repeated is None
+    (n0, won0), (n1, won1) = (
+        totals(rows, guarded.definition.id, variant, day(DAYS)) for variant in ("control", "treatment")
+    )
+    pooled = (won0 + won1) / (n0 + n1)
+    apart = sum(won / n * (1 - won / n) / n for won, n in ((won0, n0), (won1, n1)))
+    error = max(apart, pooled * (1 - pooled) * (1 / n0 + 1 / n1)) ** 0.5
+    middle = won1 / n1 - won0 / n0
+    reach = scipy_stats.norm.isf(0.025) * error  # one look spends all of alpha
+    assert guardrail.repeated is not None
+    assert (guardrail.repeated.lower, guardrail.repeated.upper) == pytest.approx(
+        (middle - reach, middle + reach), rel=1e-6
+    )
+    (_, early) = evaluated(of, rows, day(11)).findings
+    assert (early.repeated, early.next_look_on, early.keeps_margin) == (None, day(12), False)
+    for policy in (Policy.FIXED, Policy.ALWAYS_VALID):
+        assert evaluated(replace(of, policy=policy), rows, day(12)).findings[1].repeated is None
+
+
+def test_treatment_that_is_better_ships_once_its_guardrail_is_shown_to_be_kept() -> None:
+    guarded = replace(RETURN, role=Role.GUARDRAIL, margin=0.08)
+    of = plan(ACTIVATION, guarded)
+    base = simulated(of, (Law(daily=60, rate=0.3), Law(daily=60, rate=0.3)), days=16, seed=2)
+    lifted = simulated(of, (Law(daily=60, rate=0.3), Law(daily=60, rate=0.7)), days=16, seed=2)
+    rows = replace(
+        base,
+        entries=lifted.entries,
+        moments=[row for row in lifted.moments if row["definition_id"] == ACTIVATION.definition.id]
+        + [row for row in base.moments if row["definition_id"] == guarded.definition.id],
+    )
+    told = []
+    for through in range(17):
+        evaluation = evaluated(of, without_segments(rows), day(through))
+        told.append(judge(evaluation.findings, Health(checks=())).state)
+    ships = told.index(VerdictState.SHIP)
+    assert ships in {8, 12, 16}  # at a planned look, and not at the first: there the primary KPI was better already
+    assert evaluated(of, rows, day(4)).findings[0].is_better
+    assert set(told[:ships]) == {VerdictState.KEEP_RUNNING}
 
 
 # --- segments --------------------------------------------------------------------------------------------------------

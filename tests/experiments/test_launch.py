@@ -154,6 +154,57 @@ def test_power_without_a_baseline_or_without_history_warns_and_says_what_is_miss
     assert {one(Check.POWER, FIXED, accrual=None).state, one(Check.POWER, bare).state} == {CheckState.WARN}
 
 
+GUARD = planned("errors", Mean(event="activated", window_days=2), role=Role.GUARDRAIL, mde=None, margin=0.025)
+
+
+def test_power_counts_what_a_guardrail_needs_to_be_shown_inside_its_margin() -> None:
+    # Half of the mde as a margin, at the same spread and alpha: four times the units.
+    found = one(Check.POWER, plan(planned(), GUARD, policy=Policy.FIXED), accrual=None)
+    assert f"About {4 * NEEDED:,.0f} users are needed for the guardrail “errors”" in found.sentence
+    wide = one(Check.POWER, plan(planned(), replace(GUARD, margin=0.1), policy=Policy.FIXED), accrual=None)
+    assert f"About {NEEDED:,.0f} users are needed for “activation”" in wide.sentence
+    few = one(Check.POWER, plan(planned(), GUARD), accrual=Accrual(experiment="before", daily=NEEDED / COUNTED))
+    assert few.state is CheckState.WARN
+    assert few.sentence.endswith("or a wider margin.")
+
+
+def test_power_of_a_guardrail_without_a_baseline_is_not_known_and_warns() -> None:
+    found = one(Check.POWER, plan(planned(), replace(GUARD, baseline=None)))
+    assert found.state is CheckState.WARN
+    assert "What the guardrail “errors” needs is not known" in found.sentence
+
+
+# --- looks -----------------------------------------------------------------------------------------------------------
+
+
+def test_looks_before_any_unit_is_final_are_told_kpi_by_kpi() -> None:
+    slow = planned("spend", Mean(event="paid", window_days=8))
+    slowest = replace(planned("errors", Mean(event="e", window_days=12)), role=Role.GUARDRAIL, mde=None, margin=0.02)
+    found = one(Check.LOOKS, plan(planned(), slow, slowest))  # looks on days 4, 8, 12 and 16
+    assert found.state is CheckState.WARN
+    assert "“spend” is final 8 days after exposure, so looks 1 (day 4), 2 (day 8) of 4 cannot see it" in found.sentence
+    assert (
+        "the guardrail “errors” is final 12 days after exposure, so looks 1 (day 4), 2 (day 8), 3 (day 12)"
+        in found.sentence
+    )
+    assert "activation" not in found.sentence
+
+
+@pytest.mark.parametrize(
+    "of",
+    [
+        plan(planned("spend", Mean(event="paid", window_days=3))),
+        plan(planned("spend", Mean(event="paid", window_days=8)), minimum_days=9),  # those looks are not taken anyway
+        plan(planned("spend", Mean(event="paid", window_days=8)), policy=Policy.ALWAYS_VALID),
+        plan(planned("spend", Mean(event="paid", window_days=8)), policy=Policy.FIXED),
+        plan(planned(), planned("spend", Mean(event="paid", window_days=8), role=Role.SECONDARY)),
+    ],
+    ids=["short", "minimum", "any-day", "one-look", "informing"],
+)
+def test_looks_that_are_taken_when_units_are_final_pass(of: Plan) -> None:
+    assert one(Check.LOOKS, of).state is CheckState.PASS
+
+
 @pytest.mark.parametrize("policy", Policy)
 @pytest.mark.parametrize(("alpha", "power"), [(0.0001, 0.999), (0.5, 0.999), (0.5, 0.501), (0.0001, 0.0002)])
 @pytest.mark.parametrize("mde", [1e-12, 1e12])
@@ -425,9 +476,11 @@ async def test_checks_of_a_new_workspace_know_no_history_and_no_events(
     found = await read(database, await draft(database, workspace), NOW)
     assert {kind for kind, check in found.items() if check.state is CheckState.WARN} == {
         Check.POWER,
+        Check.LOOKS,
         Check.DATA,
         Check.AA_HISTORY,
     }
+    assert "“activation” is final 7 days after exposure, so look 1 (day 7) of 4" in found[Check.LOOKS].sentence
     assert "has never come in" in found[Check.DATA].sentence
 
 

@@ -38,6 +38,72 @@ def walked(*what: Seen | None) -> Course:
     return looks.course(four(), what, planned_information=PLANNED, alpha=ALPHA)
 
 
+# --- the repeated interval of a guardrail ----------------------------------------------------------------------------
+
+
+def halves(*variances: float) -> list[tuple[float, float] | None]:
+    """The limits at each of two looks, on days 8 and 16 of a horizon of 16, around a difference of 0.3."""
+    two = tuple(
+        Look(number=number, planned_on=day(8 * number), is_final=number == 2, is_horizon=number == 2)
+        for number in (1, 2)
+    )
+    what = [Seen(difference=0.3, variance=variance) for variance in variances]
+    found = []
+    for taken in range(len(what) + 1):
+        seen_by = [*what[:taken], *[None] * (2 - taken)]
+        one = looks.repeated(two, seen_by, [0.5, 1.0], planned=None, alpha=ALPHA)
+        found.append(None if one is None else (one.lower, one.upper))
+    return found
+
+
+def test_repeated_interval_is_that_of_the_latest_look_by_the_bounds_of_lan_and_demets() -> None:
+    # 2.9626 and 1.9686 standard errors with even looks (Proschan, Lan & Wittes 2006, Statistical Monitoring of Clinical
+    # Trials, table of O'Brien-Fleming-like spending at 0.05).
+    none, first, last = halves(0.02, 0.01)
+    assert none is None
+    assert first == pytest.approx((0.3 - 2.9626 * sqrt(0.02), 0.3 + 2.9626 * sqrt(0.02)), abs=1e-5)
+    assert last == pytest.approx((0.3 - 1.9686 * 0.1, 0.3 + 1.9686 * 0.1), abs=1e-5)
+
+
+def test_repeated_interval_spends_by_the_calendar_however_fast_the_units_come() -> None:
+    _, first, _ = halves(1e-9, 1e-10)
+    assert first == pytest.approx((0.3 - 2.9626 * sqrt(1e-9), 0.3 + 2.9626 * sqrt(1e-9)), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("share", "is_final", "bar"),
+    [(1.0, True, norm.isf(0.025)), (2.0, True, norm.isf(0.025)), (0.1, True, 2.9626), (1.0, False, 2.9626)],
+)
+def test_repeated_interval_of_an_early_last_look_spends_by_information_if_that_is_further(
+    share: float, is_final: bool, bar: float
+) -> None:
+    look = Look(number=1, planned_on=day(8), is_final=is_final, is_horizon=False)
+    saw = Seen(difference=0.0, variance=1 / (share * PLANNED))
+    found = looks.repeated([look], [saw], [0.5], planned=PLANNED, alpha=ALPHA)
+    assert found is not None
+    assert found.upper * sqrt(share * PLANNED) == pytest.approx(bar, abs=1e-4)
+
+
+def test_repeated_intervals_show_a_guardrail_kept_that_lies_on_its_margin_in_one_case_of_forty() -> None:
+    # The chance that one of the four lower limits clears the margin while the truth lies on it: alpha / 2.
+    information = np.array([10.0, 20.0, 30.0, 40.0])
+    bars = [
+        (found.upper - found.lower) / 2 * sqrt(amount)
+        for number, amount in enumerate(information, start=1)
+        if (found := interval_of(information[:number])) is not None
+    ]
+    draw = np.random.default_rng(7)
+    paths = draw.normal(size=(400_000, 4)).cumsum(axis=1) / 2 / np.sqrt(information / 40)
+    share = (paths >= bars).any(axis=1).mean()
+    assert abs(share - ALPHA / 2) < 4 * sqrt(ALPHA / 2 * (1 - ALPHA / 2) / 400_000)
+
+
+def interval_of(information: Any) -> Any:
+    what = [Seen(difference=0.0, variance=1 / amount) for amount in information]
+    seen_by = [*what, *[None] * (4 - len(what))]
+    return looks.repeated(four(), seen_by, [0.25, 0.5, 0.75, 1.0], planned=None, alpha=ALPHA)
+
+
 # --- the calendar ----------------------------------------------------------------------------------------------------
 
 

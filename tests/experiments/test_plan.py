@@ -301,6 +301,26 @@ def test_planned_units_of_always_valid_looks_are_those_that_watching_costs(days:
     assert watched.planned_units / fixed.planned_units == pytest.approx(1.72, abs=0.01)
 
 
+def test_planned_units_are_those_of_the_first_primary_whatever_guards() -> None:
+    guard = planned("errors", role=Role.GUARDRAIL, mde=None, margin=0.01)
+    assert plan(planned(), guard).planned_units == plan(planned()).planned_units
+
+
+def test_units_of_a_guardrail_pay_for_the_looks_at_which_it_is_held_against_its_margin() -> None:
+    guard = planned("errors", role=Role.GUARDRAIL, mde=None, margin=0.05)
+    fixed, planned_looks, watched = (
+        plan(planned(), guard, horizon_days=28, policy=policy)
+        for policy in (Policy.FIXED, Policy.GROUP_SEQUENTIAL, Policy.ALWAYS_VALID)
+    )
+    needed = fixed.units_for(fixed.kpis[1])
+    assert needed is not None
+    assert needed == fixed.planned_units  # a margin as large as the mde, and one deciding comparison
+    for of, times in ((planned_looks, 1.0199), (watched, 1.72)):  # see test_design: four looks; every day
+        assert of.units_for(of.kpis[1]) == pytest.approx(needed * times, rel=5e-3)
+    both = plan(planned(), replace(guard, mde=0.1), horizon_days=28, policy=Policy.FIXED)
+    assert both.units_for(both.kpis[1]) == pytest.approx(needed)  # of its margin, also where it has an mde
+
+
 def test_planned_units_shrink_by_the_square_of_the_covariates_correlation() -> None:
     one, half = plan(), plan(planned(covariate=replace(COVARIATE, correlation=-0.6)))
     assert one.planned_units is not None

@@ -15,7 +15,7 @@ from benchmarks.year.measures import GUARDRAIL, MEASURES, Measure
 from benchmarks.year.place import year
 from benchmarks.year.tally import Tally
 from experiments.enums import Policy
-from experiments.inference.verdict import Rule, VerdictState
+from experiments.inference.treatments import Rule, VerdictState
 from tests.api.databases import made, url_of
 
 BY_KEY = {measure.key: measure for measure in MEASURES}
@@ -46,7 +46,8 @@ SMALL_YEAR = (
     (case(5, "revenue-7d", Policy.GROUP_SEQUENTIAL, 0.0, guardrail_effect=0.25), VerdictState.ROLL_BACK),
     (case(6, "activation-7d", Policy.FIXED, 0.0, has_rows=True), VerdictState.INCONCLUSIVE),
 )
-"""What is so clear that the verdict is certain, and a null that this seed finds nothing in."""
+"""What is so clear that the verdict is certain, guardrails that this seed shows to be kept, and a null that it finds
+nothing in."""
 
 
 async def test_year_walks_every_experiment_from_plan_to_the_decision_that_its_truth_asks_for(
@@ -54,7 +55,7 @@ async def test_year_walks_every_experiment_from_plan_to_the_decision_that_its_tr
 ) -> None:
     url = url_of(database_url, await made(database_url))
     told: list[str] = []
-    found = await year(url, [one for one, _ in SMALL_YEAR], np.random.default_rng(5), told.append)
+    found = await year(url, [one for one, _ in SMALL_YEAR], np.random.default_rng(2), told.append)
     assert [(one.case.number, one.reading.state) for one in found] == [(one.number, state) for one, state in SMALL_YEAR]
     assert [one.shipped for one in found] == [0, 0, None, None, None, None]
     assert found[4].reading.rule == Rule.GUARDRAIL_HARMED
@@ -62,7 +63,7 @@ async def test_year_walks_every_experiment_from_plan_to_the_decision_that_its_tr
     assert found[1].reading.day == found[1].case.horizon  # a fixed test is read once, at its end
     assert found[0].reading.day < found[0].case.horizon
     assert told[-1].endswith("0 running, 6 decided")
-    written = document(Year(experiments=6, seed=5, conclusions=found), on=date(2026, 1, 1))
+    written = document(Year(experiments=6, seed=2, conclusions=found), on=date(2026, 1, 1))
     assert "| SHIP | 1 of 3 | 0 of 1 | 1 of 2 | 2 of 6 |  |" in written
     assert "no broken promises" in written
     assert "| INVALID, of broken splits | - | 1 of 1 | - | 1 of 1 |  |" in written
@@ -103,6 +104,25 @@ def test_gate_on_misses_opens_up_to_three_standard_errors_above_what_power_leave
     found = [conclusion(case=there, reading=CLAIM, shipped=0)] * (100 - missed)
     lived = Year(experiments=100, seed=1, conclusions=[*found, *[conclusion(case=there)] * missed])
     assert bool(lived.failures) == is_broken
+
+
+@pytest.mark.parametrize(("held", "is_broken"), [(31, False), (33, True)])
+def test_gate_on_what_an_unharmed_guardrail_holds_back_is_apart_from_that_on_misses(held: int, is_broken: bool) -> None:
+    there = case(1, "activation-7d", Policy.FIXED, 1.0)
+    unsure = Reading(day=28, state=VerdictState.INCONCLUSIVE, rule=Rule.GUARDRAIL_UNSURE)
+    found = [conclusion(case=there, reading=CLAIM, shipped=0)] * (100 - held)
+    found += [conclusion(case=there, reading=unsure)] * held
+    lived = Year(experiments=100, seed=1, conclusions=found)
+    assert {failure.partition(": ")[2].partition(" 3")[0] for failure in lived.failures} == (
+        {"effects held back by an unharmed guardrail"} if is_broken else set()
+    )
+    assert "| held back by a guardrail, unharmed |" in document(lived, on=date(2026, 1, 1))
+
+
+def test_reading_keeps_the_variant_that_the_verdict_names() -> None:
+    told = {"state": "SHIP", "rule": "PRIMARY_BETTER", "variant": {"key": "treatment-2"}}
+    assert Reading.of(3, told) == Reading(day=3, state=VerdictState.SHIP, rule="PRIMARY_BETTER", variant="treatment-2")
+    assert Reading.of(3, told | {"variant": None}).variant is None
 
 
 def test_expected_share_of_false_ships_follows_from_alpha_power_and_the_truths() -> None:

@@ -54,6 +54,8 @@ def blank(of: Json, role: str, variant: Json, control: Json, treatment: Json, ma
         "isOver": False,
         "margin": margin,
         "breachesMargin": False,
+        "keepsMargin": False,
+        "repeated": None,
         "kpi": of,
         "variant": {"name": variant["name"]},
         "control": control,
@@ -93,12 +95,14 @@ def finding(
         "isWorse": way * z < -2.04,
         "isOver": days == 28,
         "breachesMargin": margin is not None and way * change + 2.04 * error < -margin,
+        "keepsMargin": margin is not None and way * change - 2.04 * error > -margin,
         "pValue": p,
         "adjustedPValue": min(1.0, 2 * p),
         "segment": segment,
         "estimate": {"difference": change, "lift": lift},
         "interval": bounds(change, 2.04 * error) | {"level": 0.95},
         "liftInterval": bounds(lift, 2.04 * lift_error),
+        "repeated": None if margin is None or segment is not None else bounds(change, 2.04 * error),
         "fixed": {"pValue": p, "interval": bounds(change, Z95 * error)},
         "alwaysValid": {
             "pValue": min(1.0, math.exp(-log_e)),
@@ -280,7 +284,11 @@ def verdict_of(
     state: str, rule: str, sentence: str, would_change: str, *facts: Json, outlook: Json | None = None
 ) -> Json:
     told = {"sentence": sentence, "wouldChange": would_change, "facts": list(facts), "outlook": outlook}
-    return {"state": state, "rule": rule} | told
+    return {"state": state, "rule": rule, "variant": None, "standings": []} | told
+
+
+def standing(variant: Json, state: str, sentence: str) -> Json:
+    return {"variant": {"name": variant["name"]}, "state": state, "sentence": sentence}
 
 
 def results(verdict: Json, checks: Json, findings: list[Json], **changes: Any) -> Json:
@@ -550,11 +558,16 @@ def three_arms() -> Json:
         for arm, level in zip(arms[1:], money[1], strict=True)
     ]
     verdict = verdict_of(
-        "ROLL_BACK",
-        "PRIMARY_WORSE",
-        "The daily digest loses users; the weekly digest keeps more of them.",
-        "Stop the daily digest and seal a plan for the weekly digest alone.",
+        "SHIP",
+        "PRIMARY_BETTER",
+        "The weekly digest keeps more users, and no guardrail is harmed.",
+        "A guardrail that is no longer inside its margin, or a broken split.",
     )
+    verdict["variant"] = {"name": arms[1]["name"]}
+    verdict["standings"] = [
+        standing(arms[1], "SHIP", "The weekly digest keeps more users, and no guardrail is harmed."),
+        standing(arms[2], "ROLL_BACK", "The daily digest loses users."),
+    ]
     checks = srm(arms, [12011, 12102, 11705], "WARNING", p=0.03, sequential=0.04)
     outcome = results(verdict, checks, found, looks=[])
     stalled = check("STALLED", "WARNING", "No unit has entered for 4 whole days.", fact("DAYS", 4))
@@ -578,6 +591,7 @@ def launch_checks() -> list[Json]:
         {"kind": kind, "state": state, "sentence": sentence}
         for kind, state, sentence in (
             ("POWER", "WARN", "About 9,812 users are needed for “activation-7d”; about 4,100 come within 28 days."),
+            ("LOOKS", "PASS", "No planned look comes before units can be final."),
             ("BASELINE", "PASS", "The baseline of “activation-7d” is 12 days old (2026-09-30)."),
             ("WEIGHTS", "PASS", "The split costs few units or none beside an even one."),
             ("OVERLAP", "BLOCK", "The layer “first-day” has no room for 50% of its units: “checklist” (80%) take 80%."),

@@ -329,6 +329,24 @@ def test_experiment_page_with_three_arms_reads_each_treatment_by_itself() -> Non
     assert "The arms drift from their planned size" in text
 
 
+def test_experiment_page_with_three_arms_names_the_one_to_ship_and_how_each_stands() -> None:
+    text = shown(three_arms()).text
+    for words in (
+        "Ship: Weekly digest",
+        "Weekly digest Ship The weekly digest keeps more users",
+        "Daily digest with a very long name indeed Roll back The daily digest loses users.",
+    ):
+        assert words in text
+    assert "Ship: " not in shown(finished()).text  # with one treatment there is nothing to tell apart
+
+
+def test_experiment_page_shows_a_guardrail_by_the_interval_that_its_margin_is_held_against() -> None:
+    of = finished()
+    guardrail = next(one for one in of["results"]["findings"] if one["role"] == "GUARDRAIL")
+    guardrail["repeated"] = {"lower": -0.0123, "upper": 0.0321}
+    assert "−0.0123 to +0.0321" in shown(of).text
+
+
 def test_experiment_page_of_a_draft_shows_the_plan_and_no_findings() -> None:
     page = shown(draft())
     assert "The plan below can still be changed." in page.text
@@ -428,7 +446,7 @@ def test_list_page_links_each_experiment_and_the_next_page_with_escaped_keys() -
 
 def test_list_page_shows_verdict_state_and_broken_split_of_each() -> None:
     text = Page(ALL["list"]).text
-    for words in ("5 in all", "Ship", "Invalid", "Keep running", "Roll back", "Draft", "1,637,070 units"):
+    for words in ("5 in all", "Ship", "Invalid", "Keep running", "Draft", "1,637,070 units"):
         assert words in text
     assert text.count("Arm sizes do not match the plan") == 1
 

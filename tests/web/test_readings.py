@@ -52,9 +52,9 @@ def test_reading_of_a_guardrail_where_lower_is_better_fears_the_upper_end() -> N
     assert reading(found(TICKETS, 0.3, 0.2, margin=0.02), is_trusted=True).word == "Better"
 
 
-def test_reading_of_an_unbounded_guardrail_never_excludes_the_margin() -> None:
-    open_ended = found(DAY_30, 0.299, 0.30, 0.002, margin=0.015) | {"interval": {"lower": None, "upper": 1.0}}
-    assert reading(open_ended, is_trusted=True).word == "Margin not excluded"
+def test_reading_of_a_guardrail_takes_from_the_service_whether_it_is_shown_to_be_kept() -> None:
+    between_looks = found(DAY_30, 0.299, 0.30, 0.002, margin=0.015) | {"keepsMargin": False}
+    assert reading(between_looks, is_trusted=True).word == "Margin not excluded"
 
 
 def test_reading_without_trust_is_neither_good_nor_bad_news() -> None:

@@ -4,7 +4,7 @@ import strawberry
 
 from api.jobs.tables import Noun
 from experiments import enums
-from experiments.inference import facts, health, monitoring, verdict
+from experiments.inference import facts, health, monitoring, treatments
 from experiments.life import launch, lifecycle
 
 strawberry.enum(Noun, name="RowNoun", description="What the rows of a batch or a file are.")
@@ -21,8 +21,8 @@ strawberry.enum(enums.Choice, name="DecisionChoice", description="What a person 
 strawberry.enum(launch.Check, name="LaunchCheckKind", description="What is checked before a launch.")
 strawberry.enum(launch.CheckState, name="LaunchCheckState", description="What a check before a launch says.")
 strawberry.enum(lifecycle.Action, name="ExperimentAction", description="What somebody does to an experiment.")
-strawberry.enum(verdict.VerdictState, name="VerdictState", description="What is recommended.")
-strawberry.enum(verdict.Rule, name="VerdictRule", description="The rule that gave a verdict.")
+strawberry.enum(treatments.VerdictState, name="VerdictState", description="What is recommended.")
+strawberry.enum(treatments.Rule, name="VerdictRule", description="The rule that gave a verdict.")
 strawberry.enum(monitoring.SrmState, name="SrmState", description="What the sample ratio check says.")
 strawberry.enum(health.HealthState, name="HealthState", description="What a check of the data says.")
 strawberry.enum(health.CheckKind, name="CheckKind", description="What a check of the data is about.")

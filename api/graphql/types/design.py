@@ -171,7 +171,7 @@ class KpiDesign:
 
     role: enums.Role = strawberry.field(description="The role of the KPI.")
     policy: enums.Policy = strawberry.field(
-        description="The policy it is read by: the plan's if it decides or the test is fixed, else always valid."
+        description="The policy it is read by: the plan's, but always valid for a secondary KPI unless that is fixed."
     )
     alpha: float = strawberry.field(description="The error rate of one comparison.")
     effect: float | None = strawberry.field(description="The effect to find or the margin to keep, as a difference.")
@@ -201,9 +201,11 @@ class ExperimentDesign:
     """A design worked out."""
 
     units: float | None = strawberry.field(
-        description="The units of all variants that the most demanding deciding KPI needs.", default=None
+        description="The units of all variants that the KPI needs which needs most: to decide, or to be shown kept.",
+        default=None,
     )
-    days: int | None = strawberry.field(description="The days that the slowest deciding KPI needs.", default=None)
+    days: int | None = strawberry.field(description="The days that the slowest of them needs.", default=None)
+    needed_for: str | None = strawberry.field(description="The key of the KPI that needs so many units.", default=None)
     gap: design.Gap | None = strawberry.field(
         description="What is missing for these two; null when both are said.", default=None
     )
@@ -220,6 +222,7 @@ def shown(found: design.Designed) -> dict[str, Any]:
     return {
         "units": sketch.units,
         "days": sketch.days,
+        "needed_for": sketch.needed_for,
         "gap": sketch.gap,
         "traffic": found.traffic,
         "kpis": list(sketch.kpis),

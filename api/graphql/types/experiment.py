@@ -18,11 +18,12 @@ from api.graphql.types.rehearsal import Rehearsal
 from api.graphql.types.story import Amendment, Decision, ExperimentStep, PublishedLook
 from api.graphql.types.targeting import TargetingCondition
 from experiments import enums, tables
-from experiments.inference import analysis, verdict
+from experiments.inference import analysis, treatments
 from experiments.inference import heterogeneity as segments
 from experiments.life import launch, lifecycle
 from experiments.planning import plan
 from experiments.planning import plan as plans
+from experiments.planning.demand import demands
 from experiments.planning.replays import Shown
 from kpi import tables as kpi_tables
 from kpi.enums import Unit
@@ -85,8 +86,14 @@ class Plan:
         description="The rule by which what informs is corrected: the plan's own, or the one that goes with its policy."
     )
     planned_units: float | None = strawberry.field(
-        description="The units all variants need together, judged by the baseline's spread; null without one."
+        description="The units all variants need together for the first primary KPI, judged by the baseline's spread;"
+        " null without one."
     )
+    needed_units: float | None = strawberry.field(
+        description="The units all variants need together for every primary KPI and guardrail, as far as known: nothing"
+        " ships before the guardrails are shown to be kept."
+    )
+    needed_for: str | None = strawberry.field(description="The key of the KPI that needs so many units.")
     protocol: PlannedProtocol | None = strawberry.field(
         description="The version of a protocol it was made by; null where it follows none."
     )
@@ -104,7 +111,7 @@ class LaunchCheck:
     sentence: str = strawberry.field(description="The finding in words.")
 
 
-@strawberry.type(description="What is still to come for the deciding tests that go on.")
+@strawberry.type(description="What is still to come for the tests that are waited for.")
 class Outlook:
     """What is still to come."""
 
@@ -118,16 +125,32 @@ class Outlook:
     )
 
 
+@strawberry.type(description="How one treatment stands: what would be recommended if it were the only one.")
+class Standing:
+    """How one treatment stands."""
+
+    variant: Variant = strawberry.field(description="The treatment.")
+    state: treatments.VerdictState = strawberry.field(description="The recommendation for it alone.")
+    rule: treatments.Rule = strawberry.field(description="The rule that gave it.")
+    sentence: str = strawberry.field(description="The reason in words.")
+
+
 @strawberry.type(description="What the evidence recommends. A person decides.")
 class Verdict:
     """A verdict."""
 
-    state: verdict.VerdictState = strawberry.field(description="The recommendation.")
-    rule: verdict.Rule = strawberry.field(description="The rule that gave it.")
+    state: treatments.VerdictState = strawberry.field(description="The recommendation.")
+    variant: Variant | None = strawberry.field(
+        description="The variant to ship, or the worst of those to roll back; null with any other recommendation."
+    )
+    rule: treatments.Rule = strawberry.field(description="The rule that gave it.")
     sentence: str = strawberry.field(description="The reason in words.")
     would_change: str = strawberry.field(description="The thing that would change the verdict.")
     facts: list[Fact] = strawberry.field(description="The numbers behind it.")
-    outlook: Outlook | None = strawberry.field(description="What is still to come; null when no deciding test goes on.")
+    standings: list[Standing] = strawberry.field(
+        description="How each treatment stands; none where the data cannot be trusted."
+    )
+    outlook: Outlook | None = strawberry.field(description="What is still to come; null when nothing is waited for.")
 
 
 @strawberry.type(description="What may honestly be concluded now, and where the numbers come from.")
@@ -306,6 +329,7 @@ class Experiment(Node):
         kpis: Any = document.kpis
         protocol: Any = document.protocol
         targeting: Any = document.targeting or []
+        most = max(demands(document), key=lambda demand: demand.units, default=None)
         return Plan(
             kpis=kpis,
             alpha=document.alpha,
@@ -321,6 +345,8 @@ class Experiment(Node):
             targeting=targeting,
             correction=document.informing_correction,
             planned_units=document.planned_units,
+            needed_units=None if most is None else most.units,
+            needed_for=None if most is None else most.kpi.kpi,
             protocol=protocol,
             hash=parent.plan_hash or plans.seal(document),
             canonical_json=parent.plan_json or plans.canonical(document).decode(),

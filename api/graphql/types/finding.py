@@ -322,6 +322,12 @@ class Finding:
     is_significant: bool = strawberry.field(description="Whether the policy's test has found a difference.")
     is_better: bool = strawberry.field(description="Whether that difference is an improvement.")
     is_worse: bool = strawberry.field(description="Whether that difference is a worsening.")
+    decided_on: date | None = strawberry.field(
+        description="The day a deciding test found its difference; null until then, and of what does not decide."
+    )
+    decided_difference: float | None = strawberry.field(
+        description="The difference by which an always-valid test decided, where it can be other than today's."
+    )
     is_over: bool = strawberry.field(description="Whether the plan has no look left for this finding.")
     ends_on: date = strawberry.field(description="The day of the last planned look.")
     progress: float | None = strawberry.field(description="The share of the planned information so far.")
@@ -331,6 +337,13 @@ class Finding:
     margin: float | None = strawberry.field(description="The margin of a guardrail.")
     breaches_margin: bool = strawberry.field(description="Whether a guardrail is harmed beyond its margin.")
     keeps_margin: bool = strawberry.field(description="Whether a guardrail is shown to be within its margin.")
+    repeated: Interval | None = strawberry.field(
+        description="The repeated interval of a guardrail at the latest planned look, which has to lie within its"
+        " margin before anything ships; null under other policies."
+    )
+    next_look_on: date | None = strawberry.field(
+        description="The day of its next planned look; null when there is none, and where any day may decide."
+    )
     reason: Reason | None = strawberry.field(description="The reason there is no answer; null when there is one.")
     fixed: FixedTest | None = strawberry.field(description="The test as if this were the only look.")
     always_valid: AlwaysValidTest | None = strawberry.field(description="The test that may be read at any time.")

@@ -7,7 +7,7 @@ from strawberry import Parent
 from strawberry.scalars import JSON
 
 from experiments import enums, tables
-from experiments.inference.verdict import Rule, VerdictState
+from experiments.inference.treatments import Rule, VerdictState
 from experiments.life import lifecycle
 
 
