@@ -12,6 +12,7 @@ import asyncpg
 
 from api.database import CLIENT_FAULTS, Database, News
 from api.jobs.evidence import weigh_due
+from api.jobs.overlaps import derive_overlaps
 from api.jobs.refresh import forget_rejections, refresh_due
 from api.jobs.retention import drop_old_rows
 from api.jobs.uploads import take_in_uploads
@@ -29,7 +30,7 @@ FAULTS = (*CLIENT_FAULTS, asyncpg.PostgresError)
 Duty = Callable[[Database], Awaitable[object]]
 DUTIES: tuple[Duty, ...] = (refresh_due, weigh_due, forget_rejections, drop_old_rows)
 
-LONG_DUTIES: tuple[Duty, ...] = (take_in_uploads,)
+LONG_DUTIES: tuple[Duty, ...] = (take_in_uploads, derive_overlaps)
 """Duties that may take minutes go their own round, so that results stay fresh meanwhile."""
 
 

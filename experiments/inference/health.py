@@ -34,6 +34,8 @@ class CheckKind(StrEnum):
     NO_OUTCOMES = "NO_OUTCOMES"
     DRIFT = "DRIFT"
     TREND = "TREND"
+    INTERACTION = "INTERACTION"
+    SHARED_SPLIT = "SHARED_SPLIT"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

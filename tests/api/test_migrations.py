@@ -56,6 +56,12 @@ INSERT INTO protocols (workspace_id, key, created_at) SELECT id, 'p', now() FROM
 INSERT INTO protocol_versions (protocol_id, version, name, description, terms, by, created_at)
 SELECT id, 1, 'n', '', '{}', 'b', now() FROM protocols;
 UPDATE workspaces SET requires_protocol = true;
+INSERT INTO overlap_runs (experiment_id, claimed_at) SELECT id, now() FROM experiments;
+INSERT INTO overlap_counts (experiment_id, other_id, variant_id, other_variant_id, met_on, n)
+SELECT id, id, 1, 1, '2026-03-02', 1 FROM experiments;
+INSERT INTO overlap_moments (experiment_id, other_id, variant_id, other_variant_id, definition_id, entered_on, n, mean,
+    m2)
+SELECT id, id, 1, 1, 1, '2026-03-02', 1, 0, 0 FROM experiments;
 """
 
 
