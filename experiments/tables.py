@@ -419,3 +419,41 @@ class Rehearsal(SQLModel, table=True):
     computed_at: datetime = Field(sa_type=AWARE)
     seed: int
     version: str
+
+
+class OverlapRun(SQLModel, table=True):
+    """When an experiment's overlaps were last begun and last came to an end, and through when they reach."""
+
+    __tablename__ = "overlap_runs"
+    __table_args__ = (CheckConstraint("(computed_at IS NULL) = (data_through IS NULL)", name="computed"),)
+    experiment_id: int = Field(primary_key=True, foreign_key="experiments.id")
+    claimed_at: datetime = Field(sa_type=AWARE)
+    computed_at: datetime | None = Field(default=None, sa_type=AWARE)
+    data_through: datetime | None = Field(default=None, sa_type=AWARE)
+
+
+class OverlapCount(SQLModel, table=True):
+    """Units that an experiment shares with another one, by both variants and the first day they are in both."""
+
+    __tablename__ = "overlap_counts"
+    experiment_id: int = Field(primary_key=True, foreign_key="experiments.id")
+    other_id: int = Field(primary_key=True, foreign_key="experiments.id")
+    variant_id: int = Field(primary_key=True)
+    other_variant_id: int = Field(primary_key=True)
+    met_on: date = Field(primary_key=True)
+    n: int
+
+
+class OverlapMoments(SQLModel, table=True):
+    """Moments of a KPI over the units of one entry day that are in another experiment as well, by both variants."""
+
+    __tablename__ = "overlap_moments"
+    experiment_id: int = Field(primary_key=True, foreign_key="experiments.id")
+    other_id: int = Field(primary_key=True, foreign_key="experiments.id")
+    definition_id: int = Field(primary_key=True)
+    variant_id: int = Field(primary_key=True)
+    other_variant_id: int = Field(primary_key=True)
+    entered_on: date = Field(primary_key=True)
+    n: int
+    mean: float
+    m2: float

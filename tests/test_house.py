@@ -30,6 +30,7 @@ WITH_STATEMENTS = {
     "experiments/aggregation/aggregates.py": "the three tables that analysis reads",
     "experiments/aggregation/derivation.py": "what fills the three tables",
     "experiments/aggregation/lateness.py": "which days late rows belong to",
+    "experiments/aggregation/overlaps.py": "units that experiments share",
     "experiments/aggregation/given.py": "aggregates that were handed in",
     "experiments/aggregation/exports.py": "rows that are read out",
     "experiments/entrants.py": "who entered, and how long that is kept",

@@ -40,6 +40,23 @@ def reading(finding: Json, *, is_trusted: bool) -> Reading:
     return Reading(word=word, arrow=arrow, tone=tone)
 
 
+def dependence(contrast: Json) -> Reading:
+    """Whether an effect depends on another experiment, in a word."""
+    if contrast["pValue"] is None:
+        return Reading(word=sentence(reason(contrast)), arrow="", tone="missing")
+    arrow = ARROWS[(contrast["difference"] > 0) - (contrast["difference"] < 0)]
+    if contrast["isSuspect"]:
+        return Reading(word="Depends on it", arrow=arrow, tone="worse")
+    return Reading(word="No sign of it", arrow="", tone="unclear")
+
+
+def split(interaction: Json) -> Reading:
+    """Whether the units in both experiments are split as promised, in a word."""
+    if interaction["isSplitBroken"]:
+        return Reading(word="Not as promised: one changes who is in the other", arrow="", tone="worse")
+    return Reading(word="As both plans promise", arrow="", tone="unclear")
+
+
 def reason(finding: Json) -> str:
     """Why there is no answer, in words."""
     code = finding["reason"]

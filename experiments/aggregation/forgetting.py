@@ -8,6 +8,7 @@ import asyncpg
 import msgspec
 
 from experiments import entrants
+from experiments.aggregation import overlaps
 from kpi import batches, storage
 
 LOCK_SECONDS = 20
@@ -40,6 +41,7 @@ async def forget(connection: asyncpg.Connection, *, workspace_id: int, unit: str
     rejections = await batches.forget_rejections(connection, workspace_id, [_mention(name) for name in names])
     if days:
         await entrants.note_forgotten(connection, workspace_id, days, now)
+        await overlaps.outdate(connection, {experiment_id for experiment_id, _ in days})
     return Forgotten(outcomes=outcomes, exposures=len(exposures), memberships=memberships, rejections=rejections)
 
 

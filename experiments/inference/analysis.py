@@ -13,10 +13,12 @@ import msgspec
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from experiments import queries
+from experiments.aggregation import overlaps
 from experiments.aggregation.aggregates import crossovers_before, read
 from experiments.inference.cohorts import assemble
 from experiments.inference.evaluation import Evaluation, evaluate
 from experiments.inference.health import Health
+from experiments.inference.interaction import Interaction, compared, interactions, laid_out
 from experiments.inference.looks import Span
 from experiments.inference.monitoring import Circumstances, inspect
 from experiments.inference.reading import Calendar
@@ -44,6 +46,7 @@ class Results:
     exposed: int
     is_sealed_before_data: bool
     amendments: tuple[Amendment, ...]
+    interactions: tuple[Interaction, ...]
 
     @property
     def is_exploratory(self) -> bool:
@@ -75,9 +78,11 @@ async def results(
     aggregates = assemble(plan, ids, rows, data_through, sum(crossed.values()))
     span = span_at(experiment, as_of)
     evaluation = evaluate(plan, aggregates, Calendar(span=span, through=aggregates.through))
+    beside = await _interactions(session, connection, experiment, plan, data_through)
     circumstances = Circumstances(
         crossovers={key: crossed.get(identity, 0) for key, identity in ids.items()},
         open_since=_open_since(span, data_through, (await story.pauses_of(session, [experiment.id]))[experiment.id]),
+        interactions=beside,
     )
     health = inspect(plan, aggregates, evaluation.findings, evaluation.sample_ratio, circumstances)
     made = tuple(one for one in amendments if as_of is None or one.created_at <= as_of)
@@ -94,7 +99,30 @@ async def results(
         exposed=sum(arm.observed for arm in evaluation.sample_ratio.arms),
         is_sealed_before_data=_is_sealed_before_data(experiment),
         amendments=made,
+        interactions=beside,
     )
+
+
+async def _interactions(
+    session: AsyncSession, connection: asyncpg.Connection, experiment: Experiment, plan: Plan, through: datetime
+) -> tuple[Interaction, ...]:
+    """What the experiments that share units do to the effects of this one, the one with most of them first."""
+    stored = await overlaps.read(connection, experiment.id, through, compared(plan))
+    if stored is None or not stored.counts:
+        return ()
+    others = await queries.experiments_by_id(session, experiment.workspace_id, {other for other, _, _ in stored.counts})
+    variants = await queries.variants_of(session, [experiment.id, *others])
+    numbers = {of: {row.key: row.id for row in rows} for of, rows in variants.items()}
+    shared = []
+    for other in others.values():
+        its = plans.from_document(other.plan)
+        places = [
+            [(numbers[experiment.id][own.key], numbers[other.id][one.key]) for one in its.variants]
+            for own in plan.variants
+        ]
+        shared.append(laid_out(plan, other.id, its, places, stored.counts, stored.moments))
+    shared.sort(key=lambda one: (-one.units.sum(), one.other_id))
+    return interactions(plan, shared, computed_at=stored.computed_at, data_through=stored.data_through)
 
 
 def breaks_error_control(amendments: Sequence[Amendment]) -> bool:

@@ -36,6 +36,8 @@ class CheckKind(StrEnum):
     TREND = "TREND"
     IMBALANCE = "IMBALANCE"
     CAPPED = "CAPPED"
+    INTERACTION = "INTERACTION"
+    SHARED_SPLIT = "SHARED_SPLIT"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,8 @@ from experiments.inference.cohorts import EVERYBODY, Aggregates
 from experiments.inference.facts import Fact, FactName, known
 from experiments.inference.findings import Finding, SampleRatio
 from experiments.inference.health import ALARM, EXPECTED, Check, CheckKind, Health, HealthState, of_family
+from experiments.inference.interaction import Interaction
+from experiments.inference.interaction import checks as of_interactions
 from experiments.planning.plan import Plan
 from kpi.kinds.shape import Floats, Ints
 from stats import srm
@@ -46,11 +48,13 @@ class SrmState(StrEnum):
 class Circumstances:
     """What the aggregates do not say: crossovers by the variant they met first, and since when units may enter.
 
-    `open_since` is the day of the start or of the last resume, None while enrolment is paused or over.
+    `open_since` is the day of the start or of the last resume, None while enrolment is paused or over. `interactions`
+    are with the experiments that share units.
     """
 
     crossovers: Mapping[str, int]
     open_since: date | None
+    interactions: Sequence[Interaction] = ()
 
 
 def inspect(
@@ -67,6 +71,7 @@ def inspect(
         trend(plan, aggregates),
         imbalance(plan, aggregates),
         capped(plan, aggregates),
+        *of_interactions(circumstances.interactions),
     )
     return Health(checks=tuple(check for check in made if check is not None))
 

@@ -68,6 +68,12 @@ INSERT INTO jobs (workspace_id, experiment_id, state, parameters, bytes_total, b
 SELECT workspace_id, id, 'WAITING', '{}', 0, 0, 0, 0, 0, 0, 0, now(), now() FROM experiments;
 INSERT INTO duty_faults (experiment_id, duty, attempts, failed_at, message)
 SELECT id, duty, 2, now(), 'm' FROM experiments CROSS JOIN unnest(ARRAY['REFRESH', 'LOOKS']) AS duty;
+INSERT INTO overlap_runs (experiment_id, claimed_at) SELECT id, now() FROM experiments;
+INSERT INTO overlap_counts (experiment_id, other_id, variant_id, other_variant_id, met_on, n)
+SELECT id, id, 1, 1, '2026-03-02', 1 FROM experiments;
+INSERT INTO overlap_moments (experiment_id, other_id, variant_id, other_variant_id, definition_id, entered_on, n, mean,
+    m2)
+SELECT id, id, 1, 1, 1, '2026-03-02', 1, 0, 0 FROM experiments;
 """
 
 

@@ -44,6 +44,7 @@ NAMED_OTHERWISE = {
     "Series.on",
     "ExperimentResults.dataThrough",
     "Decision.dataThrough",
+    "Interaction.dataThrough",
     "PublishedLook.dataThrough",
     "Rehearsal.dataThrough",
 }

@@ -313,7 +313,40 @@ def results(verdict: Json, checks: Json, findings: list[Json], **changes: Any) -
         "findings": findings,
         "segmentFindings": [],
         "heterogeneity": [],
+        "interactions": [],
     } | changes
+
+
+def interaction(name: str, units: int, *contrasts: Json, p: float = 0.62, **changes: Any) -> Json:
+    return {
+        "units": units,
+        "splitPValue": p,
+        "isSplitBroken": False,
+        "computedAt": "2026-11-16T06:04:31Z",
+        "dataThrough": "2026-11-16T00:00:00Z",
+        "experiment": {"key": name.lower().replace(" ", "-"), "name": name},
+        "contrasts": list(contrasts),
+    } | changes
+
+
+def contrast(control: float, variant: float | None, error: float | None, p: float | None = None) -> Json:
+    apart = None if variant is None else variant - control
+    bounds = None if apart is None or error is None else {"lower": apart - 3 * error, "upper": apart + 3 * error}
+    return {
+        "scale": "DAYS",
+        "units": 5980,
+        "withControl": control,
+        "withVariant": variant,
+        "difference": apart,
+        "interval": bounds,
+        "pValue": p,
+        "adjustedPValue": p,
+        "isSuspect": p is not None and p < 0.05,
+        "reason": "INSUFFICIENT_DATA" if p is None else None,
+        "kpi": {"name": TTFV["name"]},
+        "variant": {"name": "Checklist"},
+        "otherVariant": {"name": "Annual first"},
+    }
 
 
 def check(kind: str, state: str, sentence: str, *facts: Json) -> Json:
@@ -476,6 +509,10 @@ def finished() -> Json:
     ]
     named = [row | {"kpi": {"name": TTFV["name"]}, "variant": {"name": "Checklist"}} for row in apart]
     outcome = results(verdict, srm(arms, [4988, 5011]), found, segmentFindings=segments, heterogeneity=named)
+    outcome["interactions"] = [
+        interaction("Pricing page", 6204, contrast(-0.61, -0.02, 0.21, p=0.031), contrast(-0.61, None, None)),
+        interaction("Weekly digest", 310, p=0.004, isSplitBroken=True),
+    ]
     sealed = plan([*planned, *guards])
     return experiment(
         "Onboarding checklist",

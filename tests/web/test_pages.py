@@ -148,7 +148,7 @@ def test_experiment_page_of_a_finished_test_tells_verdict_numbers_and_provenance
 
 def test_experiment_page_shows_its_blocks_in_the_order_they_are_read() -> None:
     ids = [given["id"] for tag, given in shown(finished()).tags if tag == "section" and "id" in given]
-    assert ids == ["looks", "findings", "days", "curves", "segments", "baseline", "record", "method"]
+    assert ids == ["looks", "findings", "days", "curves", "segments", "interactions", "baseline", "record", "method"]
 
 
 def test_experiment_page_tells_what_people_did_and_that_an_amendment_broke_the_promise() -> None:
@@ -276,6 +276,19 @@ def test_experiment_page_asks_whether_segments_differ() -> None:
     assert "Do the effects differ between segments?" in text
     assert "plan Time to first value Checklist 2 0.52 0% 0.470 0.940" in text
     assert "fewer than two segments have an answer" in text
+
+
+def test_experiment_page_says_which_effects_depend_on_another_experiment_and_whose_split_is_broken() -> None:
+    text = shown(finished()).text
+    for words in (
+        "Pricing page 6,204 0.620 As both plans promise",
+        "Weekly digest 310 0.004 Not as promised: one changes who is in the other",
+        "Annual first Pricing page 5,980 −0.61 days −0.02 days +0.59 days −0.04 to +1.22 days",
+        "0.031 0.031 ▲ Depends on it",
+        "– Too few units so far",
+    ):
+        assert words in text
+    assert "Other experiments" not in shown(broken()).text
 
 
 def test_list_page_says_of_which_experiments_the_data_warn() -> None:

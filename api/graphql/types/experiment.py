@@ -11,6 +11,7 @@ from api.graphql.nodes import After, Before, First, Last, Node, PageInfo, utc
 from api.graphql.types.diagnostics import Diagnostics, Fact
 from api.graphql.types.finding import Finding, Heterogeneity, Look, Variant
 from api.graphql.types.hypothesis import Hypothesis
+from api.graphql.types.interaction import Interaction
 from api.graphql.types.kpi import Kpi
 from api.graphql.types.learning import LearningConnection, learnings_of
 from api.graphql.types.protocol import PlannedProtocol
@@ -229,6 +230,15 @@ class ExperimentResults:
     def heterogeneity(parent: Parent[analysis.Results]) -> list[segments.Heterogeneity]:
         """Whether effects differ between segments."""
         return segments.heterogeneity(parent.evaluation.segment_findings)
+
+    @strawberry.field(
+        description="What other experiments with the same units do to the effects, most units first: to warn, not to "
+        "decide. The ten with most units in common; empty where there is none, and before it is computed."
+    )
+    def interactions(parent: Parent[analysis.Results]) -> list[Interaction]:
+        """What other experiments do to the effects."""
+        found: Any = parent.interactions
+        return list(found)
 
 
 AsOf = Annotated[
