@@ -6,6 +6,7 @@ import strawberry
 from strawberry.extensions import MaxTokensLimiter
 from strawberry.schema.config import StrawberryConfig
 
+from api.graphql.columns import SCALARS
 from api.graphql.errors import Masked, Streamed
 from api.graphql.mutations.amendment import AmendmentMutation
 from api.graphql.mutations.decision import DecisionMutation
@@ -58,7 +59,7 @@ schema = strawberry.Schema(
     subscription=Subscription,
     types=[Kpi, Hypothesis, Experiment, Job, Rejection, Learning, Protocol],
     extensions=[Masked, Streamed, lambda: MaxTokensLimiter(max_token_count=MOST_TOKENS)],
-    config=StrawberryConfig(auto_camel_case=True),
+    config=StrawberryConfig(auto_camel_case=True, scalar_map=SCALARS),
 )
 
 

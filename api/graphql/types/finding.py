@@ -7,6 +7,7 @@ import strawberry
 from strawberry import Parent
 from strawberry.scalars import JSON
 
+from api.graphql.columns import Counts, Days, Numbers
 from api.graphql.context import Info
 from api.graphql.types.kpi import Kpi
 from experiments.enums import Role
@@ -225,27 +226,27 @@ class BaselineComparison:
         return True
 
 
-@strawberry.type(description="The difference day by day, as parallel lists; null on a day without an answer.")
+@strawberry.type(description="The difference day by day, in columns; null on a day without an answer.")
 class Series:
     """The difference day by day."""
 
-    on: list[date] = strawberry.field(description="The days; each value is as of the midnight that begins it.")
-    n: list[int] = strawberry.field(description="The units counted in both variants by then.")
-    difference: list[float | None] = strawberry.field(description="The difference by then.")
-    lower: list[float | None] = strawberry.field(description="The lower limit, as if that day were the only look.")
-    upper: list[float | None] = strawberry.field(description="The upper limit, as if that day were the only look.")
-    always_valid_lower: list[float | None] = strawberry.field(description="The lower always-valid limit.")
-    always_valid_upper: list[float | None] = strawberry.field(description="The upper always-valid limit.")
+    on: Days = strawberry.field(description="The days; each value is as of the midnight that begins it.")
+    n: Counts = strawberry.field(description="The units counted in both variants by then.")
+    difference: Numbers = strawberry.field(description="The difference by then.")
+    lower: Numbers = strawberry.field(description="The lower limit, as if that day were the only look.")
+    upper: Numbers = strawberry.field(description="The upper limit, as if that day were the only look.")
+    always_valid_lower: Numbers = strawberry.field(description="The lower always-valid limit.")
+    always_valid_upper: Numbers = strawberry.field(description="The upper always-valid limit.")
 
 
-@strawberry.type(description="The share that has reached first value by the end of each day, as parallel lists.")
+@strawberry.type(description="The share that has reached first value by the end of each day, in columns.")
 class Curve:
     """The share that has reached first value."""
 
-    reached: list[float | None] = strawberry.field(description="The share that has reached first value.")
-    lower: list[float | None] = strawberry.field(description="The lower limit of the share, a day at a time.")
-    upper: list[float | None] = strawberry.field(description="The upper limit of the share, a day at a time.")
-    at_risk: list[int] = strawberry.field(description="The units still under observation at the day's start.")
+    reached: Numbers = strawberry.field(description="The share that has reached first value.")
+    lower: Numbers = strawberry.field(description="The lower limit of the share, a day at a time.")
+    upper: Numbers = strawberry.field(description="The upper limit of the share, a day at a time.")
+    at_risk: Counts = strawberry.field(description="The units still under observation at the day's start.")
     median: float | None = strawberry.field(description="The median in days; null while it is not reached.")
 
 
@@ -261,7 +262,7 @@ class LogRank:
 class SurvivalCurves:
     """Time-to-value curves."""
 
-    days: list[int] = strawberry.field(description="The days after exposure.")
+    days: Counts = strawberry.field(description="The days after exposure.")
     control: Curve = strawberry.field(description="The curve of the control.")
     treatment: Curve = strawberry.field(description="The curve of the variant.")
     log_rank: LogRank | None = strawberry.field(description="The log-rank test of the two curves.")
