@@ -242,7 +242,8 @@ def test_data_warns_of_an_event_that_never_came_and_of_one_that_no_longer_comes(
 
 async def read(database: Database, experiment: Experiment, now: datetime) -> dict[Check, LaunchCheck]:
     async with database.read() as session:
-        return {check.kind: check for check in await launch_checks(session, experiment, now)}
+        found = await launch_checks(session, [experiment], now)
+        return {check.kind: check for check in found[experiment.id]}
 
 
 async def test_checks_of_a_draft_read_entries_events_baselines_and_rivals(database: Database) -> None:
