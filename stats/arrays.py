@@ -30,3 +30,15 @@ def divide(numerator: Numbers, denominator: Numbers) -> Array:
     quotient = np.full(np.broadcast(top, bottom).shape, np.nan)
     np.divide(top, bottom, out=quotient, where=bottom != 0)
     return quotient
+
+
+def at_least(values: Numbers, most: int) -> npt.NDArray[np.int64]:
+    """For each row of whole numbers, none below zero, how many of them are at least 0, 1, ... and `most`.
+
+    >>> at_least([[3, 1, 0], [5, 5, 2]], 3).tolist()
+    [[3, 2, 1, 1], [3, 3, 3, 2]]
+    """
+    capped = np.minimum(np.asarray(values), most).astype(np.int64)
+    rows = np.arange(capped.shape[0])[:, np.newaxis] * (most + 1)
+    each = np.bincount((capped + rows).ravel(), minlength=rows.size * (most + 1)).reshape(rows.size, most + 1)
+    return np.flip(np.cumsum(np.flip(each, axis=-1), axis=-1), axis=-1)

@@ -116,7 +116,15 @@ def serve(around: Surroundings, *, port: int) -> None:
 
 
 async def _load(around: Surroundings, database: Database, memory: Memory) -> None:
-    company = sample.simulate(today=memory.today)
+    await load(database, sample.simulate(today=memory.today))
+    memory.read_key = await made(database, DEFAULT, "demo read", [Scope.READ, Scope.SCHEMA], around.secret)
+    memory.ingest_key = await made(database, DEFAULT, "demo ingest", [Scope.INGEST], around.secret)
+    memory.is_loaded = True
+    _remember(around, memory)
+
+
+async def load(database: Database, company: Company) -> None:
+    """Take the company in, by the ways that anybody's nouns and rows come in."""
     columns = (TextColumn("{task.description:<22}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         loading = _Loading(database=database, company=company, progress=progress, caller=await _owner(database))
@@ -125,10 +133,6 @@ async def _load(around: Surroundings, database: Database, memory: Memory) -> Non
         await loading.take_in("outcomes", events.ingest, sample.outcomes(company), company.outcome_count)
         await loading.freeze()
         await loading.analyse()
-    memory.read_key = await made(database, DEFAULT, "demo read", [Scope.READ, Scope.SCHEMA], around.secret)
-    memory.ingest_key = await made(database, DEFAULT, "demo ingest", [Scope.INGEST], around.secret)
-    memory.is_loaded = True
-    _remember(around, memory)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

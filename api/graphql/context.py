@@ -20,12 +20,12 @@ class Context:
         self.caller = caller
         self.now = now or datetime.now(UTC)
         self.desk = desk
-        self.loaders = Loaders(database, caller.workspace_id)
+        self.loaders = Loaders(database, caller.workspace_id, self.now)
 
     def renew(self) -> None:
         """Forget what was loaded: a subscription outlives many states of the data."""
         self.now = datetime.now(UTC)
-        self.loaders = Loaders(self.database, self.caller.workspace_id)
+        self.loaders = Loaders(self.database, self.caller.workspace_id, self.now)
 
 
 Info = StrawberryInfo[Context, None]

@@ -11,7 +11,7 @@ from api.auth.permissions import MayRead
 from api.database import driver
 from api.graphql.context import Info
 from api.graphql.nodes import After, Before, First, Last, bad_input, connection, page_of, page_size
-from api.graphql.types.learning import LearningConnection, LearningFilter, learnings_of
+from api.graphql.types.learning import LearningConnection, LearningFilter, learnings
 from api.graphql.types.programme import Programme, figures
 from api.graphql.types.protocol import Protocol, ProtocolConnection, ProtocolEdge
 from api.graphql.types.search import SearchConnection, hits, place
@@ -59,7 +59,7 @@ class LibraryQuery:
         """What was learned in the workspace."""
         tag = None if filter is None else filter.tag
         having = [] if tag is None else [col(tables.Learning.tags).contains([tag]) if is_text(tag) else false()]
-        return await learnings_of(info, first, after, last, before, having)
+        return learnings(await page_of(info, tables.Learning, first, after, last, before, having))
 
     @strawberry.field(
         description="Hypotheses, experiments and learnings with the words of a query, the best first.",

@@ -8,6 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from strawberry.dataloader import DataLoader
 
 from api.database import Database, driver
+from api.graphql.nodes import Page, Part, pages
 from api.jobs import spool
 from api.jobs.tables import Job
 from experiments import queries as experiment_queries
@@ -43,7 +44,7 @@ Fetch = Callable[[AsyncSession, list[int]], Awaitable[dict[int, V]]]
 class Loaders:
     """One set a request. All of them read within one workspace."""
 
-    def __init__(self, database: Database, workspace_id: int) -> None:
+    def __init__(self, database: Database, workspace_id: int, now: datetime) -> None:
         self._database = database
         self.kpis: DataLoader[int, Kpi | None] = self._loader(
             lambda session, ids: kpi_queries.kpis_by_id(session, workspace_id, ids)
@@ -63,6 +64,7 @@ class Loaders:
         self.learnings: DataLoader[int, Learning | None] = self._loader(
             lambda session, ids: library.learnings_by_id(session, workspace_id, ids)
         )
+        self.learnings_of: DataLoader[tuple[int, Part], Page[Learning]] = DataLoader(self._learnings_of(workspace_id))
         self.learning_versions: DataLoader[int, list[LearningVersion] | None] = self._loader(library.versions_of)
         self.protocols: DataLoader[int, Protocol | None] = self._loader(
             lambda session, ids: library.protocols_by_id(session, workspace_id, ids)
@@ -78,6 +80,9 @@ class Loaders:
         self.status_changes: DataLoader[int, list[StatusChange] | None] = self._loader(
             experiment_queries.status_changes_of
         )
+        self.launch_checks: DataLoader[int, list[LaunchCheck] | None] = self._loader(
+            lambda session, ids: _launch_checks(session, workspace_id, ids, now)
+        )
         self.definitions: DataLoader[int, Definition | None] = self._loader(kpi_queries.latest_definitions)
         self.baselines: DataLoader[int, Baseline | None] = self._loader(kpi_queries.latest_baselines)
         self.targets: DataLoader[int, list[Target] | None] = self._loader(kpi_queries.targets_of)
@@ -91,6 +96,20 @@ class Loaders:
             return [found.get(identity) for identity in ids]
 
         return DataLoader(load)
+
+    def _learnings_of(self, workspace_id: int) -> Callable[[list[tuple[int, Part]]], Awaitable[list[Page[Learning]]]]:
+        """Pages of the learnings of experiments; those that one document asks for are mostly the same part of each."""
+
+        async def load(keys: list[tuple[int, Part]]) -> list[Page[Learning]]:
+            found: dict[tuple[int, Part], Page[Learning]] = {}
+            async with self._database.read() as session:
+                for part in {part for _, part in keys}:
+                    ids = [identity for identity, asked in keys if asked == part]
+                    own = await pages(session, Learning, workspace_id, "experiment_id", ids, part)
+                    found |= {(identity, part): page for identity, page in own.items()}
+            return [found[key] for key in keys]
+
+        return load
 
     def _kpis_by_key(self, workspace_id: int) -> Callable[[list[str]], Awaitable[list[Kpi | None]]]:
         async def load(keys: list[str]) -> list[Kpi | None]:
@@ -108,11 +127,6 @@ class Loaders:
 
         return load
 
-    async def launch_checks(self, experiment: Experiment, now: datetime) -> list[LaunchCheck]:
-        """What is checked before a draft starts."""
-        async with self._database.read() as session:
-            return await launch_checks(session, experiment, now)
-
     async def rehearsals(self, experiment: Experiment) -> list[Shown]:
         """What splits of past control units showed under the rules of a plan."""
         async with self._database.read() as session:
@@ -127,3 +141,10 @@ class Loaders:
         """What the experiments on a hypothesis say together, in one read as well."""
         async with self._database.read() as session:
             return await weighing.evidence(session, await driver(session), hypothesis)
+
+
+async def _launch_checks(
+    session: AsyncSession, workspace_id: int, ids: list[int], now: datetime
+) -> dict[int, list[LaunchCheck]]:
+    asked = await experiment_queries.experiments_by_id(session, workspace_id, ids)
+    return await launch_checks(session, asked.values(), now)

@@ -6,7 +6,8 @@ added before it. Lists are in order of creation, newest first.
 
 import base64
 import binascii
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -88,33 +89,70 @@ class Page(Generic[T]):
         self.rows, self.more_before, self.more_after, self.total = rows, more_before, more_after, total
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Which rows of a list are asked for: so many, from which end, between which rows."""
+
+    size: int
+    backwards: bool
+    after: int | None
+    before: int | None
+
+    @classmethod
+    def asked(cls, first: int | None, after: str | None, last: int | None, before: str | None) -> "Part":
+        """What the arguments of a connection ask for. Raises bad input."""
+        size, backwards = page_size(first, last)
+        return cls(
+            size=size,
+            backwards=backwards,
+            after=None if after is None else _cursor(after, "after"),
+            before=None if before is None else _cursor(before, "before"),
+        )
+
+    def within(self, table: Any, found: Any) -> Any:
+        """Those of the rows found that lie between the ends."""
+        found = found if self.after is None else found.where(col(table.id) < self.after)
+        return found if self.before is None else found.where(col(table.id) > self.before)
+
+    def order(self, table: Any) -> Any:
+        """The end that is asked for first."""
+        return col(table.id).asc() if self.backwards else col(table.id).desc()
+
+    def page(self, rows: Sequence[Any], total: int) -> Page[Any]:
+        """The page, from one row more than it has, in this order."""
+        more, rows = len(rows) > self.size, rows[: self.size]
+        if self.backwards:
+            return Page(rows[::-1], more_before=more, more_after=self.before is not None, total=total)
+        return Page(rows, more_before=self.after is not None, more_after=more, total=total)
+
+
 async def page(
-    session: AsyncSession,
-    table: Any,
-    workspace_id: int,
-    first: int | None,
-    after: str | None,
-    last: int | None,
-    before: str | None,
-    where: Sequence[Any] = (),
+    session: AsyncSession, table: Any, workspace_id: int, part: Part, where: Sequence[Any] = ()
 ) -> Page[Any]:
     """One page of a workspace's rows, newest first, by keyset: the cost does not grow with the page's number.
 
     `where` are conditions that the rows meet as well.
     """
-    size, backwards = page_size(first, last)
     found = select(table).where(table.workspace_id == workspace_id, *where)
     total = (await session.exec(select(func.count()).select_from(found.subquery()))).one()
-    if after is not None:
-        found = found.where(col(table.id) < _cursor(after, "after"))
-    if before is not None:
-        found = found.where(col(table.id) > _cursor(before, "before"))
-    order = col(table.id).asc() if backwards else col(table.id).desc()
-    rows = list(await session.exec(found.order_by(order).limit(size + 1)))
-    more, rows = len(rows) > size, rows[:size]
-    if backwards:
-        return Page(rows[::-1], more_before=more, more_after=before is not None, total=total)
-    return Page(rows, more_before=after is not None, more_after=more, total=total)
+    rows = await session.exec(part.within(table, found).order_by(part.order(table)).limit(part.size + 1))
+    return part.page(list(rows), total)
+
+
+async def pages(
+    session: AsyncSession, table: Any, workspace_id: int, of: str, owners: Collection[int], part: Part
+) -> dict[int, Page[Any]]:
+    """The same page of each owner's rows: those whose column `of` names it. Two statements, however many owners."""
+    owner = col(getattr(table, of))
+    theirs = (table.workspace_id == workspace_id, owner.in_(owners))
+    totals = dict((await session.exec(select(owner, func.count()).where(*theirs).group_by(owner))).all())
+    place = func.row_number().over(partition_by=owner, order_by=part.order(table)).label("place")
+    placed = part.within(table, select(table.id, place).where(*theirs)).subquery()
+    found = select(table).join(placed, table.id == placed.c.id).where(placed.c.place <= part.size + 1)
+    rows: dict[int, list[Any]] = {identity: [] for identity in owners}
+    for row in await session.exec(found.order_by(part.order(table))):
+        rows[getattr(row, of)].append(row)
+    return {identity: part.page(own, totals.get(identity, 0)) for identity, own in rows.items()}
 
 
 def cursor(row: Any) -> str:
@@ -132,8 +170,9 @@ async def page_of(
     where: Sequence[Any] = (),
 ) -> Page[Any]:
     """One page of the caller's rows, in a read of its own."""
+    part = Part.asked(first, after, last, before)
     async with info.context.database.read() as session:
-        return await page(session, table, info.context.caller.workspace_id, first, after, last, before, where)
+        return await page(session, table, info.context.caller.workspace_id, part, where)
 
 
 def connection(kind: Any, edge: Any, found: Page[Any], point: Callable[[Any], str] = cursor) -> Any:

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import strawberry
-from strawberry.extensions import MaxTokensLimiter
+from strawberry.extensions import MaxTokensLimiter, ParserCache, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 
+from api.graphql.columns import SCALARS
 from api.graphql.errors import Masked, Streamed
 from api.graphql.mutations.amendment import AmendmentMutation
 from api.graphql.mutations.decision import DecisionMutation
@@ -34,6 +35,8 @@ from api.graphql.types.rejection import Rejection
 SDL = Path(__file__).with_name("schema.graphql")
 MOST_TOKENS = 2_000
 """A document names what is wanted; rows belong into its variables."""
+KEPT = 64
+"""Documents that are kept parsed and checked: pages and front ends send the same few again and again."""
 
 
 @strawberry.type(description="What can be done.")
@@ -61,8 +64,14 @@ schema = strawberry.Schema(
     mutation=Mutation,
     subscription=Subscription,
     types=[Kpi, Hypothesis, Experiment, Job, Rejection, Learning, Protocol],
-    extensions=[Masked, Streamed, lambda: MaxTokensLimiter(max_token_count=MOST_TOKENS)],
-    config=StrawberryConfig(auto_camel_case=True),
+    extensions=[
+        Masked,
+        Streamed,
+        lambda: MaxTokensLimiter(max_token_count=MOST_TOKENS),
+        lambda: ParserCache(maxsize=KEPT),
+        lambda: ValidationCache(maxsize=KEPT),
+    ],
+    config=StrawberryConfig(auto_camel_case=True, scalar_map=SCALARS),
 )
 
 

@@ -155,9 +155,10 @@ async def _launch_problems(session: AsyncSession, experiment: Experiment, actor:
     """What blocks a start. Two that want the last room of a layer come one after the other."""
     if plans.from_document(experiment.plan).layer is not None:
         await queries.hold_layer(session, experiment.workspace_id)
+    found = await launch_checks(session, [experiment], actor.now)
     return [
         Problem(code=Code.NOT_READY, message=check.sentence, path=("id",))
-        for check in await launch_checks(session, experiment, actor.now)
+        for check in found[experiment.id]
         if check.state is CheckState.BLOCK
     ]
 

@@ -3,7 +3,7 @@
 The units are the control's of one experiment that has measured the same version of the KPI on the same kind of unit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -19,6 +19,7 @@ from experiments.planning.history import Past, Trial
 from experiments.planning.plan import Plan, PlannedKpi
 from experiments.planning.replays import REPLAYS, SEED, Setting, Shown, settings
 from experiments.tables import Experiment, Refresh, Rehearsal
+from kpi.enums import Unit
 from kpi.kinds.shape import Scale
 from kpi.workspaces import workspace_by_id
 
@@ -48,15 +49,26 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Entered:
-    """What is known of the units of some experiments: how far they are counted, and how many entered by day.
+class Pool:
+    """Experiments of a workspace whose control units may be split, the newest first, and what is known of these.
 
-    Rows before `floor` are gone.
+    That is how far they are counted, and how many entered by day. Rows before `floor` are gone.
     """
 
+    experiments: Sequence[Experiment]
     refreshes: Mapping[int, Refresh]
     by_day: Mapping[int, Mapping[date, int]]
     floor: date | None
+
+    def sources(self, unit: Unit, plan: Plan) -> dict[int, Experiment]:
+        """By definition of a deciding KPI, the experiment with most control units that are final; none is absent."""
+        found: dict[int, Experiment] = {}
+        for planned in plan.primaries:
+            units = {one.id: self.final(one, planned) for one in self.experiments if one.unit is unit}
+            best = max(units, key=units.__getitem__, default=None)
+            if best is not None and units[best]:
+                found[planned.definition.id] = next(one for one in self.experiments if one.id == best)
+        return found
 
     def final(self, of: Experiment, planned: PlannedKpi) -> float:
         """Control units whose window has closed, reckoned by the control's weight; 0 where they cannot be split."""
@@ -72,40 +84,37 @@ class _Entered:
         return final * control / (control + sum(others))
 
 
-async def sources(session: AsyncSession, draft: Experiment, plan: Plan) -> dict[int, Experiment]:
-    """By definition of a deciding KPI, the experiment with most control units that are final; none is absent."""
-    started = [one for one in await queries.started_experiments(session, draft.workspace_id) if one.unit is draft.unit]
-    newest = sorted(started, key=lambda one: one.started_at or one.created_at, reverse=True)[:MOST_ASKED]
-    entered = _Entered(
-        refreshes=await queries.refreshes_of(session, [one.id for one in newest]),
-        by_day=await queries.entered_by_day(session, [one.id for one in newest]),
-        floor=(await workspace_by_id(session, draft.workspace_id)).frozen_before,
+async def pool(session: AsyncSession, workspace_id: int, started: Sequence[Experiment]) -> Pool:
+    """What of a workspace's started experiments may be split: the newest of each kind of unit."""
+    newest = sorted(started, key=lambda one: one.started_at or one.created_at, reverse=True)
+    asked = [one for unit in Unit for one in [one for one in newest if one.unit is unit][:MOST_ASKED]]
+    ids = [one.id for one in asked]
+    return Pool(
+        experiments=asked,
+        refreshes=await queries.refreshes_of(session, ids),
+        by_day=await queries.entered_by_day(session, ids),
+        floor=(await workspace_by_id(session, workspace_id)).frozen_before,
     )
-    found: dict[int, Experiment] = {}
-    for planned in plan.primaries:
-        units = {one.id: entered.final(one, planned) for one in newest}
-        best = max(newest, key=lambda one: units[one.id], default=None)
-        if best is not None and units[best.id]:
-            found[planned.definition.id] = best
-    return found
 
 
-# --- what is asked, and what is kept ----------------------------------------------------------------------------------
+async def sources(session: AsyncSession, draft: Experiment, plan: Plan) -> dict[int, Experiment]:
+    """By definition of a deciding KPI, the experiment whose control units can be split; none is absent."""
+    started = await queries.started_experiments(session, draft.workspace_id)
+    return (await pool(session, draft.workspace_id, started)).sources(draft.unit, plan)
 
 
-async def shown(session: AsyncSession, draft: Experiment, plan: Plan) -> list[Shown]:
-    """What splits have shown for the deciding KPIs of a draft, under whatever rules and for whatever version."""
-    kpis = [planned.kpi for planned in plan.primaries]
+async def shown(session: AsyncSession, workspace_id: int, kpis: Collection[str]) -> list[Shown]:
+    """What splits have shown for some KPIs, under whatever rules and for whatever version."""
     return [
         Shown(kpi=kpi, version=version, experiment=experiment, stored=stored)
-        for stored, kpi, version, experiment in await queries.rehearsals_of(session, draft.workspace_id, kpis)
+        for stored, kpi, version, experiment in await queries.rehearsals_of(session, workspace_id, kpis)
     ]
 
 
 async def of_plan(session: AsyncSession, experiment: Experiment) -> list[Shown]:
     """What splits have shown under the rules of a plan, KPIs in its order; what was not asked is absent."""
     plan = plans.from_document(experiment.plan)
-    known = {one.setting: one for one in await shown(session, experiment, plan)}
+    known = {one.setting: one for one in await shown(session, experiment.workspace_id, _deciding(plan))}
     asked = [setting for planned in plan.primaries for setting in settings(plan, planned).values()]
     return [known[setting] for setting in asked if setting in known]
 
@@ -115,7 +124,11 @@ async def questions(
 ) -> list[Question]:
     """What is to be asked for a draft, but for what was answered `since` then: a job that was cut off goes on."""
     plan = plans.from_document(draft.plan)
-    answered = {one.setting for one in await shown(session, draft, plan) if one.stored.computed_at >= since}
+    answered = {
+        one.setting
+        for one in await shown(session, draft.workspace_id, _deciding(plan))
+        if one.stored.computed_at >= since
+    }
     found: list[Question] = []
     whose = await sources(session, draft, plan)
     pasts = {one.id: await history.past(session, connection, one) for one in whose.values()}
@@ -163,3 +176,7 @@ def rehearsal(
         seed=SEED,
         version=version,
     )
+
+
+def _deciding(plan: Plan) -> list[str]:
+    return [planned.kpi for planned in plan.primaries]

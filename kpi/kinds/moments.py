@@ -9,7 +9,7 @@ import numpy as np
 
 from kpi.kinds.shape import Aggregate, Cohorts, Floats, Ints, Kind, Scale
 from stats import methods
-from stats.arrays import Mask, Numbers, divide
+from stats.arrays import Mask, Numbers, at_least, divide
 from stats.moments import Moments
 from stats.results import Comparisons
 
@@ -114,5 +114,6 @@ def prefix(cohorts: Cohorts, ages: Ints, until: int | Ints, method: str) -> Mome
 
 def latest(ages: Ints, until: int | Ints) -> tuple[Ints, Mask]:
     """At each snapshot the place of the last cohort that is final, and whether there is one at all: (..., 1, S)."""
-    count = (ages >= np.asarray(until)[..., np.newaxis, np.newaxis]).sum(axis=-1)[..., np.newaxis, :]
+    days = np.asarray(until)
+    count = np.moveaxis(at_least(ages, int(days.max()))[:, days], 0, -1)[..., np.newaxis, :]
     return np.maximum(count - 1, 0), count > 0

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stats.arrays import Array, Numbers, numbers
-from stats.distributions import level_of, normal_cdf, normal_quantile
+from stats.distributions import critical_z, level_of, normal_cdf, normal_quantile
 from stats.results import Interval
 from stats.sequential.group_sequential import Spending, boundaries, clocks, growing, obrien_fleming
 from stats.sequential.recursion import Crossings, first_crossings
@@ -25,7 +25,7 @@ from stats.sequential.roots import root_of
 
 LEAST_BAR, MOST_BAR = 1e-6, 37.0  # the z of p-values that are nearly 1 and 0
 NO_BAR = 100.0  # a bar or a z beyond this counts as this
-WITHIN = 6.0  # standard errors of the last difference, within which the limits nearly always lie
+BEYOND = 1.5  # standard errors beyond the limits of one look, within which those of several nearly always lie
 SMALLEST = 1e-300  # a probability counts as at least this, so that its z stays finite
 
 
@@ -61,7 +61,7 @@ def after(
     >>> round(answer.interval.lower, 3), round(answer.interval.upper, 3)
     (0.05, 0.445)
     """
-    test = _Ended.at(numbers(boundaries), lower, growing(information, "information"), statistic)
+    test = _Ended.at(numbers(boundaries), lower, growing(information, "information"), statistic, alpha)
     above, below = test.tails(0.0)
     low, high = test.drift_at(alpha / 2), test.drift_at(1 - alpha / 2)
     return Adjusted(
@@ -141,21 +141,22 @@ class _Ended:
     crossings: Crossings | None
 
     @classmethod
-    def at(cls, boundaries: Array, lower: Numbers | None, information: Array, statistic: float) -> "_Ended":
+    def at(
+        cls, boundaries: Array, lower: Numbers | None, information: Array, statistic: float, alpha: float
+    ) -> "_Ended":
         if not np.isfinite(statistic):
             raise ValueError("a test ends with a finite statistic")
         below = -boundaries if lower is None else numbers(lower)
         if not boundaries.shape == below.shape == information.shape:
             raise ValueError("boundaries and information are given for each look")
         lows, highs = (np.append(bars[:-1], statistic) for bars in (below, boundaries))
+        furthest = (abs(statistic) + float(critical_z(alpha)) + BEYOND) / float(np.sqrt(information[-1]))
         return cls(
             lower=lows,
             upper=highs,
             information=information,
             statistic=statistic,
-            crossings=Crossings.of(
-                lows, highs, information, (abs(statistic) + WITHIN) / float(np.sqrt(information[-1]))
-            ),
+            crossings=Crossings.of(lows, highs, information, furthest),
         )
 
     def tails(self, drift: float) -> tuple[float, float]:

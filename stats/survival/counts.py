@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from stats.arrays import Array, Numbers, numbers
+from stats.arrays import Array, Numbers, at_least, numbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,7 @@ def by_snapshot(entered: Numbers, events: Numbers, losses: Numbers, observed: Nu
     if np.any(np.diff(watched, axis=-1) > 0):
         raise ValueError("no cohort has been watched for longer than one that entered before it")
     days = np.arange(cells[0].shape[-1])
-    cohorts = (watched[..., np.newaxis] > days).sum(axis=-2)  # (S, D): how many have been seen on this day of theirs
+    cohorts = at_least(watched, days.size)[:, 1:]  # (S, D): how many have been seen on this day of theirs
     at_risk, happened, lost = (_so_far(part)[..., cohorts, days] for part in cells)
     return LifeTable(at_risk=at_risk, events=happened, losses=lost)
 

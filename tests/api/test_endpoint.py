@@ -13,6 +13,7 @@ from api.app import build
 from api.auth.keys import PREFIX, Scope
 from api.database import Database
 from api.settings import Settings
+from kpi.tables import Workspace
 from tests.api.conftest import SECRET, Client, MakeKey, bearing
 
 VIEWER = {"query": "{ viewer { workspace } }"}
@@ -162,6 +163,25 @@ def _strangers(known: str) -> dict[str, str]:
         "other prefix": f"Bearer xx_{public_id}_{token}",
         "endless": f"Bearer {PREFIX}_{'a' * 10_000}_{token}",
     }
+
+
+async def test_document_that_was_sent_before_is_answered_anew_and_refused_anew(
+    client: Client, make_key: MakeKey, workspace: Workspace
+) -> None:
+    """Documents are kept parsed and checked; who asks, and with which variables, is not kept with them."""
+    reading, blind = bearing(await make_key(Scope.READ)), bearing(await make_key(Scope.INGEST))
+    document = "query Q($first: Int) { viewer { workspace } kpis(first: $first) { totalCount } }"
+    for first, of_keys in ((1, [reading, blind, reading]), (-1, [reading, blind])):
+        for headers in of_keys:
+            body = {"query": document, "variables": {"first": first}}
+            answer = (await client.post("/graphql", json=body, headers=headers)).json()
+            is_fine = first == 1 and headers is reading
+            assert ("errors" in answer) is not is_fine
+            assert not is_fine or answer["data"]["viewer"]["workspace"] == workspace.key
+    for faulty in ("{ viewer { nothing } }", "{ viewer", "{ viewer { workspace } }" + " " * 10 + "# x\n{ a }" * 2):
+        said = [(await client.post("/graphql", json={"query": faulty}, headers=reading)).json() for _ in range(2)]
+        assert said[0] == said[1]
+        assert said[0]["errors"]
 
 
 async def test_request_without_a_key_that_works_is_401_and_leaks_nothing(client: Client, make_key: MakeKey) -> None:

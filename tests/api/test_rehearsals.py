@@ -436,7 +436,7 @@ async def test_history_and_answers_of_another_workspace_are_never_read(
     assert (check["state"], found) == ("WARN", [])
     assert check["sentence"].startswith("No experiment has final units")
     async with database.read() as session:
-        assert await planning.shown(session, ours, plans.from_document(ours.plan)) == []
+        assert await planning.shown(session, workspace.id, ["revenue"]) == []
     assert [error["code"] for error in (await asked(ask, ours))["userErrors"]] == ["NOT_READY"]
     assert [error["code"] for error in (await asked(ask, theirs))["userErrors"]] == ["NOT_FOUND"]
     neighbour = replace(caller, workspace_id=elsewhere.id, workspace=elsewhere.key)

@@ -10,9 +10,9 @@ from graphql import (
     GraphQLInputField,
     GraphQLInputObjectType,
     GraphQLInterfaceType,
-    GraphQLList,
     GraphQLNonNull,
     GraphQLObjectType,
+    GraphQLScalarType,
     GraphQLSchema,
     build_schema,
     get_named_type,
@@ -41,14 +41,13 @@ VERBS = {
 }
 """Booleans that read as a question without is, has or can: does the finding keep its margin?"""
 NAMED_OTHERWISE = {
-    "Series.on",
     "ExperimentResults.dataThrough",
     "Decision.dataThrough",
     "Interaction.dataThrough",
     "PublishedLook.dataThrough",
     "Rehearsal.dataThrough",
 }
-"""Days that are a column of a table, and the watermark, whose word is older than the rule."""
+"""The watermark, whose word is older than the rule."""
 BARE_ENUM_VALUES = True
 """strawberry takes no description for the values of an enum that is declared outside of it, as ours are."""
 
@@ -195,13 +194,18 @@ def test_no_reference_is_a_bare_id_of_another_object() -> None:
     assert [path for path, _ in fields() if path.endswith("Id") and not path.endswith(".eventId")] == []
 
 
-def test_no_number_list_holds_what_cannot_be_sent() -> None:
-    series = PUBLIC.type_map["Series"]
-    assert isinstance(series, GraphQLObjectType)
-    for name, field in series.fields.items():
-        inner = get_nullable_type(field.type)
-        assert isinstance(inner, GraphQLList)
-        assert isinstance(inner.of_type, GraphQLNonNull) is (name in {"on", "n"})
+def test_columns_with_an_entry_a_day_are_sent_as_one_value_each() -> None:
+    """And say how each reads, for a list says so by its type."""
+    columns = [(path, field) for path, field in fields() if path.startswith(("Series.", "Curve."))]
+    kinds = {path: named(field) for path, field in columns if not is_list_type(get_nullable_type(field.type))}
+    assert kinds.pop("Curve.median") == "Float"
+    assert set(kinds) | {"Curve.median"} == {path for path, _ in columns}
+    assert {path for path, kind in kinds.items() if kind != "Numbers"} == {"Series.on", "Series.n", "Curve.atRisk"}
+    for name, form in (("Numbers", "`[Float]`"), ("Counts", "`[Int!]`"), ("Days", "`[Date!]`")):
+        scalar = PUBLIC.type_map[name]
+        assert isinstance(scalar, GraphQLScalarType)
+        assert form in (scalar.description or "")
+        assert scalar.specified_by_url == "https://www.rfc-editor.org/rfc/rfc8259#section-5"
 
 
 def test_inputs_refer_to_inputs_only() -> None:

@@ -410,7 +410,8 @@ def test_history_is_fresh_for_ninety_days_and_asked_of_no_kpi_that_only_informs(
 
 async def read(database: Database, experiment: Experiment, now: datetime) -> dict[Check, LaunchCheck]:
     async with database.read() as session:
-        return {check.kind: check for check in await launch_checks(session, experiment, now)}
+        found = await launch_checks(session, [experiment], now)
+        return {check.kind: check for check in found[experiment.id]}
 
 
 async def test_checks_of_a_draft_read_entries_events_baselines_and_rivals(database: Database) -> None:

@@ -7,13 +7,13 @@ import strawberry
 from strawberry import Parent
 
 from api.graphql.context import Info
-from api.graphql.nodes import After, Before, First, Last, Node, PageInfo, utc
+from api.graphql.nodes import After, Before, First, Last, Node, PageInfo, Part, utc
 from api.graphql.types.diagnostics import Diagnostics, Fact
 from api.graphql.types.finding import Finding, Heterogeneity, Look, Variant
 from api.graphql.types.hypothesis import Hypothesis
 from api.graphql.types.interaction import Interaction
 from api.graphql.types.kpi import Kpi
-from api.graphql.types.learning import LearningConnection, learnings_of
+from api.graphql.types.learning import LearningConnection, learnings
 from api.graphql.types.protocol import PlannedProtocol
 from api.graphql.types.rehearsal import Rehearsal
 from api.graphql.types.story import Amendment, Decision, ExperimentStep, PublishedLook
@@ -276,7 +276,7 @@ class Experiment(Node):
     )
     async def launch_checks(parent: Parent[tables.Experiment], info: Info) -> list[launch.LaunchCheck]:
         """The checks before the launch of a draft."""
-        return await info.context.loaders.launch_checks(parent, info.context.now)
+        return await info.context.loaders.launch_checks.load(parent.id) or []
 
     @strawberry.field(
         description="The splits of past control units under the plan's rules, for each deciding KPI that was asked.",
@@ -318,8 +318,8 @@ class Experiment(Node):
         before: Before = None,
     ) -> LearningConnection:
         """What was learned from it."""
-        of_it = [tables.Learning.experiment_id == parent.id]
-        return await learnings_of(info, first, after, last, before, of_it)
+        part = Part.asked(first, after, last, before)
+        return learnings(await info.context.loaders.learnings_of.load((parent.id, part)))
 
     @strawberry.field(description="The hypothesis it tests.", graphql_type=Hypothesis | None)
     async def hypothesis(parent: Parent[tables.Experiment], info: Info) -> kpi_tables.Hypothesis | None:

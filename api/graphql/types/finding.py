@@ -7,6 +7,7 @@ import strawberry
 from strawberry import Parent
 from strawberry.scalars import JSON
 
+from api.graphql.columns import Counts, Days, Numbers
 from api.graphql.context import Info
 from api.graphql.types.kpi import Kpi
 from experiments.enums import Correction, Role
@@ -230,29 +231,29 @@ class BaselineComparison:
         return True
 
 
-@strawberry.type(description="The difference day by day, as parallel lists; null on a day without an answer.")
+@strawberry.type(description="The difference day by day, in columns; null on a day without an answer.")
 class Series:
     """The difference day by day."""
 
-    on: list[date] = strawberry.field(description="The days; each value is as of the midnight that begins it.")
-    n: list[int] = strawberry.field(description="The units counted in both variants by then.")
-    difference: list[float | None] = strawberry.field(description="The difference by then.")
-    lower: list[float | None] = strawberry.field(description="The lower limit, as if that day were the only look.")
-    upper: list[float | None] = strawberry.field(description="The upper limit, as if that day were the only look.")
-    always_valid_lower: list[float | None] = strawberry.field(description="The lower always-valid limit.")
-    always_valid_upper: list[float | None] = strawberry.field(description="The upper always-valid limit.")
+    on: Days = strawberry.field(description="The days; each value is as of the midnight that begins it.")
+    n: Counts = strawberry.field(description="The units counted in both variants by then.")
+    difference: Numbers = strawberry.field(description="The difference by then.")
+    lower: Numbers = strawberry.field(description="The lower limit, as if that day were the only look.")
+    upper: Numbers = strawberry.field(description="The upper limit, as if that day were the only look.")
+    always_valid_lower: Numbers = strawberry.field(description="The lower always-valid limit.")
+    always_valid_upper: Numbers = strawberry.field(description="The upper always-valid limit.")
 
 
-@strawberry.type(description="The share that has reached first value by the end of each day, as parallel lists.")
+@strawberry.type(description="The share that has reached first value by the end of each day, in columns.")
 class Curve:
     """The share by day since exposure."""
 
-    share: list[float | None] = strawberry.field(
+    share: Numbers = strawberry.field(
         description="The share of units, a day at a time; null on days through which nobody has been watched."
     )
-    lower: list[float | None] = strawberry.field(description="The lower limit of the share, a day at a time.")
-    upper: list[float | None] = strawberry.field(description="The upper limit of the share, a day at a time.")
-    at_risk: list[int] = strawberry.field(
+    lower: Numbers = strawberry.field(description="The lower limit of the share, a day at a time.")
+    upper: Numbers = strawberry.field(description="The upper limit of the share, a day at a time.")
+    at_risk: Counts = strawberry.field(
         description="The units the day rests on: of REACHED those watched through it that had not done it before, of "
         "RETURNED all that were watched through it."
     )
@@ -277,7 +278,7 @@ class Curves:
     """Curves by day since exposure."""
 
     of: CurveOf = strawberry.field(description="What the share is of.")
-    days: list[int] = strawberry.field(
+    days: Counts = strawberry.field(
         description="The days since exposure, at most 365 of a time to value and 90 of a share: of REACHED those that "
         "are over, of RETURNED those that begin so many times 24 hours after exposure."
     )

@@ -1,6 +1,5 @@
 """Learnings, as the API shows them."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,7 +7,7 @@ import strawberry
 from strawberry import Parent
 
 from api.graphql.context import Info
-from api.graphql.nodes import Node, PageInfo, connection, page_of
+from api.graphql.nodes import Node, Page, PageInfo, connection
 from experiments import tables
 
 if TYPE_CHECKING:
@@ -87,10 +86,7 @@ class LearningConnection:
     total_count: int = strawberry.field(description="The number of learnings in the list.")
 
 
-async def learnings_of(
-    info: Info, first: int | None, after: str | None, last: int | None, before: str | None, where: Sequence[Any]
-) -> LearningConnection:
-    """A page of the learnings that meet the conditions."""
-    found = await page_of(info, tables.Learning, first, after, last, before, where)
+def learnings(found: Page[tables.Learning]) -> LearningConnection:
+    """A page of learnings."""
     page: LearningConnection = connection(LearningConnection, LearningEdge, found)
     return page
