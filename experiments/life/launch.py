@@ -105,7 +105,7 @@ def checks(plan: Plan, around: Surroundings, now: datetime) -> list[LaunchCheck]
         _weights(plan),
         *_overlap(plan, around.neighbours),
         *(_data(kpi, around) for kpi in plan.kpis),
-        *_outdated(plan, around.versions),
+        _definitions(plan, around.versions),
         *_audience(plan, around.segment),
         *(_history(plan, kpi, around, now) for kpi in plan.primaries),
     ]
@@ -276,16 +276,18 @@ def _data(kpi: PlannedKpi, around: Surroundings) -> LaunchCheck:
 # --- definition ------------------------------------------------------------------------------------------------------
 
 
-def _outdated(plan: Plan, versions: Mapping[str, int]) -> Iterator[LaunchCheck]:
-    """KPIs that were defined anew since the draft was registered: it would measure what they used to mean."""
-    for kpi in plan.kpis:
-        pinned = kpi.definition.version
-        newest = versions.get(kpi.kpi, pinned)
-        if newest > pinned:
-            sentence = f"“{kpi.kpi}” is defined anew (version {newest}); this draft measures version"
-            yield _warn(
-                Check.DEFINITION, f"{sentence} {kpi.definition.version}. Register it anew to measure the new one."
-            )
+def _definitions(plan: Plan, versions: Mapping[str, int]) -> LaunchCheck:
+    """Whether the draft measures its KPIs as they are defined now: it keeps what it pinned when it was registered."""
+    pinned = {kpi.kpi: kpi.definition.version for kpi in plan.kpis}
+    older = [
+        f"“{kpi}” (version {version}, now {versions[kpi]})"
+        for kpi, version in pinned.items()
+        if versions.get(kpi, version) > version
+    ]
+    if older:
+        sentence = f"Defined anew since this draft was registered: {', '.join(older)}."
+        return _warn(Check.DEFINITION, f"{sentence} Register it anew to measure what they mean now.")
+    return _pass(Check.DEFINITION, "Every KPI is measured as it is defined now.")
 
 
 # --- audience --------------------------------------------------------------------------------------------------------
