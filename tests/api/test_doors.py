@@ -290,6 +290,21 @@ async def test_atomic_body_of_more_than_a_chunk_is_refused_before_anything_is_st
         (b'"[1]"', ARRAY, 400, "BAD_REQUEST"),
         (b"[" + b" " * LARGEST_ARRAY + b"]", ARRAY, 413, "PAYLOAD_TOO_LARGE"),
     ],
+    ids=[
+        "no type",
+        "csv",
+        "nearly json",
+        "brotli",
+        "no gzip",
+        "nothing",
+        "an object",
+        "cut short",
+        "deep",
+        "gzip cut short",
+        "too many rows",
+        "a text",
+        "too long",
+    ],
 )
 async def test_body_that_cannot_be_read_gets_its_status_and_a_code(
     door: httpx.AsyncClient, body: bytes, headers: dict[str, str], status: int, told: str
