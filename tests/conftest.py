@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime
@@ -23,11 +24,34 @@ from api.graphql.context import Context
 from api.graphql.schema import schema as graphql
 from api.settings import DRIVER
 from kpi.tables import Workspace
+from tests.api.databases import made, url_of
 
 SHARED = Path(__file__).parent.parent.parent / "shared" / "data"
 """Where the two real experiments lie, beside the checkout; they are not part of the product."""
 
+SHARING = ("tests/service", "tests/api/sample")
+"""Folders whose files share a set-up that takes long: one demo, one sample company."""
+
 Ask = Callable[..., Awaitable[dict[str, Any]]]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say what stays together where there are several workers: a file, or a folder that shares a set-up.
+
+    What takes longest begins first, so that no worker is left with it in the end.
+    """
+    for item in items:
+        file = item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(next((place for place in SHARING if file.startswith(place)), file)))
+    items.sort(key=lambda item: not item.nodeid.startswith(SHARING[0]))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> None:
+    """Let SIGINT through to what the tests start: whatever a shell runs in the background is born deaf to it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
@@ -41,10 +65,11 @@ def data_dir() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def database_url(data_dir: Path) -> Iterator[str]:
-    """The address of the session's Postgres: one of its own, or an empty one that TEST_DATABASE_URL names."""
+    """The address of the session's database: in a Postgres of its own, or in the one that TEST_DATABASE_URL names."""
     given = os.environ.get("TEST_DATABASE_URL")
     if given:
-        yield given.replace("postgresql://", DRIVER)
+        server = given.replace("postgresql://", DRIVER)
+        yield url_of(server, asyncio.run(made(server)))
         return
     with embedded.running(data_dir / "database") as database:
         asyncio.run(_without_waiting_for_the_disk(database.url))

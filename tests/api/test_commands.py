@@ -24,7 +24,8 @@ from api import sample, schema
 from api.auth import keys
 from api.auth.tenants import ensure_workspace
 from api.database import Database
-from tests.api.databases import made, url_of
+from tests.api import databases
+from tests.api.databases import url_of
 from tests.api.embedded.conftest import python_for
 from tests.api.embedded.processes import comes, everything
 
@@ -73,14 +74,13 @@ def refusal(finished: Finished) -> str:
 @pytest.fixture
 def own(database_url: str) -> str:
     """The address of an empty database."""
-    return url_of(database_url, asyncio.run(made(database_url)))
+    return url_of(database_url, asyncio.run(databases.made(database_url)))
 
 
 @pytest.fixture
-def migrated(own: str) -> str:
+def migrated(database_url: str) -> str:
     """The address of a database at the newest schema."""
-    on(own, lambda database: schema.upgrade(database.engine))
-    return own
+    return url_of(database_url, asyncio.run(databases.migrated(database_url)))
 
 
 @pytest.fixture

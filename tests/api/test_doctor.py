@@ -6,11 +6,10 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from api import schema
 from api.commands.doctor import Check, recompute
 from api.database import Database
 from api.jobs.refresh import refresh_due
-from tests.api.databases import made, url_of
+from tests.api.databases import migrated, url_of
 from tests.api.test_commands import SECRET, truelift
 from tests.experiments.aggregating import START, Running, law_holds, pending, running, send, tables
 from tests.experiments.recomputation import DAY, Did, Exposed
@@ -34,8 +33,7 @@ WOUNDS = {
 @pytest_asyncio.fixture
 async def own(database_url: str) -> AsyncIterator[Database]:
     """A database in which nothing else is."""
-    found = Database(url_of(database_url, await made(database_url)))
-    await schema.upgrade(found.engine)
+    found = Database(url_of(database_url, await migrated(database_url)))
     yield found
     await found.close()
 

@@ -9,7 +9,6 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from api import schema
 from api.commands.doctor import examine
 from api.commands.process import Surroundings
 from api.database import Database
@@ -21,7 +20,7 @@ from api.jobs.worker import work
 from api.settings import Settings
 from experiments import queries
 from experiments.enums import Duty
-from tests.api.databases import made, url_of
+from tests.api.databases import migrated, url_of
 from tests.experiments.aggregating import START, Running, running, send
 from tests.experiments.recomputation import DAY, Did, Exposed
 from tests.waiting import came
@@ -41,8 +40,7 @@ WEIGHED = "SELECT weighed_at = computed_at FROM refreshes WHERE experiment_id = 
 @pytest_asyncio.fixture
 async def own(database_url: str) -> AsyncIterator[Database]:
     """A database in which nothing else is due."""
-    found = Database(url_of(database_url, await made(database_url)))
-    await schema.upgrade(found.engine)
+    found = Database(url_of(database_url, await migrated(database_url)))
     yield found
     await found.close()
 

@@ -10,13 +10,12 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from api import schema
 from api.database import Database
 from api.jobs.refresh import is_resting, refresh_due
 from api.jobs.worker import FAULTS, work
 from experiments import queries
 from experiments.enums import Duty
-from tests.api.databases import made, url_of
+from tests.api.databases import migrated, url_of
 from tests.experiments.aggregating import (
     MOMENT,
     START,
@@ -64,8 +63,7 @@ LATE: list[Exposed | Did] = [
 @pytest_asyncio.fixture(scope="module")
 async def own(database_url: str) -> AsyncIterator[Database]:
     """A database in which nothing else is due."""
-    found = Database(url_of(database_url, await made(database_url)))
-    await schema.upgrade(found.engine)
+    found = Database(url_of(database_url, await migrated(database_url)))
     await execute(found, SLEEP)
     yield found
     await found.close()

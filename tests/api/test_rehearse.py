@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from api import schema
 from api.auth.tenants import DEFAULT, ensure_workspace
 from api.commands.rehearse import PLAN_HEADER, Report, lines, measure, read
 from api.database import Database
@@ -19,8 +18,7 @@ from experiments.planning.rehearsal import Missing
 from kpi.tables import Workspace
 from stats.calibration.families import Family, Judged, Plan
 from stats.calibration.scenarios import Reading
-from tests.api.databases import made as empty
-from tests.api.databases import url_of
+from tests.api.databases import migrated, url_of
 from tests.api.test_commands import Finished, refusal, truelift
 from tests.experiments.registering import NOW, draft, plan_choice
 from tests.experiments.test_history import KINDS, company, ingested, made, refreshed
@@ -152,11 +150,10 @@ def prepare(database_url: str) -> Callable[[Build], Prepared]:
     """Fill a database of one's own, and run the real program on it."""
 
     def fill(build: Build) -> Prepared:
-        url = url_of(database_url, asyncio.run(empty(database_url)))
+        url = url_of(database_url, asyncio.run(migrated(database_url)))
 
         async def run() -> None:
             database = Database(url)
-            await schema.upgrade(database.engine)
             async with database.write() as session:
                 workspace = await ensure_workspace(session, DEFAULT, NOW)
             await build(database, workspace)

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 import asyncpg
 import pytest_asyncio
 
-from api import schema
 from api.database import Database
 from api.jobs.refresh import refresh_due
 from experiments import exposures, queries
@@ -17,7 +16,7 @@ from experiments.aggregation import floor
 from experiments.aggregation.forgetting import Forgotten, forget
 from kpi import events, storage
 from kpi.ingest import Report
-from tests.api.databases import made, url_of
+from tests.api.databases import migrated, url_of
 from tests.experiments.aggregating import (
     START,
     Running,
@@ -41,8 +40,7 @@ Row = Exposed | Did
 @pytest_asyncio.fixture(scope="module")
 async def own(database_url: str) -> AsyncIterator[Database]:
     """A database in which nothing else is due, with room for everybody."""
-    found = Database(url_of(database_url, await made(database_url)), pool_size=20)
-    await schema.upgrade(found.engine)
+    found = Database(url_of(database_url, await migrated(database_url)), pool_size=20)
     yield found
     await found.close()
 

@@ -24,14 +24,19 @@ FLAGS = (
 def demo(data_dir: Path) -> Iterator[Service]:
     """The sample company, served."""
     service = start_demo(data_dir / "demo")
-    wait_until_ready(service)
-    yield service
-    service.end()
+    try:
+        wait_until_ready(service)
+        yield service
+    finally:
+        service.end()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Headless Chromium; on a machine without it the tests are skipped, but never in CI."""
+    """Headless Chromium; on a machine without it the tests are skipped, but never in CI.
+
+    It ends with its module: while Playwright runs, its event loop is in the way of every other.
+    """
     path = shutil.which("chromium") or shutil.which("google-chrome")
     if path is None:
         assert not os.environ.get("CI"), "CI must have a browser"

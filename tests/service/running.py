@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 
 TRUELIFT = Path(sys.executable).parent / "truelift"
-PATIENCE = 120
+PATIENCE = 600
 """Seconds a start may take on a machine that does other things as well."""
 
 
@@ -40,7 +40,10 @@ class Service:
     def end(self, how: signal.Signals = signal.SIGINT) -> int:
         """End it and return its exit code."""
         self.process.send_signal(how)
-        return self.process.wait(timeout=PATIENCE)
+        try:
+            return self.process.wait(timeout=PATIENCE)
+        finally:
+            self.process.kill()  # what does not end when it is told to
 
 
 def start_demo(data_dir: Path) -> Service:

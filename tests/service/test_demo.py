@@ -70,10 +70,12 @@ def interrupted(data_dir: Path) -> Iterator[Service]:
         broken.process.kill()
         broken.process.wait()
     whole = start_demo(data_dir / "killed")
-    wait_until_ready(whole)
-    yield whole
-    if whole.process.poll() is None:
-        whole.end()
+    try:
+        wait_until_ready(whole)
+        yield whole
+    finally:
+        if whole.process.poll() is None:
+            whole.end()
 
 
 def test_killed_while_loading_the_next_start_loads_the_rest_once(interrupted: Service, demo: Service) -> None:

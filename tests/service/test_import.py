@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from api import embedded
 from api.database import Database
 from tests.api.embedded.processes import postmaster
-from tests.service.running import TRUELIFT, clean
+from tests.service.running import PATIENCE, TRUELIFT, clean
 
 ROWS = 60_000
 
@@ -63,14 +63,14 @@ def test_killed_in_the_middle_a_second_import_completes_and_counts_nothing_twice
         assert first.poll() is None, "the import was over before it could be killed"
         time.sleep(0.05)
     os.kill(first.pid if victim == "importer" else postmaster(place), signal.SIGKILL)
-    said = first.communicate(timeout=120)[0].decode()
+    said = first.communicate(timeout=PATIENCE)[0].decode()
     assert first.returncode != 0
     if victim == "postgres":
         assert "Run the same import again" in said
     between = stored(place)
     assert 0 < between < ROWS
     second = start_import(file, place)
-    said = second.communicate(timeout=120)[0].decode()
+    said = second.communicate(timeout=PATIENCE)[0].decode()
     assert second.returncode == 0
     assert f"{ROWS - between:,} accepted, {between:,} duplicates, 0 rejected." in said
     assert stored(place) == ROWS

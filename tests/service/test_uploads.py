@@ -70,7 +70,7 @@ def job(service: Service, key: str, identity: str) -> dict[str, Any]:
 
 def wait_for(service: Service, key: str, identity: str, *, accepted: int) -> dict[str, Any]:
     """The job once it has taken in so many rows, or has ended."""
-    ends = time.monotonic() + 120
+    ends = time.monotonic() + PATIENCE
     while time.monotonic() < ends:
         found = job(service, key, identity)
         if found["progress"]["accepted"] >= accepted or found["state"] not in {"WAITING", "RUNNING"}:
