@@ -334,7 +334,7 @@ def _told(one: Shown, kpi: PlannedKpi, alpha: float) -> str:
     return (
         f"Splits at random of {one.stored.units:,} control units of “{one.experiment}” differ in “{kpi.kpi}”{less} in"
         f" {one.share:.1%} of {one.stored.replays:,} ({LEVEL:.0%} interval {lower:.1%} to {upper:.1%}), where alpha"
-        f" is {alpha:.3g}"
+        f" allows {alpha:.1%}"
     )
 
 

@@ -20,7 +20,7 @@ REPLAYS = 2_000
 SEED = 2026
 """The same for everybody and always: nobody draws again until it passes."""
 LEVEL = 0.99
-"""Of the interval: of KPIs with nothing wrong, one in two hundred is warned of."""
+"""Of the interval: of KPIs with nothing wrong, about one in two hundred is warned of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -203,7 +203,7 @@ async def test_answer_holds_for_a_draft_that_tests_alike_and_for_no_other(
 async def test_asking_again_gives_the_same_numbers_from_the_same_data_and_replaces_the_row(
     database: Database, workspace: Workspace, ask: Ask
 ) -> None:
-    await company(database, workspace, rare, FEW)
+    await company(database, workspace, steady, FEW)
     draft = await drafted(database, workspace, "revenue", "later-revenue", policy=Policy.GROUP_SEQUENTIAL, looks=3)
     rows = []
     for _ in range(2):
@@ -213,6 +213,7 @@ async def test_asking_again_gives_the_same_numbers_from_the_same_data_and_replac
     first, again = rows
     assert len(first) == len(again) == 2
     assert [row.false_positives for row in first] == [row.false_positives for row in again]
+    assert min(row.false_positives for row in first) > 0
     assert all(before.computed_at < after.computed_at for before, after in zip(first, again, strict=True))
 
 
@@ -278,6 +279,35 @@ async def test_job_whose_worker_died_between_two_kpis_keeps_the_first_and_does_t
     first, second = await stored(database, draft)
     assert (first.computed_at, first.false_positives) == (kept.computed_at, kept.false_positives)
     assert second.computed_at > kept.computed_at
+
+
+async def test_job_that_is_cut_off_in_the_middle_of_a_kpi_counts_it_anew_and_gives_the_same(
+    database: Database, workspace: Workspace, ask: Ask
+) -> None:
+    await company(database, workspace, steady, FEW)
+    draft = await drafted(database, workspace)
+    await asked(ask, draft)
+    await rehearse_drafts(database)
+    (whole,) = await stored(database, draft)
+    identity = (await asked(ask, draft))["job"]["id"]
+    async with database.raw() as connection:
+        await connection.execute("LOCK TABLE rehearsals IN SHARE MODE")  # what is counted cannot be stored
+        worker = asyncio.create_task(rehearse_drafts(database))
+        for _ in range(300):
+            if (await ask(JOB, {"id": identity}))["job"]["progress"]["replays"] == REPLAYS:
+                break
+            await asyncio.sleep(0.1)
+        worker.cancel()
+        await asyncio.gather(worker, return_exceptions=True)
+    between = (await ask(JOB, {"id": identity}))["job"]
+    assert (between["state"], between["progress"]["replays"]) == ("RUNNING", REPLAYS)
+    assert [row.computed_at for row in await stored(database, draft)] == [whole.computed_at]
+    await rehearse_drafts(database)
+    ended = (await ask(JOB, {"id": identity}))["job"]
+    assert (ended["state"], ended["progress"]["replays"]) == ("SUCCEEDED", REPLAYS)
+    (again,) = await stored(database, draft)
+    assert again.computed_at > whole.computed_at
+    assert again.false_positives == whole.false_positives
 
 
 async def test_job_that_was_cancelled_stores_nothing_more(database: Database, workspace: Workspace, ask: Ask) -> None:

@@ -354,7 +354,7 @@ def test_history_passes_while_the_interval_of_its_false_positives_reaches_down_t
     assert found.state is CheckState.WARN
     assert f"{bad / 2_000:.1%} of 2,000 (99% interval {limits.low:.1%} to {limits.high:.1%})" in found.sentence
     assert "12,345 control units of “before”" in found.sentence
-    assert "alpha is 0.05" in found.sentence
+    assert "alpha allows 5.0%" in found.sentence
 
 
 def test_history_of_an_adjusted_kpi_says_that_it_is_judged_without_its_covariate() -> None:
