@@ -112,6 +112,31 @@ async def drop_exposures(connection: asyncpg.Connection, workspace_id: int, befo
     return int(status.split()[-1])
 
 
+LEAKED = """
+SELECT CASE WHEN EXISTS (
+    SELECT FROM experiments held JOIN experiments e ON e.holdout_id = held.id
+    WHERE held.id = $1 AND held.given_at IS NULL AND e.started_at IS NOT NULL
+) THEN (
+    SELECT count(DISTINCT h.unit)
+    FROM exposures h JOIN variants own ON own.id = h.variant_id AND own.is_control
+        JOIN exposures x ON x.unit = h.unit JOIN experiments e ON e.id = x.experiment_id AND e.holdout_id = $1
+        JOIN variants met ON met.id = x.variant_id
+    WHERE h.experiment_id = $1 AND h.crossed_at IS NULL AND h.exposed_at < $2
+        AND least(x.crossed_at, CASE WHEN NOT met.is_control THEN x.exposed_at END) < $2
+) END
+"""
+"""Whoever meets a control sees nothing new, so that is no leak; a crossover has met another variant as well."""
+
+
+async def leaked_units(connection: asyncpg.Connection, experiment_id: int, until: datetime) -> int | None:
+    """Units of an experiment's control that met, before a moment, a variant of one that is to keep them out.
+
+    None where no experiment that has started keeps them out, and where its units are known as aggregates only.
+    """
+    found: int | None = await connection.fetchval(LEAKED, experiment_id, until)
+    return found
+
+
 async def closed_units(
     connection: asyncpg.Connection, places: Collection[tuple[int, str]], before: datetime
 ) -> dict[tuple[int, str], int]:

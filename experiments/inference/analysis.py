@@ -14,6 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from experiments import queries
 from experiments.aggregation.aggregates import crossovers_before, read
+from experiments.entrants import leaked_units
 from experiments.inference.cohorts import assemble
 from experiments.inference.evaluation import Evaluation, evaluate
 from experiments.inference.health import Health
@@ -77,6 +78,7 @@ async def results(
     circumstances = Circumstances(
         crossovers={key: crossed.get(identity, 0) for key, identity in ids.items()},
         open_since=_open_since(span, data_through, (await story.pauses_of(session, [experiment.id]))[experiment.id]),
+        leaked=await leaked_units(connection, experiment.id, data_through),
     )
     health = inspect(plan, aggregates, evaluation.findings, evaluation.sample_ratio, circumstances)
     made = tuple(one for one in amendments if as_of is None or one.created_at <= as_of)

@@ -29,6 +29,8 @@ FEW_CROSSOVERS = 0.01
 """The share of units in two variants from which on it is worth finding out why (GrowthBook's default)."""
 TOO_MANY_CROSSOVERS = 0.10
 """The share from which on those left are no random part any more: one in ten was taken out for what it did later."""
+FEW_LEAKS = 0.01
+"""The share of units held out that meet what they are held out of from which on it is worth finding out why."""
 STALLED_DAYS = 3
 """Whole days without a unit before enrolment counts as stalled; a weekend has two."""
 
@@ -45,11 +47,13 @@ class SrmState(StrEnum):
 class Circumstances:
     """What the aggregates do not say: crossovers by the variant they met first, and since when units may enter.
 
-    `open_since` is the day of the start or of the last resume, None while enrolment is paused or over.
+    `open_since` is the day of the start or of the last resume, None while enrolment is paused or over. `leaked` units
+    of the control met a variant of an experiment that is to keep them out; None where there is no such experiment.
     """
 
     crossovers: Mapping[str, int]
     open_since: date | None
+    leaked: int | None = None
 
 
 def inspect(
@@ -60,6 +64,7 @@ def inspect(
         split(ratio),
         _segment_split(plan, aggregates),
         _crossovers(plan, aggregates, circumstances.crossovers),
+        _holdout(aggregates, circumstances.leaked),
         _stalled(aggregates, circumstances.open_since),
         no_outcomes(plan.variants[0].name, findings),
         drift(plan, findings),
@@ -141,6 +146,20 @@ def _crossovers(plan: Plan, aggregates: Aggregates, crossovers: Mapping[str, int
     )
     facts = (Fact(name=FactName.SHARE, value=share), Fact(name=FactName.P_VALUE, value=p_value), *first)
     return Check(kind=CheckKind.CROSSOVERS, state=state, sentence=f"{sentence}.", facts=facts)
+
+
+def _holdout(aggregates: Aggregates, leaked: int | None) -> Check | None:
+    """How many of those who are held out met what they are held out of; leaving them out would choose who is left."""
+    control = int(aggregates.entered[EVERYBODY][0].sum())
+    if leaked is None or not control:
+        return None
+    share = leaked / control
+    sentence = f"{leaked:,} of {control:,} units held out ({share:.1%}) met a variant of an experiment without them"
+    state = HealthState.OK
+    if share > FEW_LEAKS:
+        state, sentence = HealthState.WARNING, f"{sentence}: the control has a part of what it is held against"
+    facts = (Fact(name=FactName.UNITS, value=leaked), Fact(name=FactName.SHARE, value=share))
+    return Check(kind=CheckKind.HOLDOUT, state=state, sentence=f"{sentence}.", facts=facts)
 
 
 def _crossing_p_value(plan: Plan, counts: Ints) -> float:

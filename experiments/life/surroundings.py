@@ -58,7 +58,7 @@ def neighbours(started: Sequence[Experiment], experiment: Experiment) -> list[Ne
 def _neighbour(of: Experiment) -> Neighbour:
     plan = plans.from_document(of.plan)
     primaries = frozenset(kpi.kpi for kpi in plan.primaries)
-    return Neighbour(key=of.key, layer=plan.layer, traffic=of.traffic, primaries=primaries)
+    return Neighbour(key=of.key, layer=plan.layer, traffic=of.traffic, primaries=primaries, holdout=plan.holdout)
 
 
 async def _accrual(session: AsyncSession, started: Sequence[Experiment], plan: Plan) -> Accrual | None:

@@ -14,7 +14,7 @@ from experiments.life.moves import Actor, refuse
 from experiments.planning import terms
 from experiments.planning.terms import Terms, terms_problems
 from experiments.programme import library
-from experiments.service import measures
+from experiments.service import holdout_problems, measures
 from experiments.tables import Protocol, ProtocolVersion
 from kpi.errors import NotFound, Problem
 from kpi.service import key_problems, taken, text_problems
@@ -64,7 +64,8 @@ async def update(
 async def _problems(session: AsyncSession, actor: Actor, name: str, description: str, plan: Terms) -> list[Problem]:
     measured = await measures(session, actor.workspace_id, [kpi.kpi for kpi in plan.kpis])
     texts = text_problems({"name": name, "description": description}, required={"name"})
-    return texts + terms_problems(plan, measured)
+    held = await holdout_problems(session, actor.workspace_id, plan.holdout)
+    return texts + terms_problems(plan, measured) + held
 
 
 def _version(

@@ -48,6 +48,7 @@ class PlanField(StrEnum):
     HORIZON_DAYS = "HORIZON_DAYS"
     SEGMENT_ATTRIBUTES = "SEGMENT_ATTRIBUTES"
     CORRECTION = "CORRECTION"
+    HOLDOUT = "HOLDOUT"
 
     @property
     def attribute(self) -> str:
@@ -90,6 +91,7 @@ class Terms:
     horizon_days: int | None = None
     segment_attributes: Sequence[str] | None = None
     correction: Correction | None = None
+    holdout: str | None = None
     fixed: Sequence[PlanField] = ()
 
 
@@ -111,6 +113,7 @@ class PlanPart:
     exclusions: str | None = None
     targeting: Sequence[Condition] | None = None
     correction: Correction | None = None
+    holdout: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -115,6 +115,24 @@ def test_experiment_without_segments_has_no_check_of_them() -> None:
     assert CheckKind.SEGMENT_SPLIT not in {check.kind for check in checked((5, 5)).checks}
 
 
+# --- holdout ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("leaked", "state"), [(0, OK), (5, OK), (6, WARNING), (400, WARNING)])
+def test_leaks_of_more_than_one_unit_in_a_hundred_held_out_warn(leaked: int, state: HealthState) -> None:
+    seen = aggregates(PLAN, rows(PLAN, (500, 490)), day(1))
+    circumstances = Circumstances(crossovers={}, open_since=day(0), leaked=leaked)
+    check = one(inspect(PLAN, seen, [], KEPT, circumstances), CheckKind.HOLDOUT)
+    assert (check.state, number(check, FactName.SHARE)) == (state, leaked / 500)
+
+
+def test_experiment_that_nobody_keeps_to_and_one_without_units_have_no_check_of_a_holdout() -> None:
+    assert CheckKind.HOLDOUT not in {check.kind for check in checked((500, 490)).checks}
+    empty = aggregates(PLAN, rows(PLAN, (0, 0)), day(1))
+    health = inspect(PLAN, empty, [], KEPT, Circumstances(crossovers={}, open_since=day(0), leaked=0))
+    assert CheckKind.HOLDOUT not in {check.kind for check in health.checks}
+
+
 # --- crossovers ------------------------------------------------------------------------------------------------------
 
 
