@@ -12,14 +12,13 @@ import asyncpg
 import msgspec
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from experiments import queries
+from experiments import entrants, queries
 from experiments.aggregation.aggregates import crossovers_before, read
-from experiments.entrants import leaked_units
-from experiments.inference.cohorts import assemble
+from experiments.inference.cohorts import EVERYBODY, Aggregates, assemble
 from experiments.inference.evaluation import Evaluation, evaluate
 from experiments.inference.health import Health
 from experiments.inference.looks import Span
-from experiments.inference.monitoring import Circumstances, inspect
+from experiments.inference.monitoring import Circumstances, Leaks, inspect
 from experiments.inference.reading import Calendar
 from experiments.inference.verdict import Verdict, judge
 from experiments.life import story
@@ -78,7 +77,7 @@ async def results(
     circumstances = Circumstances(
         crossovers={key: crossed.get(identity, 0) for key, identity in ids.items()},
         open_since=_open_since(span, data_through, (await story.pauses_of(session, [experiment.id]))[experiment.id]),
-        leaked=await leaked_units(connection, experiment.id, data_through),
+        leaks=await _leaks(connection, experiment.id, ids[plan.variants[0].key], aggregates),
     )
     health = inspect(plan, aggregates, evaluation.findings, evaluation.sample_ratio, circumstances)
     made = tuple(one for one in amendments if as_of is None or one.created_at <= as_of)
@@ -96,6 +95,14 @@ async def results(
         is_sealed_before_data=_is_sealed_before_data(experiment),
         amendments=made,
     )
+
+
+async def _leaks(
+    connection: asyncpg.Connection, experiment_id: int, control_id: int, aggregates: Aggregates
+) -> Leaks | None:
+    held = int(aggregates.entered[EVERYBODY][0].sum())
+    found = await entrants.leaks(connection, experiment_id, control_id, aggregates.data_through, held)
+    return None if found is None else Leaks(units=found[0], leaked=found[1])
 
 
 def breaks_error_control(amendments: Sequence[Amendment]) -> bool:

@@ -44,16 +44,24 @@ class SrmState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Leaks:
+    """How many units of a control were looked up, and how many of them met what they are held out of."""
+
+    units: int
+    leaked: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Circumstances:
     """What the aggregates do not say: crossovers by the variant they met first, and since when units may enter.
 
-    `open_since` is the day of the start or of the last resume, None while enrolment is paused or over. `leaked` units
-    of the control met a variant of an experiment that is to keep them out; None where there is no such experiment.
+    `open_since` is the day of the start or of the last resume, None while enrolment is paused or over. `leaks` are of
+    the control where other experiments are to keep it out, else None.
     """
 
     crossovers: Mapping[str, int]
     open_since: date | None
-    leaked: int | None = None
+    leaks: Leaks | None = None
 
 
 def inspect(
@@ -64,7 +72,7 @@ def inspect(
         split(ratio),
         _segment_split(plan, aggregates),
         _crossovers(plan, aggregates, circumstances.crossovers),
-        _holdout(aggregates, circumstances.leaked),
+        _holdout(circumstances.leaks),
         _stalled(aggregates, circumstances.open_since),
         no_outcomes(plan.variants[0].name, findings),
         drift(plan, findings),
@@ -148,17 +156,17 @@ def _crossovers(plan: Plan, aggregates: Aggregates, crossovers: Mapping[str, int
     return Check(kind=CheckKind.CROSSOVERS, state=state, sentence=f"{sentence}.", facts=facts)
 
 
-def _holdout(aggregates: Aggregates, leaked: int | None) -> Check | None:
+def _holdout(leaks: Leaks | None) -> Check | None:
     """How many of those who are held out met what they are held out of; leaving them out would choose who is left."""
-    control = int(aggregates.entered[EVERYBODY][0].sum())
-    if leaked is None or not control:
+    if leaks is None or not leaks.units:
         return None
-    share = leaked / control
-    sentence = f"{leaked:,} of {control:,} units held out ({share:.1%}) met a variant of an experiment without them"
+    share = leaks.leaked / leaks.units
+    met = "met a variant of an experiment that keeps them out"
+    sentence = f"{leaks.leaked:,} of {leaks.units:,} units held out that were looked up ({share:.1%}) {met}"
     state = HealthState.OK
     if share > FEW_LEAKS:
         state, sentence = HealthState.WARNING, f"{sentence}: the control has a part of what it is held against"
-    facts = (Fact(name=FactName.UNITS, value=leaked), Fact(name=FactName.SHARE, value=share))
+    facts = (Fact(name=FactName.UNITS, value=leaks.leaked), Fact(name=FactName.SHARE, value=share))
     return Check(kind=CheckKind.HOLDOUT, state=state, sentence=f"{sentence}.", facts=facts)
 
 

@@ -45,9 +45,14 @@ async def meet(database: Database, workspace: Workspace, experiment: str, varian
     assert report.refusals == ()
 
 
-async def leaked(database: Database, experiment: Experiment, until: datetime = NOW + 50 * DAY) -> int | None:
+async def leaked(
+    database: Database, experiment: Experiment, until: datetime = NOW + 50 * DAY, units: int = 10
+) -> tuple[int, int] | None:
+    """Units of the control that were looked up, and those of them that leaked."""
     async with database.raw() as connection:
-        return await entrants.leaked_units(connection, experiment.id, until)
+        control = "SELECT id FROM variants WHERE experiment_id = $1 AND is_control"
+        control_id = await connection.fetchval(control, experiment.id)
+        return await entrants.leaks(connection, experiment.id, control_id, until, units)
 
 
 async def test_units_held_out_that_met_something_new_are_counted_once_whatever_came_first(
@@ -67,12 +72,12 @@ async def test_units_held_out_that_met_something_new_are_counted_once_whatever_c
     await meet(database, workspace, "keeper", "control", "bare", "torn", day=2)
     await meet(database, workspace, "keeper", "new", "torn", day=3)
     await meet(database, workspace, "other", "treatment", "away", day=2)
-    assert await leaked(database, everything) == 3  # early, late, torn
-    assert await leaked(database, everything, MIDNIGHT + 3 * DAY) == 2
-    assert await leaked(database, everything, MIDNIGHT + 1 * DAY) == 0
+    assert await leaked(database, everything) == (6, 3)  # early, late, torn
+    assert await leaked(database, everything, MIDNIGHT + 3 * DAY) == (6, 2)
+    assert await leaked(database, everything, MIDNIGHT + 1 * DAY) == (0, 0)
     assert await leaked(database, keeper) is None
     await meet(database, workspace, "everything", "treatment", "late", day=4)  # a crossover is not in the analysis
-    assert await leaked(database, everything) == 2
+    assert await leaked(database, everything) == (5, 2)
 
 
 async def test_results_of_a_holdout_count_its_leaks_and_others_have_no_such_check(
@@ -89,6 +94,18 @@ async def test_results_of_a_holdout_count_its_leaks_and_others_have_no_such_chec
     seen = await results(database, keeper)
     assert CheckKind.HOLDOUT not in {one.kind for one in seen.health.checks}
     assert seen.exposed == 2  # both were taken in
+
+
+async def test_leaks_of_a_large_control_are_looked_up_for_some_of_it(database: Database, workspace: Workspace) -> None:
+    everything, _ = await held_out(database, workspace)
+    units = [f"u{number}" for number in range(400)]
+    await meet(database, workspace, "everything", "control", *units, day=0)
+    await meet(database, workspace, "keeper", "new", *units[::2], day=1)
+    looked_up, found = await leaked(database, everything, units=8 * entrants.LOOKED_AT) or (0, 0)
+    assert looked_up == pytest.approx(400 / 8, abs=4 * (400 * 7 / 64) ** 0.5)  # binomial: four standard errors
+    assert found == pytest.approx(looked_up / 2, abs=2 * looked_up**0.5)
+    again = await leaked(database, everything, units=8 * entrants.LOOKED_AT)
+    assert again == (looked_up, found)
 
 
 async def refused(database: Database, workspace: Workspace, **plan: Any) -> list[tuple[str, tuple[str, ...]]]:
