@@ -4,7 +4,8 @@ What is pinned stays pinned: a KPI of the plan keeps its definition and its base
 of what the deciding tests rest on - alpha, power, policy, looks, minimum, horizon, a primary KPI, its covariate - is
 made with the data in sight. The promised error rate does not hold for it, and results are exploratory from then on.
 Who enters and what they are shown is decided before anything is known of them: to change it changes what is estimated,
-an average over those of before and after, and not the chance of a yes where nothing has an effect.
+an average over those of before and after. Where nothing has an effect there is none to find whoever is let in; that it
+may change how fast units come, a ramp does as well.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
