@@ -153,7 +153,8 @@ def _entry(row: ExposureRow, enrolment: Enrolment | None) -> Entry:
         sentence = f"Experiment “{row.experiment}” has no variant “{row.variant}”; it has {known}."
         raise Refused(Fault.UNKNOWN_VARIANT, sentence, "variant")
     _check_enrolment(row, enrolment)
-    _check_targeting(row, enrolment.targeting)
+    if enrolment.targeting:
+        _check_targeting(row, enrolment.targeting)
     return Entry(
         experiment_id=enrolment.experiment_id,
         unit=row.unit,
