@@ -149,7 +149,7 @@ async def leaks(
     return row["units"], row["leaked"]
 
 
-async def closed_units(
+async def units_inside(
     connection: asyncpg.Connection, places: Collection[tuple[int, str]], before: datetime
 ) -> dict[tuple[int, str], int]:
     """Of these units in experiments, those that entered before a moment and have not crossed, with their variant."""
