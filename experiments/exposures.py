@@ -4,7 +4,7 @@ Each exposure is folded into its unit's entry: the first one wins whatever the o
 variant makes the unit a crossover, which analysis excludes and counts.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from math import isfinite
@@ -18,7 +18,7 @@ from experiments.planning import targeting
 from experiments.planning.targeting import Condition
 from kpi import batches, storage
 from kpi.gate import NOBODY, Omission
-from kpi.ingest import Batch, Fault, Refusal, Refused, Report, Rows, check_text, check_time, parse_all
+from kpi.ingest import SKEW, Batch, Fault, Refusal, Refused, Report, Rows, check_text, check_time, parse_all
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Attribute = Annotated[str, msgspec.Meta(max_length=500)] | int | float | bool | None
@@ -98,10 +98,16 @@ async def ingest(
             entries[index] = _entry(row, enrolments.get(row.experiment))
         except Refused as refused:
             refusals.append(refused.at(index))
+    again = await _again(connection, parsed, enrolments, entries, refusals, now)
+    refusals = [refusal for refusal in refusals if refusal.index not in again]
     refusals += await _late_crossings(connection, entries, gate.before)
     changed = await _store(connection, entries.values())
     accepted, duplicates = _split(entries, changed)
-    report = Report(accepted=accepted, duplicates=duplicates, refusals=tuple(sorted(refusals, key=lambda r: r.index)))
+    report = Report(
+        accepted=accepted,
+        duplicates=tuple(sorted({*duplicates, *again})),
+        refusals=tuple(sorted(refusals, key=lambda refusal: refusal.index)),
+    )
     batch = Batch(
         id=await batches.next_ingest(connection),
         workspace_id=workspace_id,
@@ -153,7 +159,8 @@ def _entry(row: ExposureRow, enrolment: Enrolment | None) -> Entry:
         sentence = f"Experiment “{row.experiment}” has no variant “{row.variant}”; it has {known}."
         raise Refused(Fault.UNKNOWN_VARIANT, sentence, "variant")
     _check_enrolment(row, enrolment)
-    _check_targeting(row, enrolment.targeting)
+    if enrolment.targeting:
+        _check_targeting(row, enrolment.targeting)
     return Entry(
         experiment_id=enrolment.experiment_id,
         unit=row.unit,
@@ -197,6 +204,28 @@ def _is_within(at: datetime, pause: asyncpg.Range) -> bool:
     return not pause.isempty and pause.lower <= at and (pause.upper is None or at < pause.upper)
 
 
+async def _again(
+    connection: asyncpg.Connection,
+    parsed: Mapping[int, ExposureRow],
+    enrolments: Mapping[str, Enrolment],
+    entries: Mapping[int, Entry],
+    refusals: Iterable[Refusal],
+    now: datetime,
+) -> set[int]:
+    """Rows outside the targeting whose unit is in already, in the same variant: what it is by now says nothing new."""
+    outside: dict[int, tuple[int, str, int]] = {}
+    for index in (refusal.index for refusal in refusals if refusal.code is Fault.NOT_TARGETED):
+        row = parsed[index]
+        enrolment = enrolments[row.experiment]
+        outside[index] = (enrolment.experiment_id, row.unit, enrolment.variants[row.variant])
+    if not outside:
+        return set()
+    inside = {(entry.experiment_id, entry.unit, entry.variant_id) for entry in entries.values()}
+    stored = await entrants.units_inside(connection, {place[:2] for place in outside.values()}, now + SKEW)
+    inside |= {(*place, variant_id) for place, variant_id in stored.items()}
+    return {index for index, place in outside.items() if place in inside}
+
+
 async def _late_crossings(
     connection: asyncpg.Connection, entries: dict[int, Entry], before: datetime | None
 ) -> list[Refusal]:
@@ -204,7 +233,7 @@ async def _late_crossings(
     if before is None:
         return []
     places = {(entry.experiment_id, entry.unit) for entry in entries.values()}
-    closed = await entrants.closed_units(connection, places, before)
+    closed = await entrants.units_inside(connection, places, before)
     late = [
         index
         for index, entry in entries.items()

@@ -14,6 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from experiments import queries
 from experiments.enums import Kind, Role, State
 from experiments.life import story
+from experiments.life.lifecycle import MEASURING
 from experiments.life.traffic import open_days
 from experiments.planning import plan as plans
 from experiments.planning.calculator import sketch
@@ -33,6 +34,7 @@ from experiments.planning.terms import PlanPart, Protocol, fill
 from experiments.programme.library import latest_protocol
 from experiments.tables import Experiment, Variant
 from kpi import kinds
+from kpi.enums import Unit
 from kpi.errors import Invalid, Problem, bad
 from kpi.queries import hypotheses_by_key, kpis_by_key, latest_baselines, latest_definitions
 from kpi.service import absent, key_problems, taken, text_problems
@@ -69,13 +71,15 @@ async def register(
     problems = key_problems(key) + text_problems({"name": name, "owner": owner}, required={"name", "owner"})
     problems += await _protocol_problems(session, workspace_id, protocol, kept) + filled.problems
     problems += variant_problems(variants) + plan_problems(choice) + kpi_problems(choice, measured)
+    units = {measure.kpi.unit for measure in measured.values()}
+    problems += await holdout_problems(session, workspace_id, choice.holdout, *units)
     if believed is None:
         problems.append(absent("hypothesis", hypothesis, "hypothesis"))
     if await queries.experiment_by_key(session, workspace_id, key):
         problems.append(taken("experiment", key))
     if problems or believed is None:
         raise Invalid(problems)
-    units = {measure.kpi.unit for measure in measured.values()}
+    held = await queries.experiment_by_key(session, workspace_id, choice.holdout or "")
     finished = complete(key, believed.key, believed.direction, kind, variants, choice, measured)
     finished = replace(finished, protocol=None if kept is None else kept.pin)
     experiment = Experiment(
@@ -95,11 +99,25 @@ async def register(
         stopped_at=None,
         created_at=now,
         traffic=finished.traffic or 1.0,
+        holdout_id=None if held is None else held.id,
     )
     session.add(experiment)
     await session.flush()
     await _add_variants(session, experiment, finished)
     return experiment
+
+
+async def holdout_problems(session: AsyncSession, workspace_id: int, key: str | None, *units: Unit) -> list[Problem]:
+    """Why experiments on these units cannot keep an experiment's control out. It may start after them."""
+    if key is None:
+        return []
+    held, path = await queries.experiment_by_key(session, workspace_id, key), ("plan", "holdout")
+    if held is None:
+        return [absent("experiment", key, *path)]
+    if held.state not in MEASURING | {State.DRAFT}:
+        return [bad(f"“{key}” is {held.state.lower()}: it holds nobody out any more.", *path)]
+    strange = [unit for unit in units if unit is not held.unit]
+    return [bad(f"“{key}” holds out {held.unit.lower()}s, and no {unit.lower()}s.", *path) for unit in strange]
 
 
 async def design(

@@ -18,7 +18,8 @@ class Experiment(SQLModel, table=True):
 
     The plan is the one in force: an amendment keeps what it replaced. Units enter from `started_at` until `frozen_at`
     and are measured until `stopped_at`; `traffic` is the share of units that enter. `given_at` is when somebody last
-    handed in aggregates, of an experiment that takes them instead of rows.
+    handed in aggregates, of an experiment that takes them instead of rows. `holdout_id` is the experiment whose control
+    is kept out of this one.
     """
 
     __tablename__ = "experiments"
@@ -35,6 +36,8 @@ class Experiment(SQLModel, table=True):
         CheckConstraint("(started_at IS NULL) = (sealed_at IS NULL)", name="sealed_before_start"),
         CheckConstraint("frozen_at >= started_at AND stopped_at >= frozen_at", name="order"),
         CheckConstraint("traffic > 0 AND traffic <= 1", name="traffic"),
+        CheckConstraint("holdout_id <> id", name="holdout"),
+        Index("ix_experiments_holdout_id", "holdout_id"),
     )
     id: int = Field(default=None, primary_key=True, sa_column_args=[Identity(always=True)])
     workspace_id: int = Field(foreign_key="workspaces.id")
@@ -55,6 +58,7 @@ class Experiment(SQLModel, table=True):
     created_at: datetime = Field(sa_type=AWARE)
     given_at: datetime | None = Field(default=None, sa_type=AWARE)
     traffic: float = Field(default=1.0, sa_column_kwargs={"server_default": "1"})
+    holdout_id: int | None = Field(default=None, foreign_key="experiments.id")
 
 
 searched("experiments", A=[plain("key::text || ' '::text || name::text")])

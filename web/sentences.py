@@ -162,11 +162,13 @@ def correction(rule: str) -> str:
     return CORRECTIONS[rule]
 
 
-def who(plan: Json) -> str:
-    """Whom the plan lets in: conditions first, then what it says in words."""
+def who(experiment: Json) -> str:
+    """Whom the plan lets in: conditions first, then what it says in words, and whom it keeps out."""
+    plan, held = experiment["plan"], experiment["holdout"]
     words = [condition["sentence"] for condition in plan["targeting"]]
     words += [plan["audience"]] if plan["audience"] else []
     words += [f"without: {plan['exclusions']}"] if plan["exclusions"] else []
+    words += [f"without the control of “{held['name']}”"] if held else []
     return "; ".join(words)
 
 

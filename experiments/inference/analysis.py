@@ -12,15 +12,15 @@ import asyncpg
 import msgspec
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from experiments import queries
+from experiments import entrants, queries
 from experiments.aggregation import overlaps
 from experiments.aggregation.aggregates import crossovers_before, read
-from experiments.inference.cohorts import assemble
+from experiments.inference.cohorts import EVERYBODY, Aggregates, assemble
 from experiments.inference.evaluation import Evaluation, evaluate
 from experiments.inference.health import Health
 from experiments.inference.interaction import Interaction, compared, interactions, laid_out
 from experiments.inference.looks import Span
-from experiments.inference.monitoring import Circumstances, inspect
+from experiments.inference.monitoring import Circumstances, Leaks, inspect
 from experiments.inference.reading import Calendar
 from experiments.inference.verdict import Verdict, judge
 from experiments.life import story
@@ -83,6 +83,7 @@ async def results(
         crossovers={key: crossed.get(identity, 0) for key, identity in ids.items()},
         open_since=_open_since(span, data_through, (await story.pauses_of(session, [experiment.id]))[experiment.id]),
         interactions=beside,
+        leaks=await _leaks(connection, experiment.id, ids[plan.variants[0].key], aggregates),
     )
     health = inspect(plan, aggregates, evaluation.findings, evaluation.sample_ratio, circumstances)
     made = tuple(one for one in amendments if as_of is None or one.created_at <= as_of)
@@ -123,6 +124,14 @@ async def _interactions(
         shared.append(laid_out(plan, other.id, its, places, stored.counts, stored.moments))
     shared.sort(key=lambda one: (-one.units.sum(), one.other_id))
     return interactions(plan, shared, computed_at=stored.computed_at, data_through=stored.data_through)
+
+
+async def _leaks(
+    connection: asyncpg.Connection, experiment_id: int, control_id: int, aggregates: Aggregates
+) -> Leaks | None:
+    held = int(aggregates.entered[EVERYBODY][0].sum())
+    found = await entrants.leaks(connection, experiment_id, control_id, aggregates.data_through, held)
+    return None if found is None else Leaks(units=found[0], leaked=found[1])
 
 
 def breaks_error_control(amendments: Sequence[Amendment]) -> bool:

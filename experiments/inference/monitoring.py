@@ -32,6 +32,8 @@ FEW_CROSSOVERS = 0.01
 """The share of units in two variants from which on it is worth finding out why (GrowthBook's default)."""
 TOO_MANY_CROSSOVERS = 0.10
 """The share from which on those left are no random part any more: one in ten was taken out for what it did later."""
+FEW_LEAKS = 0.01
+"""The share of units held out that meet what they are held out of from which on it is worth finding out why."""
 STALLED_DAYS = 3
 """Whole days without a unit before enrolment counts as stalled; a weekend has two."""
 
@@ -45,16 +47,26 @@ class SrmState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Leaks:
+    """How many units of a control were looked up, and how many of them met what they are held out of."""
+
+    units: int
+    leaked: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Circumstances:
     """What the aggregates do not say: crossovers by the variant they met first, and since when units may enter.
 
     `open_since` is the day of the start or of the last resume, None while enrolment is paused or over. `interactions`
-    are with the experiments that share units.
+    are with the experiments that share units. `leaks` are of the control where other experiments are to keep it out,
+    else None.
     """
 
     crossovers: Mapping[str, int]
     open_since: date | None
     interactions: Sequence[Interaction] = ()
+    leaks: Leaks | None = None
 
 
 def inspect(
@@ -65,6 +77,7 @@ def inspect(
         split(ratio),
         _segment_split(plan, aggregates),
         _crossovers(plan, aggregates, circumstances.crossovers),
+        _holdout(circumstances.leaks),
         _stalled(aggregates, circumstances.open_since),
         no_outcomes(plan.variants[0].name, findings),
         drift(plan, findings),
@@ -149,6 +162,20 @@ def _crossovers(plan: Plan, aggregates: Aggregates, crossovers: Mapping[str, int
     )
     facts = (Fact(name=FactName.SHARE, value=share), Fact(name=FactName.P_VALUE, value=p_value), *first)
     return Check(kind=CheckKind.CROSSOVERS, state=state, sentence=f"{sentence}.", facts=facts)
+
+
+def _holdout(leaks: Leaks | None) -> Check | None:
+    """How many of those who are held out met what they are held out of; leaving them out would choose who is left."""
+    if leaks is None or not leaks.units:
+        return None
+    share = leaks.leaked / leaks.units
+    met = "met a variant of an experiment that keeps them out"
+    sentence = f"{leaks.leaked:,} of {leaks.units:,} units held out that were looked up ({share:.1%}) {met}"
+    state = HealthState.OK
+    if share > FEW_LEAKS:
+        state, sentence = HealthState.WARNING, f"{sentence}: the control has a part of what it is held against"
+    facts = (Fact(name=FactName.UNITS, value=leaks.leaked), Fact(name=FactName.SHARE, value=share))
+    return Check(kind=CheckKind.HOLDOUT, state=state, sentence=f"{sentence}.", facts=facts)
 
 
 def _crossing_p_value(plan: Plan, counts: Ints) -> float:

@@ -4,7 +4,8 @@ What is pinned stays pinned: a KPI of the plan keeps its definition and its base
 of what the deciding tests rest on - alpha, power, policy, looks, minimum, horizon, a primary KPI, its covariate - is
 made with the data in sight. The promised error rate does not hold for it, and results are exploratory from then on.
 Who enters and what they are shown is decided before anything is known of them: to change it changes what is estimated,
-an average over those of before and after, and not the chance of a yes where nothing has an effect.
+an average over those of before and after. Where nothing has an effect there is none to find whoever is let in; that it
+may change how fast units come, a ramp does as well.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,7 +34,7 @@ from experiments.planning.draft import (
 )
 from experiments.planning.plan import Covariate, Plan, PlannedKpi
 from experiments.planning.targeting import Condition
-from experiments.service import measures
+from experiments.service import holdout_problems, measures
 from experiments.tables import Amendment, Experiment
 from kpi.actor import Actor
 from kpi.errors import Problem, bad, refuse
@@ -42,7 +43,7 @@ from kpi.storage import hold_clearing
 
 TESTING = ("alpha", "power", "policy", "looks", "horizon_days", "minimum_days")
 """What the deciding tests rest on, beside the primary KPIs."""
-ENTERING = ("layer", "targeting", "audience", "exclusions")
+ENTERING = ("layer", "targeting", "audience", "exclusions", "holdout")
 """Who enters: what is estimated is an average over them."""
 SHOWN = "variants."
 """The beginning of a path to what a variant shows."""
@@ -87,6 +88,7 @@ class PlanChange:
     audience: str | UnsetType | None = UNSET
     exclusions: str | UnsetType | None = UNSET
     correction: Correction | UnsetType | None = UNSET
+    holdout: str | UnsetType | None = UNSET
     payloads: Sequence[PayloadChange] = ()
 
 
@@ -103,6 +105,7 @@ async def amend(session: AsyncSession, *, actor: Actor, experiment_id: int, chan
     problems = _amendment_problems(experiment, actor, before, change)
     problems += plan_problems(choice) + kpi_problems(choice, measured)
     refuse(problems + await _surrounding_problems(session, experiment, before, choice))
+    held = await queries.experiment_by_key(session, actor.workspace_id, choice.holdout or "")
     variants = _variants(before, {one.variant: one.payload for one in change.payloads})
     after = complete(before.experiment, before.hypothesis, before.change, before.kind, variants, choice, measured)
     after = replace(after, protocol=before.protocol)
@@ -112,6 +115,7 @@ async def amend(session: AsyncSession, *, actor: Actor, experiment_id: int, chan
     session.add(await _amendment(session, experiment, actor, changes))
     await queries.forget_covariates(session, experiment.id, _adjusted_otherwise(before, after))
     experiment.plan = plans.to_document(after)
+    experiment.holdout_id = None if held is None else held.id
     experiment.plan_json, experiment.plan_hash = plans.canonical(after).decode(), plans.seal(after)
     await queries.outdate(session, experiment, actor.now)
     return made(session, experiment, Action.AMEND, actor)
@@ -128,9 +132,14 @@ async def _surrounding_problems(
     session: AsyncSession, experiment: Experiment, before: Plan, choice: PlanChoice
 ) -> list[Problem]:
     """What other experiments leave no room for."""
-    if choice.layer in (None, before.layer):
-        return []
-    return await layer_problems(session, experiment, choice.layer, experiment.traffic, "layer")
+    problems: list[Problem] = []
+    if choice.layer not in (None, before.layer):
+        problems += await layer_problems(session, experiment, choice.layer, experiment.traffic, "layer")
+    if choice.holdout == experiment.key:
+        problems.append(bad("An experiment does not keep out its own control.", "plan", "holdout"))
+    elif choice.holdout != before.holdout:  # one that was there stays, also when it is over
+        problems += await holdout_problems(session, experiment.workspace_id, choice.holdout, before.unit)
+    return problems
 
 
 def differences(before: Plan, after: Plan) -> Iterator[dict[str, Any]]:
@@ -183,6 +192,7 @@ def _choice(plan: Plan, change: PlanChange) -> PlanChoice:
         exclusions=plan.exclusions,
         targeting=plan.targeting,
         correction=plan.correction,
+        holdout=plan.holdout,
     )
     changed = {name: getattr(change, name) for name in PlanChange.__slots__ if name != "payloads"}
     changed |= {"segment_attributes": ()} if change.segment_attributes is None else {}

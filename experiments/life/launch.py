@@ -40,6 +40,7 @@ class Check(StrEnum):
     DEFINITION = "DEFINITION"
     AUDIENCE = "AUDIENCE"
     AA_HISTORY = "AA_HISTORY"
+    HOLDOUT = "HOLDOUT"
 
 
 class CheckState(StrEnum):
@@ -61,12 +62,16 @@ class LaunchCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Neighbour:
-    """An experiment of the workspace that measures now, on the same kind of unit; `traffic` is what it takes now."""
+    """An experiment of the workspace that measures now, on the same kind of unit; `traffic` is what it takes now.
+
+    `holdout` is the experiment whose control it keeps out.
+    """
 
     key: str
     layer: str | None
     traffic: float
     primaries: frozenset[str]
+    holdout: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +113,7 @@ def checks(plan: Plan, around: Surroundings, now: datetime) -> list[LaunchCheck]
         _definitions(plan, around.versions),
         *_audience(plan, around.segment),
         *(_history(plan, kpi, around, now) for kpi in plan.primaries),
+        *_holdout(plan, around.neighbours),
     ]
 
 
@@ -229,7 +235,7 @@ def _overlap(plan: Plan, neighbours: Sequence[Neighbour]) -> Iterator[LaunchChec
     if full is not None:
         yield LaunchCheck(kind=Check.OVERLAP, state=CheckState.BLOCK, sentence=full)
     primaries = {kpi.kpi for kpi in plan.primaries}
-    rivals = [one for one in neighbours if one.primaries & primaries and (one.layer is None or one.layer != plan.layer)]
+    rivals = [one for one in neighbours if one.primaries & primaries and not _is_apart(plan, one)]
     if rivals:
         shared = ", ".join(f"“{kpi}”" for kpi in sorted(primaries & frozenset().union(*(r.primaries for r in rivals))))
         sentence = (
@@ -239,6 +245,13 @@ def _overlap(plan: Plan, neighbours: Sequence[Neighbour]) -> Iterator[LaunchChec
         yield _warn(Check.OVERLAP, sentence)
     if full is None and not rivals:
         yield _pass(Check.OVERLAP, "No experiment that measures now decides on the same KPI of the same units.")
+
+
+def _is_apart(plan: Plan, one: Neighbour) -> bool:
+    """Whether a layer keeps two experiments apart, or one of them is there to measure the other among others."""
+    return (
+        (one.layer is not None and one.layer == plan.layer) or plan.holdout == one.key or one.holdout == plan.experiment
+    )
 
 
 def layer_fault(layer: str | None, traffic: float, others: Sequence[Neighbour]) -> str | None:
@@ -346,6 +359,18 @@ def _unasked(kpi: PlannedKpi, around: Surroundings) -> str:
     if others:
         return f"What is known of “{kpi.kpi}” is of version {max(others)}, not {kpi.definition.version}: {ask}."
     return f"How often the test errs on your own data of “{kpi.kpi}” under these rules is not known: {ask}."
+
+
+# --- holdout ---------------------------------------------------------------------------------------------------------
+
+
+def _holdout(plan: Plan, neighbours: Sequence[Neighbour]) -> Iterator[LaunchCheck]:
+    if plan.holdout is None:
+        return
+    if any(one.key == plan.holdout for one in neighbours):
+        yield _pass(Check.HOLDOUT, f"“{plan.holdout}” measures now; its control is to be kept out of this experiment.")
+        return
+    yield _warn(Check.HOLDOUT, f"“{plan.holdout}”, whose control is to be kept out, does not measure now.")
 
 
 def _pass(kind: Check, sentence: str) -> LaunchCheck:

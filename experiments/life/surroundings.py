@@ -154,7 +154,7 @@ def _is_beside(one: Experiment, experiment: Experiment) -> bool:
 def _neighbour(of: Experiment) -> Neighbour:
     plan = plans.from_document(of.plan)
     primaries = frozenset(kpi.kpi for kpi in plan.primaries)
-    return Neighbour(key=of.key, layer=plan.layer, traffic=of.traffic, primaries=primaries)
+    return Neighbour(key=of.key, layer=plan.layer, traffic=of.traffic, primaries=primaries, holdout=plan.holdout)
 
 
 def _daily(experiment: Experiment, refresh: Refresh, entered: Mapping[date, int], steps: Sequence[Step]) -> float:

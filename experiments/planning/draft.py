@@ -103,6 +103,7 @@ class PlanChoice:
     exclusions: str | None = None
     targeting: Sequence[Condition] | None = None
     correction: Correction | None = None
+    holdout: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -358,6 +359,7 @@ def complete(
         exclusions=plan.exclusions,
         targeting=targeting.canonical(plan.targeting or ()) or None,
         correction=plan.correction,
+        holdout=plan.holdout,
     )
 
 

@@ -108,6 +108,7 @@ class Plan:
     Nothing is decided before `minimum_days`, counted as the horizon is. Experiments of one `layer` share no unit, and
     `traffic` is the share of units that enters at first. `audience` and `exclusions` say in words who does not, and
     `targeting` in conditions on what is known of a unit at its exposure. `correction` is of what informs.
+    `holdout` is the experiment whose control is kept out of this one.
     """
 
     experiment: str
@@ -132,6 +133,7 @@ class Plan:
     exclusions: str | None = None
     targeting: list[Condition] | None = None
     correction: Correction | None = None
+    holdout: str | None = None
 
     @property
     def primaries(self) -> list[PlannedKpi]:

@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from experiments.planning import terms
 from experiments.planning.terms import Terms, terms_problems
 from experiments.programme import library
-from experiments.service import measures
+from experiments.service import holdout_problems, measures
 from experiments.tables import Protocol, ProtocolVersion
 from kpi.actor import Actor
 from kpi.errors import NotFound, Problem, refuse
@@ -64,7 +64,8 @@ async def update(
 async def _problems(session: AsyncSession, actor: Actor, name: str, description: str, plan: Terms) -> list[Problem]:
     measured = await measures(session, actor.workspace_id, [kpi.kpi for kpi in plan.kpis])
     texts = text_problems({"name": name, "description": description}, required={"name"})
-    return texts + terms_problems(plan, measured)
+    held = await holdout_problems(session, actor.workspace_id, plan.holdout)
+    return texts + terms_problems(plan, measured) + held
 
 
 def _version(

@@ -47,6 +47,7 @@ class PlanField(StrEnum):
     HORIZON_DAYS = "HORIZON_DAYS"
     SEGMENT_ATTRIBUTES = "SEGMENT_ATTRIBUTES"
     CORRECTION = "CORRECTION"
+    HOLDOUT = "HOLDOUT"
 
     @property
     def attribute(self) -> str:
@@ -89,6 +90,7 @@ class Terms:
     horizon_days: int | None = None
     segment_attributes: Sequence[str] | None = None
     correction: Correction | None = None
+    holdout: str | None = None
     fixed: Sequence[PlanField] = ()
 
 
@@ -110,6 +112,7 @@ class PlanPart:
     exclusions: str | None = None
     targeting: Sequence[Condition] | None = None
     correction: Correction | None = None
+    holdout: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

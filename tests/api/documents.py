@@ -106,7 +106,7 @@ fragment V on ProtocolVersion {
   version name description by createdAt
   plan {
     kpis { kpi { key } role mde { difference lift } margin isFixed }
-    alpha power policy looks horizonDays segmentAttributes correction fixed
+    alpha power policy looks horizonDays segmentAttributes correction holdout fixed
   }
 }
 """

@@ -76,6 +76,7 @@ async def test_protocol_reads_back_as_it_was_given(ask: Ask, believed: str) -> N
         ],
         "power": None,
         "segmentAttributes": None,
+        "holdout": None,
     }
     document = "query One($id: ID!) { node(id: $id) { ... on Protocol { key } } protocols { nodes { key } } }"
     found = await ask(document, {"id": protocol["id"]})
@@ -197,6 +198,23 @@ async def test_experiment_that_departs_is_refused_with_every_path(ask: Ask, beli
         ("BAD_USER_INPUT", ["plan", "kpis"]),
     ]
     assert (await ask("{ experiments { totalCount } }"))["experiments"]["totalCount"] == 0
+
+
+async def test_holdout_of_a_protocol_is_that_of_its_plans_and_has_to_be_there(ask: Ask, believed: str) -> None:
+    assert believed
+    fixed = documents.protocol(plan={"holdout": "everything", "fixed": ["HOLDOUT"]})
+    at_its_place = [("NOT_FOUND", ["plan", "holdout"])]
+    assert await faults(ask, documents.PROTOCOL_REGISTER, fixed) == at_its_place
+    stated = documents.plan() | {"holdout": "everything"}
+    assert await faults(ask, documents.EXPERIMENT_REGISTER, documents.experiment(plan=stated)) == at_its_place
+    await planned(ask, documents.plan(), key="everything")
+    protocol = await registered(ask, plan=fixed["plan"])
+    assert protocol["latest"]["plan"]["holdout"] == "everything"
+    await planned(ask, documents.plan(), protocol="careful")
+    document = (
+        '{ tour: experiment(key: "tour") { holdout { key } } all: experiment(key: "everything") { holdout { key } } }'
+    )
+    assert await ask(document) == {"tour": {"holdout": {"key": "everything"}}, "all": {"holdout": None}}
 
 
 async def test_amended_plan_keeps_the_protocol_it_was_made_by(ask: Ask, believed: str) -> None:

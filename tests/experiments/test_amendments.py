@@ -258,6 +258,22 @@ async def test_exposures_are_held_against_the_targeting_in_force_and_rejected_on
     assert told(await take(database, workspace, pro | {"unit": "other"})) == ["accepted"]
 
 
+async def test_amendment_names_and_clears_a_holdout_but_not_itself(database: Database, workspace: Workspace) -> None:
+    sealed = await started(database, workspace)
+    async with database.write() as session:
+        await register(session, workspace, key="everything")
+    for key in (sealed.key, "nothing"):
+        with pytest.raises(Invalid) as refused:
+            await amend(database, sealed, holdout=key)
+        assert [problem.path for problem in refused.value.problems] == [("plan", "holdout")]
+    named = await amend(database, sealed, holdout="everything")
+    assert (named.plan["holdout"], named.holdout_id is None) == ("everything", False)
+    kept = await amend(database, sealed, audience="New teams")
+    assert (kept.plan["holdout"], kept.holdout_id) == ("everything", named.holdout_id)
+    cleared = await amend(database, sealed, holdout=None)
+    assert ("holdout" in cleared.plan, cleared.holdout_id) == (False, None)
+
+
 async def test_amendment_leaves_what_is_optional_as_it_was_sealed(database: Database, workspace: Workspace) -> None:
     shown = replace(TREATMENT, payload={"fields": 2})
     choice = plan_choice(minimum_days=7, layer="sign-up", traffic=0.5, audience="New teams", exclusions="Staff")

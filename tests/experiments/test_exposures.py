@@ -193,6 +193,30 @@ async def test_exposure_outside_the_targeting_is_rejected_with_the_attribute_and
     assert [(row["code"], row["is_whole"]) for row in listed] == [("NOT_TARGETED", True)] * 5
 
 
+async def test_exposure_of_a_unit_inside_that_fits_no_more_is_a_duplicate_and_moves_nothing(
+    database: Database, workspace: Workspace
+) -> None:
+    choice = plan_choice(targeting=TARGETING)
+    made = await start(database, await draft(database, workspace, variants=VARIANTS, plan=choice))
+    fits, fits_not = {"country": "DE", "seats": 7}, {"country": "DE", "seats": 4}
+    again = exposure("together", attributes=fits_not, exposedAt=AT - HOUR)
+    report = await take(database, workspace, again, exposure("together", attributes=fits), exposure("first"))
+    assert told(report) == ["duplicate", "accepted", Fault.NOT_TARGETED]
+    for row, said in (
+        (exposure("first", attributes=fits), "accepted"),
+        (exposure("first", exposedAt=AT - HOUR), "duplicate"),
+        (exposure("first", attributes=fits_not, exposedAt=AT + HOUR), "duplicate"),
+        (exposure("first", "treatment", attributes=fits_not), Fault.NOT_TARGETED),
+    ):
+        assert told(await take(database, workspace, row)) == [said]
+    kept = await entries(database, made)
+    assert {(unit, entry.exposed_at, entry.crossed_at) for unit, entry in kept.items()} == {
+        ("together", AT, None),
+        ("first", AT, None),
+    }
+    assert len(await lines(database, workspace, "rejections")) == 2
+
+
 async def test_exposure_in_a_pause_is_rejected_and_one_at_its_end_taken(
     database: Database, workspace: Workspace, experiment: Experiment
 ) -> None:

@@ -93,7 +93,8 @@ def one(kind: Check, plan_: Plan, **changes: Any) -> LaunchCheck:
 
 
 def test_plan_with_nothing_in_its_way_passes_every_check() -> None:
-    found = checks(plan(audience="New teams"), around(segment="new teams"), AT)
+    held = Neighbour(key="everything", layer=None, traffic=1.0, primaries=frozenset({"activation"}))
+    found = checks(plan(audience="New teams", holdout=held.key), around(segment="new teams", neighbours=[held]), AT)
     assert [check.kind for check in found] == list(Check)
     assert {check.state for check in found} == {CheckState.PASS}
 
@@ -327,6 +328,20 @@ def test_kpi_defined_anew_since_the_draft_was_registered_warns() -> None:
     (warned,) = of(Check.DEFINITION, plan(), versions={"activation": 2})
     assert (fine.state, warned.state) == (CheckState.PASS, CheckState.WARN)
     assert "“activation” (version 1, now 2)" in warned.sentence
+
+
+def test_holdout_that_does_not_measure_warns() -> None:
+    check = one(Check.HOLDOUT, plan(holdout="everything"))
+    assert (check.state, "“everything”" in check.sentence) == (CheckState.WARN, True)
+    assert of(Check.HOLDOUT, plan()) == []
+
+
+def test_overlap_of_a_holdout_with_those_that_keep_to_it_is_meant() -> None:
+    keeper = Neighbour(
+        key="rival", layer=None, traffic=1.0, primaries=frozenset({"activation"}), holdout=plan().experiment
+    )
+    assert one(Check.OVERLAP, plan(), neighbours=[keeper]).state is CheckState.PASS
+    assert one(Check.OVERLAP, plan(), neighbours=[replace(keeper, holdout="another")]).state is CheckState.WARN
 
 
 def test_data_warns_of_an_event_that_never_came_and_of_one_that_no_longer_comes() -> None:

@@ -83,6 +83,7 @@ class Life(RuleBasedStateMachine):
         self.walked: list[Action] = []
         self.decided: list[Choice] = []
         self.horizon, self.amended = 28, 0
+        self.audience: str | None = None
         self.is_approved = False
 
     def run(self, step: Coroutine[Any, Any, T]) -> T:
@@ -128,6 +129,16 @@ class Life(RuleBasedStateMachine):
             lambda session, who: amendments.amend(session, actor=who, experiment_id=self.made.id, change=change),
         ):
             self.horizon, self.amended = days, self.amended + 1
+
+    @rule(audience=st.sampled_from([None, "New teams", "All teams"]))
+    def address(self, audience: str | None) -> None:
+        """What a plan may be without is stated by an amendment, and cleared by one."""
+        change = PlanChange(audience=audience)
+        if audience != self.audience and self.try_to(
+            Action.AMEND,
+            lambda session, who: amendments.amend(session, actor=who, experiment_id=self.made.id, change=change),
+        ):
+            self.audience, self.amended = audience, self.amended + 1
 
     @rule(choice=st.sampled_from(Choice))
     def decide(self, choice: Choice) -> None:
@@ -193,6 +204,7 @@ class Life(RuleBasedStateMachine):
             decided = (await story.decisions_of(session, [self.made.id])).get(self.made.id, [])
             amended = (await story.amendments_of(session, [self.made.id])).get(self.made.id, [])
         assert (found.state, found.traffic, found.plan["horizon_days"]) == (self.state, self.traffic, self.horizon)
+        assert found.plan.get("audience") == self.audience
         assert [step.action for step in steps] == self.walked
         assert [decision.choice for decision in decided] == self.decided
         assert [amendment.number for amendment in amended] == list(range(1, self.amended + 1))

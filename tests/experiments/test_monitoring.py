@@ -16,7 +16,7 @@ from experiments.inference.cohorts import Aggregates
 from experiments.inference.facts import Fact, FactName
 from experiments.inference.findings import Arm, BaselineTest, Curve, Curves, Finding
 from experiments.inference.health import ALARM, Check, CheckKind, Health, HealthState
-from experiments.inference.monitoring import Circumstances, inspect
+from experiments.inference.monitoring import Circumstances, Leaks, inspect
 from experiments.planning.plan import Plan
 from kpi import kinds
 from kpi.kinds.shape import CurveOf, Scale
@@ -45,6 +45,7 @@ def checked(
     segments: Mapping[str, Counts] | None = None,
     crossovers: dict[str, int] | None = None,
     open_since: date | None = None,
+    leaks: Leaks | None = None,
     through: int | None = None,
 ) -> Health:
     """The checks on units that came day by day and did nothing yet."""
@@ -52,7 +53,8 @@ def checked(
     for segment, counts in (segments or {}).items():
         made.entries.extend(rows(of, *counts, segment=segment).entries)
     seen = aggregates(of, made, day(len(by_day) if through is None else through))
-    return inspect(of, seen, [], KEPT, Circumstances(crossovers=crossovers or {}, open_since=open_since))
+    circumstances = Circumstances(crossovers=crossovers or {}, open_since=open_since, leaks=leaks)
+    return inspect(of, seen, [], KEPT, circumstances)
 
 
 def one(health: Health, kind: CheckKind) -> Check:
@@ -113,6 +115,20 @@ def test_segments_split_by_chance_are_fine() -> None:
 
 def test_experiment_without_segments_has_no_check_of_them() -> None:
     assert CheckKind.SEGMENT_SPLIT not in {check.kind for check in checked((5, 5)).checks}
+
+
+# --- holdout ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("leaked", "state"), [(0, OK), (5, OK), (6, WARNING), (400, WARNING)])
+def test_leaks_of_more_than_one_unit_in_a_hundred_held_out_warn(leaked: int, state: HealthState) -> None:
+    check = one(checked((500, 490), leaks=Leaks(units=500, leaked=leaked)), CheckKind.HOLDOUT)
+    assert (check.state, number(check, FactName.SHARE)) == (state, leaked / 500)
+
+
+@pytest.mark.parametrize("leaks", [None, Leaks(units=0, leaked=0)])
+def test_experiment_that_holds_nobody_out_has_no_check_of_it(leaks: Leaks | None) -> None:
+    assert CheckKind.HOLDOUT not in {check.kind for check in checked((500, 490), leaks=leaks).checks}
 
 
 # --- crossovers ------------------------------------------------------------------------------------------------------

@@ -135,7 +135,7 @@ def test_plan_sealed_before_there_was_anything_optional_keeps_its_bytes_and_its_
     stored = plans.from_document(json.loads(SEALED))
     assert ([kpi.covariate for kpi in stored.kpis], stored.protocol) == ([None, None], None)
     assert (stored.minimum_days, stored.layer, stored.traffic, stored.variants[0].payload) == (None, None, None, None)
-    assert (stored.targeting, stored.correction) == (None, None)
+    assert (stored.targeting, stored.correction, stored.holdout) == (None, None, None)
     assert (plans.canonical(stored).decode(), plans.seal(stored)) == (SEALED, SEALED_HASH)
 
 
@@ -170,6 +170,7 @@ CHANGES: dict[str, Any] = {
     "exclusions": "Our own staff",
     "targeting": [Condition(attribute="plan", operator=Operator.IN, values=["pro"])],
     "correction": Correction.BENJAMINI_YEKUTIELI,
+    "holdout": "everything",
 }
 KPI_CHANGES: dict[str, Any] = {
     "kpi": "retention",

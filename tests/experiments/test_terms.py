@@ -24,6 +24,7 @@ ALL_FIXED = Terms(
     horizon_days=21,
     segment_attributes=["plan"],
     correction=Correction.HOLM,
+    holdout="everything",
     fixed=list(PlanField),
 )
 
@@ -104,6 +105,7 @@ def test_each_fixed_field_that_departs_is_told_with_its_path() -> None:
         "horizon_days": 14,
         "segment_attributes": [],
         "correction": Correction.BENJAMINI_HOCHBERG,
+        "holdout": "nothing",
     }
     for name, value in changed.items():
         assert paths(ALL_FIXED, **{name: value}) == [("plan", PlanField[name.upper()].path)]

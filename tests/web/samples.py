@@ -370,6 +370,7 @@ def experiment(name: str, arms: list[Json], sealed: Json, outcome: Json | None, 
         "history": [],
         "amendments": [],
         "decisions": [],
+        "holdout": None,
         "launchChecks": [],
         "hypothesis": {
             "title": "A checklist on the first screen brings new users to first value sooner",
@@ -618,7 +619,7 @@ def draft() -> Json:
     meant = [{"sentence": "“seats” is at least 5"}]
     unsealed = plan([(ACTIVATION, "PRIMARY", None)], sealedAt=None, policy="FIXED", looks=1, targeting=meant)
     arms = variants("Control", "Templates")
-    changes = {"state": "DRAFT", "startedAt": None, "launchChecks": launch_checks()}
+    changes = {"state": "DRAFT", "startedAt": None, "launchChecks": launch_checks(), "holdout": {"name": "All of it"}}
     return experiment("Empty states", arms, unsealed, None, **changes)
 
 

@@ -421,6 +421,8 @@ def test_experiment_page_says_who_enters_where_the_plan_does() -> None:
     assert "Who enters" not in shown(of).text
     of["plan"] |= {"targeting": [{"sentence": "“plan” is one of “free”"}], "exclusions": "Our own staff"}
     assert "Who enters “plan” is one of “free”; without: Our own staff" in shown(of).text
+    of["holdout"] = {"name": "Everything new"}
+    assert "without: Our own staff; without the control of “Everything new”" in shown(of).text
 
 
 def test_experiment_page_with_no_findings_and_no_looks_still_stands() -> None:

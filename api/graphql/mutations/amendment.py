@@ -53,6 +53,9 @@ class PlanAmendInput:
         description="All conditions that hold for the units that enter from now on; those inside stay.",
         default=strawberry.UNSET,
     )
+    holdout: str | None = strawberry.field(
+        description="The key of the experiment whose control is kept out.", default=strawberry.UNSET
+    )
     audience: str | None = strawberry.field(
         description="The units it is meant for, in words.", default=strawberry.UNSET
     )

@@ -122,6 +122,10 @@ class PlanInput:
         description="The conditions that all hold for the units that enter, at their exposure; none for everybody.",
         default=None,
     )
+    holdout: str | None = strawberry.field(
+        description="The key of an experiment whose control is kept out of this one; it is a draft or measures.",
+        default=None,
+    )
     correction: enums.Correction | None = strawberry.field(
         description="The rule by which what informs is corrected. If nobody says another, BENJAMINI_HOCHBERG for a "
         "fixed plan and E_BENJAMINI_HOCHBERG for one that is watched.",

@@ -58,6 +58,9 @@ class ProtocolPlanInput:
     correction: enums.Correction | None = strawberry.field(
         description="The rule by which what informs is corrected.", default=strawberry.UNSET
     )
+    holdout: str | None = strawberry.field(
+        description="The key of the experiment whose control is kept out.", default=strawberry.UNSET
+    )
     fixed: list[terms.PlanField] | None = strawberry.field(
         description="The fields that an experiment cannot change; the others are there to start from.",
         default=strawberry.UNSET,

@@ -271,6 +271,14 @@ class Experiment(Node):
         return plans.from_document(parent.plan).layer
 
     @strawberry.field(
+        description="The experiment whose control is kept out of this one; null for none.",
+        graphql_type=Annotated["Experiment", strawberry.lazy("api.graphql.types.experiment")] | None,
+    )
+    async def holdout(parent: Parent[tables.Experiment], info: Info) -> tables.Experiment | None:
+        """The experiment whose control is kept out."""
+        return None if parent.holdout_id is None else await info.context.loaders.experiments.load(parent.holdout_id)
+
+    @strawberry.field(
         description="The checks before the launch of a draft, as things stand now; empty once it has started.",
         graphql_type=list[LaunchCheck],
     )

@@ -57,6 +57,7 @@ class ProtocolPlan:
     horizon_days: int | None = strawberry.field(description="The days from start to the last look.")
     segment_attributes: list[str] | None = strawberry.field(description="The attributes that define segments.")
     correction: enums.Correction | None = strawberry.field(description="The rule by which what informs is corrected.")
+    holdout: str | None = strawberry.field(description="The key of the experiment whose control is kept out.")
     fixed: list[terms.PlanField] = strawberry.field(
         description="The fields that an experiment cannot change; the others are there to start from."
     )
