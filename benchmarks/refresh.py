@@ -1,15 +1,16 @@
 """What a refresh costs: everything anew, a day of new rows, and how both grow with history, on a Postgres of its own.
 
-    python -m benchmarks.refresh [--outcomes 10000000] [--days 90]
+    python -m benchmarks.refresh [--outcomes 10000000] [--days 90] [--curves]
 
 2 units for every 10 outcomes, 3 variants, one attribute, 5 KPIs of 4 kinds over 3 events. The new rows are those of the
-day that follows; the ratio is to deriving everything anew, in the same run.
+day that follows; the ratio is to deriving everything anew, in the same run. With --curves the two shares have one.
 """
 
 import argparse
 import asyncio
 import tempfile
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -65,10 +66,15 @@ FROM (
 """
 
 
-def plan() -> Plan:
+def curved(kind: kinds.Kind) -> kinds.Kind:
+    """The kind with a curve, where it can have one."""
+    return replace(kind, has_curve=True) if isinstance(kind, kinds.Activation | kinds.Retention) else kind
+
+
+def plan(has_curves: bool = False) -> Plan:
     """Five KPIs of four kinds over three events."""
     planned = []
-    for number, kind in enumerate(KINDS, start=1):
+    for number, kind in enumerate(map(curved, KINDS) if has_curves else KINDS, start=1):
         name, parameters = kinds.encode(kind)
         planned.append(
             PlannedKpi(
@@ -106,8 +112,9 @@ def plan() -> Plan:
 class Company:
     """A database whose days go by: so many units enter each day, and act over the three weeks that follow."""
 
-    def __init__(self, database: Database, units_a_day: int) -> None:
+    def __init__(self, database: Database, units_a_day: int, has_curves: bool = False) -> None:
         self.database, self.units_a_day, self.day = database, units_a_day, 0
+        self.plan = plan(has_curves)
 
     async def live(self, until: int) -> int:
         """Let days pass; returns the batch that the new outcomes are."""
@@ -131,7 +138,7 @@ class Company:
                 connection,
                 experiment_id=1,
                 workspace_id=1,
-                plan=plan(),
+                plan=self.plan,
                 changes=changes,
                 now=START + timedelta(days=self.day),
                 version="bench",
@@ -139,13 +146,13 @@ class Company:
         return time.perf_counter() - began
 
 
-async def measure(url: str, outcomes: int, days: int, steps: int) -> None:
+async def measure(url: str, outcomes: int, days: int, steps: int, has_curves: bool) -> None:
     """Grow the history by steps; at each, refresh everything and then a day more, several times; the best counts."""
     database = Database(url)
     await schema.upgrade(database.engine)
     async with database.raw() as connection:
         await connection.execute(NOUNS)
-    company = Company(database, outcomes // PER_UNIT // days)
+    company = Company(database, outcomes // PER_UNIT // days, has_curves)
     for step in range(1, steps + 1):
         await company.live(days * step // steps)
         await vacuum(database)
@@ -189,11 +196,12 @@ def main() -> None:
     arguments.add_argument("--outcomes", type=int, default=10_000_000)
     arguments.add_argument("--days", type=int, default=90)
     arguments.add_argument("--steps", type=int, default=3)
+    arguments.add_argument("--curves", action="store_true")
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         with embedded.running(Path(folder) / "data") as database:
-            asyncio.run(measure(database.url, given.outcomes, given.days, given.steps))
+            asyncio.run(measure(database.url, given.outcomes, given.days, given.steps, given.curves))
 
 
 if __name__ == "__main__":

@@ -100,9 +100,7 @@ class Block:
     slopes: Slopes | None
     until: Ints  # (Q) the day on which each KPI's window ends
     cohorts: Cohorts
-    by_day: tuple[
-        Ints | None, ...
-    ]  # (V, C, D) of each question with a curve beside its number, where a day has a count
+    by_day: tuple[Ints | None, ...]  # (V, C, D) of each question with a curve beside its number
 
     def at(self, place: int) -> Cohorts:
         """The cohorts of one question."""
@@ -250,9 +248,9 @@ class _Layout:
         return Cohorts(entered=entered, events=counts[0], losses=counts[1])
 
     def by_day(self, question: Question, durations: Table) -> Ints | None:
-        """Units by the days of a curve beside a number: (V, C, D). None also where no day has a count."""
+        """Units by the days of a curve beside a number: (V, C, D)."""
         curve = decode(question.planned).curve
-        if curve is None or question.key not in durations.groups:
+        if curve is None:
             return None
         found: Ints = np.zeros((1, self.ids.size, self.width, curve.days.stop), dtype=np.int64)
         self._fill(found, durations, [question.key], ("events",), "day")

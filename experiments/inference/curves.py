@@ -35,17 +35,21 @@ def curves(block: Block, sample: Sample, ages: Ints, at: Ints, alpha: Floats) ->
     ]
 
 
-def _beside(block: Block, question: int, ages: Ints, alpha: Floats) -> Iterator[Curves | None]:
-    """The curves beside a number: `ages` (W, C) are those at the snapshot that is read of each variant."""
+def _beside(block: Block, question: int, ages: Ints, alpha: Floats) -> list[Curves | None]:
+    """The curves beside a number: `ages` (W, C) are those at the snapshot that is read of each variant.
+
+    None before the first count: whoever hands in aggregates may have no days, and they are not said to be empty.
+    """
     counts, curve = block.by_day[question], decode(block.questions[question].planned).curve
     if counts is None or curve is None:
-        return iter([None] * len(ages))
+        return [None] * len(ages)
     entered = block.cohorts.entered[question]
     if curve.of is CurveOf.RETURNED:
-        return _returned(entered, counts, ages, curve.days, alpha)
-    table = by_snapshot(entered, counts, np.zeros_like(counts), ages)
-    place = np.arange(len(ages))
-    return _reached(table[0], table[place + 1, place], alpha)
+        found = _returned(entered, counts, ages, curve.days, alpha)
+    else:
+        table, place = by_snapshot(entered, counts, np.zeros_like(counts), ages), np.arange(len(ages))
+        found = _reached(table[0], table[place + 1, place], alpha)
+    return [one if any(one.control.share) or any(one.treatment.share) else None for one in found]
 
 
 def _reached(control: LifeTable, treatment: LifeTable, alpha: Floats) -> Iterator[Curves]:
