@@ -140,6 +140,7 @@ async def design(
         horizon_days=asked.plan.horizon_days if asked.has_horizon else None,
         units_per_day=None if traffic is None else traffic.units_per_day,
         primaries=sum(kpi.role is Role.PRIMARY for kpi in asked.plan.kpis),
+        guardrails=sum(kpi.margin is not None for kpi in asked.plan.kpis),
     )
     rows = [(kpi, measured[kpi.kpi], rho) for kpi, rho in zip(asked.plan.kpis, asked.correlations, strict=True)]
     # Off the loop: a plan with many KPIs takes a second of arithmetic.

@@ -8,7 +8,7 @@ from api.version import VERSION
 from benchmarks.year import cases, measures, units
 from benchmarks.year.cases import ALPHA, POWER, PRIOR, SIZES, Truth
 from benchmarks.year.conclusions import Conclusion
-from benchmarks.year.tally import Count, Tally, tallies
+from benchmarks.year.tally import HELD_BACK, Count, Tally, tallies
 from benchmarks.year.winners import winners
 from experiments.inference.monitoring import SRM_ALARM
 from experiments.inference.treatments import VerdictState
@@ -39,8 +39,8 @@ shown to keep its margin.
 - **Coverage**: of the interval that the results show for the deciding KPI in the end; adjusted: of the \
 group-sequential answer for having stopped early.
 - Intervals in brackets are 95 % (Wilson). The command ends with 1 when false positives are above alpha, or misses \
-or the held back above 1 - power, by more than {ERRORS} standard errors, or when a verdict changed after the stop \
-without late data.
+above 1 - power, or the held back above {HELD_BACK:.0%}, by more than {ERRORS} standard errors, or when a verdict \
+changed after the stop without late data.
 """
 
 
@@ -101,7 +101,7 @@ def _promises(counted: Sequence[Tally]) -> list[list[str]]:
         line(
             "held back by a guardrail, unharmed",
             lambda one: _judged(one.held_back),
-            f"at most {1 - POWER:.0%}",
+            f"at most {HELD_BACK:.0%}",
         ),
         line("shipped, of smaller effects", lambda one: _plain(one.small_ships)),
         line("ROLL_BACK, of harm to the KPI", lambda one: _plain(one.harms_found)),

@@ -11,9 +11,12 @@ from benchmarks.year.conclusions import Conclusion
 from experiments.enums import Policy
 from experiments.inference.monitoring import SRM_ALARM
 from experiments.inference.treatments import Rule, VerdictState
+from experiments.planning.plan import guarding_power
 from stats.calibration.rates import beyond
 from stats.distributions import normal_cdf, normal_quantile
 
+HELD_BACK = 1 - guarding_power(POWER, guardrails=1)
+"""What a plan with one guardrail leaves of good changes, if the guardrail is not harmed."""
 Test = Callable[[Conclusion], bool]
 ALL = "all"
 
@@ -96,7 +99,7 @@ class Tally:
         return self.among(
             lambda one: one.is_plain_effect and (one.is_ship or one.is_held_back),
             lambda one: one.is_held_back,
-            1 - POWER,
+            HELD_BACK,
         )
 
     @property

@@ -68,7 +68,9 @@ class _Case:
     @property
     def drift(self) -> float:
         """How many standard errors from zero the planned effect lies, once all planned units are final."""
-        return float((bar(self.alpha) + normal_quantile(self.setting.power)) * self.inflation.horizon**0.5)
+        return float(
+            (bar(self.alpha) + normal_quantile(self.setting.power_of(self.role))) * self.inflation.horizon**0.5
+        )
 
     def final(self, days: Floats | Ints | int) -> Floats:
         """Units of all variants that are final so many days after the start."""
@@ -106,7 +108,7 @@ def sketch(setting: Setting, choices: Sequence[tuple[KpiChoice, Measure, float]]
 
 def _of_kpi(setting: Setting, choice: KpiChoice, measure: Measure, rho: float) -> KpiDesign:
     alpha, allowed = setting.alpha_of(choice.role), setting.policy_of(choice.role)
-    inflation, test = _test(allowed, setting.looks, alpha, setting.power)
+    inflation, test = _test(allowed, setting.looks, alpha, setting.power_of(choice.role))
     question, gap = _question(setting, choice, measure, alpha)
     case = _Case(
         setting=setting,
@@ -161,7 +163,7 @@ def _question(
     variance = unit_variance(baseline, scale)
     if variance is None or not variance > 0:
         return None, Gap.NO_SPREAD
-    common = {"alpha": alpha, "wanted": setting.power, "ratio": setting.ratio}
+    common = {"alpha": alpha, "wanted": setting.power_of(choice.role), "ratio": setting.ratio}
     if scale is not Scale.FRACTION:
         return Normal(variance=variance, **common), None
     kind = Shares if choice.margin is None else SafeShares

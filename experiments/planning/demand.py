@@ -1,8 +1,7 @@
 """What the KPIs of a plan need before anything can ship: units, and looks that see them. Pure.
 
-A deciding KPI needs the units that find its mde, a guardrail those that show it inside its margin, each with the
-planned power; all of them at once have less than that (Schultzberg, Ankargren & Frånberg 2024 plan each with
-1 - beta / (G + 1) where G guard).
+A deciding KPI needs the units that find its mde with the planned power, a guardrail those that show it inside its
+margin with `guarding_power`.
 """
 
 from dataclasses import dataclass

@@ -5,6 +5,7 @@ from datetime import date
 from enum import StrEnum
 
 from experiments.enums import Policy, Role
+from experiments.planning.plan import guarding_power
 from stats.design.policy import Inflation
 
 
@@ -42,6 +43,7 @@ class Setting:
     horizon_days: int | None
     units_per_day: float | None
     primaries: int
+    guardrails: int = 0
 
     @property
     def ratio(self) -> float:
@@ -56,6 +58,10 @@ class Setting:
     def alpha_of(self, role: Role) -> float:
         """Alpha of one comparison."""
         return self.alpha / self.comparisons if role is Role.PRIMARY else self.alpha
+
+    def power_of(self, role: Role) -> float:
+        """The chance to find the effect of one KPI, or to show one of the guardrails kept."""
+        return guarding_power(self.power, self.guardrails) if role is Role.GUARDRAIL else self.power
 
     @property
     def comparisons(self) -> int:

@@ -189,15 +189,31 @@ class Plan:
     def _times(self, kpi: PlannedKpi) -> float:
         """Times the units of the pinned information: what is pinned has not paid for always-valid looks.
 
-        Nor has it for any looks of a guardrail, and where that has an mde of its own it is not of the margin.
+        Nor has it for any looks of a guardrail, for the other guardrails, or for a margin beside an mde.
         """
-        is_primary = kpi.role is Role.PRIMARY
-        alpha = self.alpha_each if is_primary else self.alpha
-        times = 1.0 if kpi.margin is None or kpi.mde is None else (kpi.mde / kpi.margin) ** 2
+        if kpi.role is Role.PRIMARY:
+            is_watched = self.policy is Policy.ALWAYS_VALID
+            return _watched(self.horizon_days, self.alpha_each, self.power) if is_watched else 1.0
+        guards = sum(one.margin is not None for one in self.kpis)
+        asked = guarding_power(self.power, guards)
+        pinned, wanted = (float(power.information(1.0, alpha=self.alpha, power=each)) for each in (self.power, asked))
+        effect = 1.0 if kpi.margin is None or kpi.mde is None else (kpi.mde / kpi.margin) ** 2
+        return effect * wanted / pinned * self._looked_at(asked)
+
+    def _looked_at(self, asked: float) -> float:
+        """Times the units of a test with one look that a guardrail's looks need."""
         if self.policy is Policy.ALWAYS_VALID:
-            return times * _watched(self.horizon_days, alpha, self.power)
-        has_paid = is_primary or self.policy is Policy.FIXED
-        return times if has_paid else times * group_sequential.inflation(self.looks, alpha=alpha, power=self.power)
+            return _watched(self.horizon_days, self.alpha, asked)
+        is_fixed = self.policy is Policy.FIXED
+        return 1.0 if is_fixed else group_sequential.inflation(self.looks, alpha=self.alpha, power=asked)
+
+
+def guarding_power(power: float, guardrails: int) -> float:
+    """The power with which each of so many guardrails is to be shown kept, so that all of them seldom hold up a ship.
+
+    Schultzberg, Ankargren & Frånberg (2024), arXiv 2402.11609: 1 - beta / (G + 1).
+    """
+    return 1 - (1 - power) / (guardrails + 1)
 
 
 @lru_cache(maxsize=1_000)

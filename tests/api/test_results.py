@@ -11,8 +11,10 @@ from scipy import stats
 from statsmodels.stats.proportion import confint_proportions_2indep, proportions_ztest
 
 from api.database import Database
+from api.graphql.nodes import local_id
 from api.jobs.refresh import refresh_due
 from api.version import VERSION
+from experiments.tables import Experiment, PublishedLook
 from tests.api import documents
 from tests.conftest import Ask
 
@@ -21,10 +23,13 @@ START = TODAY - timedelta(days=20)
 BASELINE = {"value": 0.4, "standardError": 0.01, "n": 2_400}
 RESULTS = """
 query Results($key: String!) { experiment(key: $key) {
-  id plan { hash canonicalJson }
+  id key plan { hash canonicalJson neededUnits neededFor plannedUnits }
   results {
     computedAt dataThrough planHash softwareVersion isPlanSealedBeforeData
-    verdict { state rule sentence wouldChange facts { name value about } outlook { endsOn unitsNeeded } }
+    verdict {
+      state rule sentence wouldChange variant { key } standings { variant { key } state rule sentence }
+      facts { name value about } outlook { endsOn unitsNeeded }
+    }
     heterogeneity { kpi { key } variant { key } attribute segments q i2 pValue adjustedPValue }
     diagnostics { exposed crossovers health checks { kind state sentence facts { name value about } } srm {
       state statistic pValue sequentialPValue arms { variant { key } observed expected }
@@ -37,6 +42,7 @@ query Results($key: String!) { experiment(key: $key) {
 fragment Everything on Finding {
   kpi { key } role variant { key isControl } segment { value } scale method readOn
   control { n open censored value standardError } treatment { n open censored value standardError }
+  decidedOn decidedDifference keepsMargin repeated { lower upper level } nextLookOn
   endsOn progress futility { mde conditionalPower isMdeExcluded isFutile }
   estimate { difference lift } interval { lower upper level } liftInterval { lower upper level }
   pValue adjustedPValue correction isSignificant isBetter isWorse isOver margin breachesMargin reason
@@ -51,6 +57,8 @@ fragment Everything on Finding {
   curves { of days control { share atRisk median } treatment { share } logRank { statistic pValue } }
 }
 """
+
+LOOKS = '{ experiment(key: "%s") { publishedLooks { verdict rule document documentHash } } }'
 
 
 class Trial:
@@ -266,6 +274,47 @@ async def test_verdict_recommends_the_variant_that_won(database: Database, ask: 
     assert (verdict["state"], verdict["rule"]) == ("SHIP", "PRIMARY_BETTER")
     assert "Tour" in verdict["sentence"]
     assert verdict["wouldChange"]
+    assert verdict["variant"] == {"key": "tour"}
+    told = {name: verdict[name] for name in ("state", "rule", "sentence")}
+    assert verdict["standings"] == [told | {"variant": {"key": "tour"}}]
+
+
+async def test_findings_tell_when_they_decided_and_whether_the_guardrail_is_kept(
+    database: Database, ask: Ask, trial: Trial
+) -> None:
+    activation, revenue, _ = (await refreshed(database, ask, trial))["results"]["findings"]
+    horizon = (START + timedelta(days=14)).date().isoformat()
+    assert (activation["decidedOn"], activation["readOn"], activation["nextLookOn"]) == (horizon, horizon, None)
+    assert (revenue["decidedOn"], revenue["keepsMargin"], revenue["repeated"]) == (None, True, None)
+
+
+async def test_look_that_was_published_before_verdicts_named_variants_is_told_word_for_word(
+    database: Database, ask: Ask, trial: Trial
+) -> None:
+    before = await refreshed(database, ask, trial)
+    kept = (
+        '{"verdict":{"facts":[],"outlook":null,"rule":"FUTILE","sentence":"","state":"STOP_FUTILE","would_change":""}}'
+    )
+    async with database.write() as session:
+        row = await session.get_one(Experiment, local_id("Experiment", before["id"]))
+        look = PublishedLook(
+            workspace_id=row.workspace_id,
+            experiment_id=row.id,
+            planned_on=START.date() + timedelta(days=7),
+            plan_hash="",
+            data_through=START,
+            software_version="0.0.1",
+            verdict="STOP_FUTILE",
+            rule="FUTILE",
+            document=kept,
+            document_hash=hashlib.sha256(kept.encode()).hexdigest(),
+            published_at=START,
+        )
+        session.add(look)
+    told = (await ask(LOOKS % before["key"]))["experiment"]["publishedLooks"]
+    old = {"verdict": "STOP_FUTILE", "rule": "FUTILE", "document": kept, "documentHash": look.document_hash}
+    assert len(told) == 2  # beside that of today's software
+    assert old in told
 
 
 async def test_verdict_tells_the_numbers_behind_it(database: Database, ask: Ask, trial: Trial) -> None:

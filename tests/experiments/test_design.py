@@ -163,6 +163,14 @@ def test_guardrail_is_held_against_its_margin_at_the_planned_looks_and_a_seconda
     assert (secondary.policy, secondary.alpha) == (Policy.ALWAYS_VALID, 0.05)
 
 
+def test_guardrails_share_what_the_power_leaves() -> None:
+    guarded = choice(None, Role.GUARDRAIL, margin=0.5)
+    alone, beside = (one(setting(guardrails=g), guarded, measure(10.0, kind=MEAN, error=0.02)) for g in (1, 3))
+    for found, power in ((alone, 0.9), (beside, 0.95)):  # 1 - 0.2 / (G + 1)
+        distance = norm.isf(0.025) + norm.ppf(power)
+        assert found.size.units == ceil(2 * 2 * 4 * (distance / 0.5) ** 2)
+
+
 def test_guardrail_that_needs_the_most_sets_units_and_days_and_is_named() -> None:
     rows = [
         (choice(0.02), measure(), 0.0),

@@ -159,9 +159,10 @@ GUARD = planned("errors", Mean(event="activated", window_days=2), role=Role.GUAR
 
 
 def test_power_counts_what_a_guardrail_needs_to_be_shown_inside_its_margin() -> None:
-    # Half of the mde as a margin, at the same spread and alpha: four times the units.
+    # Half of the mde as a margin, and half of beta: 1 - 0.2 / 2.
+    needed = 2 * NormalIndPower().solve_power(0.025 / (0.005**2 * 8400) ** 0.5, alpha=0.05, power=0.9)
     found = one(Check.POWER, plan(planned(), GUARD, policy=Policy.FIXED), accrual=None)
-    assert f"About {4 * NEEDED:,.0f} users are needed for the guardrail “errors”" in found.sentence
+    assert f"About {needed:,.0f} users are needed for the guardrail “errors”" in found.sentence
     wide = one(Check.POWER, plan(planned(), replace(GUARD, margin=0.1), policy=Policy.FIXED), accrual=None)
     assert f"About {NEEDED:,.0f} users are needed for “activation”" in wide.sentence
     few = one(Check.POWER, plan(planned(), GUARD), accrual=Accrual(experiment="before", daily=NEEDED / COUNTED))

@@ -6,9 +6,11 @@ import random
 from dataclasses import fields, replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import norm
 from statsmodels.stats.power import NormalIndPower
 
 from experiments.enums import Correction, Kind, Policy, Role, Slopes
@@ -307,19 +309,35 @@ def test_planned_units_are_those_of_the_first_primary_whatever_guards() -> None:
     assert plan(planned(), guard).planned_units == plan(planned()).planned_units
 
 
-def test_units_of_a_guardrail_pay_for_the_looks_at_which_it_is_held_against_its_margin() -> None:
+def test_units_of_a_guardrail_are_those_of_its_margin_with_what_the_power_leaves_to_each() -> None:
     guard = planned("errors", role=Role.GUARDRAIL, mde=None, margin=0.05)
-    fixed, planned_looks, watched = (
-        plan(planned(), guard, horizon_days=28, policy=policy)
-        for policy in (Policy.FIXED, Policy.GROUP_SEQUENTIAL, Policy.ALWAYS_VALID)
-    )
-    needed = fixed.units_for(fixed.kpis[1])
+    fixed, looked = (plan(planned(), guard, policy=policy) for policy in (Policy.FIXED, Policy.GROUP_SEQUENTIAL))
+    needed, first = fixed.units_for(fixed.kpis[1]), fixed.planned_units
     assert needed is not None
-    assert needed == fixed.planned_units  # a margin as large as the mde, and one deciding comparison
-    for of, times in ((planned_looks, 1.0199), (watched, 1.72)):  # see test_design: four looks; every day
-        assert of.units_for(of.kpis[1]) == pytest.approx(needed * times, rel=5e-3)
-    both = plan(planned(), replace(guard, mde=0.1), horizon_days=28, policy=Policy.FIXED)
+    assert first is not None
+    # A margin as large as the mde and one deciding comparison: only the power differs, 1 - 0.2 / 2 for one guardrail.
+    z = {power: norm.isf(0.025) + norm.ppf(power) for power in (0.8, 0.9, 0.95)}
+    assert needed == pytest.approx(first * (z[0.9] / z[0.8]) ** 2)
+    assert looked.units_for(looked.kpis[1]) == pytest.approx(needed * 1.02, rel=5e-3)  # four looks, see test_design
+    three = plan(planned(), *(replace(guard, kpi=key) for key in "abc"), policy=Policy.FIXED)
+    assert three.units_for(three.kpis[1]) == pytest.approx(first * (z[0.95] / z[0.8]) ** 2)
+    both = plan(planned(), replace(guard, mde=0.1), policy=Policy.FIXED)
     assert both.units_for(both.kpis[1]) == pytest.approx(needed)  # of its margin, also where it has an mde
+
+
+def test_units_of_a_guardrail_that_is_watched_show_it_kept_as_often_as_asked_for() -> None:
+    of = plan(planned(), planned("errors", role=Role.GUARDRAIL, mde=None, margin=0.05), policy=Policy.ALWAYS_VALID)
+    units, single = of.units_for(of.kpis[1]), replace(of, policy=Policy.FIXED).planned_units
+    assert units is not None
+    assert single is not None
+    # Sixteen daily looks at a guardrail that is not harmed, in margins and in the information of a single look.
+    drift = norm.isf(0.025) + norm.ppf(0.8)
+    information = drift**2 * units / single * np.arange(1, 17) / 16
+    steps = np.diff(information, prepend=0.0) ** 0.5
+    paths = (np.random.default_rng(3).normal(size=(40_000, 16)) * steps).cumsum(axis=1) / information
+    k = 7.936 * information / drift**2  # tuned to the pinned information (docs/statistics.md)
+    half = ((1 + k) / k * (np.log1p(k) - 2 * np.log(0.05)) / information) ** 0.5
+    assert (paths - half > -1).any(axis=1).mean() == pytest.approx(0.9, abs=0.01)
 
 
 def test_planned_units_shrink_by_the_square_of_the_covariates_correlation() -> None:

@@ -131,7 +131,11 @@ async def test_published_look_stays_as_it_was_when_late_rows_change_what_it_woul
     assert await publish(database, to) == []
     (first,) = await published(database, to)
     look_day = datetime.combine(first.planned_on, datetime.min.time(), UTC)
-    assert json.loads(first.document)["sampleRatio"]["arms"][0]["observed"] == 20
+    told = json.loads(first.document)
+    assert told["sampleRatio"]["arms"][0]["observed"] == 20
+    standings = told["verdict"]["standings"]
+    assert {(standing["state"], standing["rule"]) for standing in standings} == {(first.verdict, first.rule)}
+    assert not any("payload" in standing["variant"] for standing in standings)  # the plan has it
     await send(database, to, [replace(row, unit=f"late-{row.unit}") for row in rows_of(1)])
     await refresh(database, to, START + 10 * DAY)
     now = await results(database, to, look_day)

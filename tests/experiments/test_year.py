@@ -106,14 +106,15 @@ def test_gate_on_misses_opens_up_to_three_standard_errors_above_what_power_leave
     assert bool(lived.failures) == is_broken
 
 
-@pytest.mark.parametrize(("held", "is_broken"), [(31, False), (33, True)])
+@pytest.mark.parametrize(("held", "is_broken"), [(18, False), (20, True)])
 def test_gate_on_what_an_unharmed_guardrail_holds_back_is_apart_from_that_on_misses(held: int, is_broken: bool) -> None:
+    # Half of what power leaves, for one guardrail beside the deciding KPI: 0.1 + 3 sqrt(0.1 x 0.9 / 100) = 0.19
     there = case(1, "activation-7d", Policy.FIXED, 1.0)
     unsure = Reading(day=28, state=VerdictState.INCONCLUSIVE, rule=Rule.GUARDRAIL_UNSURE)
     found = [conclusion(case=there, reading=CLAIM, shipped=0)] * (100 - held)
     found += [conclusion(case=there, reading=unsure)] * held
     lived = Year(experiments=100, seed=1, conclusions=found)
-    assert {failure.partition(": ")[2].partition(" 3")[0] for failure in lived.failures} == (
+    assert {failure.partition(": ")[2].partition(" 20 ")[0] for failure in lived.failures} == (
         {"effects held back by an unharmed guardrail"} if is_broken else set()
     )
     assert "| held back by a guardrail, unharmed |" in document(lived, on=date(2026, 1, 1))
