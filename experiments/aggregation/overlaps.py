@@ -95,11 +95,8 @@ SUMS = """,
 MET = "x.exposed_at < e.exposed_at + interval '{hours} hours'"
 """Before the unit's window had closed: what it meets later cannot have changed its number."""
 
-DROP_COUNTS = "DELETE FROM overlap_counts WHERE experiment_id = $1 AND (met_on >= $2 OR other_id <> ALL($3::int[]))"
-DROP_MOMENTS = """
-DELETE FROM overlap_moments WHERE experiment_id = $1
-    AND (entered_on >= $2 OR other_id <> ALL($3::int[]) OR definition_id <> ALL($4::int[]))
-"""
+DROP_COUNTS = "DELETE FROM overlap_counts WHERE experiment_id = $1 AND met_on >= $2"
+DROP_MOMENTS = "DELETE FROM overlap_moments WHERE experiment_id = $1 AND entered_on >= $2"
 HOLD = "SELECT true FROM overlap_runs WHERE experiment_id = $1 AND claimed_at = $2 FOR UPDATE"
 """From here on whoever forgets a unit waits, and has what is stored derived anew."""
 FINISH = """
@@ -110,9 +107,14 @@ RUN = """
 SELECT computed_at, data_through FROM overlap_runs WHERE experiment_id = $1 AND data_through IS NOT NULL
 """
 READ_COUNTS = """
-SELECT other_id, variant_id, other_variant_id, sum(n)::int AS n FROM overlap_counts
-WHERE experiment_id = $1 AND met_on < $2 GROUP BY 1, 2, 3
+WITH shared AS (
+    SELECT other_id, variant_id, other_variant_id, sum(n)::int AS n FROM overlap_counts
+    WHERE experiment_id = $1 AND met_on < $2 GROUP BY 1, 2, 3
+)
+SELECT * FROM shared
+WHERE other_id IN (SELECT other_id FROM shared GROUP BY 1 ORDER BY sum(n) DESC, other_id LIMIT $3)
 """
+"""Days below the floor may be of experiments that were nearest once."""
 READ_MOMENTS = """
 SELECT m.other_id, m.definition_id, m.variant_id, m.other_variant_id,
     pooled(ARRAY[m.n, 0, 0, m.n * m.mean, m.m2, 0]) AS sums
@@ -167,7 +169,7 @@ async def refresh(connection: asyncpg.Connection, due: Claim) -> bool:
     # The floor again, and last: whatever rows were dropped since are of days that stay as they were stored.
     floor = await frozen_before(connection, row["workspace_id"]) or EVER
     cells = [cell for cell in sharing.cells(moments) if cell[3] >= floor]
-    await _store(connection, sharing, nearest, floor, [one for one in counts if one["met_on"] >= floor], cells)
+    await _store(connection, due.experiment_id, floor, [one for one in counts if one["met_on"] >= floor], cells)
     await connection.execute(FINISH, due.experiment_id, due.claimed_at, row["data_through"])
     return True
 
@@ -190,21 +192,19 @@ async def _sharing(connection: asyncpg.Connection, experiment_id: int, row: Mapp
 
 async def _store(
     connection: asyncpg.Connection,
-    sharing: "Sharing",
-    others: Sequence[int],
+    experiment_id: int,
     floor: date,
     counts: Sequence[Mapping[str, Any]],
     cells: Sequence[tuple[Any, ...]],
 ) -> None:
     """Put what was derived in the place of what was stored, but for days below the floor."""
-    definitions = [planned.definition.id for planned in sharing.kpis]
-    await connection.execute(DROP_COUNTS, sharing.experiment_id, floor, others)
-    await connection.execute(DROP_MOMENTS, sharing.experiment_id, floor, others, definitions)
+    await connection.execute(DROP_COUNTS, experiment_id, floor)
+    await connection.execute(DROP_MOMENTS, experiment_id, floor)
     for table, columns, records in (
         ("overlap_counts", COUNTED, (tuple(one[name] for name in COUNTED) for one in counts)),
         ("overlap_moments", SUMMED, cells),
     ):
-        rows = [(sharing.experiment_id, *record) for record in records]
+        rows = [(experiment_id, *record) for record in records]
         await connection.copy_records_to_table(table, records=rows, columns=["experiment_id", *columns])
 
 
@@ -223,7 +223,7 @@ async def read(
     reach = min(through, run["data_through"]).astimezone(UTC)
     windows = [decode(planned).window[1] for planned in kpis]
     definitions = [planned.definition.id for planned in kpis]
-    counts = await connection.fetch(READ_COUNTS, experiment_id, reach.date())
+    counts = await connection.fetch(READ_COUNTS, experiment_id, reach.date(), MOST)
     moments = await connection.fetch(READ_MOMENTS, experiment_id, reach.date(), definitions, windows)
     return Overlaps(
         computed_at=run["computed_at"].astimezone(UTC),

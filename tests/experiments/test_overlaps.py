@@ -484,6 +484,16 @@ async def test_unit_that_is_forgotten_while_overlaps_are_derived_is_not_stored(
         assert await connection.fetchval("SELECT count(*) FROM overlap_counts WHERE experiment_id = $1", of.own.id) == 0
 
 
+async def below_floor(database: Database, of: Pair, days: int) -> datetime:
+    """Raise the floor to a day, and drop the outcomes below."""
+    floor = START + days * DAY
+    dropped = "DELETE FROM outcomes WHERE workspace_id = $1 AND occurred_at < $2"
+    async with database.raw() as connection:
+        await storage.raise_floor(connection, of.workspace.id, floor.date(), floor.date())
+        await connection.execute(dropped, of.workspace.id, floor)
+    return floor
+
+
 async def test_days_below_the_floor_stay_as_they_were_stored(database: Database, workspace: Workspace) -> None:
     of, rows = await pair(database, workspace), drawn(7, units=120)
     await met(database, of.own, rows[0])
@@ -491,17 +501,29 @@ async def test_days_below_the_floor_stay_as_they_were_stored(database: Database,
     await did(database, workspace, rows[2])
     now = START + 13 * DAY
     before = await derived(database, of.own, now)
-    floor = START + 4 * DAY
-    async with database.raw() as connection:
-        await storage.raise_floor(connection, workspace.id, floor.date(), floor.date())
-        await connection.execute(
-            "DELETE FROM outcomes WHERE workspace_id = $1 AND occurred_at < $2", workspace.id, floor
-        )
+    await below_floor(database, of, 4)
     after = await derived(database, of.own, now)
     assert (after.counts, after.moments.keys()) == (before.counts, before.moments.keys())
     assert [list(cell) for cell in after.moments.values()] == [
         pytest.approx(list(before.moments[place])) for place in after.moments
     ]
+
+
+async def test_days_below_the_floor_stay_when_the_exposures_are_gone_as_well(
+    database: Database, workspace: Workspace
+) -> None:
+    of, rows = await pair(database, workspace), drawn(10, units=120)
+    await met(database, of.own, rows[0])
+    await met(database, of.other, rows[1])
+    await did(database, workspace, rows[2])
+    now = START + 16 * DAY
+    before = await derived(database, of.own, now)
+    await below_floor(database, of, 12)
+    async with database.raw() as connection:
+        await connection.execute("DELETE FROM exposures WHERE experiment_id = $1", of.own.id)
+    after = await derived(database, of.own, now)
+    assert before.counts
+    assert (after.counts, after.moments) == (before.counts, before.moments)
 
 
 async def test_stopped_experiment_counts_nothing_that_is_final_only_later(
