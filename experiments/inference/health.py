@@ -36,6 +36,7 @@ class CheckKind(StrEnum):
     TREND = "TREND"
     IMBALANCE = "IMBALANCE"
     CAPPED = "CAPPED"
+    EARLY_OUTCOMES = "EARLY_OUTCOMES"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

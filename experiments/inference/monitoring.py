@@ -12,7 +12,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from experiments.inference.balance import capped, imbalance
+from experiments.inference.balance import capped, early, imbalance
 from experiments.inference.behaviour import drift, no_outcomes, trend
 from experiments.inference.cohorts import EVERYBODY, Aggregates
 from experiments.inference.facts import Fact, FactName, known
@@ -67,6 +67,7 @@ def inspect(
         trend(plan, aggregates),
         imbalance(plan, aggregates),
         capped(plan, aggregates),
+        early(plan, aggregates),
     )
     return Health(checks=tuple(check for check in made if check is not None))
 

@@ -23,6 +23,11 @@ class Activation(Share):
         """From exposure until the window closes."""
         return 0, self.window_days
 
+    @property
+    def first_event(self) -> str:
+        """The event that counts."""
+        return self.event
+
     def problems(self) -> list[tuple[str, str]]:
         """What is wrong with the parameters."""
         return event_problem("event", self.event) + window_problem("windowDays", self.window_days)
