@@ -37,6 +37,7 @@ class CheckKind(StrEnum):
     IMBALANCE = "IMBALANCE"
     CAPPED = "CAPPED"
     EARLY_OUTCOMES = "EARLY_OUTCOMES"
+    LATE_OUTCOMES = "LATE_OUTCOMES"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
