@@ -372,7 +372,10 @@ class DayMoments(SQLModel, table=True):
 
 
 class DayTally(SQLModel, table=True):
-    """Of the `n` units of an entry day how many a check of the data asks about: for a KPI with a cap, those at it."""
+    """Of the `n` units of an entry day how many a check of the data asks about.
+
+    For a KPI with a cap, those at it; for one that waits for a first time, those that had done it the day before.
+    """
 
     __tablename__ = "tallies"
     experiment_id: int = Field(primary_key=True, foreign_key="experiments.id")

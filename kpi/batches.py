@@ -1,7 +1,7 @@
 """Statements on the ledger: what became of each batch, and the rows that were rejected."""
 
-from collections.abc import Collection, Sequence
-from datetime import datetime
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, datetime
 
 import asyncpg
 from sqlmodel import col, func, select
@@ -20,7 +20,8 @@ async def record_ingest(connection: asyncpg.Connection, batch: Batch, report: Re
     """Write a batch into the ledger, keep its rejected rows, and wake the worker when there is something new."""
     await connection.execute(
         "INSERT INTO ingests (id, workspace_id, noun, accepted, duplicates, rejected, touched, days, earliest_at,"
-        " is_pending, received_at) OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $4 > 0, $10)",
+        " is_pending, received_at, counts, late)"
+        " OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $4 > 0, $10, $11, $12)",
         batch.id,
         batch.workspace_id,
         batch.noun,
@@ -31,11 +32,19 @@ async def record_ingest(connection: asyncpg.Connection, batch: Batch, report: Re
         sorted(batch.days),
         batch.earliest_at,
         batch.received_at,
+        *_columns(batch.arrived),
     )
     if report.refusals and batch.keeps_refused:
         await _keep_refused(connection, batch, report, rows)
     if report.accepted:
         await connection.execute("SELECT pg_notify('truelift_ingested', $1)", str(batch.workspace_id))
+
+
+def _columns(arrived: Mapping[int, tuple[int, int]]) -> tuple[list[int] | None, list[int] | None]:
+    """The rows and the late ones of each event, in the order of events."""
+    if not arrived:
+        return None, None
+    return [arrived[event][0] for event in sorted(arrived)], [arrived[event][1] for event in sorted(arrived)]
 
 
 async def _keep_refused(connection: asyncpg.Connection, batch: Batch, report: Report, rows: Rows) -> None:
@@ -136,9 +145,38 @@ async def pending_ingests(connection: asyncpg.Connection, limit: int) -> list[as
     )
 
 
+SETTLE = """
+WITH settled AS (
+    UPDATE ingests SET is_pending = false WHERE id = ANY($1::bigint[]) AND is_pending
+    RETURNING touched, counts, late, received_at
+)
+INSERT INTO arrivals (event_id, arrived_on, n, late)
+SELECT came.event_id, (received_at AT TIME ZONE 'UTC')::date, sum(came.n), sum(came.late)
+FROM settled CROSS JOIN LATERAL unnest(touched, counts, late) AS came (event_id, n, late)
+WHERE counts IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2
+ON CONFLICT (event_id, arrived_on) DO UPDATE SET n = arrivals.n + excluded.n, late = arrivals.late + excluded.late
+"""
+"""Who settles an entry counts it: of two workers one finds it pending. In one order, so that they never lock up."""
+
+
 async def settle_ingests(connection: asyncpg.Connection, ids: Sequence[int]) -> None:
-    """Mark batches as known to the aggregates."""
-    await connection.execute("UPDATE ingests SET is_pending = false WHERE id = ANY($1::bigint[])", ids)
+    """Mark batches as known to the aggregates, and count what they brought."""
+    await connection.execute(SETTLE, ids)
+
+
+ARRIVED = """
+SELECT coalesce(sum(a.n), 0)::bigint AS n, coalesce(sum(a.late), 0)::bigint AS late
+FROM arrivals a JOIN events v ON v.id = a.event_id
+WHERE v.workspace_id = $1 AND v.name = ANY($2::text[]) AND a.arrived_on >= $3 AND a.arrived_on <= $4
+"""
+
+
+async def arrived(
+    connection: asyncpg.Connection, workspace_id: int, names: Collection[str], first: date, last: date
+) -> tuple[int, int]:
+    """The outcomes of some events that came in on some days, and those among them of a day that was over by then."""
+    row = await connection.fetchrow(ARRIVED, workspace_id, list(names), first, last)
+    return row["n"], row["late"]
 
 
 async def forget_rejections(connection: asyncpg.Connection, workspace_id: int, patterns: Sequence[str]) -> int:

@@ -6,7 +6,7 @@ so the same event id with another time is another outcome (docs/decisions/2026-1
 """
 
 from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from uuid import UUID
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kpi import batches, storage
-from kpi.columns import EPOCH, MICROSECOND
+from kpi.columns import EPOCH, MICROSECOND, micros
 from kpi.gate import NOBODY, Omission
 from kpi.ingest import Batch, Fault, Refusal, Report, Rows
 from kpi.outcomes import MICROSECONDS, Outcomes, read
@@ -54,11 +54,13 @@ async def ingest(
         duplicates=tuple(outcomes.places[~fresh].tolist()),
         refusals=tuple(sorted(refusals, key=lambda refusal: refusal.index)),
     )
+    arrived = _arrived(numbers[fresh], outcomes.times[fresh], now)
     ledger = Batch(
         id=batch,
         workspace_id=workspace_id,
         noun="outcomes",
-        touched=frozenset(np.unique(numbers[fresh]).tolist()),
+        touched=frozenset(arrived),
+        arrived=arrived,
         earliest_at=_earliest(outcomes.times[fresh]),
         received_at=now,
         is_lax=lax,
@@ -102,6 +104,14 @@ def first_id(at: datetime) -> UUID:
 def time_of(identity: UUID) -> datetime:
     """The whole millisecond in which an outcome of this id happened."""
     return EPOCH + timedelta(milliseconds=int.from_bytes(identity.bytes[:6], "big"))
+
+
+def _arrived(numbers: NDArray[np.int64], times: NDArray[np.int64], now: datetime) -> dict[int, tuple[int, int]]:
+    """By event: the rows that came in, and those among them of a day that is over, so that it was counted already."""
+    today = micros(now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0))
+    found, place = np.unique(numbers, return_inverse=True)
+    counts, late = np.bincount(place, minlength=found.size), np.bincount(place[times < today], minlength=found.size)
+    return dict(zip(found.tolist(), zip(counts.tolist(), late.tolist(), strict=True), strict=True))
 
 
 def _earliest(times: NDArray[np.int64]) -> datetime | None:

@@ -1,8 +1,8 @@
 """The contract of every ingested row: accepted, a duplicate, or rejected with a code, a sentence and the path."""
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from functools import cache
@@ -79,10 +79,11 @@ class Report:
 class Batch:
     """What the ledger says of a batch beside its counts.
 
-    `touched` are experiments and `days` the entry days that changed in them; of outcomes, `touched` are the events and
-    `earliest_at` is when the first of them happened. Rejected rows are kept with whether they were read leniently and
-    whether their units are hidden, which cannot be taken in again. Those of a replay are there already, and those of a
-    file that was under way while a unit was forgotten might name it: neither are kept.
+    `touched` are experiments and `days` the entry days that changed in them; of outcomes, `touched` are the events,
+    `arrived` their rows and the late ones among them, and `earliest_at` is when the first happened. Rejected rows are
+    kept with whether they were read leniently and whether their units are hidden, which cannot be taken in again. Those
+    of a replay are there already, and those of a file that was under way while a unit was forgotten might name it:
+    neither are kept.
     """
 
     id: int
@@ -92,6 +93,7 @@ class Batch:
     received_at: datetime
     days: frozenset[date] = frozenset()
     earliest_at: datetime | None = None
+    arrived: Mapping[int, tuple[int, int]] = field(default_factory=dict)
     is_lax: bool = False
     is_hidden: bool = False
     keeps_refused: bool = True

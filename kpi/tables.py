@@ -259,7 +259,8 @@ class Ingest(SQLModel, table=True):
     """The ledger of changes to raw rows: what each brought, and whether the aggregates know it yet.
 
     `touched` are experiments, or event numbers for outcomes. `days` are the entry days that changed in them, null for
-    all; `earliest_at` is when the first of a batch of outcomes happened.
+    all; `earliest_at` is when the first of a batch of outcomes happened. Of outcomes, `counts` and `late` go with
+    `touched`: the rows of each event, and those of a day that was over when they came.
     """
 
     __tablename__ = "ingests"
@@ -275,6 +276,21 @@ class Ingest(SQLModel, table=True):
     earliest_at: datetime | None = Field(sa_type=AWARE)
     is_pending: bool
     received_at: datetime = Field(sa_type=AWARE)
+    counts: list[int] | None = Field(default=None, sa_type=ARRAY(INTEGER))
+    late: list[int] | None = Field(default=None, sa_type=ARRAY(INTEGER))
+
+
+class Arrival(SQLModel, table=True):
+    """The outcomes of an event that came in on a UTC day, and those among them of a day that was over by then.
+
+    Added up from the ledger as its entries are settled, each once. What is forgotten later has come in all the same.
+    """
+
+    __tablename__ = "arrivals"
+    event_id: int = Field(primary_key=True, foreign_key="events.id")
+    arrived_on: date = Field(primary_key=True)
+    n: int = Field(sa_type=BigInteger)
+    late: int = Field(sa_type=BigInteger)
 
 
 class Rejection(SQLModel, table=True):

@@ -6,6 +6,7 @@ the covariate explains only decides how much it helps.
 
 from collections.abc import Mapping, Sequence
 
+from experiments.aggregation import tallies
 from experiments.inference.cohorts import decode
 from experiments.planning.plan import Covariate, PlannedKpi
 from experiments.planning.targeting import NUMBER
@@ -46,8 +47,8 @@ def before(kpis: Sequence[PlannedKpi]) -> list[tuple[PlannedKpi, int]]:
 
 
 def longest(kpis: Sequence[PlannedKpi]) -> int:
-    """The days before exposure that KPIs read, 0 if none."""
-    return max((days for _, days in before(kpis)), default=0)
+    """The days before exposure that KPIs and their tallies read, 0 if none."""
+    return max([tallies.days_before(kpis), *(days for _, days in before(kpis))])
 
 
 def numbers(kpis: Sequence[PlannedKpi], events: Mapping[str, int]) -> dict[str, str]:

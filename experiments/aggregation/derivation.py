@@ -173,13 +173,15 @@ class Derivation:
         every = f" AND entered_on >= '{self.piece.first}'"
         days = every if self.piece.days is None else f" AND entered_on = ANY('{self._days}'::date[])"
         of = f" WHERE experiment_id = {self.experiment_id:d}{days}"
-        definitions = ", ".join(str(planned.definition.id) for planned in self.piece.kpis) or "NULL"
-        if self.piece.since is None:
-            yield f"DELETE FROM moments{of} AND definition_id IN ({definitions})", ()  # noqa: S608 - numbers of ours
-        cells = f"{of} AND definition_id IN ({definitions}) AND entered_on + 2 + day > '{self.piece.since or EVER}'"
-        yield f"DELETE FROM durations{cells}", ()  # noqa: S608 - as above
-        tallied = ", ".join(str(planned.definition.id) for planned in self._tallied) or "NULL"
-        yield f"DELETE FROM tallies{of} AND definition_id IN ({tallied})", ()  # noqa: S608 - as above
+        if self.piece.kpis:
+            own = f"{of} AND definition_id IN ({_numbers(self.piece.kpis)})"
+            if self.piece.since is None:
+                yield f"DELETE FROM moments{own}", ()  # noqa: S608 - numbers of ours
+            final = f"{own} AND entered_on + 2 + day > '{self.piece.since or EVER}'"
+            yield f"DELETE FROM durations{final}", ()  # noqa: S608 - as above
+        if self._tallied:
+            own = f"{of} AND definition_id IN ({_numbers(self._tallied)})"
+            yield f"DELETE FROM tallies{own}", ()  # noqa: S608 - as above
         if self.piece.with_entries:
             yield f"DELETE FROM entry_counts{of}", ()  # noqa: S608 - as above
 
@@ -200,9 +202,9 @@ class Derivation:
         part, _ = self._filled(
             PART,
             numbers="".join(f", {sql} AS {name}" for name, sql in numbers.items()),
-            outcomes=self._outcomes(_between("o", low, high)) if self.piece.kpis else "",
+            outcomes=self._outcomes(_between("o", low, high)) if numbers else "",
             within=_between("e", low, high),
-            group=" GROUP BY e.experiment_id, e.unit" if self.piece.kpis else "",
+            group=" GROUP BY e.experiment_id, e.unit" if numbers else "",
             # Nobody needs the order; asked for, it lets the planner see what reading in order saves.
             order=" ORDER BY e.unit" if self.bounds else "",
         )
@@ -226,14 +228,14 @@ class Derivation:
 
     def _outcomes(self, within: str) -> str:
         windows = [decode(planned).window for planned in self.piece.kpis]
-        before = [-days for _, days in covariates.before(self._summed)]
+        before = [-days for _, days in covariates.before(self._summed)] + [-tallies.days_before(self.piece.waiting)]
         start = 24 * min([first for first, _ in windows] + [curve.days[0] for _, curve in self._curves] + before)
         return OUTCOMES.format(
             joined=with_outcomes(self.unit, workspace_id=self.workspace_id, experiment_id=self.experiment_id),
             events=self._events,
             within=within,
             start=f" + interval '{start} hours'" if start else "",
-            until=24 * max(until for _, until in windows),
+            until=24 * max((until for _, until in windows), default=0),
         )
 
     def _entries(self) -> Iterator[Statement]:
@@ -257,7 +259,7 @@ class Derivation:
 
     @property
     def _tallied(self) -> list[PlannedKpi]:
-        return tallies.capped(self._summed)
+        return [*tallies.capped(self._summed), *self.piece.waiting]
 
     def _durations(self) -> Iterator[Statement]:
         for planned in self._timed:
@@ -272,8 +274,9 @@ class Derivation:
 
     @property
     def _numbers(self) -> dict[str, str]:
-        """SQL of a unit's numbers: `k` of each KPI, and `b` of each curve."""
+        """SQL of a unit's numbers: `k` of each KPI, `b` of each curve, and what is tallied."""
         numbers = {f"k{kpi.definition.id:d}": decode(kpi).per_unit(self.numbers) for kpi in self._summed + self._timed}
+        numbers |= tallies.numbers(self.piece.waiting, self.numbers)
         return numbers | {f"b{kpi.definition.id:d}": decode(kpi).by_day(self.numbers) for kpi, _ in self._curves}
 
     @property
@@ -343,12 +346,17 @@ class Derivation:
     @property
     def _events(self) -> str:
         names = {name for planned in self.piece.kpis for name in decode(planned).events}
+        names |= {decode(planned).first_event or "" for planned in self.piece.waiting}
         # A number no event has: an event nobody has sent yet is one that has not happened.
         return ", ".join(sorted({str(self.numbers.get(name, -1)) for name in names}))
 
     @property
     def _days(self) -> str:
         return "{" + ", ".join(day.isoformat() for day in sorted(self.piece.days or ())) + "}"
+
+
+def _numbers(kpis: Sequence[PlannedKpi]) -> str:
+    return ", ".join(str(planned.definition.id) for planned in kpis)
 
 
 def _sums(planned: PlannedKpi) -> str:

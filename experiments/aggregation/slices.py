@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from experiments.aggregation import tallies
 from experiments.planning.plan import PlannedKpi
 from kpi import kinds
 from kpi.enums import Unit
@@ -44,7 +45,8 @@ class Piece:
     """Slices that are derived together: these KPIs over these days, and how many entered on them if asked.
 
     With `since`, only what has become final since that midnight, for slices that are right as far as that. Where
-    `days` are all, they are all from `first` on: what came in before is frozen.
+    `days` are all, they are all from `first` on: what came in before is frozen. Of the KPIs in `waiting`, units that
+    were early are tallied.
     """
 
     days: Days
@@ -52,6 +54,7 @@ class Piece:
     kpis: tuple[PlannedKpi, ...]
     with_entries: bool = False
     since: date | None = None
+    waiting: tuple[PlannedKpi, ...] = ()
 
 
 def due(
@@ -62,9 +65,9 @@ def due(
     Slices of stale days, slices that have become final since, and of durations the days that have. Never those of
     entry days before the floor: they are final, and the rows they came from may be gone.
     """
-    first = floor or EVER
+    first, waiting = floor or EVER, tuple(tallies.waiting(kpis))
     if stale is None or before is None or through < before:
-        return [Piece(days=None, first=first, kpis=tuple(kpis), with_entries=True)]
+        return [Piece(days=None, first=first, kpis=tuple(kpis), with_entries=True, waiting=waiting)]
     again = frozenset(day for day in stale if first <= day <= through) | _range(max(before + DAY, first), through + DAY)
     grouped: dict[tuple[frozenset[date], date | None], list[PlannedKpi]] = defaultdict(list)
     for planned in kpis:
@@ -72,6 +75,9 @@ def due(
             grouped[frozenset(day for day in days if day >= first), since].append(planned)
     entries = Piece(days=again, kpis=tuple(grouped.pop((again, None), ())), with_entries=True)
     others = [Piece(days=days, kpis=tuple(some), since=since) for (days, since), some in grouped.items()]
+    if waiting:
+        over = frozenset(day for day in again if day < through) | _range(max(before, first), through)
+        others.append(Piece(days=over, kpis=(), waiting=waiting))
     # Entries first: they give new segments their names.
     return [piece for piece in (entries, *others) if piece.days]
 

@@ -6,7 +6,7 @@ answer.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import asyncpg
 import msgspec
@@ -20,7 +20,7 @@ from experiments.inference.evaluation import Evaluation, evaluate
 from experiments.inference.health import Health
 from experiments.inference.interaction import Interaction, compared, interactions, laid_out
 from experiments.inference.looks import Span
-from experiments.inference.monitoring import Circumstances, Leaks, inspect
+from experiments.inference.monitoring import LATELY_DAYS, Circumstances, Leaks, inspect
 from experiments.inference.reading import Calendar
 from experiments.inference.verdict import Verdict, judge
 from experiments.life import story
@@ -28,6 +28,7 @@ from experiments.life.lifecycle import last_entry_on
 from experiments.planning import plan as plans
 from experiments.planning.plan import Plan
 from experiments.tables import Amendment, Experiment, Pause, Refresh
+from kpi import batches
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +85,7 @@ async def results(
         open_since=_open_since(span, data_through, (await story.pauses_of(session, [experiment.id]))[experiment.id]),
         interactions=beside,
         leaks=await _leaks(connection, experiment.id, ids[plan.variants[0].key], aggregates),
+        arrived=await _arrived(connection, experiment, plan, data_through),
     )
     health = inspect(plan, aggregates, evaluation.findings, evaluation.sample_ratio, circumstances)
     made = tuple(one for one in amendments if as_of is None or one.created_at <= as_of)
@@ -132,6 +134,20 @@ async def _leaks(
     held = int(aggregates.entered[EVERYBODY][0].sum())
     found = await entrants.leaks(connection, experiment_id, control_id, aggregates.data_through, held)
     return None if found is None else Leaks(units=found[0], leaked=found[1])
+
+
+async def _arrived(
+    connection: asyncpg.Connection, experiment: Experiment, plan: Plan, moment: datetime
+) -> tuple[int, int]:
+    """The outcomes that came in within a week up to a moment, and the late ones; none where aggregates are given.
+
+    From the day after the plan was sealed on: history that is taken in with a start in the past is not late.
+    """
+    sealed_on = _day(experiment.sealed_at)
+    if experiment.given_at is not None or sealed_on is None:
+        return 0, 0
+    first = max(sealed_on, moment.date() - timedelta(days=LATELY_DAYS)) + timedelta(days=1)
+    return await batches.arrived(connection, experiment.workspace_id, plan.events, first, moment.date())
 
 
 def breaks_error_control(amendments: Sequence[Amendment]) -> bool:

@@ -22,6 +22,9 @@ without a draw call balanced (Austin 2009, Statistics in Medicine 28); in these 
 MOST_CAPPED = 0.05
 """Of a variant's units: a cap is meant for the few that would hide all others, one in a hundred where it is chosen by
 `stats.winsorisation`; where it holds back more, the mean says little of what units do."""
+MOST_EARLY = 0.05
+"""Of a variant's units that had done what a KPI waits for in the day before exposure. A few come back for the second
+time; more are no chance: who sees a change acts on it within minutes, so an exposure that is logged late shows here."""
 SPREAD = 0.05
 """The difference between two shares of units that their test is tuned to, fixed before the data: as large as a share
 that warns by itself, so that a fault shows soon. Small differences among many units need hardly more evidence."""
@@ -93,6 +96,12 @@ def capped(plan: Plan, aggregates: Aggregates) -> Check | None:
     return _of_shares(CheckKind.CAPPED, _seen(plan, aggregates, kpis), MOST_CAPPED, AT_CAP)
 
 
+def early(plan: Plan, aggregates: Aggregates) -> Check | None:
+    """Whether units did what a KPI waits for before they were exposed, or more did in one variant than in another."""
+    kpis = [planned for planned in plan.kpis if decode(planned).first_event is not None]
+    return _of_shares(CheckKind.EARLY_OUTCOMES, _seen(plan, aggregates, kpis), MOST_EARLY, BEFORE_EXPOSURE)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
     """That all is fine, that a share is high, that arms differ; which ones stands in the braces."""
@@ -106,6 +115,16 @@ AT_CAP = Words(
     fine="Few units are at a cap, and as many in each variant, as far as can be seen.",
     many="Many units are at the cap: {}. What they do beyond it does not count, so the mean says little of them.",
     unlike="More units of one variant than of another are at the cap: {}. It hides a part of the difference.",
+)
+
+
+BEFORE_EXPOSURE = Words(
+    fine="Few units did what a KPI waits for in the 24 hours before their exposure, and as many in each variant, as far"
+    " as can be seen.",
+    many="Many units did what a KPI waits for in the 24 hours before their exposure: {}. Exposures are logged after the"
+    " change was seen, or it is nothing new to these units.",
+    unlike="More units of one variant than of another did what a KPI waits for in the 24 hours before their exposure:"
+    " {}. Exposures of the variants are logged at different moments, or of different units.",
 )
 
 

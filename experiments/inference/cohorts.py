@@ -186,7 +186,7 @@ def _tallies(plan: Plan, layout: "_Layout", table: Table, through: date) -> dict
     for planned in plan.kpis:
         columns = table.groups.get((planned.definition.id,))
         if columns is not None:
-            last = np.datetime64(through - timedelta(days=decode(planned).window[1]), "D")
+            last = np.datetime64(through - timedelta(days=tallied_until(planned)), "D")
             found[planned.definition.id] = layout.summed(columns, columns["entered_on"] < last, ("tally", "n"))
     return found
 
@@ -298,6 +298,12 @@ class _Layout:
         if strange.any():
             raise KeyError(ids[strange][0].item())
         return np.asarray(found)
+
+
+def tallied_until(planned: PlannedKpi) -> int:
+    """Days after entry until a tally is final: the KPI's window for those at its cap, none for what came before."""
+    kind = decode(planned)
+    return 0 if kind.cap is None else kind.window[1]
 
 
 def decode(planned: PlannedKpi) -> Kind:

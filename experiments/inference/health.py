@@ -39,6 +39,8 @@ class CheckKind(StrEnum):
     CAPPED = "CAPPED"
     INTERACTION = "INTERACTION"
     SHARED_SPLIT = "SHARED_SPLIT"
+    EARLY_OUTCOMES = "EARLY_OUTCOMES"
+    LATE_OUTCOMES = "LATE_OUTCOMES"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

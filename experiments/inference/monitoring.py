@@ -12,7 +12,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from experiments.inference.balance import capped, imbalance
+from experiments.inference.balance import capped, early, imbalance
 from experiments.inference.behaviour import drift, no_outcomes, trend
 from experiments.inference.cohorts import EVERYBODY, Aggregates
 from experiments.inference.facts import Fact, FactName, known
@@ -34,6 +34,13 @@ TOO_MANY_CROSSOVERS = 0.10
 """The share from which on those left are no random part any more: one in ten was taken out for what it did later."""
 FEW_LEAKS = 0.01
 """The share of units held out that meet what they are held out of from which on it is worth finding out why."""
+LATELY_DAYS = 7
+"""Days of arrival that late outcomes are looked for in: what was late longer ago is in the numbers."""
+MANY_LATE = 0.05
+"""The share of late outcomes from which on the numbers of past days are not to be relied on. Who sends them every hour
+stays below it, for one hour in 24 ends with the day."""
+FEWEST_OUTCOMES = 100
+"""Outcomes before a share of them is told."""
 STALLED_DAYS = 3
 """Whole days without a unit before enrolment counts as stalled; a weekend has two."""
 
@@ -60,13 +67,15 @@ class Circumstances:
 
     `open_since` is the day of the start or of the last resume, None while enrolment is paused or over. `interactions`
     are with the experiments that share units. `leaks` are of the control where other experiments are to keep it out,
-    else None.
+    else None. `arrived` are the outcomes that came in lately, and those among them of a day that was over by then; none
+    where none are read.
     """
 
     crossovers: Mapping[str, int]
     open_since: date | None
     interactions: Sequence[Interaction] = ()
     leaks: Leaks | None = None
+    arrived: tuple[int, int] = (0, 0)
 
 
 def inspect(
@@ -85,6 +94,8 @@ def inspect(
         imbalance(plan, aggregates),
         capped(plan, aggregates),
         *of_interactions(circumstances.interactions),
+        early(plan, aggregates),
+        late_outcomes(*circumstances.arrived),
     )
     return Health(checks=tuple(check for check in made if check is not None))
 
@@ -204,6 +215,25 @@ def _stalled(aggregates: Aggregates, open_since: date | None) -> Check | None:
         state=HealthState.WARNING if is_stalled else HealthState.OK,
         sentence=f"{sentence}.",
         facts=(Fact(name=FactName.DAYS, value=idle), Fact(name=FactName.EXPECTED_UNITS, value=expected)),
+    )
+
+
+def late_outcomes(n: int, late: int) -> Check | None:
+    """Whether many of `n` outcomes that came in lately are of days that were over, and counted, before they came."""
+    if n < FEWEST_OUTCOMES:
+        return None
+    share = late / n
+    is_many = share > MANY_LATE
+    sentence = (
+        f"{late:,} of {n:,} outcomes that came in within {LATELY_DAYS} days ({share:.1%}) are of a day that was over"
+    )
+    if is_many:
+        sentence += ": the numbers of past days still change, and a look at midnight is taken without its last day"
+    return Check(
+        kind=CheckKind.LATE_OUTCOMES,
+        state=HealthState.WARNING if is_many else HealthState.OK,
+        sentence=f"{sentence}.",
+        facts=(Fact(name=FactName.SHARE, value=share),),
     )
 
 

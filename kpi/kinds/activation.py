@@ -37,6 +37,11 @@ class Activation(Share):
         """The one day on which the unit first did it."""
         return f"set_bit(B'{'0' * self.window_days}', {self.first_day(self.event, numbers)}, 1)"
 
+    @property
+    def first_event(self) -> str:
+        """The event that counts."""
+        return self.event
+
     def problems(self) -> list[tuple[str, str]]:
         """What is wrong with the parameters."""
         window = window_problem("windowDays", self.window_days) or curve_problem(self.has_curve, self.window_days)

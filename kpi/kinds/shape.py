@@ -124,6 +124,11 @@ class Kind(ABC):
         return None
 
     @property
+    def first_event(self) -> str | None:
+        """The event that a unit is expected to do for the first time after its exposure; None where there is none."""
+        return None
+
+    @property
     @abstractmethod
     def alike(self) -> Hashable:
         """What kinds must share for their KPIs to be read and compared together."""
@@ -157,7 +162,9 @@ class Kind(ABC):
         since, end = (f" + interval '{24 * day:d} hours'" if day else "" for day in (start, until))
         # A number no event has: an event nobody has sent yet is one that has not happened.
         is_event = f"o.event_id = {numbers.get(event, -1):d}"
-        return f"{is_event} AND o.occurred_at >= e.exposed_at{since} AND o.occurred_at < e.exposed_at{end}"
+        bounds = f"o.occurred_at >= e.exposed_at{since}", f"o.occurred_at < e.exposed_at{end}"
+        # The bound that takes no adding up is asked first: it costs less, and leaves little of what is before exposure.
+        return " AND ".join([is_event, *sorted(bounds, key=len)])
 
     def first_day(self, event: str, numbers: Mapping[str, int]) -> str:
         """SQL as of `per_unit`: the day on which the unit first did this within its window, from 0; null if never."""

@@ -79,6 +79,11 @@ class TimeToValue(Kind):
         """From exposure up to tau."""
         return 0, self.tau_days
 
+    @property
+    def first_event(self) -> str:
+        """The event that counts."""
+        return self.event
+
     def per_unit(self, numbers: Mapping[str, int]) -> str:
         """The day of the first event or of the loss before it; of two on one day the event counts."""
         event = f"2 * {self.first_day(self.event, numbers)}"

@@ -1,4 +1,7 @@
-"""Units at a KPI's cap by variant and entry day. What has started is derived anew once, so that old days have them."""
+"""Units that checks of the data ask about, by variant and entry day.
+
+What has started is derived anew once, so that old days have them.
+"""
 
 import sqlalchemy as sa
 from alembic import op

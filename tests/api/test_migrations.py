@@ -1,7 +1,9 @@
 """The migrations make what the models say, and can be taken back and forth while there are data."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest_asyncio
@@ -45,6 +47,11 @@ INSERT INTO jobs (workspace_id, noun, state, parameters, bytes_total, bytes_read
 SELECT id, 'OUTCOMES', 'WAITING', '{}', 1, 0, 0, 0, 0, 0, 0, now(), now() FROM workspaces;
 INSERT INTO job_chunks (job_id, place, data) SELECT id, 0, 'x' FROM jobs;
 UPDATE experiments SET given_at = now();
+INSERT INTO tallies (experiment_id, definition_id, variant_id, entered_on, n, tally)
+SELECT experiment_id, 1, id, '2026-03-02', 2, 1 FROM variants;
+INSERT INTO ingests (workspace_id, noun, accepted, duplicates, rejected, touched, is_pending, received_at, counts, late)
+SELECT workspace_id, 'outcomes', 2, 0, 0, ARRAY[id], true, now(), ARRAY[2], ARRAY[1] FROM events;
+INSERT INTO arrivals (event_id, arrived_on, n, late) SELECT id, '2026-03-02', 2, 1 FROM events;
 INSERT INTO learnings (workspace_id, experiment_id, conclusion, tags, links, by, recorded_at)
 SELECT workspace_id, id, 'c', '["t"]', '[]', 'b', now() FROM experiments;
 INSERT INTO learning_versions (learning_id, number, conclusion, tags, links, by, written_at)
@@ -96,6 +103,13 @@ async def tables(database: Database) -> set[str]:
     return {row["tablename"] for row in rows}
 
 
+START = """
+INSERT INTO experiments (workspace_id, key, name, hypothesis_id, kind, unit, owner, state, plan, created_at, started_at,
+    sealed_at, plan_hash)
+SELECT workspace_id, 'started', 'e', id, 'OTHER', 'USER', 'o', 'RUNNING', '{}', now(), now(), now(), 'h' FROM hypotheses
+"""
+
+
 async def fill(database: Database) -> None:
     async with database.raw() as connection:
         await connection.execute(FILL)
@@ -140,6 +154,21 @@ async def test_upgrade_of_a_database_that_is_there_already_keeps_its_data(fresh:
     await schema.upgrade(fresh.engine)
     async with fresh.raw() as connection:
         assert await connection.fetchval("SELECT count(*) FROM outcomes") == 1
+
+
+async def test_upgrade_to_tallies_has_what_has_started_derived_anew_and_leaves_drafts(fresh: Database) -> None:
+    (tallies,) = (Path(__file__).parents[2] / "migrations" / "versions").glob("*_tallies.py")
+    (before,) = re.findall(r'^down_revision = "(\w+)"$', tallies.read_text(encoding="utf-8"), re.MULTILINE)
+    await schema.upgrade(fresh.engine)
+    await fill(fresh)
+    async with fresh.raw() as connection:
+        await connection.execute(START)
+    await schema.downgrade(fresh.engine, before)
+    await schema.upgrade(fresh.engine)
+    async with fresh.raw() as connection:
+        found = await connection.fetch("SELECT touched, days, is_pending FROM ingests WHERE noun = 'experiments'")
+        started = await connection.fetchval("SELECT id FROM experiments WHERE key = 'started'")
+    assert [tuple(row) for row in found] == [([started], None, True)]
 
 
 async def test_upgrades_started_together_on_an_empty_database_all_end_at_the_newest_revision(fresh: Database) -> None:

@@ -337,8 +337,11 @@ async def test_checks_are_told_with_their_numbers(database: Database, ask: Ask, 
     assert facts["SHARE", ""] == 1 / 501
     assert sorted(value for (name, _), value in facts.items() if name == "UNITS") == [0, 1]
     stalled = checks["STALLED"]["facts"]  # the last units came three days ago: two whole days without one
-    assert (checks["STALLED"]["state"], diagnostics["health"]) == ("OK", "OK")
+    assert checks["STALLED"]["state"] == "OK"
     assert {"name": "DAYS", "value": 2.0, "about": ""} in stalled
+    late = checks.pop("LATE_OUTCOMES")  # days of them came in together, long after the plan was sealed
+    assert (late["state"], late["facts"]) == ("WARNING", [{"name": "SHARE", "value": 1.0, "about": ""}])
+    assert (diagnostics["health"], {check["state"] for check in checks.values()}) == ("WARNING", {"OK"})
 
 
 async def test_heterogeneity_is_cochrans_q_of_the_segments(database: Database, ask: Ask, trial: Trial) -> None:

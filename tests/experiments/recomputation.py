@@ -289,14 +289,25 @@ def _together(values: list[float], known: list[float | None], unknown: float) ->
 def _tallies(
     kpi: str, measure: Amount | Duration, units: list[Measured], now: datetime
 ) -> dict[tuple[str, int, date], tuple[int, int]]:
-    """Of the units of each final entry day, those that count for as much as one may."""
-    if not isinstance(measure, Amount) or measure.most is None:
+    """Of the units of each final entry day those that count for as much as one may, or that were early."""
+    is_tallied, days = _tallied(measure)
+    if is_tallied is None:
         return {}
     found = defaultdict(list)
     for unit in units:
-        if _midnight(_day(unit)) + DAY + measure.days * DAY <= now:
-            found[kpi, unit.entry.variant, _day(unit)].append(measure.value(unit) >= measure.most)
+        if _midnight(_day(unit)) + DAY + days * DAY <= now:
+            found[kpi, unit.entry.variant, _day(unit)].append(is_tallied(unit))
     return {place: (len(those), sum(those)) for place, those in found.items()}
+
+
+def _tallied(measure: Amount | Duration) -> tuple[Callable[[Measured], bool] | None, int]:
+    """What is asked of each unit, and the days after its entry day that the answer takes."""
+    if isinstance(measure.definition, Activation | TimeToValue):
+        return lambda unit: bool(unit.within("did", -1, 0)), 0
+    if isinstance(measure, Amount) and measure.most is not None:
+        most = measure.most
+        return lambda unit: measure.value(unit) >= most, measure.days
+    return None, 0
 
 
 def _summary(values: list[float]) -> tuple[float, float, float]:

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from api.database import Database
+from experiments.aggregation.aggregates import read
+from experiments.aggregation.forgetting import forget
 from experiments.enums import Role, Slopes
 from experiments.inference.balance import IMBALANCE, SPREAD, apart, capped, evidence, imbalance
 from experiments.inference.facts import FactName
@@ -263,6 +265,65 @@ async def test_units_that_reach_the_cap_warn_where_they_are_many(
     check = (await checks_on(database, [*units, *paid, *late]))[CheckKind.CAPPED]
     assert check.state is state
     assert number(check, FactName.SHARE, "“Revenue” in Shorter form") == heavy / 300
+
+
+@pytest.mark.parametrize(
+    ("before", "n", "state"),
+    [
+        (timedelta(microseconds=1), 18, WARNING),
+        (DAY, 18, WARNING),
+        (DAY, 14, OK),
+        (timedelta(0), 18, OK),  # at the very moment is after it
+        (DAY + timedelta(microseconds=1), 18, OK),
+    ],
+)
+async def test_units_that_did_it_in_the_day_before_exposure_warn_where_they_are_many(
+    database: Database, before: timedelta, n: int, state: HealthState
+) -> None:
+    units = entered(600)
+    did = [
+        Did(unit=one.unit, event="activated", at=one.at - before, value=None)
+        for one in units[1 : 2 * n : 2]
+        for _ in "ab"
+    ]
+    check = (await checks_on(database, [*units, *did]))[CheckKind.EARLY_OUTCOMES]
+    assert check.state is state
+    is_early = timedelta(0) < before <= DAY
+    for kpi in ("Activation", "Speed"):
+        assert number(check, FactName.SHARE, f"“{kpi}” in Shorter form") == (n / 300 if is_early else 0)
+    assert ("Exposures are logged after the change was seen" in check.sentence) is (state is WARNING)
+
+
+async def test_units_of_one_variant_that_did_it_before_exposure_more_often_warn(database: Database) -> None:
+    units = entered(800)
+    did = [Did(unit=one.unit, event="activated", at=one.at - HOUR, value=None) for one in units[1:160:2]]
+    check = (await checks_on(database, [*units, *did]))[CheckKind.EARLY_OUTCOMES]
+    assert "“Activation” in Shorter form 20.0%, in Control 0.0%; “Speed” in Shorter form 20.0%" in check.sentence
+    assert number(check, FactName.P_VALUE, "“Speed” in Shorter form") < ALARM
+
+
+async def test_late_row_of_before_the_exposure_is_counted_and_a_forgotten_unit_is_not(database: Database) -> None:
+    to, units = await watched(database), entered(4)
+    await send(database, to, units)
+    await refresh(database, to, NOW)
+
+    async def early_ones() -> dict[str, int]:
+        async with database.raw() as connection:
+            rows = (await read(connection, to.experiment.id)).tallies
+        kpi = {planned.definition.id: planned.kpi for planned in to.plan.kpis}
+        found: dict[str, int] = {}
+        for row in rows:
+            found[kpi[row["definition_id"]]] = found.get(kpi[row["definition_id"]], 0) + row["tally"]
+        return found
+
+    assert await early_ones() == {"activation": 0, "revenue": 0, "speed": 0}
+    await send(database, to, [Did(unit="u1", event="activated", at=units[1].at - HOUR, value=None)])
+    await refresh(database, to, NOW)
+    assert await early_ones() == {"activation": 1, "revenue": 0, "speed": 1}
+    async with database.raw() as connection:
+        await forget(connection, workspace_id=to.workspace.id, unit="u1", now=NOW)
+    await refresh(database, to, NOW)
+    assert await early_ones() == {"activation": 0, "revenue": 0, "speed": 0}
 
 
 async def check_of(database: Database, trial: Trial, covariate: CovariateChoice, *more: Did) -> Check:

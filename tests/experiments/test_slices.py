@@ -51,7 +51,7 @@ def test_due_without_something_to_build_on_is_everything(
     stale: frozenset[date] | None, before: date | None, through: date
 ) -> None:
     assert due([WEEK, TIMES], stale, before=before, through=through) == [
-        Piece(days=None, first=EVER, kpis=(WEEK, TIMES), with_entries=True)
+        Piece(days=None, first=EVER, kpis=(WEEK, TIMES), with_entries=True, waiting=(WEEK, TIMES))
     ]
 
 
@@ -60,12 +60,14 @@ def test_due_after_a_midnight_is_the_entries_of_the_day_and_the_one_day_that_bec
     assert due([WEEK], NONE, before=day(19), through=day(20)) == [
         Piece(days=days(20, 21), kpis=(), with_entries=True),
         Piece(days=days(12, 13), kpis=(WEEK,)),
+        Piece(days=days(19, 20), kpis=(), waiting=(WEEK,)),
     ]
 
 
 def test_due_after_three_midnights_is_three_days_that_became_final() -> None:
-    _, final = due([WEEK], NONE, before=day(17), through=day(20))
+    _, final, over = due([WEEK], NONE, before=day(17), through=day(20))
     assert final == Piece(days=days(10, 13), kpis=(WEEK,))
+    assert over == Piece(days=days(17, 20), kpis=(), waiting=(WEEK,))
 
 
 def test_due_within_a_day_is_nothing_where_nothing_is_stale() -> None:
@@ -75,13 +77,15 @@ def test_due_within_a_day_is_nothing_where_nothing_is_stale() -> None:
 def test_due_of_a_stale_final_day_is_its_moments_and_its_entries() -> None:
     # Final and stale days are one piece: they are all of the days whose entries are counted anew.
     assert due([WEEK], days(2, 4), before=day(20), through=day(20)) == [
-        Piece(days=days(2, 4), kpis=(WEEK,), with_entries=True)
+        Piece(days=days(2, 4), kpis=(WEEK,), with_entries=True),
+        Piece(days=days(2, 4), kpis=(), waiting=(WEEK,)),
     ]
 
 
-def test_due_of_a_stale_day_whose_window_is_open_is_its_entries_only() -> None:
-    assert due([WEEK], days(18, 19), before=day(20), through=day(20)) == [
-        Piece(days=days(18, 19), kpis=(), with_entries=True)
+def test_due_of_a_stale_day_whose_window_is_open_is_its_entries_and_who_was_early() -> None:
+    assert due([WEEK], days(18, 21), before=day(20), through=day(20)) == [
+        Piece(days=days(18, 21), kpis=(), with_entries=True),
+        Piece(days=days(18, 20), kpis=(), waiting=(WEEK,)),  # day 20 is not over
     ]
 
 
@@ -94,19 +98,22 @@ def test_due_of_windows_of_two_lengths_is_a_piece_for_each() -> None:
     assert [(piece.days, piece.kpis) for piece in found[1:]] == [
         (days(12, 13), (WEEK,)),
         (days(15, 16), (THIRD_DAY,)),
+        (days(19, 20), ()),
     ]
+    assert found[-1].waiting == (WEEK,)  # a return waits for nothing new
 
 
 def test_due_of_windows_of_one_length_is_one_piece() -> None:
     twin = planned(4, Activation(event="other", window_days=7))
-    _, final = due([WEEK, twin], NONE, before=day(19), through=day(20))
+    _, final, _ = due([WEEK, twin], NONE, before=day(19), through=day(20))
     assert final == Piece(days=days(12, 13), kpis=(WEEK, twin))
 
 
 def test_due_of_durations_after_a_midnight_is_only_what_has_become_final_since() -> None:
     # Units of days 14 to 18 are between their first and their last of 5 days when day 19 ends.
     assert due([TIMES], NONE, before=day(19), through=day(20))[1:] == [
-        Piece(days=days(14, 19), kpis=(TIMES,), since=day(19))
+        Piece(days=days(14, 19), kpis=(TIMES,), since=day(19)),
+        Piece(days=days(19, 20), kpis=(), waiting=(TIMES,)),
     ]
 
 
@@ -144,8 +151,7 @@ def test_due_has_the_entries_first_because_they_name_the_segments() -> None:
 def test_due_derives_nothing_of_a_frozen_day() -> None:
     found = due([WEEK, TIMES], days(2, 15), before=day(19), through=day(20), floor=day(13))
     derived = frozenset[date]().union(*(piece.days or () for piece in found))
-    # The units of day 19 have not had a day of their own yet.
-    assert derived == days(13, 19) | days(20, 21)
+    assert derived == days(13, 21)
 
 
 def test_due_of_everything_begins_at_the_floor() -> None:
