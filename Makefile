@@ -12,7 +12,7 @@ demo: $(VENV)/run.stamp  ## the sample company, served on http://127.0.0.1:$(POR
 	$(BIN)/truelift demo --port $(PORT)
 
 test: check  ## every check and every test but the marked long ones
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --no-loadscope-reorder
 
 agreement: $(VENV)/dev.stamp  ## the statistics beside R (Debian's packages) and the Python peers, asked anew
 	@$(BIN)/python -m tests.agreement.sources

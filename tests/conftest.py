@@ -35,15 +35,24 @@ SHARING = ("tests/service", "tests/api/sample")
 Ask = Callable[..., Awaitable[dict[str, Any]]]
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say what stays together where there are several workers: a file, or a folder that shares a set-up.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Where there are several workers, keep what shares a set-up on one of them."""
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 - one worker needs none
 
-    What takes longest begins first, so that no worker is left with it in the end.
-    """
-    for item in items:
-        file = item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(next((place for place in SHARING if file.startswith(place)), file)))
+    scheduler = LoadScopeScheduling(config, log)
+    scheduler._split_scope = _together
+    return scheduler
+
+
+def _together(nodeid: str) -> str:
+    """What a test shares its set-up with: the tests of its file, or of a folder."""
+    file = nodeid.partition("::")[0]
+    return next((place for place in SHARING if file.startswith(place)), file)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that no worker is left with it in the end."""
     items.sort(key=lambda item: not item.nodeid.startswith(SHARING[0]))
 
 
