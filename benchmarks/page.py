@@ -106,7 +106,9 @@ async def columns(rounds: int) -> None:
 
     resolved = await best(lambda: public.execute(COLUMNS, context_value=found), rounds)
     size, written = len(msgspec.json.encode(answer.data)), await best(encoded, rounds)
-    print(f"columns of {len(found)} findings: GraphQL {resolved:.1f} ms, {size:,} bytes of JSON {written:.1f}")  # noqa: T201
+    print(  # noqa: T201 - a benchmark prints
+        f"columns of {len(found)} findings: GraphQL {resolved:.1f} ms, {size:,} bytes of JSON {written:.1f}"
+    )
 
 
 async def company(url: str, rounds: int) -> None:
