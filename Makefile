@@ -36,6 +36,7 @@ schema: $(VENV)/dev.stamp  ## write the GraphQL schema to its file
 bench: $(VENV)/dev.stamp  ## measurements side by side, as ratios
 	$(BIN)/python -m benchmarks.ingest
 	$(BIN)/python -m benchmarks.analysis
+	$(BIN)/python -m benchmarks.page
 	$(BIN)/python -m benchmarks.refresh
 	$(BIN)/python -m benchmarks.freshness
 	$(BIN)/python -m benchmarks.recompute --environments $(VENV)/peers

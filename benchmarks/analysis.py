@@ -1,9 +1,10 @@
-"""CPU time from aggregates to findings: 20 KPIs x 3 variants x 90 days, beside one pass of Python over the same cells.
+"""CPU time from aggregates to a verdict: 20 KPIs x 3 variants x 90 days, beside one pass of Python over the same cells.
 
     python -m benchmarks.analysis [--rounds 7] [--segments 20]
 
-The limit beside it is what it costs to touch each stored aggregate once in Python, which any analysis that makes an
-object per cell pays before it computes anything. Then once more with every KPI in 20 segments besides.
+Laid out, evaluated, checked and judged: all that an answer with results asks for. The limit beside it is what it costs
+to touch each stored aggregate once in Python, which any analysis that makes an object per cell pays before it computes
+anything. Then once more with every KPI in 20 segments besides.
 """
 
 import argparse
@@ -17,15 +18,21 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from experiments.enums import Kind, Policy, Role
-from experiments.inference.cohorts import EVERYBODY, Rows, Table, assemble
-from experiments.inference.evaluation import evaluate
+from experiments.inference.cohorts import EVERYBODY, Aggregates, Rows, Table, assemble
+from experiments.inference.evaluation import Evaluation, evaluate
+from experiments.inference.findings import Finding
+from experiments.inference.heterogeneity import heterogeneity
 from experiments.inference.looks import Span
+from experiments.inference.monitoring import Circumstances, inspect
 from experiments.inference.reading import Calendar
+from experiments.inference.verdict import judge
 from experiments.planning.plan import PinnedDefinition, Plan, PlannedKpi, PlannedVariant
 from kpi.enums import Change, Direction, Unit
 
 DAYS, KPIS, VARIANTS, TAU = 90, 20, ("control", "first", "second"), 14
+IDS = {key: place for place, key in enumerate(VARIANTS)}
 START = date(2026, 1, 1)
+THROUGH = datetime(2026, 4, 20, tzinfo=UTC)
 
 Cells: TypeAlias = list[dict[str, Any]]
 
@@ -140,22 +147,38 @@ def touch(moments: Cells, durations: Cells) -> object:
 
 def measure(name: str, segments: Sequence[str], rounds: int) -> None:
     """One case: its layout and its evaluation, beside the limit."""
-    made, through = plan(), datetime(2026, 4, 20, tzinfo=UTC)
+    made, through = plan(), THROUGH
     by_segment = [cells(made, one) for one in segments]
     entries, moments, durations = (list(chain.from_iterable(parts)) for parts in zip(*by_segment, strict=True))
     given = stored(entries, moments, durations)
-    calendar = Calendar(span=Span(started_on=START), through=through.date())
-    ids = {key: place for place, key in enumerate(VARIANTS)}
+    calendar, ids = Calendar(span=Span(started_on=START), through=through.date()), IDS
     aggregates = assemble(made, ids, given, through, 0)
     limit = best(lambda: touch(moments, durations), rounds)
     layout = best(lambda: assemble(made, ids, given, through, 0), rounds)
     evaluation = best(lambda: evaluate(made, aggregates, calendar), rounds)
+    found = evaluate(made, aggregates, calendar)
+    verdict = best(lambda: conclude(made, aggregates, found), rounds)
     findings = KPIS * (len(VARIANTS) - 1) * len(segments)
     print(  # noqa: T201 - a benchmark prints
         f"{name}: {len(moments) + len(durations):,} aggregates, {findings} findings: touch {limit:.1f} ms,"
         f" lay out {layout:.1f} ms = {layout / limit:.1f} x, evaluate {evaluation:.1f} ms = {evaluation / limit:.1f} x,"
-        f" together {layout + evaluation:.1f} ms, {(layout + evaluation) / findings:.2f} ms a finding"
+        f" check and judge {verdict:.1f} ms, together {layout + evaluation + verdict:.1f} ms,"
+        f" {(layout + evaluation + verdict) / findings:.2f} ms a finding"
     )
+
+
+def conclude(made: Plan, aggregates: Aggregates, found: Evaluation) -> object:
+    """What the findings are asked for: the checks, the verdict, and whether segments differ."""
+    circumstances = Circumstances(crossovers={"control": 20}, open_since=None)
+    health = inspect(made, aggregates, found.findings, found.sample_ratio, circumstances)
+    return judge(found.findings, health), heterogeneity(found.segment_findings)
+
+
+def evaluated() -> tuple[Finding, ...]:
+    """Those about everybody."""
+    made, rows = plan(), stored(*cells(plan(), EVERYBODY))
+    calendar = Calendar(span=Span(started_on=START), through=THROUGH.date())
+    return evaluate(made, assemble(made, IDS, rows, THROUGH, 0), calendar).findings
 
 
 def main() -> None:

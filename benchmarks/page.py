@@ -4,6 +4,7 @@
 
 For each sample experiment: the whole answer as the page asks for it; the results alone (reading the aggregates,
 evaluating, checking, judging); the difference, which is what GraphQL and its other reads take; and the page made of it.
+Then the daily series and curves of the 40 findings of `benchmarks.analysis`, which need no database, and their JSON.
 Milliseconds of this process; Postgres works in another.
 """
 
@@ -16,17 +17,28 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import strawberry
+from strawberry.schema.config import StrawberryConfig
+
 import web
 from api import embedded, sample, schema
 from api.auth.keys import Caller, Scope
 from api.commands.demo import load
 from api.database import Database
+from api.graphql.columns import SCALARS
 from api.graphql.context import Context
 from api.graphql.schema import schema as graphql
+from api.graphql.types.finding import Finding
+from benchmarks import analysis
 from experiments import queries
 from experiments.tables import Experiment
 
 DOCUMENT = web.documents["experiment"]
+COLUMNS = """{ findings {
+  series { on n difference lower upper alwaysValidLower alwaysValidUpper }
+  survival { days control { reached lower upper atRisk } treatment { reached lower upper atRisk } }
+} }"""
 CALLER = Caller(
     workspace_id=1, workspace="default", key_name="bench", public_id="bench", scopes=frozenset({Scope.READ})
 )
@@ -72,6 +84,33 @@ async def measure(database: Database, experiment: Experiment, rounds: int) -> No
     )
 
 
+@strawberry.type
+class Columns:
+    """Findings without a database."""
+
+    @strawberry.field
+    def findings(self, info: strawberry.Info) -> list[Finding]:
+        """Those that were handed over."""
+        found: Any = info.context
+        return list(found)
+
+
+async def columns(rounds: int) -> None:
+    """What has an entry a day, of 40 findings of 104 days."""
+    public = strawberry.Schema(query=Columns, config=StrawberryConfig(scalar_map=SCALARS))
+    found = analysis.evaluated()
+    answer = await public.execute(COLUMNS, context_value=found)
+
+    async def encoded() -> object:
+        return msgspec.json.encode(answer.data)
+
+    resolved = await best(lambda: public.execute(COLUMNS, context_value=found), rounds)
+    size, written = len(msgspec.json.encode(answer.data)), await best(encoded, rounds)
+    print(  # noqa: T201 - a benchmark prints
+        f"columns of {len(found)} findings: GraphQL {resolved:.1f} ms, {size:,} bytes of JSON {written:.1f}"
+    )
+
+
 async def company(url: str, rounds: int) -> None:
     """Load the sample company and measure each of its experiments."""
     database = Database(url)
@@ -89,6 +128,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--rounds", type=int, default=20)
     given = arguments.parse_args()
+    asyncio.run(columns(given.rounds))
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         with embedded.running(Path(folder) / "data") as database:

@@ -75,6 +75,10 @@ class Endpoint(GraphQL[Context, None]):
             raise HTTPException(400, "The body is not a JSON object with a query.")
         return decoded
 
+    def encode_json(self, data: object) -> str:
+        """An answer as JSON: numbers by the thousand take Python's own encoder longer than the analysis behind them."""
+        return msgspec.json.encode(data).decode()
+
     async def _caller(self, request: Request) -> Caller | None:
         key = bearer(request)
         if key is None:

@@ -35,7 +35,7 @@ from api.graphql.types.rejection import Rejection
 SDL = Path(__file__).with_name("schema.graphql")
 MOST_TOKENS = 2_000
 """A document names what is wanted; rows belong into its variables."""
-KEPT = 64
+KEPT = 32
 """Documents that are kept parsed and checked: pages and front ends send the same few again and again."""
 
 

@@ -10,6 +10,7 @@ OURS = "a rule of this product, which nobody else has; plain arithmetic in tests
 
 REASONS: Mapping[str, str] = {
     "calibration.": "draws experiments and counts errors of the functions that are compared",
+    "arrays.at_least": PART,
     "arrays.divide": PART,
     "arrays.numbers": PART,
     "results.reason_codes": PART,
