@@ -1,7 +1,7 @@
 """Who an experiment takes in: conditions on what is known of a unit when it is exposed, all of which hold. Pure.
 
-Attributes come as they are sent: text, numbers, true or false. Equality is that of text, as in segments - 5, 5.0 and
-"5" are one, and so are true and "true" - and a comparison reads text that is a number as one, for the cells of a file
+Attributes come as they are sent: text, numbers, true or false. Equality is that of text - 5, 5.0 and "5" are one, and
+so are true and "true" - and a comparison reads text that is a number as one, for the cells of a file
 may all be text. An attribute that is missing, or null, meets no condition but `NOT_EXISTS`: of whom nothing is known,
 nobody can say that they are not among those to be kept out.
 """

@@ -22,7 +22,7 @@ from experiments.planning.draft import (
     plan_problems,
 )
 from experiments.planning.plan import PinnedProtocol
-from experiments.planning.targeting import Condition
+from experiments.planning.targeting import Condition, canonical
 from kpi.errors import Problem, bad
 
 USUAL: Mapping[str, Any] = {
@@ -48,6 +48,7 @@ class PlanField(StrEnum):
     SEGMENT_ATTRIBUTES = "SEGMENT_ATTRIBUTES"
     CORRECTION = "CORRECTION"
     HOLDOUT = "HOLDOUT"
+    TARGETING = "TARGETING"
 
     @property
     def attribute(self) -> str:
@@ -91,6 +92,7 @@ class Terms:
     segment_attributes: Sequence[str] | None = None
     correction: Correction | None = None
     holdout: str | None = None
+    targeting: Sequence[Condition] | None = None
     fixed: Sequence[PlanField] = ()
 
 
@@ -205,7 +207,7 @@ def _departures(part: PlanPart | PlanChoice, protocol: Protocol) -> Iterator[Pro
     fixes = f"The protocol “{protocol.pin.key}” (version {protocol.pin.version}) fixes"
     for name in protocol.terms.fixed:
         stated, fixed = getattr(part, name.attribute), getattr(protocol.terms, name.attribute)
-        if stated is not None and not _is_same(stated, fixed):
+        if stated is not None and not _keeps(stated, fixed):
             yield bad(f"{fixes} {name.path} at {_shown(fixed)}.", "plan", name.path)
     fixed_kpis = {kpi.kpi: kpi for kpi in protocol.terms.kpis if kpi.is_fixed}
     for place, choice in enumerate(part.kpis or ()):
@@ -226,11 +228,17 @@ def _kpi_departures(choice: KpiChoice, fixed: KpiTerms) -> Iterator[tuple[str, s
         yield "mde", said
 
 
-def _is_same(stated: Any, fixed: Any) -> bool:
-    is_list = isinstance(fixed, Sequence) and not isinstance(fixed, str)
-    return list(stated) == list(fixed) if is_list else bool(stated == fixed)
+def _keeps(stated: Any, fixed: Any) -> bool:
+    """Whether what is stated is what is fixed; conditions may have others beside them, for all hold."""
+    if not isinstance(fixed, Sequence) or isinstance(fixed, str):
+        return bool(stated == fixed)
+    if any(isinstance(one, Condition) for one in fixed):
+        among = canonical(stated)
+        return all(one in among for one in canonical(fixed))
+    return list(stated) == list(fixed)
 
 
 def _shown(value: Any) -> str:
-    is_list = isinstance(value, Sequence) and not isinstance(value, str)
-    return (", ".join(value) or "none") if is_list else str(value)
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        return str(value)
+    return ", ".join(one.sentence if isinstance(one, Condition) else one for one in value) or "none"

@@ -107,6 +107,7 @@ fragment V on ProtocolVersion {
   plan {
     kpis { kpi { key } role mde { difference lift } margin isFixed }
     alpha power policy looks horizonDays segmentAttributes correction holdout fixed
+    targeting { attribute operator values }
   }
 }
 """

@@ -58,7 +58,8 @@ async def test_protocol_reads_back_as_it_was_given(ask: Ask, believed: str) -> N
         {"kpi": "activation", "role": "PRIMARY", "mde": {"lift": 0.1}, "isFixed": False},
     ]
     given = documents.protocol()
-    given["plan"] |= {"correction": "HOLM"}
+    grown = {"attribute": "age", "operator": "GTE", "values": [18]}
+    given["plan"] |= {"correction": "HOLM", "targeting": [grown]}
     protocol = await registered(ask, plan=given["plan"] | {"kpis": kpis})
     latest = protocol["latest"]
     assert protocol["versions"] == [latest]

@@ -9,6 +9,7 @@ from experiments.enums import Correction, Policy, Role
 from experiments.planning import terms
 from experiments.planning.draft import KpiChoice, Measure, PlanChoice
 from experiments.planning.plan import PinnedBaseline, PinnedDefinition, PinnedProtocol
+from experiments.planning.targeting import Condition, Operator
 from experiments.planning.terms import KpiTerms, PlanField, PlanPart, Terms, fill, terms_problems
 from kpi.enums import Direction, Driver, Frequency, Tier, Unit
 from kpi.tables import Kpi
@@ -25,6 +26,7 @@ ALL_FIXED = Terms(
     segment_attributes=["plan"],
     correction=Correction.HOLM,
     holdout="everything",
+    targeting=[Condition(attribute="age", operator=Operator.GTE, values=["18"])],
     fixed=list(PlanField),
 )
 
@@ -106,6 +108,7 @@ def test_each_fixed_field_that_departs_is_told_with_its_path() -> None:
         "segment_attributes": [],
         "correction": Correction.BENJAMINI_HOCHBERG,
         "holdout": "nothing",
+        "targeting": [Condition(attribute="age", operator=Operator.GTE, values=[17])],
     }
     for name, value in changed.items():
         assert paths(ALL_FIXED, **{name: value}) == [("plan", PlanField[name.upper()].path)]
@@ -202,6 +205,19 @@ def test_correction_comes_from_the_protocol_and_fits_its_policy() -> None:
     assert broken(**unsound) == [("plan", "correction")]
     assert broken(correction=Correction.BENJAMINI_HOCHBERG) == [("plan", "correction")]
     assert broken(policy=Policy.FIXED, correction=Correction.BENJAMINI_HOCHBERG) == []
+
+
+def test_targeting_that_is_fixed_may_be_narrowed_and_not_dropped() -> None:
+    grown = Condition(attribute="age", operator=Operator.GTE, values=[18.0])
+    here = Condition(attribute="country", operator=Operator.IN, values=["DE"])
+    assert paths(ALL_FIXED, targeting=[here, grown]) == []
+    assert paths(ALL_FIXED, targeting=[here]) == paths(ALL_FIXED, targeting=[]) == [("plan", "targeting")]
+    (fault,) = fill(PlanPart(targeting=[here]), by(ALL_FIXED)).problems
+    assert fault.message == "The protocol “careful” (version 3) fixes targeting at “age” is at least “18”."
+    assert filled(ALL_FIXED, kpis=[PRIMARY]).targeting == ALL_FIXED.targeting
+    assert broken(targeting=[Condition(attribute="", operator=Operator.EXISTS)]) == [
+        ("plan", "targeting", "0", "attribute")
+    ]
 
 
 def test_fixed_field_has_a_value_and_is_named_once() -> None:

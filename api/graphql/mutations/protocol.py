@@ -7,7 +7,7 @@ import strawberry
 from api.auth.permissions import MayDecide
 from api.graphql.context import Info
 from api.graphql.errors import UserError, answer
-from api.graphql.mutations.experiment import MdeInput
+from api.graphql.mutations.experiment import MdeInput, TargetingConditionInput, conditions
 from api.graphql.mutations.lifecycle import actor
 from api.graphql.nodes import local_id
 from api.graphql.types.protocol import Protocol
@@ -60,6 +60,10 @@ class ProtocolPlanInput:
     )
     holdout: str | None = strawberry.field(
         description="The key of the experiment whose control is kept out.", default=strawberry.UNSET
+    )
+    targeting: list[TargetingConditionInput] | None = strawberry.field(
+        description="The conditions that all hold for the units that enter. Fixed, a plan may add to them.",
+        default=strawberry.UNSET,
     )
     fixed: list[terms.PlanField] | None = strawberry.field(
         description="The fields that an experiment cannot change; the others are there to start from.",
@@ -177,7 +181,9 @@ def _changed(plan: ProtocolPlanInput | None) -> dict[str, Any]:
 def _given(plan: ProtocolPlanInput) -> dict[str, Any]:
     """The terms that are given, each as the service takes it."""
     given = {name: value for name, value in vars(plan).items() if value is not strawberry.UNSET}
-    return given | {"kpis": [_kpi(kpi) for kpi in given["kpis"]]} if given.get("kpis") is not None else given
+    if given.get("kpis") is not None:
+        given["kpis"] = [_kpi(kpi) for kpi in given["kpis"]]
+    return given | {"targeting": conditions(given["targeting"])} if "targeting" in given else given
 
 
 def _kpi(given: ProtocolKpiInput) -> terms.KpiTerms:

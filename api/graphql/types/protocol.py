@@ -9,6 +9,7 @@ from strawberry import Parent
 from api.graphql.context import Info
 from api.graphql.nodes import Node, PageInfo
 from api.graphql.types.kpi import Kpi
+from api.graphql.types.targeting import TargetingCondition
 from experiments import enums, tables
 from experiments.planning import plan, terms
 from kpi import tables as kpi_tables
@@ -58,6 +59,9 @@ class ProtocolPlan:
     segment_attributes: list[str] | None = strawberry.field(description="The attributes that define segments.")
     correction: enums.Correction | None = strawberry.field(description="The rule by which what informs is corrected.")
     holdout: str | None = strawberry.field(description="The key of the experiment whose control is kept out.")
+    targeting: list[TargetingCondition] | None = strawberry.field(
+        description="The conditions that all hold for the units that enter. Fixed, a plan may add to them."
+    )
     fixed: list[terms.PlanField] = strawberry.field(
         description="The fields that an experiment cannot change; the others are there to start from."
     )
