@@ -78,17 +78,20 @@ WITH shared AS (
 SELECT * FROM shared
 WHERE other_id IN (SELECT other_id FROM shared GROUP BY 1 ORDER BY sum(n) DESC, other_id LIMIT {most})
 """
+OWN = """
+CREATE TEMP TABLE own ON COMMIT DROP AS
+SELECT e.unit, e.variant_id, e.exposed_at{numbers} FROM exposures e{outcomes}
+WHERE {enrolled} GROUP BY e.experiment_id, e.unit
+"""
+"""A table of its own, so that nobody adds up a unit's outcomes more than once."""
 MOMENTS = """
-WITH own AS MATERIALIZED (
-    SELECT e.unit, e.variant_id, e.exposed_at{numbers} FROM exposures e{outcomes}
-    WHERE {enrolled} AND e.unit IN (SELECT unit FROM exposures WHERE experiment_id = ANY($1::int[]))
-    GROUP BY e.experiment_id, e.unit
-)
 SELECT x.experiment_id AS other_id, e.variant_id, x.variant_id AS other_variant_id,
     (e.exposed_at AT TIME ZONE 'UTC')::date AS entered_on{sums}
 FROM own e {theirs} GROUP BY 1, 2, 3, 4
 """
-"""Materialized, for nobody must add up a unit's outcomes more than once, whatever the planner takes the units for."""
+HASHED = "SET LOCAL enable_nestloop = {}"
+"""Exposures meet exposures by hash: of an experiment that ANALYZE does not know yet the planner expects a few rows, and
+would compare each unit of one with each of the other."""
 SUMS = """,
     count(*) FILTER (WHERE {met}) AS n{id}, avg(k{id}) FILTER (WHERE {met}) AS mean{id},
     var_pop(k{id}) FILTER (WHERE {met}) * count(*) FILTER (WHERE {met}) AS m2_{id}"""
@@ -161,9 +164,10 @@ async def refresh(connection: asyncpg.Connection, due: Claim) -> bool:
     row = await connection.fetchrow(CLAIMED, due.experiment_id)
     sharing = await _sharing(connection, due.experiment_id, row)
     others = [other["id"] for other in await connection.fetch(OTHERS, due.experiment_id, CANDIDATES)]
+    await connection.execute(HASHED.format("off"))
     counts = await connection.fetch(sharing.counts(), others)
     nearest = sorted({count["other_id"] for count in counts})
-    moments = await connection.fetch(sharing.moments(), nearest) if nearest and sharing.kpis else []
+    moments = await _moments(connection, sharing, nearest) if nearest and sharing.kpis else []
     if not await connection.fetchval(HOLD, due.experiment_id, due.claimed_at):
         return False
     # The floor again, and last: whatever rows were dropped since are of days that stay as they were stored.
@@ -188,6 +192,13 @@ async def _sharing(connection: asyncpg.Connection, experiment_id: int, row: Mapp
         kpis=kpis,
         numbers=await event_numbers(connection, row["workspace_id"], names),
     )
+
+
+async def _moments(connection: asyncpg.Connection, sharing: "Sharing", others: Sequence[int]) -> list[asyncpg.Record]:
+    await connection.execute(HASHED.format("on"))
+    await connection.execute(sharing.own())
+    await connection.execute(HASHED.format("off"))
+    return list(await connection.fetch(sharing.moments(), others))
 
 
 async def _store(
@@ -262,8 +273,8 @@ class Sharing:
         days = f"e.exposed_at < '{self.through}Z'"
         return COUNTS.format(theirs=THEIRS, enrolled=self._enrolled(days), through=self.through, most=MOST)
 
-    def moments(self) -> str:
-        """What units did that are in both, by the day they entered this one."""
+    def own(self) -> str:
+        """A table of the units of this one that are final, each with its number of every KPI."""
         windows = [decode(planned).window for planned in self.kpis]
         end = self.through - min(until for _, until in windows) * DAY
         start = 24 * min(first for first, _ in windows)
@@ -275,15 +286,17 @@ class Sharing:
             start=f" + interval '{start} hours'" if start else "",
             until=24 * max(until for _, until in windows),
         )
-        return MOMENTS.format(
-            sums="".join(_sums(planned) for planned in self.kpis),
+        return OWN.format(
             numbers="".join(
                 f", {_number(planned, self.numbers)} AS k{planned.definition.id:d}" for planned in self.kpis
             ),
             outcomes=outcomes,
             enrolled=self._enrolled(f"e.exposed_at >= '{self.floor}Z' AND e.exposed_at < '{end}Z'"),
-            theirs=THEIRS,
         )
+
+    def moments(self) -> str:
+        """What those of them did that are in both, by the day they entered this one."""
+        return MOMENTS.format(sums="".join(_sums(planned) for planned in self.kpis), theirs=THEIRS)
 
     def cells(self, rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Any, ...]]:
         """A record for each definition of which units of the day are final and in both."""
