@@ -37,7 +37,10 @@ Ask = Callable[..., Awaitable[dict[str, Any]]]
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
-    """Where there are several workers, keep what shares a set-up on one of them."""
+    """Where there are several workers, keep what shares a set-up on one of them.
+
+    Marks with the name of a group would say the same, but pytest 9.2 no longer lets pytest-xdist 3.8 heed them.
+    """
     from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 - one worker needs none
 
     scheduler = LoadScopeScheduling(config, log)
