@@ -219,7 +219,8 @@ async def _derive(
             closes=closes,
             piece=piece,
             through=through,
-            attributes=plan.segment_attributes,
+            # Tallies are of everybody.
+            attributes=plan.segment_attributes if piece.with_entries or piece.kpis else [],
             numbers=numbers,
             bounds=await _bounds(connection, plan, piece),
         )
