@@ -7,6 +7,7 @@ them all.
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from itertools import repeat
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from experiments.enums import Role, Slopes
 from experiments.planning.plan import PinnedDefinition, Plan, PlannedKpi
 from kpi import kinds
-from kpi.kinds.shape import Aggregate, Cohorts, Floats, Ints, Kind
+from kpi.kinds.shape import Aggregate, Cohorts, DayCurve, Floats, Ints, Kind
 from stats.arrays import Mask
 from stats.comoments import CoMoments
 from stats.moments import Moments
@@ -199,14 +200,14 @@ def _blocks(plan: Plan, segments: list[str], layout: "_Layout", entered: Ints, r
     for (_, slopes), members in alike.items():
         kind = members[0][0]
         asked = [
-            (Question(planned=planned, segment=segment), one.window[1], place)
+            (Question(planned=planned, segment=segment), one.window[1], one.curve, place)
             for one, planned in members
             for place, segment in enumerate(segments)
         ]
         depth = kind.window[1] if kind.aggregate is Aggregate.DURATIONS else 1
         most = max(1, LARGEST // (entered[0].size * depth))
         for start in range(0, len(asked), most):
-            questions, until, places = zip(*asked[start : start + most], strict=True)
+            questions, until, curves, places = zip(*asked[start : start + most], strict=True)
             counts = entered[list(places)]
             cohorts = layout.cohorts(kind, counts, questions, rows)
             if slopes is not None:
@@ -217,7 +218,7 @@ def _blocks(plan: Plan, segments: list[str], layout: "_Layout", entered: Ints, r
                 slopes=slopes,
                 until=np.array(until),
                 cohorts=cohorts,
-                by_day=tuple(layout.by_day(question, rows.durations) for question in questions),
+                by_day=tuple(map(layout.by_day, questions, curves, repeat(rows.durations))),
             )
 
 
@@ -247,9 +248,8 @@ class _Layout:
         self._fill(counts, rows.durations, keys, ("events", "losses"), "day")
         return Cohorts(entered=entered, events=counts[0], losses=counts[1])
 
-    def by_day(self, question: Question, durations: Table) -> Ints | None:
+    def by_day(self, question: Question, curve: DayCurve | None, durations: Table) -> Ints | None:
         """Units by the days of a curve beside a number: (V, C, D)."""
-        curve = decode(question.planned).curve
         if curve is None:
             return None
         found: Ints = np.zeros((1, self.ids.size, self.width, curve.days.stop), dtype=np.int64)

@@ -40,8 +40,8 @@ def _beside(block: Block, question: int, ages: Ints, alpha: Floats) -> list[Curv
 
     None before the first count: whoever hands in aggregates may have no days, and they are not said to be empty.
     """
-    counts, curve = block.by_day[question], decode(block.questions[question].planned).curve
-    if counts is None or curve is None:
+    counts = block.by_day[question]
+    if counts is None or (curve := decode(block.questions[question].planned).curve) is None:
         return [None] * len(ages)
     entered = block.cohorts.entered[question]
     if curve.of is CurveOf.RETURNED:
