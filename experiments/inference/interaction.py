@@ -128,10 +128,11 @@ def read(planned: PlannedKpi, cells: Moments) -> Reading:
     difference, variance = interaction.between(cells)
     effects = interaction.effects_of(cells)
     is_judged = _of_all_four((cells.n >= FEWEST) & (_successes(planned, cells) >= FEWEST_SUCCESSES), np.logical_and)
+    is_flat = _of_all_four(cells.constant, np.logical_and)
     size = planned.mde or planned.margin
     # Without a planned effect there is nothing to tune to, and tuning to the data would be cheating.
     tau2 = np.nan if size is None else confidence_sequence.mixture_sprt(size)
-    known = np.where(is_judged, variance, np.nan)
+    known = np.where(is_judged & ~is_flat, variance, np.nan)
     log_e = confidence_sequence.log_e_value(difference, known, tau2=tau2)
     return Reading(
         units=_of_all_four(cells.n, np.add),
@@ -142,7 +143,7 @@ def read(planned: PlannedKpi, cells: Moments) -> Reading:
         p_value=confidence_sequence.p_value(log_e),
         reason=reason_codes(
             (~is_judged, Reason.INSUFFICIENT_DATA),
-            (variance == 0, Reason.ZERO_VARIANCE),
+            (is_flat, Reason.ZERO_VARIANCE),
             (np.isnan(log_e), Reason.UNPLANNED),
         ),
     )

@@ -117,6 +117,7 @@ def test_p_values_are_adjusted_by_holm_over_all_kpis_variants_and_experiments() 
         (KPI, shares([19, 50], [50, 50]), Reason.INSUFFICIENT_DATA),
         (KPI, amounts(0, np.zeros((2, 2)), 0), Reason.INSUFFICIENT_DATA),
         (KPI, shares([500, 500], [500, 500]), Reason.ZERO_VARIANCE),
+        (KPI, amounts(500, np.array([[0.1, 0.1], [0.1, 0.2]]), 1e-28), Reason.ZERO_VARIANCE),
         (planned(mde=None), shares([50, 50], [50, 50]), Reason.UNPLANNED),
     ],
 )
