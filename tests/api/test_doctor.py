@@ -25,6 +25,7 @@ WOUNDS = {
     "DELETE FROM durations": "ttv-3-loss of 2026-03-03",
     "UPDATE entry_counts SET n = n + 1 WHERE segment = ''": "units of 2026-03-02",
     "UPDATE entry_counts SET crossovers = 0": "crossovers of 2026-03-03",
+    "UPDATE tallies SET tally = tally + 1": "act-1 (tallies) of 2026-03-02",
     "DELETE FROM exposures WHERE unit = 'u1'": "act-1 of 2026-03-02",
 }
 """What somebody does behind the service's back, and a slice that must be named for it."""
