@@ -28,6 +28,7 @@ REASONS: Mapping[str, str] = {
     "design.policy.always_valid_design": "the bars of design.policy.always_valid, which is compared",
     "design.proportions.non_inferiority_mde": "the root of non_inferiority_power, which is compared",
     "design.rmst.days": "the first day with enough of unit_variance, which is compared",
+    "interaction.": "statsmodels' least squares with an interaction, HC2, in tests/stats/test_interaction.py",
     "meta.scatter": "Q and I2 of meta.pool, which are compared",
     "methods.get": "looks a name up",
     "methods.cuped.lift": "compared in test_third_opinion.py, where gbstats drops a term",

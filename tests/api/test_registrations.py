@@ -297,6 +297,7 @@ async def test_draft_shows_its_launch_checks_and_what_blocks_comes_back_from_the
         "WEIGHTS",
         "OVERLAP",
         "DATA",
+        "DEFINITION",
         "AA_HISTORY",
     ]
     assert before[4]["state"] == "PASS"

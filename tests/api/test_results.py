@@ -12,6 +12,7 @@ from statsmodels.stats.proportion import confint_proportions_2indep, proportions
 
 from api.database import Database
 from api.graphql.nodes import local_id
+from api.jobs.looks import publish_due
 from api.jobs.refresh import refresh_due
 from api.version import VERSION
 from experiments.tables import Experiment, PublishedLook
@@ -292,6 +293,7 @@ async def test_look_that_was_published_before_verdicts_named_variants_is_told_wo
     database: Database, ask: Ask, trial: Trial
 ) -> None:
     before = await refreshed(database, ask, trial)
+    await publish_due(database)
     kept = (
         '{"verdict":{"facts":[],"outlook":null,"rule":"FUTILE","sentence":"","state":"STOP_FUTILE","would_change":""}}'
     )

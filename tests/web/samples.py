@@ -634,6 +634,7 @@ def launch_checks() -> list[Json]:
             ("WEIGHTS", "PASS", "The split costs few units or none beside an even one."),
             ("OVERLAP", "BLOCK", "The layer “first-day” has no room for 50% of its units: “checklist” (80%) take 80%."),
             ("DATA", "PASS", "What “activation-7d” counts has happened in the last 7 days."),
+            ("DEFINITION", "PASS", "Every KPI is measured as it is defined now."),
             ("AA_HISTORY", "WARN", "No experiment has final units of version 1 of “activation-7d” yet to be split."),
         )
     ]

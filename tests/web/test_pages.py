@@ -371,7 +371,7 @@ def test_experiment_page_of_a_draft_says_what_blocks_its_start_and_what_to_think
     page = shown(draft())
     assert "checks" in [given.get("id") for _, given in page.tags]
     for words in (
-        "1 of 6 checks blocks the start.",
+        "1 of 8 checks blocks the start.",
         "Power Think again About 9,812 users are needed",
         "Overlap Blocks the start The layer “first-day” has no room",
         "Data Passes What “activation-7d” counts",
