@@ -24,8 +24,9 @@ from kpi.ingest import Report
 app = typer.Typer(add_completion=False)
 
 Place = Path | Literal["-"]
-AT_ONCE = {Noun.EXPOSURES: 2, Noun.OUTCOMES: 2, Noun.MEMBERSHIPS: 1, Noun.AGGREGATES: 1}
-"""Batches of a file that are stored at once, each by a process of Postgres; 1 where one has to follow the other."""
+AT_ONCE = {Noun.EXPOSURES: 2, Noun.OUTCOMES: 4, Noun.MEMBERSHIPS: 1, Noun.AGGREGATES: 1}
+"""Batches of a file that are stored at once, each by a process of Postgres; 1 where one has to follow the other. While
+one waits for the disk at its commit, the others go on."""
 AGAIN = "Run the same import again: what is in already does not count twice."
 
 

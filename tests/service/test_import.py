@@ -33,9 +33,10 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def start_import(file: Path, data_dir: Path) -> subprocess.Popen[bytes]:
+def start_import(file: Path | str, data_dir: Path, folder: Path) -> subprocess.Popen[bytes]:
     command = [str(TRUELIFT), "import", "outcomes", str(file), "--data-dir", str(data_dir)]
-    return subprocess.Popen(command, cwd=file.parent, env=clean(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=folder, env=clean(), stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT)
 
 
 def stored(data_dir: Path) -> int:
@@ -58,18 +59,23 @@ def test_killed_in_the_middle_a_second_import_completes_and_counts_nothing_twice
     data_dir: Path, file: Path, victim: str
 ) -> None:
     place = data_dir / f"import-{victim}"
-    first = start_import(file, place)
+    rows = file.read_bytes()
+    half = rows.index(b"\n", len(rows) // 2) + 1
+    first = start_import("-", place, file.parent)
+    assert first.stdin is not None
+    first.stdin.write(rows[:half])  # the rest comes after the kill, so that it cannot be over before
+    first.stdin.flush()
     while not place.joinpath("pgdata").exists() or stored_or_none(place) in {None, 0}:
-        assert first.poll() is None, "the import was over before it could be killed"
+        assert first.poll() is None
         time.sleep(0.05)
     os.kill(first.pid if victim == "importer" else postmaster(place), signal.SIGKILL)
-    said = first.communicate(timeout=PATIENCE)[0].decode()
+    said = first.communicate(rows[half:], timeout=PATIENCE)[0].decode()
     assert first.returncode != 0
     if victim == "postgres":
         assert "Run the same import again" in said
     between = stored(place)
     assert 0 < between < ROWS
-    second = start_import(file, place)
+    second = start_import(file, place, file.parent)
     said = second.communicate(timeout=PATIENCE)[0].decode()
     assert second.returncode == 0
     assert f"{ROWS - between:,} accepted, {between:,} duplicates, 0 rejected." in said
