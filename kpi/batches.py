@@ -165,18 +165,19 @@ async def settle_ingests(connection: asyncpg.Connection, ids: Sequence[int]) -> 
 
 
 ARRIVED = """
-SELECT coalesce(sum(a.n), 0)::bigint AS n, coalesce(sum(a.late), 0)::bigint AS late
+SELECT sum(a.n)::bigint AS n, sum(a.late)::bigint AS late
 FROM arrivals a JOIN events v ON v.id = a.event_id
 WHERE v.workspace_id = $1 AND v.name = ANY($2::text[]) AND a.arrived_on >= $3 AND a.arrived_on <= $4
+GROUP BY a.arrived_on ORDER BY a.arrived_on
 """
 
 
 async def arrived(
     connection: asyncpg.Connection, workspace_id: int, names: Collection[str], first: date, last: date
-) -> tuple[int, int]:
-    """The outcomes of some events that came in on some days, and those among them of a day that was over by then."""
-    row = await connection.fetchrow(ARRIVED, workspace_id, list(names), first, last)
-    return row["n"], row["late"]
+) -> list[tuple[int, int]]:
+    """The outcomes of some events by day of arrival, and those among them of a day that was over by then."""
+    rows = await connection.fetch(ARRIVED, workspace_id, list(names), first, last)
+    return [(row["n"], row["late"]) for row in rows]
 
 
 async def forget_rejections(connection: asyncpg.Connection, workspace_id: int, patterns: Sequence[str]) -> int:

@@ -138,14 +138,14 @@ async def _leaks(
 
 async def _arrived(
     connection: asyncpg.Connection, experiment: Experiment, plan: Plan, moment: datetime
-) -> tuple[int, int]:
-    """The outcomes that came in within a week up to a moment, and the late ones; none where aggregates are given.
+) -> list[tuple[int, int]]:
+    """The outcomes of a week up to a moment by day of arrival, and the late ones; none where aggregates are given.
 
     From the day after the plan was sealed on: history that is taken in with a start in the past is not late.
     """
     sealed_on = _day(experiment.sealed_at)
     if experiment.given_at is not None or sealed_on is None:
-        return 0, 0
+        return []
     first = max(sealed_on, moment.date() - timedelta(days=LATELY_DAYS)) + timedelta(days=1)
     return await batches.arrived(connection, experiment.workspace_id, plan.events, first, moment.date())
 

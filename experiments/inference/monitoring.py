@@ -39,6 +39,8 @@ LATELY_DAYS = 7
 MANY_LATE = 0.05
 """The share of late outcomes from which on the numbers of past days are not to be relied on. Who sends them every hour
 stays below it, for one hour in 24 ends with the day."""
+LATE_DAYS = 2
+"""Days of arrival with so many before it warns: history that is taken in comes on one, and is no habit."""
 FEWEST_OUTCOMES = 100
 """Outcomes before a share of them is told."""
 STALLED_DAYS = 3
@@ -67,15 +69,15 @@ class Circumstances:
 
     `open_since` is the day of the start or of the last resume, None while enrolment is paused or over. `interactions`
     are with the experiments that share units. `leaks` are of the control where other experiments are to keep it out,
-    else None. `arrived` are the outcomes that came in lately, and those among them of a day that was over by then; none
-    where none are read.
+    else None. `arrived` are the outcomes that came in lately by day of arrival, and those among them of a day that was
+    over by then; none where none are read.
     """
 
     crossovers: Mapping[str, int]
     open_since: date | None
     interactions: Sequence[Interaction] = ()
     leaks: Leaks | None = None
-    arrived: tuple[int, int] = (0, 0)
+    arrived: Sequence[tuple[int, int]] = ()
 
 
 def inspect(
@@ -95,7 +97,7 @@ def inspect(
         capped(plan, aggregates),
         *of_interactions(circumstances.interactions),
         early(plan, aggregates),
-        late_outcomes(*circumstances.arrived),
+        late_outcomes(circumstances.arrived),
     )
     return Health(checks=tuple(check for check in made if check is not None))
 
@@ -218,12 +220,16 @@ def _stalled(aggregates: Aggregates, open_since: date | None) -> Check | None:
     )
 
 
-def late_outcomes(n: int, late: int) -> Check | None:
-    """Whether many of `n` outcomes that came in lately are of days that were over, and counted, before they came."""
+def late_outcomes(days: Sequence[tuple[int, int]]) -> Check | None:
+    """Whether many outcomes are of days that were over, and counted, before they came; `days` are those of arrival.
+
+    Of each day the outcomes that came in on it, and the late ones among them.
+    """
+    n, late = (sum(column) for column in zip(*days, strict=True)) if days else (0, 0)
     if n < FEWEST_OUTCOMES:
         return None
     share = late / n
-    is_many = share > MANY_LATE
+    is_many = share > MANY_LATE and sum(came * MANY_LATE < after for came, after in days) >= LATE_DAYS
     sentence = (
         f"{late:,} of {n:,} outcomes that came in within {LATELY_DAYS} days ({share:.1%}) are of a day that was over"
     )

@@ -341,9 +341,9 @@ async def test_checks_are_told_with_their_numbers(database: Database, ask: Ask, 
     stalled = checks["STALLED"]["facts"]  # the last units came three days ago: two whole days without one
     assert checks["STALLED"]["state"] == "OK"
     assert {"name": "DAYS", "value": 2.0, "about": ""} in stalled
-    late = checks.pop("LATE_OUTCOMES")  # days of them came in together, long after the plan was sealed
-    assert (late["state"], late["facts"]) == ("WARNING", [{"name": "SHARE", "value": 1.0, "about": ""}])
-    assert (diagnostics["health"], {check["state"] for check in checks.values()}) == ("WARNING", {"OK"})
+    # All of them came in long after their days were over, but on one day, as history does.
+    assert checks["LATE_OUTCOMES"]["facts"] == [{"name": "SHARE", "value": 1.0, "about": ""}]
+    assert (diagnostics["health"], {check["state"] for check in checks.values()}) == ("OK", {"OK"})
 
 
 async def test_heterogeneity_is_cochrans_q_of_the_segments(database: Database, ask: Ask, trial: Trial) -> None:
