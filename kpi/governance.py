@@ -121,10 +121,10 @@ async def set_target(session: AsyncSession, *, actor: Actor, kpi_id: int, aim: A
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Path, before and after of each value that is another one, as plain JSON."""
+    """Path, before and after of each value that is another one, as plain JSON; no text is as good as none."""
     for name in [*before, *(name for name in after if name not in before)]:
         old, new = before.get(name), after.get(name)
-        if old != new:
+        if old != new and (old or new or {old, new} != {None, ""}):
             yield msgspec.to_builtins({"path": name, "before": old, "after": new})
 
 

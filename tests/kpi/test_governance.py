@@ -151,7 +151,15 @@ async def test_target_is_set_moved_and_withdrawn_and_every_one_stays(
         (1, 0.4, DUE),
     ]
     assert [change.what for change in changes] == [Governed.TARGET] * 3
+    assert [one["path"] for one in changes[2].changes] == ["value", "dueOn", "owner", "approver"]
     assert changes[1].changes == [{"path": "value", "before": 0.4, "after": 0.45}]
+
+
+def test_no_text_is_as_good_as_none_and_zero_is_not() -> None:
+    before: dict[str, Any] = {"value": None, "approver": None}
+    assert list(governance.differences(before, {"value": 0.0, "approver": ""})) == [
+        {"path": "value", "before": None, "after": 0.0}
+    ]
 
 
 @pytest.mark.parametrize(
