@@ -239,8 +239,8 @@ def _overlap(plan: Plan, neighbours: Sequence[Neighbour]) -> Iterator[LaunchChec
     if rivals:
         shared = ", ".join(f"“{kpi}”" for kpi in sorted(primaries & frozenset().union(*(r.primaries for r in rivals))))
         sentence = (
-            f"{_listed(rivals)} decide on {shared} too, and no layer keeps them apart: a unit in both carries the"
-            " effects of both."
+            f"{_listed(rivals)} {'decide' if rivals[1:] else 'decides'} on {shared} too, and no layer keeps them apart:"
+            " a unit in both carries the effects of both."
         )
         yield _warn(Check.OVERLAP, sentence)
     if full is None and not rivals:

@@ -443,7 +443,7 @@ async def test_checks_of_a_draft_read_entries_events_baselines_and_rivals(databa
     found = await read(database, second, now)
     assert "30 a day as in “shorter-form”" in found[Check.POWER].sentence
     assert found[Check.OVERLAP].state is CheckState.WARN
-    assert "“shorter-form” (100%) decide on “activation” too" in found[Check.OVERLAP].sentence
+    assert "“shorter-form” (100%) decides on “activation” too" in found[Check.OVERLAP].sentence
     assert found[Check.DATA].state is CheckState.PASS
     assert found[Check.BASELINE].state is CheckState.PASS
     week_later = await read(database, second, START + 11 * DAY)
