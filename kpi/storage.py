@@ -1,6 +1,7 @@
 """Statements on raw rows: events, outcomes and memberships as they come in, what is kept of them, and for how long."""
 
-from collections.abc import Collection, Sequence
+import asyncio
+from collections.abc import Collection, Coroutine, Sequence
 from datetime import date, datetime
 from io import BytesIO
 from typing import Any, cast
@@ -68,7 +69,32 @@ ID_BYTES = 16
 
 async def copy_outcomes(connection: asyncpg.Connection, packed: bytes) -> None:
     """COPY packed outcomes straight into the keyed table; raises UniqueViolationError when one is there already."""
-    await connection.copy_to_table("outcomes", source=BytesIO(packed), columns=packing.COLUMNS, format="binary")
+    sent = connection.copy_to_table("outcomes", source=BytesIO(packed), columns=packing.COLUMNS, format="binary")
+    await _while_connected(connection, sent)
+
+
+async def _while_connected(connection: asyncpg.Connection, sent: Coroutine[Any, Any, object]) -> None:
+    """Send rows, or raise ConnectionDoesNotExistError once the connection has ended.
+
+    By itself asyncpg waits for ever where it ends while its buffer is full and Postgres has not read on.
+    """
+    ended = asyncio.get_running_loop().create_future()
+
+    def tell(_connection: object) -> None:
+        if not ended.done():
+            ended.set_result(None)
+
+    connection.add_termination_listener(tell)
+    sending = asyncio.create_task(sent)
+    try:
+        await asyncio.wait((sending, ended), return_when=asyncio.FIRST_COMPLETED)
+        if not sending.done():
+            raise asyncpg.ConnectionDoesNotExistError("The connection ended while rows were being sent.")
+        await sending
+    finally:
+        connection.remove_termination_listener(tell)
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
 
 
 async def known_outcomes(connection: asyncpg.Connection, ids: bytes) -> bytes:
