@@ -12,6 +12,7 @@ from api.database import Database
 from api.graphql.nodes import global_id
 from api.graphql.schema import schema
 from api.jobs.refresh import refresh_due
+from kpi.wire import camel
 from tests.api import documents
 from tests.api.conftest import Try
 from tests.conftest import Ask
@@ -103,12 +104,7 @@ def test_every_root_field_asks_for_a_scope() -> None:
 
 
 def test_every_root_field_is_asked_for_in_the_tests_below() -> None:
-    assert {field.graphql_name or _camel(field.python_name) for field in root_fields()} == set(ASKED)
-
-
-def _camel(name: str) -> str:
-    head, *rest = name.split("_")
-    return head + "".join(part.title() for part in rest)
+    assert {field.graphql_name or camel(field.python_name) for field in root_fields()} == set(ASKED)
 
 
 @pytest.mark.parametrize("scope", Scope)
