@@ -10,6 +10,7 @@ import msgspec
 from experiments import entrants
 from experiments.aggregation import overlaps
 from kpi import batches, storage
+from kpi.history import refresh as histories
 
 LOCK_SECONDS = 20
 """How long a forgetting waits for rows that are just being taken in, and they for it."""
@@ -42,6 +43,7 @@ async def forget(connection: asyncpg.Connection, *, workspace_id: int, unit: str
     if days:
         await entrants.note_forgotten(connection, workspace_id, days, now)
         await overlaps.outdate(connection, {experiment_id for experiment_id, _ in days})
+    await histories.outdate_all(connection, workspace_id)
     return Forgotten(outcomes=outcomes, exposures=len(exposures), memberships=memberships, rejections=rejections)
 
 
