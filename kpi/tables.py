@@ -332,6 +332,26 @@ class Membership(SQLModel, table=True):
     ingest_id: int = Field(sa_type=BigInteger)
 
 
+class Trait(SQLModel, table=True):
+    """What is known of a unit from a moment on, until its next value begins; null for nothing any more.
+
+    What holds since always does so since `kpi.traits.ALWAYS`, a moment before any other: a key has no nulls.
+    """
+
+    __tablename__ = "traits"
+    __table_args__ = (
+        # In order of units: the values of one trait are then read beside whatever is read by unit.
+        Index("ix_traits_name", "workspace_id", "name", "unit"),
+        Index("ix_traits_ingest_id", "ingest_id"),
+    )
+    workspace_id: int = Field(primary_key=True, foreign_key="workspaces.id")
+    unit: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    since_at: datetime = Field(primary_key=True, sa_type=AWARE)
+    value: str | None
+    ingest_id: int = Field(sa_type=BigInteger)
+
+
 class Ingest(SQLModel, table=True):
     """The ledger of changes to raw rows: what each brought, and whether the aggregates know it yet.
 
