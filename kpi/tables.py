@@ -16,7 +16,6 @@ from sqlalchemy import (
     Identity,
     Index,
     UniqueConstraint,
-    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, DATE, INTEGER, JSONB, TEXT, TSVECTOR
 from sqlmodel import Field, SQLModel
@@ -110,9 +109,7 @@ class Kpi(SQLModel, table=True):
     data_source: str
     frequency: Frequency = Field(sa_type=words(Frequency))
     action: str
-    segments: list[str] = Field(
-        default_factory=list, sa_type=ARRAY(TEXT), sa_column_kwargs={"server_default": text("'{}'")}
-    )
+    segments: list[str] = Field(default_factory=list, sa_type=ARRAY(TEXT), sa_column_kwargs={"server_default": "{}"})
     created_at: datetime = Field(sa_type=AWARE)
 
 
