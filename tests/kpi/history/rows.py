@@ -20,14 +20,16 @@ TODAY = NOW.date()
 LONG_AGO, FAR_AHEAD = date(2000, 1, 1), date(2100, 1, 1)
 
 
-async def send(database: Database, workspace: Workspace, rows: Iterable[tuple[str, str, str, float | None]]) -> None:
+async def send(
+    database: Database, workspace: Workspace, rows: Iterable[tuple[str, str, str, float | None]], now: datetime = NOW
+) -> None:
     """Take in outcomes: unit, event, moment and value of each."""
     wire = [
         {"unit": unit, "event": event, "occurredAt": at, **({} if value is None else {"value": value})}
         for unit, event, at, value in rows
     ]
     async with database.raw() as connection:
-        report = await events.ingest(connection, workspace_id=workspace.id, rows=wire, now=NOW)
+        report = await events.ingest(connection, workspace_id=workspace.id, rows=wire, now=now)
         assert not report.refusals
         await settle(connection, workspace)
 

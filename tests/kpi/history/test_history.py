@@ -195,8 +195,10 @@ async def test_api_tells_values_and_how_far_they_reach(database: Database, works
     definition = await kept(database, workspace, Activation(event="activated", window_days=7), SIGNED_UP)
     await derive(database, definition)
     data = await ask(
-        '{ kpi(key: "activation") { entry { event every isClustered } segmentNames'
-        ' freshness { through isStale failure } values(granularity: WEEK, fromOn: "2026-05-01", toOn: "2026-06-30") { startOn n value isFinal } } }'
+        """{ kpi(key: "activation") {
+            entry { event every isClustered } segmentNames freshness { through isStale failure }
+            values(granularity: WEEK, fromOn: "2026-05-01", toOn: "2026-06-30") { startOn n value isFinal }
+        } }"""
     )
     kpi = data["kpi"]
     assert kpi["entry"] == {"event": "signed_up", "every": None, "isClustered": False}
