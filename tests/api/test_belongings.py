@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 import pytest_asyncio
 
-from api.auth.keys import Caller, Scope
+from api.auth.keys import Scope
 from api.commands.importing import import_file
 from api.database import Database
 from api.files.mapping import Mapping
@@ -163,9 +163,8 @@ async def test_unit_forgotten_while_a_file_of_traits_waits_is_not_brought_by_it(
         assert await connection.fetch(STORED[Noun.TRAITS], doors.workspace.id) == []
 
 
-async def test_trait_without_a_value_is_refused_by_graphql_and_null_is_one(doors: Doors, caller: Caller) -> None:
+async def test_trait_without_a_value_is_refused_by_graphql_and_null_is_one(doors: Doors) -> None:
     rows = [{"unit": "ada", "name": "plan"}, {"unit": "ada", "name": "plan", "value": None}]
     report = (await doors.ask(documents.TRAITS_INGEST, {"input": {"traits": rows}}))["traitsIngest"]["report"]
     assert (report["accepted"], [row["code"] for row in report["rowErrors"]]) == (1, ["MALFORMED"])
     assert "value" in report["rowErrors"][0]["message"]
-    assert caller.workspace_id == doors.workspace.id
