@@ -15,6 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from kpi import kinds, queries
 from kpi.actor import Actor
+from kpi.components import pinned
 from kpi.enums import Governed
 from kpi.errors import NotFound, Problem, bad, refuse
 from kpi.kinds import Kind
@@ -70,7 +71,9 @@ async def redefine(
 ) -> Kpi:
     """Give a KPI its next definition, with a baseline if it is known: an old one says nothing of the new number."""
     kpi = await _locked(session, actor, kpi_id)
-    refuse(_reason_problems(actor) + definition_problems(definition) + baseline_problems(baseline))
+    problems = _reason_problems(actor) + definition_problems(definition) + baseline_problems(baseline)
+    definition, unpinned = await pinned(session, actor.workspace_id, definition, key=kpi.key, unit=kpi.unit)
+    refuse(problems + unpinned)
     newest = await _newest(session, kpi)
     after = defined(kpi, definition, version=newest.version + 1, now=actor.now)
     changes = list(differences(_defining(newest), _defining(after)))

@@ -11,6 +11,7 @@ from math import isfinite
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from kpi import kinds, queries
+from kpi.components import pinned
 from kpi.enums import Change, Direction, Driver, Frequency, Tier, Unit
 from kpi.errors import Code, Invalid, Problem, bad
 from kpi.ingest import is_text
@@ -60,6 +61,8 @@ async def register_kpi(
     texts = {"name": name, "description": description, "owner": owner, "dataSource": data_source, "action": action}
     problems = key_problems(key) + text_problems(texts, required={"name", "owner"})
     problems += definition_problems(definition) + baseline_problems(baseline)
+    definition, unpinned = await pinned(session, workspace_id, definition, key=key, unit=unit)
+    problems += unpinned
     if await queries.kpis_by_key(session, workspace_id, [key]):
         problems.append(taken("KPI", key))
     if problems:
@@ -169,7 +172,7 @@ def is_size(size: float) -> bool:
 def definition_problems(definition: Kind) -> list[Problem]:
     """What is wrong with a definition's parameters."""
     kind = camel(kinds.encode(definition)[0])
-    return [bad(text, "definition", kind, field) for field, text in definition.problems()]
+    return [bad(text, "definition", kind, *field.split(".")) for field, text in definition.problems()]
 
 
 def baseline_problems(baseline: BaselineValue | None) -> list[Problem]:
