@@ -55,7 +55,7 @@ def shrunk(lifts: Numbers, errors: Numbers, *, alpha: float, bar: float | None =
     >>> found.lift.round(3).tolist(), found.standard_error[0].round(3).item()
     ([0.064, 0.013, -0.009, 0.027, 0.005, 0.042, -0.002, 0.02], 0.02)
     >>> shrunk([0.05, 0.01], 0.02, alpha=0.05).lift.round(3).tolist()
-    [0.031, 0.01]
+    [0.023, 0.01]
     """
     lift, error = np.broadcast_arrays(numbers(lifts), numbers(errors))
     if lift.ndim != 1 or not np.isfinite(np.stack((lift, error))).all() or np.any(error <= 0):

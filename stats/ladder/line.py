@@ -158,7 +158,7 @@ def _model_variance(points: Points, fits: Slopes, has_intercept: bool) -> float:
 
 
 def _spread_z(points: Points, fits: Slopes, has_intercept: bool) -> float:
-    """What the slope is divided by, in standard errors: (x + u)^2 - var u has the variance 4 x^2 var u + 2 (var u)^2."""
+    """What the slope is divided by, in standard errors; (x + u)^2 - var u has variance 4 x^2 var u + 2 (var u)^2."""
     weights, error = fits.weights[0], points.x_variance
     x = _apart(points.x, weights, has_intercept)
     doubt = (np.square(weights) * np.maximum(4 * x * x * error - 2 * np.square(error), 2 * np.square(error))).sum()
