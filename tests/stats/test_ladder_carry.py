@@ -1,12 +1,14 @@
 """Effects carried up the ladder against matrix algebra, plain arithmetic and simulation."""
 
 from graphlib import CycleError
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy.stats import norm, triang
 
+from stats.arrays import Array
 from stats.ladder import carry as carrying
 from stats.ladder.carry import DISTRIBUTION, NORMAL, Carried, Change, carry
 from stats.ladder.elasticity import Elasticity, NotIdentified, Obstacle, Source, assumed
@@ -35,12 +37,12 @@ DIAMOND = [
 PLACE = {"base": 0, "left": 1, "right": 2, "top": 3}
 
 
-def by_matrix(slopes: np.ndarray) -> np.ndarray:
+def by_matrix(slopes: Array) -> Array:
     """(I - B)^-1 from the base to the top, for slopes (..., links)."""
     b = np.zeros((*slopes.shape[:-1], 4, 4))
     for i, link in enumerate(DIAMOND):
         b[..., PLACE[link.lagging], PLACE[link.leading]] = slopes[..., i]
-    return np.linalg.inv(np.eye(4) - b)[..., 3, 0]
+    return np.asarray(np.linalg.inv(np.eye(4) - b)[..., 3, 0], dtype=np.float64)
 
 
 SLOPES = np.array([link.elasticity.estimate for link in DIAMOND])
@@ -103,7 +105,7 @@ def test_a_kpi_that_was_measured_takes_nothing_from_below() -> None:
 
 def test_errors_of_one_change_that_go_together_count_together() -> None:
     links = [step("a", "top", 0.5), step("b", "top", 0.5)]
-    change = Change(kpis=("a", "b"), lifts=[0.1, 0.2], covariance=[[0.01, 0.008], [0.008, 0.01]])
+    change = Change(kpis=("a", "b"), lifts=np.array([0.1, 0.2]), covariance=np.array([[0.01, 0.008], [0.008, 0.01]]))
     assert_allclose(carried([change], links).standard_error, 0.5 * (0.02 + 0.016) ** 0.5, rtol=1e-12)
 
 
@@ -174,6 +176,6 @@ def test_links_that_make_no_ladder_are_refused() -> None:
         (("a", "b"), [0.1, 0.1], [[1.0, 2.0], [2.0, 1.0]]),
     ],
 )
-def test_changes_that_cannot_be_are_refused(kpis: tuple[str, ...], lifts: object, covariance: object) -> None:
+def test_changes_that_cannot_be_are_refused(kpis: tuple[str, ...], lifts: Any, covariance: Any) -> None:
     with pytest.raises(ValueError, match=r"effect|variance"):
         Change(kpis=kpis, lifts=lifts, covariance=covariance)

@@ -1,5 +1,7 @@
 """Elasticities against statsmodels, scipy and plain arithmetic."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import statsmodels.api as sm
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.stats import t, triang
 
+from stats.arrays import Array
 from stats.ladder import line
 from stats.ladder.cohorts import Cohorts, from_cohorts
 from stats.ladder.elasticity import Combined, Elasticity, NotIdentified, Obstacle, Scale, Source, assumed, combined
@@ -22,13 +25,17 @@ UNEVEN = LAGGING + 3 * (LEADING - LEADING.mean()) * DRAW.normal(size=8)[MONTH]
 """The farther out, the farther from the line, and months go together: more than independent points have."""
 
 
+def made(**columns: Any) -> Points:
+    return Points(**columns)
+
+
 def identified(found: Elasticity | NotIdentified) -> Elasticity:
     assert isinstance(found, Elasticity)
     return found
 
 
-def exact(x: np.ndarray, y: np.ndarray) -> Points:
-    return Points(x=x, y=y, x_variance=0.0, y_variance=0.0, covariance=0.0)
+def exact(x: Array, y: Array) -> Points:
+    return made(x=x, y=y, x_variance=0.0, y_variance=0.0, covariance=0.0)
 
 
 def test_slope_without_error_is_least_squares() -> None:
@@ -67,7 +74,7 @@ def test_error_of_many_clusters_is_near_that_of_statsmodels() -> None:
 def test_slope_through_exact_x_weights_by_the_error_of_y() -> None:
     error = np.linspace(0.01, 0.05, 24)
     y = 2 * LEADING + np.random.default_rng(0).normal(0, error / 2)  # so that nothing is beyond the known error
-    points = Points(x=LEADING, y=y, x_variance=0.0, y_variance=np.square(error), covariance=0.0)
+    points = made(x=LEADING, y=y, x_variance=0.0, y_variance=np.square(error), covariance=0.0)
     found = line.through(points)
     fitted = sm.WLS(y, sm.add_constant(LEADING), weights=1 / np.square(error)).fit()
     assert_allclose(found.slope, fitted.params[1], rtol=1e-9)
@@ -80,7 +87,7 @@ def test_slope_with_errors_in_both_is_near_that_of_deming() -> None:
     draw = np.random.default_rng(9)
     truth = draw.normal(0, 1, 400)
     x, y = truth + draw.normal(0, 0.5, 400), 0.7 * truth + draw.normal(0, 0.4, 400)
-    found = line.through(Points(x=x, y=y, x_variance=0.25, y_variance=0.16, covariance=0.0))
+    found = line.through(made(x=x, y=y, x_variance=0.25, y_variance=0.16, covariance=0.0))
     (sxx, sxy), (_, syy) = np.cov(x, y)
     apart = syy - 0.64 * sxx
     deming = (apart + np.sqrt(apart**2 + 4 * 0.64 * sxy**2)) / (2 * sxy)
@@ -90,7 +97,7 @@ def test_slope_with_errors_in_both_is_near_that_of_deming() -> None:
 
 
 def test_slope_is_that_of_moments_less_known_errors() -> None:
-    points = Points(x=[1, 2, 4, 5.0], y=[1, 3, 3, 6.0], x_variance=0.2, y_variance=0.2, covariance=0.1)
+    points = made(x=[1, 2, 4, 5.0], y=[1, 3, 3, 6.0], x_variance=0.2, y_variance=0.2, covariance=0.1)
     found = line.through(points)
     # Equal weights: Sxx = Sxy = 10; both less 3 errors, as one is in the mean.
     assert_allclose(found.slope, (10 - 0.3) / (10 - 0.6), rtol=1e-12)
@@ -101,7 +108,7 @@ def test_slope_is_that_of_moments_less_known_errors() -> None:
 def test_slope_follows_the_units(scale: float, shift: float) -> None:
     def slope(factor: float, moved: float) -> line.Slope:
         x = LEADING * factor + moved
-        return line.through(Points(x=x, y=LAGGING, x_variance=1e-4 * factor**2, y_variance=1e-4, covariance=0.0))
+        return line.through(made(x=x, y=LAGGING, x_variance=1e-4 * factor**2, y_variance=1e-4, covariance=0.0))
 
     assert_allclose(slope(scale, shift).slope * scale, slope(1.0, 0.0).slope, rtol=1e-6)
     assert_allclose(slope(scale, shift).standard_error * scale, slope(1.0, 0.0).standard_error, rtol=1e-6)
@@ -111,9 +118,9 @@ def test_slope_follows_the_units(scale: float, shift: float) -> None:
     "wrong",
     [{"x_variance": -1.0}, {"covariance": 2.0}, {"x": [1.0, np.nan]}, {"x": [[1.0, 2.0]]}],
 )
-def test_points_that_cannot_be_are_refused(wrong: dict[str, object]) -> None:
+def test_points_that_cannot_be_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"variance|finite"):
-        Points(**{"x": [1.0, 2.0], "y": 1.0, "x_variance": 1.0, "y_variance": 1.0, "covariance": 0.0} | wrong)
+        made(**{"x": [1.0, 2.0], "y": 1.0, "x_variance": 1.0, "y_variance": 1.0, "covariance": 0.0} | wrong)
 
 
 def test_one_cluster_gives_no_error() -> None:
@@ -121,17 +128,15 @@ def test_one_cluster_gives_no_error() -> None:
         line.through(exact(LEADING, LAGGING), clusters=np.zeros(24))
 
 
-def cohorts(**other: object) -> Cohorts:
-    return Cohorts(
-        **{"leading": LEADING, "leading_error": 0.01, "lagging": LAGGING, "lagging_error": 0.01, "clusters": MONTH}
-        | other
-    )
+def cohorts(**other: Any) -> Cohorts:
+    usual: dict[str, Any] = {"leading": LEADING, "leading_error": 0.01, "lagging": LAGGING, "lagging_error": 0.01}
+    return Cohorts(**usual | {"clusters": MONTH} | other)
 
 
 def test_elasticity_is_the_slope_of_logarithms_with_relative_errors() -> None:
     found = from_cohorts(cohorts(covariance=2e-5), alpha=0.05)
     slope = line.through(
-        Points(
+        made(
             x=np.log(LEADING),
             y=np.log(LAGGING),
             x_variance=np.square(0.01 / LEADING),
@@ -179,13 +184,13 @@ def test_cohorts_with_gaps_are_left_out() -> None:
         ),
     ],
 )
-def test_elasticity_that_cohorts_do_not_give_says_why(other: dict[str, object], obstacle: Obstacle) -> None:
+def test_elasticity_that_cohorts_do_not_give_says_why(other: dict[str, Any], obstacle: Obstacle) -> None:
     found = from_cohorts(cohorts(**other), alpha=0.05)
     assert found.elasticity == NotIdentified(obstacle=obstacle)
 
 
 @pytest.mark.parametrize("wrong", [{"leading_error": -0.1}, {"clusters": [1, 2]}, {"leading": [[0.3] * 24]}])
-def test_cohorts_that_cannot_be_are_refused(wrong: dict[str, object]) -> None:
+def test_cohorts_that_cannot_be_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"axis|negative|cluster"):
         from_cohorts(cohorts(**wrong), alpha=0.05)
 
@@ -195,34 +200,39 @@ ERRORS = np.array([0.010, 0.012, 0.011, 0.009, 0.010, 0.013])
 RESPONSES = 0.6 * EFFECTS + np.array([0.01, -0.005, -0.02, 0.012, 0.004, 0.0])
 
 
-def trials(**other: object) -> Trials:
-    given_ = {"leading": EFFECTS, "leading_error": ERRORS, "lagging": RESPONSES, "lagging_error": 2 * ERRORS}
-    return Trials(**given_ | other)
+def trials(**other: Any) -> Trials:
+    usual: dict[str, Any] = {
+        "leading": EFFECTS,
+        "leading_error": ERRORS,
+        "lagging": RESPONSES,
+        "lagging_error": 2 * ERRORS,
+    }
+    return Trials(**usual | other)
 
 
 def test_slope_of_strong_effects_is_the_inverse_variance_weighted_one() -> None:
     found = from_trials(trials(leading_error=1e-6), alpha=0.05)
     fitted = sm.WLS(RESPONSES, EFFECTS, weights=1 / np.square(ERRORS)).fit()
     assert_allclose(identified(found.elasticity).estimate, fitted.params[0], rtol=1e-3)
-    assert_allclose(found.q, fitted.mse_resid * 5 / 4, rtol=1e-3)  # the weights of 2 errors each
+    assert found.q == pytest.approx(fitted.mse_resid * 5 / 4, rel=1e-3)  # the weights of 2 errors each
 
 
 def test_slope_through_the_origin_is_that_of_moments_less_known_errors() -> None:
     found = from_trials(trials(leading_error=0.02, lagging_error=0.02, covariance=1e-4), alpha=0.05)
     moments = ((EFFECTS * RESPONSES - 1e-4).sum(), (EFFECTS**2 - 4e-4).sum())
     assert_allclose(identified(found.elasticity).estimate, moments[0] / moments[1], rtol=1e-12)
-    assert_allclose(found.strength, (EFFECTS**2 / 4e-4).mean(), rtol=1e-12)
+    assert found.strength == pytest.approx((EFFECTS**2 / 4e-4).mean(), rel=1e-12)
 
 
 def test_spread_around_the_line_is_counted_with_the_error_of_both() -> None:
     found = from_trials(trials(covariance=1e-5), alpha=0.05)
     b = identified(found.elasticity).estimate
     variance = np.square(2 * ERRORS) + np.square(b * ERRORS) - 2 * b * 1e-5
-    assert_allclose(found.q, (np.square(RESPONSES - b * EFFECTS) / variance).sum(), rtol=1e-12)
+    assert found.q == pytest.approx((np.square(RESPONSES - b * EFFECTS) / variance).sum(), rel=1e-12)
 
 
 def test_intercept_is_that_of_weighted_least_squares_over_turned_effects() -> None:
-    points = Points(x=EFFECTS, y=RESPONSES, x_variance=ERRORS**2, y_variance=(0.2 * ERRORS) ** 2, covariance=0.0)
+    points = made(x=EFFECTS, y=RESPONSES, x_variance=ERRORS**2, y_variance=(0.2 * ERRORS) ** 2, covariance=0.0)
     turned = np.sign(EFFECTS)
     fitted = sm.WLS(RESPONSES * turned, sm.add_constant(EFFECTS * turned), weights=1 / (0.2 * ERRORS) ** 2).fit()
     found = egger(points)
@@ -251,7 +261,7 @@ def test_another_way_to_the_lagging_kpi_is_seen_by_the_intercept() -> None:
         ),
     ],
 )
-def test_elasticity_that_experiments_do_not_give_says_why(other: dict[str, object], obstacle: str) -> None:
+def test_elasticity_that_experiments_do_not_give_says_why(other: dict[str, Any], obstacle: str) -> None:
     found = from_trials(trials(**other), alpha=0.05).elasticity
     assert isinstance(found, NotIdentified)
     assert found.obstacle.value.startswith(obstacle)
@@ -294,7 +304,7 @@ def test_sources_that_agree_are_weighted_by_their_precision() -> None:
     assert_allclose(found.elasticity.estimate, (0.5 * 100 + 0.6 * 25) / 125, rtol=1e-12)
     assert_allclose(found.elasticity.standard_error, 125**-0.5, rtol=1e-12)
     assert_allclose(found.elasticity.df, 125**2 / (100**2 / 4 + 25**2 / 11), rtol=1e-12)  # Satterthwaite
-    assert_allclose(found.q, 0.1**2 / (0.01 + 0.04), rtol=1e-12)
+    assert found.q == pytest.approx(0.1**2 / (0.01 + 0.04), rel=1e-12)
     assert found.used == (Source.EXPERIMENTS, Source.COHORTS)
     assert found.elasticity.is_estimated
 

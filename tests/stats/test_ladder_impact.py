@@ -1,5 +1,7 @@
 """What shipped changes are worth, against plain arithmetic, other formulas and simulation."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -71,7 +73,7 @@ def test_with_few_experiments_only_what_was_selected_is_corrected() -> None:
 
 
 @pytest.mark.parametrize(("lifts", "errors"), [([0.1, np.nan], 0.1), ([0.1, 0.2], 0.0), (0.1, 0.1)])
-def test_effects_that_cannot_be_are_refused(lifts: object, errors: float) -> None:
+def test_effects_that_cannot_be_are_refused(lifts: Any, errors: float) -> None:
     with pytest.raises(ValueError, match="finite"):
         shrunk(lifts, errors, alpha=0.05)
 
@@ -131,8 +133,8 @@ def test_change_without_a_way_to_the_top_leaves_the_whole_unknown() -> None:
     assert found.each[1] == found.together
 
 
-def value(changes: list[Shipped], **other: float) -> Worth:
-    given = {"level": 40.0, "level_error": 0.0, "units": 1000.0, "alpha": 0.05} | other
+def value(changes: list[Shipped], **other: Any) -> Worth:
+    given: dict[str, Any] = {"level": 40.0, "level_error": 0.0, "units": 1000.0, "alpha": 0.05} | other
     found = worth(changes, [LINK], top="revenue", **given)
     assert isinstance(found, Worth)
     return found
