@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stats.arrays import Array, Numbers, divide, numbers
-from stats.distributions import critical_z
+from stats.distributions import critical_z, level_of
 from stats.ladder import line
 from stats.ladder.elasticity import Elasticity, NotIdentified, Obstacle, Scale, Source
 
@@ -66,6 +66,7 @@ def from_cohorts(cohorts: Cohorts, *, scale: Scale = Scale.LOG, alpha: float) ->
     error, with all clusters or without any one of them; where that spread may be zero (a z below that of alpha); and
     on the log scale with a value of zero or below. Raises ValueError for misuse of `Cohorts`, and unless 0 < alpha < 1.
     """
+    level_of(alpha)
     rows, clusters = _complete(cohorts)
     count = len(np.unique(clusters))
     obstacle = _obstacle_before(rows, count, scale)

@@ -215,6 +215,7 @@ def combined(found: Sequence[Elasticity | NotIdentified], *, alpha: float) -> Co
     >>> combined([far, trials], alpha=0.05).elasticity == trials
     True
     """
+    level_of(alpha)
     order = list(Source)
     known = sorted((one for one in found if isinstance(one, Elasticity)), key=lambda one: order.index(one.source))
     sources = tuple(one.source for one in known)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stats.arrays import Array, Numbers, divide, numbers
-from stats.distributions import chi_square_tail, critical_z, t_cdf
+from stats.distributions import chi_square_tail, critical_z, level_of, t_cdf
 from stats.ladder import line
 from stats.ladder.elasticity import Elasticity, NotIdentified, Obstacle, Source
 
@@ -76,6 +76,7 @@ def from_trials(trials: Trials, *, alpha: float) -> FromTrials:
     second-order weights: Bowden et al. (2019), International Journal of Epidemiology 48. Raises ValueError for misuse
     of `Trials`, and unless 0 < alpha < 1.
     """
+    level_of(alpha)
     points = _points(trials)
     k = points.x.size
     if k < FEWEST_EXPERIMENTS:

@@ -23,7 +23,7 @@ World = Callable[[np.random.Generator], Iterator[Answer]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """How many answers, the share of worlds with one and of answers that held the truth, the median estimate / truth."""
+    """How many answers, the share of worlds with one, of answers that held the truth, the median estimate / truth."""
 
     n: int
     answered: float

@@ -347,3 +347,14 @@ def test_a_source_twice_is_refused() -> None:
 def test_every_obstacle_is_one_sentence(obstacle: Obstacle) -> None:
     assert obstacle.sentence.endswith(".")
     assert obstacle.sentence.count(".") == 1
+
+
+def test_alpha_that_is_none_is_refused_even_where_there_is_no_answer() -> None:
+    nothing = trials(leading=np.zeros(6))
+    for ask in (
+        lambda: from_cohorts(cohorts(clusters=np.zeros(24)), alpha=1.0),
+        lambda: from_trials(nothing, alpha=0.0),
+        lambda: combined([], alpha=2.0),
+    ):
+        with pytest.raises(ValueError, match="alpha"):
+            ask()
