@@ -42,15 +42,7 @@ class Cohorts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FromCohorts:
-    """What the past says. `reliability` and `uncorrected` are None where it was not even looked at.
-
-    >>> month = np.arange(12)
-    >>> activation, retention = 0.30 + 0.01 * month, 0.20 + 0.004 * month
-    >>> cohorts = Cohorts(leading=activation, leading_error=0.004, lagging=retention, lagging_error=0.004)
-    >>> found = from_cohorts(cohorts, alpha=0.05)
-    >>> round(found.elasticity.estimate, 2), round(found.uncorrected, 2), round(found.reliability, 2)
-    (0.65, 0.64, 0.99)
-    """
+    """What the past says. `reliability` and `uncorrected` are None where it was not even looked at."""
 
     elasticity: Elasticity | NotIdentified
     cohorts: int
@@ -65,6 +57,13 @@ def from_cohorts(cohorts: Cohorts, *, scale: Scale = Scale.LOG, alpha: float) ->
     Not identified below 8 cohorts or 6 clusters; where less than half of the leading KPI's spread is more than sampling
     error, with all clusters or without any one of them; where that spread may be zero (a z below that of alpha); and
     on the log scale with a value of zero or below. Raises ValueError for misuse of `Cohorts`, and unless 0 < alpha < 1.
+
+    >>> month = np.arange(12)
+    >>> activation, retention = 0.30 + 0.01 * month, 0.20 + 0.004 * month
+    >>> cohorts = Cohorts(leading=activation, leading_error=0.004, lagging=retention, lagging_error=0.004)
+    >>> found = from_cohorts(cohorts, alpha=0.05)
+    >>> round(found.elasticity.estimate, 2), round(found.uncorrected, 2), round(found.reliability, 2)
+    (0.65, 0.64, 0.99)
     """
     level_of(alpha)
     rows, clusters = _complete(cohorts)
@@ -72,7 +71,7 @@ def from_cohorts(cohorts: Cohorts, *, scale: Scale = Scale.LOG, alpha: float) ->
     obstacle = _obstacle_before(rows, count, scale)
     if obstacle is not None:
         return _answer(NotIdentified(obstacle=obstacle), rows, count, None)
-    found = line.through(points(*rows, scale=scale), clusters=clusters)
+    found = line.through(_points(*rows, scale=scale), clusters=clusters)
     after = _obstacle_after(found, alpha)
     if after is not None:
         return _answer(NotIdentified(obstacle=after), rows, count, found)
@@ -80,7 +79,7 @@ def from_cohorts(cohorts: Cohorts, *, scale: Scale = Scale.LOG, alpha: float) ->
     return _answer(slope, rows, count, found)
 
 
-def points(
+def _points(
     leading: Array, leading_error: Array, lagging: Array, lagging_error: Array, covariance: Array, *, scale: Scale
 ) -> line.Points:
     """The points of the line; on the log scale errors are relative ones (delta method)."""

@@ -14,7 +14,6 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from stats.arrays import Numbers
 from stats.ladder.elasticity import Elasticity
 
 Values: TypeAlias = npt.NDArray[Any]
@@ -61,7 +60,7 @@ def ordered(links: Sequence[Link]) -> tuple[str, ...]:
     return tuple(sorter.static_order())
 
 
-def direct(links: Sequence[Link], slopes: Numbers | None = None) -> dict[tuple[str, str], Values]:
+def direct(links: Sequence[Link], slopes: Values | None = None) -> dict[tuple[str, str], Values]:
     """The elasticity that acts directly, by (lagging, leading): the entries of B.
 
     A total less what runs through other links is direct; what is direct stays. `slopes` (..., links) takes the place of
@@ -75,10 +74,10 @@ def direct(links: Sequence[Link], slopes: Numbers | None = None) -> dict[tuple[s
     0.1
     """
     values = np.array([link.elasticity.estimate for link in links]) if slopes is None else np.asarray(slopes)
-    return acting_directly(tuple(links), ordered(links), values)
+    return _acting(tuple(links), ordered(links), values)
 
 
-def acting_directly(links: tuple[Link, ...], order: tuple[str, ...], slopes: Values) -> dict[tuple[str, str], Values]:
+def _acting(links: tuple[Link, ...], order: tuple[str, ...], slopes: Values) -> dict[tuple[str, str], Values]:
     """As `direct`, of links put in order: whatever lies between two KPIs is known before the two are."""
     given = {(link.lagging, link.leading): (link.is_total, slopes[..., i]) for i, link in enumerate(links)}
     acting: dict[tuple[str, str], Values] = {}

@@ -50,15 +50,7 @@ class Intercept:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FromTrials:
-    """What past experiments say; numbers are None where there are too few.
-
-    >>> trials = Trials(
-    ...     leading=[0.10, 0.20, -0.15, 0.05], leading_error=0.02, lagging=[0.06, 0.09, -0.07, 0.02], lagging_error=0.02
-    ... )
-    >>> found = from_trials(trials, alpha=0.05)
-    >>> round(found.elasticity.estimate, 3), round(found.strength, 1), round(found.intercept.p_value, 2)
-    (0.484, 46.9, 0.86)
-    """
+    """What past experiments say; numbers are None where there are too few."""
 
     elasticity: Elasticity | NotIdentified
     experiments: int
@@ -75,6 +67,13 @@ def from_trials(trials: Trials, *, alpha: float) -> FromTrials:
     below that of alpha). Rows are taken as independent: variants of one experiment share a control and are not. Q with
     second-order weights: Bowden et al. (2019), International Journal of Epidemiology 48. Raises ValueError for misuse
     of `Trials`, and unless 0 < alpha < 1.
+
+    >>> trials = Trials(
+    ...     leading=[0.10, 0.20, -0.15, 0.05], leading_error=0.02, lagging=[0.06, 0.09, -0.07, 0.02], lagging_error=0.02
+    ... )
+    >>> found = from_trials(trials, alpha=0.05)
+    >>> round(found.elasticity.estimate, 3), round(found.strength, 1), round(found.intercept.p_value, 2)
+    (0.484, 46.9, 0.86)
     """
     level_of(alpha)
     points = _points(trials)
@@ -100,6 +99,12 @@ def egger(points: line.Points) -> Intercept | None:
 
     Least squares weighted by 1 / lagging variance, t with k - 2, residual spread not below 1. It is a check: with few
     experiments it sees only much. Bowden, Davey Smith & Burgess (2015).
+
+    >>> x, error = np.array([0.10, 0.20, -0.15, 0.05]), np.full(4, 0.0004)
+    >>> points = line.Points(x=x, y=0.5 * x + 0.1 * np.sign(x), x_variance=error, y_variance=error, covariance=0 * x)
+    >>> found = egger(points)
+    >>> round(found.estimate, 3), round(found.standard_error, 4)
+    (0.1, 0.0245)
     """
     turn = np.where(points.x < 0, -1.0, 1.0)
     x, y, weights = turn * points.x, turn * points.y, 1 / points.y_variance
