@@ -1,7 +1,7 @@
 """How often the intervals of the ladder hold the truth, over worlds of which it is known (`tests.stats.laddering`).
 
 Where a bar is below 0.95 the interval falls short there, as docs/statistics.md says: few clusters that share almost
-all, links that are hardly known, and links from very few experiments.
+all, whatever is carried over uncertain links, most of all over links hardly known or from very few experiments.
 """
 
 import pytest
@@ -19,7 +19,7 @@ WORLDS = {
     "three experiments": (past(experiments=3, strength=30, around=2.0), 0.95),
     "experiments, errors go together": (past(experiments=10, strength=12, together=0.6), 0.95),
     "experiments, other ways as well": (past(experiments=20, strength=15, around=2.0), 0.95),
-    "carried, well known": (climb(z_effect=5, z_links=5), 0.945),
+    "carried, well known": (climb(z_effect=5, z_links=5), 0.94),
     "carried, links hardly known": (climb(z_effect=3, z_links=2), 0.93),
     "carried, links from four experiments": (climb(z_effect=3, z_links=3, df=3), 0.92),
     "carried, links assumed": (climb(z_effect=3, z_links=3, assumes=True), 0.95),
