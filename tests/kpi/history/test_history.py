@@ -253,13 +253,13 @@ async def test_api_tells_values_and_how_far_they_reach(database: Database, works
     await derive(database, definition)
     data = await ask(
         """{ kpi(key: "activation") {
-            entry { event every isClustered } segmentNames freshness { through isStale failure }
+            entry { event every isClustered } segmentNames freshness { lastOn isStale failure }
             values(granularity: WEEK, fromOn: "2026-05-01", toOn: "2026-06-30") { startOn n value isFinal }
         } }"""
     )
     kpi = data["kpi"]
     assert kpi["entry"] == {"event": "signed_up", "every": None, "isClustered": False}
-    assert kpi["freshness"] == {"through": "2026-07-01", "isStale": False, "failure": None}
+    assert kpi["freshness"] == {"lastOn": "2026-06-30", "isStale": False, "failure": None}
     assert kpi["segmentNames"] == [""]
     assert kpi["values"]["startOn"] == ["2026-05-04", "2026-05-11"]
     assert kpi["values"]["n"] == [3, 1]
