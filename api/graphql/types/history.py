@@ -53,7 +53,7 @@ class SeriesType:
 
     segment: str = strawberry.field(description="The segment, such as `plan=pro`; empty for everybody.")
     granularity: enums.Granularity = strawberry.field(description="The periods.")
-    start_on: Days = strawberry.field(description="The first day of the period.")
+    start_on: Days = strawberry.field(name="starts", description="The first day of the period.")
     n: Counts = strawberry.field(description="The units that the value was measured on.")
     value: Numbers = strawberry.field(description="The value; null where there is no answer.")
     standard_error: Numbers = strawberry.field(description="The standard error of the value.")

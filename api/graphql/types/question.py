@@ -82,7 +82,7 @@ class OutlookType:
     """Where a KPI will be."""
 
     granularity: enums.Granularity = strawberry.field(description="The periods.")
-    start_on: Days = strawberry.field(description="The first day of each period to come.")
+    start_on: Days = strawberry.field(name="starts", description="The first day of each period to come.")
     value: Numbers = strawberry.field(description="The value to expect.")
     lower: Numbers = strawberry.field(description="The lower limit of the 95% interval of each period by itself.")
     upper: Numbers = strawberry.field(description="The upper limit of that interval.")

@@ -254,14 +254,14 @@ async def test_api_tells_values_and_how_far_they_reach(database: Database, works
     data = await ask(
         """{ kpi(key: "activation") {
             entry { event every isClustered } segmentNames freshness { lastOn isStale failure }
-            values(granularity: WEEK, fromOn: "2026-05-01", toOn: "2026-06-30") { startOn n value isFinal }
+            values(granularity: WEEK, fromOn: "2026-05-01", toOn: "2026-06-30") { starts n value isFinal }
         } }"""
     )
     kpi = data["kpi"]
     assert kpi["entry"] == {"event": "signed_up", "every": None, "isClustered": False}
     assert kpi["freshness"] == {"lastOn": "2026-06-30", "isStale": False, "failure": None}
     assert kpi["segmentNames"] == [""]
-    assert kpi["values"]["startOn"] == ["2026-05-04", "2026-05-11"]
+    assert kpi["values"]["starts"] == ["2026-05-04", "2026-05-11"]
     assert kpi["values"]["n"] == [3, 1]
 
 
@@ -283,11 +283,11 @@ async def test_preview_shows_the_past_by_both_definitions_and_stores_nothing(
     await derive(database, definition)
     sent = """mutation ($id: ID!, $days: Int!) { kpiRedefinePreview(input: {id: $id,
         definition: {activation: {event: "activated", windowDays: $days}}}) {
-        before { value n } after { startOn value n } userErrors { path } } }"""
+        before { value n } after { starts value n } userErrors { path } } }"""
     kpi = (await ask('{ kpi(key: "activation") { id } }'))["kpi"]
     found = (await ask(sent, {"id": kpi["id"], "days": 3}, now=NOW))["kpiRedefinePreview"]
     assert found["before"] == {"value": [0.5], "n": [2]}
-    assert found["after"] == {"startOn": ["2026-05-01"], "value": [0], "n": [2]}
+    assert found["after"] == {"starts": ["2026-05-01"], "value": [0], "n": [2]}
     kept_as_it_was = (await ask('{ kpi(key: "activation") { definitionVersion history { reason } } }'))["kpi"]
     assert kept_as_it_was == {"definitionVersion": 1, "history": []}
     refused = (await ask(sent, {"id": kpi["id"], "days": 0}, now=NOW))["kpiRedefinePreview"]
