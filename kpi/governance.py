@@ -172,7 +172,13 @@ async def measure_baseline(
     refuse(_reason_problems(actor))
     definition = await _newest(session, kpi)
     after = await baselines.measure(
-        session, definition=definition, segment=segment, from_on=from_on, to_on=to_on, now=actor.now
+        session,
+        workspace_id=kpi.workspace_id,
+        definition=definition,
+        segment=segment,
+        from_on=from_on,
+        to_on=to_on,
+        now=actor.now,
     )
     earlier = (await queries.baselines_of(session, [definition.id])).get(definition.id, [])
     before = next((row for row in reversed(earlier) if row.segment == segment), None)

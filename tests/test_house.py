@@ -39,6 +39,7 @@ WITH_STATEMENTS = {
     "experiments/programme/search.py": "finding words in hypotheses, experiments and learnings",
     "experiments/life/story.py": "what people did to experiments",
     "kpi/batches.py": "what became of each batch",
+    "kpi/history/audit.py": "how rows came in, looked at from outside",
     "kpi/history/derivation.py": "what fills a KPI's sums",
     "kpi/history/preview.py": "sums that are forgotten after the answer",
     "kpi/history/refresh.py": "how far a KPI's sums reach",

@@ -14,12 +14,24 @@ from api.graphql.types.governance import KpiChange, Target
 from api.graphql.types.history import HistoryFields
 from api.graphql.types.question import QuestionFields
 from kpi import enums, kinds, tables
+from kpi.history.audit import Audit, Found
 
+strawberry.enum(Audit, name="BaselineAuditKind", description="What is looked at in the rows behind a baseline.")
 strawberry.enum(enums.Unit, name="UnitType", description="Whom a KPI counts.")
 strawberry.enum(enums.Direction, name="KpiDirection", description="Which way is better.")
 strawberry.enum(enums.Tier, name="KpiTier", description="When in a customer's life the KPI speaks.")
 strawberry.enum(enums.Driver, name="RevenueDriver", description="The part of revenue a KPI feeds.")
 strawberry.enum(enums.Frequency, name="ReportingFrequency", description="How often a KPI is reported.")
+
+
+@strawberry.type(name="BaselineAudit", description="What a look at the rows behind a baseline found.")
+class AuditType:
+    """What a look at the rows behind a baseline found."""
+
+    audit: Audit = strawberry.field(description="What was looked at.")
+    event: str | None = strawberry.field(description="The event whose rows were looked at; null for all outcomes.")
+    is_sound: bool = strawberry.field(description="Whether nothing speaks against them.")
+    sentence: str = strawberry.field(description="What was found, in words.")
 
 
 @strawberry.type(description="A KPI's level before: an estimate with its error.")
@@ -35,6 +47,14 @@ class Baseline:
     segment: str = strawberry.field(description="The segment it is of, such as `plan=pro`; empty for everybody.")
     is_measured: bool = strawberry.field(description="Whether it was measured from history, and not typed in.")
     created_at: datetime = strawberry.field(description="The time it was recorded.")
+
+    @strawberry.field(
+        description="What was found when the rows behind it were looked at; null where it was typed in.",
+        graphql_type=list[AuditType] | None,
+    )
+    def audit(parent: Parent[tables.Baseline]) -> list[Found] | None:
+        """What was found when the rows behind it were looked at."""
+        return None if parent.audit is None else [Found(**one | {"audit": Audit(one["audit"])}) for one in parent.audit]
 
     @strawberry.field(description="The share that had not got there by the end of each day, of a time to value.")
     def survival(parent: Parent[tables.Baseline]) -> Numbers | None:
