@@ -10,6 +10,7 @@ import pytest
 from scipy.stats import norm, ttest_ind
 
 from api.database import Database, driver
+from experiments.aggregation import aggregates, floor
 from experiments.enums import Policy, Role
 from experiments.inference.analysis import Results
 from experiments.planning import history
@@ -20,7 +21,7 @@ from kpi.kinds.terms import Amount, How, Measured, Term
 from kpi.service import BaselineValue
 from kpi.tables import Workspace
 from stats.results import Reason
-from tests.experiments.aggregating import START, Running, refresh, send
+from tests.experiments.aggregating import START, Running, bring_up, refresh, send
 from tests.experiments.recomputation import DAY, Did, Exposed
 from tests.experiments.registering import CONTROL, TREATMENT, draft, plan_choice, start
 from tests.experiments.test_warehouse import evaluated
@@ -39,6 +40,7 @@ NRR = Ratio(
     numerator=Term(amount=MRR["END"], how=How.KEPT, other=MRR["START"]),
     denominator=Term(amount=MRR["START"]),
 )
+CELL = ("definition_id", "variant_id", "entered_on")
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
 
@@ -178,6 +180,47 @@ async def test_ratio_without_anything_to_divide_by_says_so(database: Database) -
     assert [one.difference for one in (visits, nrr)] == [None, None]
     assert visits.control.value == pytest.approx(trial.paid[:150].sum() / trial.visits[:150].sum())
     assert [visits.treatment.value, nrr.control.value, nrr.treatment.value] == [None] * 3
+
+
+async def test_level_that_comes_late_changes_the_days_it_is_looked_for_from(database: Database) -> None:
+    """As deriving everything anew would; it happened long before anybody entered."""
+    trial, to = Trial(40, 40), await started(database, Policy.FIXED)
+    await send(database, to, trial.rows())
+    before = await ratios(database, to)
+    late = [Did(unit="u0", event="mrr", at=START - days * DAY, value=500.0) for days in (199, 401)]
+    await send(database, to, late)
+    found = await ratios(database, to)
+    assert found == await ratios(database, to, everything=True)
+    of = (trial.arm == 0) & (np.arange(80) % 3 == 0)
+    levels = np.where(np.arange(80) == 0, 500.0, trial.before)
+    (changed,) = (place for place in found if found[place] != before[place])
+    assert (changed[0], changed[-1]) == ("nrr", START.date())
+    assert found[changed] == pytest.approx((of.sum(), levels[of].mean()))
+
+
+async def ratios(database: Database, to: Running, *, everything: bool = False) -> dict[tuple[Any, ...], Any]:
+    """Units and mean denominator by KPI, variant and entry day."""
+    async with database.raw() as connection:
+        await bring_up(connection, to, NOW, everything=everything)
+        rows = await aggregates.read(connection, to.experiment.id)
+        n = {tuple(row[name] for name in CELL): row["n"] for row in rows.moments}
+    kpis = {planned.definition.id: planned.kpi for planned in to.plan.kpis}
+    below = {tuple(row[name] for name in CELL): row["mean_x"] for row in rows.covariates}
+    return {(kpis[place[0]], *place[1:]): (n[place], below[place]) for place in below}
+
+
+async def test_rows_below_the_floor_stay_while_levels_of_a_later_day_may_rest_on_them(database: Database) -> None:
+    """Of an experiment that takes units in, whose levels are looked for 400 days back."""
+    trial, to = Trial(4, 4), await started(database, Policy.FIXED)
+    await send(database, to, trial.rows())
+    await refresh(database, to, START + 60 * DAY)
+    async with database.raw() as connection:
+        assert await floor.raise_floor(
+            connection, workspace_id=to.workspace.id, retention_days=20, now=START + 60 * DAY
+        )
+        await floor.drop_rows(connection, workspace_id=to.workspace.id)
+        kept = "SELECT count(*) FROM outcomes WHERE workspace_id = $1 AND occurred_at < $2"
+        assert await connection.fetchval(kept, to.workspace.id, START) == 8
 
 
 async def test_values_of_past_control_units_are_those_of_the_straight_line(database: Database) -> None:

@@ -188,7 +188,7 @@ async def test_row_replaces_its_cell_and_the_same_again_is_a_duplicate(database:
 
 ADJUSTED: dict[str, Any] = {"kpi": "sum-2-score", "mean": 1.0, "m2": 4.0, "meanX": -2.0, "m2X": 9.0, "cXy": -6.0}
 """A cell of a KPI with a covariate: the two are as alike as can be, 6^2 = 4 x 9."""
-PER = ADJUSTED | {"kpi": "nrr-2"}
+PER = ADJUSTED | {"kpi": "per-2"}
 """Of a ratio: x is what it divides by."""
 BAD: list[tuple[str, str, dict[str, Any]]] = [
     ("UNKNOWN_EXPERIMENT", "experiment", {"experiment": "none"}),
