@@ -12,6 +12,7 @@ from kpi.kinds.terms import Amount, Term
 from stats.arrays import Numbers, divide
 from stats.comoments import CoMoments
 from stats.methods import ratio
+from stats.moments import RELATIVE_ROUNDING
 from stats.results import Comparisons
 
 
@@ -94,7 +95,8 @@ class Ratio(Kind):
         """The ratio at each snapshot, of the cohorts that are final there."""
         if cohorts.pairs is None:
             raise ValueError("these cohorts hold no denominators")
-        return RatioSample(pairs=prefix_of_pairs(cohorts.pairs, ages, self.window[1] if until is None else until))
+        pairs = prefix_of_pairs(cohorts.pairs, ages, self.window[1] if until is None else until)
+        return RatioSample(pairs=_without_rounding(pairs, cohorts.pairs))
 
     def problems(self) -> list[tuple[str, str]]:
         """What is wrong with the parameters; fields within are written with a dot."""
@@ -106,3 +108,15 @@ class Ratio(Kind):
     @property
     def _amounts(self) -> tuple[Amount, ...]:
         return self.numerator.amounts + self.denominator.amounts
+
+
+def _without_rounding(pairs: CoMoments, of: CoMoments) -> CoMoments:
+    """Nothing where there is nothing: sums over days may leave the rounding of larger ones, which is no spread."""
+    largest = np.max(np.abs(np.nan_to_num(of.means)), axis=-2, keepdims=True, initial=0.0)
+    nothing = np.abs(np.nan_to_num(pairs.means)) <= RELATIVE_ROUNDING * largest
+    spread = np.sqrt(divide(np.diagonal(pairs.products, axis1=-2, axis2=-1), pairs.n[..., np.newaxis]))
+    flat = nothing & ~(spread > RELATIVE_ROUNDING * largest)
+    alone = flat[..., np.newaxis] | flat[..., np.newaxis, :]
+    return CoMoments(
+        n=pairs.n, means=np.where(nothing, 0.0, pairs.means), products=np.where(alone, 0.0, pairs.products)
+    )

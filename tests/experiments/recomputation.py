@@ -71,11 +71,6 @@ class Measured:
         """The days of its own on which it did this, in order, each as often as it did."""
         return sorted((did.at - self.entry.at) // DAY for did in self.within(event, 0, until))
 
-    def level(self, event: str, at: int) -> float:
-        """The last value it sent in the 400 days before the start of a day of its own; of one moment the greatest."""
-        known = [(did.at, did.value) for did in self.within(event, at - 400, at) if did.value is not None]
-        return max(known)[1] if known else 0.0
-
 
 @dataclass(frozen=True, kw_only=True)
 class Amount:
@@ -199,19 +194,19 @@ KPIS: dict[str, Amount | Duration] = {
         by_day=lambda unit: set(range(1, max(unit.days("did", 3), default=0) + 1)),
         is_whole=True,
     ),
-    "nrr-2": Amount(
+    "per-2": Amount(
         definition=Ratio(
             window_days=2,
             numerator=Term(
-                amount=Part(event="did", of=What.LEVEL_AT_END),
-                how=How.KEPT,
-                other=Part(event="did", of=What.LEVEL_AT_START),
+                amount=Part(event="did", of=What.VALUE),
+                how=How.DIFFERENCE,
+                other=Part(event="deleted", of=What.COUNT),
             ),
-            denominator=Term(amount=Part(event="did", of=What.LEVEL_AT_START)),
+            denominator=Term(amount=Part(event="did", of=What.COUNT, last_days=1)),
         ),
         days=2,
-        value=lambda unit: unit.level("did", 2) if unit.level("did", 0) > 0 else 0.0,
-        below=lambda unit: unit.level("did", 0),
+        value=lambda unit: unit.total(2) - len(unit.within("deleted", 0, 2)),
+        below=lambda unit: len(unit.within("did", 1, 2)),
     ),
     "mix-3": Amount(
         definition=Composite(
