@@ -81,6 +81,13 @@ SELECT id, id, 1, 1, '2026-03-02', 1 FROM experiments;
 INSERT INTO overlap_moments (experiment_id, other_id, variant_id, other_variant_id, definition_id, entered_on, n, mean,
     m2)
 SELECT id, id, 1, 1, 1, '2026-03-02', 1, 0, 0 FROM experiments;
+INSERT INTO kpis (workspace_id, key, name, description, unit, direction, tier, is_leading, driver, owner, data_source,
+    frequency, action, created_at)
+SELECT id, 'l', 'l', '', 'USER', 'HIGHER', 'LATE', false, 'RENEWAL', 'o', '', 'WEEKLY', '', now() FROM workspaces;
+INSERT INTO kpi_links (leading_id, lagging_id, source, version, workspace_id, low, likely, high, elasticity,
+    standard_error, by, reason, created_at)
+SELECT k.id, l.id, 'ASSUMPTION', 1, k.workspace_id, 0.2, 0.5, 1.1, 0.6, 0.19, 'b', 'r', now()
+FROM kpis AS k, kpis AS l WHERE k.key = 'k' AND l.key = 'l';
 """
 
 

@@ -9,6 +9,7 @@ from strawberry import Parent
 from api.graphql.context import Info
 from api.graphql.nodes import Node, PageInfo
 from api.graphql.types.governance import KpiChange, Target
+from api.graphql.types.ladder import KpiLink
 from kpi import enums, tables
 from kpi.kinds.mean import Of
 
@@ -146,6 +147,18 @@ class Kpi(Node):
     async def history(parent: Parent[tables.Kpi], info: Info) -> list[tables.KpiChange]:
         """What was changed about the KPI."""
         return await info.context.loaders.kpi_changes.load(parent.id) or []
+
+    @strawberry.field(
+        description=(
+            "The links of the ladder that begin or end at the KPI, by each source in its newest version; what was "
+            "withdrawn is not among them."
+        ),
+        graphql_type=list[KpiLink],
+    )
+    async def links(parent: Parent[tables.Kpi], info: Info) -> list[tables.KpiLink]:
+        """The links that begin or end at the KPI."""
+        found = await info.context.loaders.kpi_links.load(parent.id) or []
+        return [link for link in found if link.elasticity is not None or link.undefined is not None]
 
     @classmethod
     def is_type_of(cls, obj: object, _info: Any) -> bool:
