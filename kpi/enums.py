@@ -77,3 +77,11 @@ class Governed(StrEnum):
     DEFINITION = "DEFINITION"
     BASELINE = "BASELINE"
     TARGET = "TARGET"
+
+
+class LinkSource(StrEnum):
+    """Where it is known from how a lagging KPI moves with a leading one."""
+
+    COHORTS = "COHORTS"
+    EXPERIMENTS = "EXPERIMENTS"
+    ASSUMPTION = "ASSUMPTION"

@@ -36,7 +36,7 @@ from experiments.tables import (
 from kpi import batches
 from kpi import queries as kpi_queries
 from kpi.history import values
-from kpi.tables import Baseline, Definition, History, Hypothesis, Kpi, KpiChange, Rejection, Target
+from kpi.tables import Baseline, Definition, History, Hypothesis, Kpi, KpiChange, KpiLink, Rejection, Target
 
 V = TypeVar("V")
 Fetch = Callable[[AsyncSession, list[int]], Awaitable[dict[int, V]]]
@@ -90,6 +90,9 @@ class Loaders:
         self.baselines: DataLoader[int, Baseline | None] = self._loader(kpi_queries.latest_baselines)
         self.targets: DataLoader[int, list[Target] | None] = self._loader(kpi_queries.targets_of)
         self.kpi_changes: DataLoader[int, list[KpiChange] | None] = self._loader(kpi_queries.changes_of)
+        self.kpi_links: DataLoader[int, list[KpiLink] | None] = self._loader(
+            lambda session, ids: kpi_queries.links_of(session, workspace_id, ids)
+        )
         self.kpis_by_key: DataLoader[str, Kpi | None] = DataLoader(self._kpis_by_key(workspace_id))
 
     def _loader(self, fetch: Fetch[V]) -> DataLoader[int, V | None]:

@@ -3,6 +3,8 @@
 New columns have constant defaults or none, so no table is rewritten.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
@@ -78,7 +80,7 @@ def downgrade() -> None:
     op.drop_column("definitions", "entry")
 
 
-def _sums(table: str, *columns: sa.Column[object], key: str | None = None) -> None:
+def _sums(table: str, *columns: sa.Column[Any], key: str | None = None) -> None:
     op.create_table(
         table,
         sa.Column("definition_id", sa.Integer(), nullable=False),

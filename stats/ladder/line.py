@@ -9,8 +9,12 @@ the origin: Ye, Shao & Kang 2021, Annals of Statistics 49, who call it debiased 
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from stats.arrays import Array, Mask, Numbers, divide, numbers
+
+AT_ONCE = 1_000_000
+"""Numbers in an array, when clusters are left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,24 +89,37 @@ def through(points: Points, *, clusters: Numbers | None = None, has_intercept: b
     >>> round(found.slope, 3), round(found.uncorrected, 3), round(found.reliability, 2)
     (2.447, 2.3, 0.94)
     """
-    members = np.arange(points.x.size) if clusters is None else np.unique(clusters, return_inverse=True)[1].ravel()
+    members = (
+        np.arange(points.x.size)
+        if clusters is None
+        else np.unique(clusters, return_inverse=True)[1].astype(np.int64).ravel()
+    )
     count = int(members.max(initial=-1)) + 1
     if count < 2:
         raise ValueError("a slope is judged by two clusters or more")
-    chosen = members != np.arange(-1, count)[:, np.newaxis]  # the first row keeps all
-    fits = _slopes(points, chosen, has_intercept)
-    left_out = fits.slope[1:]
-    jackknife = (count - 1) / count * float(np.square(left_out - fits.slope[0]).sum())
+    fits = _slopes(points, np.ones((1, points.x.size), dtype=np.bool_), has_intercept)
+    slopes, reliabilities = _left_out(points, members, count, has_intercept)
+    jackknife = (count - 1) / count * float(np.square(slopes - fits.slope[0]).sum())
     return Slope(
         slope=float(fits.slope[0]),
         standard_error=float(np.sqrt(np.maximum(jackknife, _model_variance(points, fits, has_intercept)))),
         df=count - 1.0,
         uncorrected=float(fits.uncorrected[0]),
         reliability=float(fits.reliability[0]),
-        least_reliability=float(fits.reliability.min()),
+        least_reliability=float(min(fits.reliability[0], reliabilities.min())),
         excess=float(fits.excess[0]),
         spread_z=_spread_z(points, fits, has_intercept),
     )
+
+
+def _left_out(points: Points, members: npt.NDArray[np.int64], count: int, has_intercept: bool) -> tuple[Array, Array]:
+    """Slope and reliability without each cluster in turn, so many at once that memory is not a question."""
+    at_once = max(1, AT_ONCE // max(1, points.x.size))
+    found = []
+    for first in range(0, count, at_once):
+        without = np.arange(first, min(first + at_once, count))[:, np.newaxis]
+        found.append(_slopes(points, members != without, has_intercept))
+    return np.concatenate([one.slope for one in found]), np.concatenate([one.reliability for one in found])
 
 
 def _slopes(points: Points, chosen: Mask, has_intercept: bool) -> Slopes:

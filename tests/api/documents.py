@@ -22,6 +22,15 @@ mutation Change($input: Kpi%(verb)sInput!) { kpi%(verb)s(input: $input) {
   userErrors { code path }
 } }
 """
+KPI_LINK = """
+mutation Link($input: KpiLink%(verb)sInput!) { kpiLink%(verb)s(input: $input) {
+  link {
+    version source elasticity standardError df low likely high isEstimated obstacle by reason
+    leading { key } lagging { key }
+  }
+  userErrors { code path message }
+} }
+"""
 EXPERIMENT_START = """
 mutation Start($input: ExperimentStartInput!) { experimentStart(input: $input) {
   experiment { id key state startedAt plan { sealedAt hash } } userErrors { message code path }

@@ -90,6 +90,13 @@ INSERT INTO jobs (workspace_id, noun, state, parameters, bytes_total, bytes_read
 SELECT id, 'TRAITS', 'WAITING', '{}', 1, 0, 0, 0, 0, 0, 0, now(), now() FROM workspaces;
 INSERT INTO job_chunks (job_id, place, data) SELECT id, 0, 'x' FROM jobs WHERE noun = 'TRAITS';
 INSERT INTO job_omissions (job_id, unit) SELECT id, 'u' FROM jobs WHERE noun = 'TRAITS';
+INSERT INTO kpis (workspace_id, key, name, description, unit, direction, tier, is_leading, driver, owner, data_source,
+    frequency, action, created_at)
+SELECT id, 'l', 'l', '', 'USER', 'HIGHER', 'LATE', false, 'RENEWAL', 'o', '', 'WEEKLY', '', now() FROM workspaces;
+INSERT INTO kpi_links (leading_id, lagging_id, source, version, workspace_id, low, likely, high, elasticity,
+    standard_error, by, reason, created_at)
+SELECT k.id, l.id, 'ASSUMPTION', 1, k.workspace_id, 0.2, 0.5, 1.1, 0.6, 0.19, 'b', 'r', now()
+FROM kpis AS k, kpis AS l WHERE k.key = 'k' AND l.key = 'l';
 """
 
 

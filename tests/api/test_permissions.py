@@ -71,6 +71,16 @@ ASKED: dict[str, tuple[Scope, str, dict[str, Any]]] = {
         {"input": {"id": "x", "reason": "r", "baseline": {"value": 0.4, "standardError": 0.01}}},
     ),
     "kpiTargetSet": (Scope.DECIDE, documents.KPI_CHANGE % {"verb": "TargetSet"}, {"input": {"id": "x", "reason": "r"}}),
+    "kpiLinkAssume": (
+        Scope.EDIT,
+        documents.KPI_LINK % {"verb": "Assume"},
+        {"input": {"leading": "a", "lagging": "b", "low": 0.1, "likely": 0.2, "high": 0.3, "reason": "r"}},
+    ),
+    "kpiLinkWithdraw": (
+        Scope.EDIT,
+        documents.KPI_LINK % {"verb": "Withdraw"},
+        {"input": {"leading": "a", "lagging": "b", "reason": "r"}},
+    ),
     "workspace": (Scope.READ, "{ workspace { key } }", {}),
     "workspaceUpdate": (Scope.ADMIN, documents.WORKSPACE_UPDATE, {"input": {}}),
     "unitForget": (Scope.ADMIN, documents.UNIT_FORGET, {"input": {"unit": "nobody"}}),

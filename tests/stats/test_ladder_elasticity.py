@@ -123,6 +123,13 @@ def test_points_that_cannot_be_are_refused(wrong: dict[str, Any]) -> None:
         made(**{"x": [1.0, 2.0], "y": 1.0, "x_variance": 1.0, "y_variance": 1.0, "covariance": 0.0} | wrong)
 
 
+def test_leaving_out_in_parts_is_leaving_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = made(x=LEADING, y=LAGGING, x_variance=1e-4, y_variance=1e-4, covariance=0.0)
+    whole = line.through(points, clusters=MONTH)
+    monkeypatch.setattr(line, "AT_ONCE", 72)  # three of the eight months at a time
+    assert line.through(points, clusters=MONTH) == whole
+
+
 def test_one_cluster_gives_no_error() -> None:
     with pytest.raises(ValueError, match="two clusters"):
         line.through(exact(LEADING, LAGGING), clusters=np.zeros(24))

@@ -12,6 +12,7 @@ from api.graphql.nodes import Node, PageInfo
 from api.graphql.types.definition import KpiDefinition
 from api.graphql.types.governance import KpiChange, Target
 from api.graphql.types.history import HistoryFields
+from api.graphql.types.ladder import KpiLink
 from api.graphql.types.question import QuestionFields
 from kpi import enums, kinds, tables
 from kpi.history.audit import Audit, Found
@@ -133,6 +134,18 @@ class Kpi(HistoryFields, QuestionFields, Node):
     async def history(parent: Parent[tables.Kpi], info: Info) -> list[tables.KpiChange]:
         """What was changed about the KPI."""
         return await info.context.loaders.kpi_changes.load(parent.id) or []
+
+    @strawberry.field(
+        description=(
+            "The links of the ladder that begin or end at the KPI, by each source in its newest version; what was "
+            "withdrawn is not among them."
+        ),
+        graphql_type=list[KpiLink],
+    )
+    async def links(parent: Parent[tables.Kpi], info: Info) -> list[tables.KpiLink]:
+        """The links that begin or end at the KPI."""
+        found = await info.context.loaders.kpi_links.load(parent.id) or []
+        return [link for link in found if link.elasticity is not None or link.undefined is not None]
 
     @classmethod
     def is_type_of(cls, obj: object, _info: Any) -> bool:
