@@ -60,8 +60,8 @@ def amount(rows: Rows, event: str, of: str, start: int, until: int) -> float:
 
 
 def level(rows: Rows, event: str, at: int) -> float:
-    """The last value of the 400 days before a day; of one moment the greatest."""
-    known = [(did.after, did.value) for did in within(rows, event, at - 400, at) if did.value is not None]
+    """The last value of the ten years before a day; of one moment the greatest."""
+    known = [(did.after, did.value) for did in within(rows, event, at - 3650, at) if did.value is not None]
     return max(known)[1] if known else 0.0
 
 
@@ -166,7 +166,7 @@ EXPECTED: list[tuple[Kind, Reading]] = [
 
 edges = st.builds(
     lambda day, beside: day * DAY + beside,
-    st.sampled_from([-401, -400, -398, -397, -2, -1, 0, 0, 1, 1, 2, 2, 3, 4]),
+    st.sampled_from([-3651, -3650, -3648, -3647, -2, -1, 0, 0, 1, 1, 2, 2, 3, 4]),
     st.sampled_from([-MOMENT, timedelta(0), MOMENT, timedelta(hours=7)]),
 )
 rows_of_a_unit = st.lists(
@@ -241,5 +241,5 @@ def test_lookback_is_as_far_as_a_level_may_lie_back() -> None:
         term = Term(amount=part("a", of))
         return Ratio(window_days=window_days, numerator=term, denominator=term).lookback_days
 
-    assert [back(of, 365) for of in (Measured.LEVEL_AT_START, Measured.HAD_AT_END, Measured.VALUE)] == [400, 35, 0]
+    assert [back(of, 365) for of in (Measured.LEVEL_AT_START, Measured.HAD_AT_END, Measured.VALUE)] == [3650, 3285, 0]
     assert {kind.lookback_days for kind, _ in EXPECTED if not isinstance(kind, Ratio)} == {0}
