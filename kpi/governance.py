@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from kpi import kinds, queries
+from kpi import kinds, notices, queries
 from kpi.actor import Actor
-from kpi.enums import Governed
+from kpi.enums import Governed, NoticeType
 from kpi.errors import NotFound, Problem, bad, refuse
 from kpi.kinds import Kind
 from kpi.kinds.shape import Scale
@@ -191,4 +191,5 @@ async def _record(session: AsyncSession, actor: Actor, kpi: Kpi, what: Governed,
             created_at=actor.now,
         )
     )
-    await session.flush()
+    said = {"kpi": kpi.key, "what": what, "number": len(before) + 1}
+    await notices.tell(session, actor.workspace_id, NoticeType.KPI_CHANGED, said, actor.now)

@@ -7,7 +7,7 @@ from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from kpi.ingest import is_text
-from kpi.tables import Baseline, Definition, Hypothesis, Kpi, KpiChange, Target, Workspace
+from kpi.tables import Baseline, Definition, Hypothesis, Kpi, KpiChange, Notice, Target, Workspace
 
 Version = TypeVar("Version", Definition, Target, KpiChange)
 
@@ -111,3 +111,9 @@ async def lock_workspace(session: AsyncSession, workspace_id: int) -> Workspace:
     """A workspace, locked until the transaction ends, with nobody taking in rows meanwhile."""
     await session.exec(select(func.pg_advisory_xact_lock(func.hashtext("floor"), workspace_id)))
     return (await session.exec(select(Workspace).where(Workspace.id == workspace_id).with_for_update())).one()
+
+
+async def announce(session: AsyncSession, notice: Notice, channel: str) -> None:
+    """Keep a notice, and wake whoever listens once it is committed."""
+    session.add(notice)
+    await session.exec(select(func.pg_notify(channel, "")))

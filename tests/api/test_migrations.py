@@ -13,6 +13,7 @@ from sqlalchemy import CheckConstraint, Connection, text
 from sqlmodel import SQLModel
 
 import api.auth.tables
+import api.delivery.tables
 import api.jobs.tables
 import experiments.tables
 import kpi.tables
@@ -20,7 +21,7 @@ from api import schema
 from api.database import Database
 from tests.api.databases import made, url_of
 
-MODELS = (api.auth.tables, api.jobs.tables, experiments.tables, kpi.tables)
+MODELS = (api.auth.tables, api.delivery.tables, api.jobs.tables, experiments.tables, kpi.tables)
 FILL = """
 INSERT INTO workspaces (key, name, created_at) VALUES ('w', 'w', now());
 INSERT INTO kpis (workspace_id, key, name, description, unit, direction, tier, is_leading, driver, owner, data_source,
@@ -81,6 +82,12 @@ SELECT id, id, 1, 1, '2026-03-02', 1 FROM experiments;
 INSERT INTO overlap_moments (experiment_id, other_id, variant_id, other_variant_id, definition_id, entered_on, n, mean,
     m2)
 SELECT id, id, 1, 1, 1, '2026-03-02', 1, 0, 0 FROM experiments;
+INSERT INTO notices (key, workspace_id, type, data, is_pending, created_at)
+SELECT gen_random_uuid(), id, 'KPI_CHANGED', '{}', false, now() FROM workspaces;
+INSERT INTO endpoints (workspace_id, kind, address, is_enabled, salt, created_by, created_at)
+SELECT id, 'WEBHOOK', 'https://example.org/', true, 's', 'b', now() FROM workspaces;
+INSERT INTO deliveries (workspace_id, notice_id, endpoint_id, state, attempts, next_at, created_at)
+SELECT n.workspace_id, n.id, e.id, 'WAITING', 0, now(), now() FROM notices n CROSS JOIN endpoints e;
 """
 
 
