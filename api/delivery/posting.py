@@ -42,9 +42,9 @@ async def _exchange(
     target: Target, headers: Mapping[str, str], body: bytes, resolve: Resolve, deadline: float
 ) -> Answer:
     guarded = Guarded(is_inside=target.is_inside, resolve=resolve)
-    tls = _tls() if target.scheme == "https" else None
+    secured = tls() if target.scheme == "https" else None
     async with (
-        httpcore.AsyncConnectionPool(network_backend=guarded, ssl_context=tls) as pool,
+        httpcore.AsyncConnectionPool(network_backend=guarded, ssl_context=secured) as pool,
         pool.stream("POST", _url(target), headers=_headers(target, headers, body), content=body) as response,
     ):
         return Answer(status=response.status, text=await _beginning(response, deadline))
@@ -76,5 +76,6 @@ def _headers(target: Target, headers: Mapping[str, str], body: bytes) -> list[tu
 
 
 @cache
-def _tls() -> SSLContext:
+def tls() -> SSLContext:
+    """Whom TLS trusts: whom this machine does, and the authorities that certifi knows."""
     return httpcore.default_ssl_context()
