@@ -17,10 +17,10 @@ from sqlalchemy import (
     Index,
     UniqueConstraint,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, DATE, INTEGER, JSONB, TSVECTOR
+from sqlalchemy.dialects.postgresql import ARRAY, DATE, INTEGER, JSONB, TEXT, TSVECTOR
 from sqlmodel import Field, SQLModel
 
-from kpi.enums import Change, Direction, Driver, Frequency, Governed, Tier, Unit
+from kpi.enums import Change, Direction, Driver, Frequency, Governed, Granularity, Tier, Unit
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -109,11 +109,15 @@ class Kpi(SQLModel, table=True):
     data_source: str
     frequency: Frequency = Field(sa_type=words(Frequency))
     action: str
+    segments: list[str] = Field(default_factory=list, sa_type=ARRAY(TEXT), sa_column_kwargs={"server_default": "{}"})
     created_at: datetime = Field(sa_type=AWARE)
 
 
 class Definition(SQLModel, table=True):
-    """One version of how a KPI is computed. Experiments and baselines pin a version, so versions never change."""
+    """One version of how a KPI is computed. Experiments and baselines pin a version, so versions never change.
+
+    `entry` says whom it counts outside experiments; without one it has no history.
+    """
 
     __tablename__ = "definitions"
     __table_args__ = (UniqueConstraint("kpi_id", "version"), CheckConstraint("version > 0", name="version"))
@@ -122,11 +126,16 @@ class Definition(SQLModel, table=True):
     version: int
     kind: str
     parameters: dict[str, Any] = Field(sa_type=JSONB)
+    entry: dict[str, Any] | None = Field(default=None, sa_type=JSONB)
     created_at: datetime = Field(sa_type=AWARE)
 
 
 class Baseline(SQLModel, table=True):
-    """A KPI's level before: an estimate, so it carries its own error."""
+    """A KPI's level before: an estimate, so it carries its own error.
+
+    Measured from the KPI's own history, it has a segment ('' for everybody), what was found when the data were looked
+    at (`audit`), and of a time to value the curve behind it: survival and its variance by day.
+    """
 
     __tablename__ = "baselines"
     __table_args__ = (
@@ -143,7 +152,102 @@ class Baseline(SQLModel, table=True):
     n: int | None
     from_on: date | None
     to_on: date | None
+    segment: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    is_measured: bool = Field(default=False, sa_column_kwargs={"server_default": "false"})
+    curve: dict[str, Any] | None = Field(default=None, sa_type=JSONB)
+    audit: list[dict[str, Any]] | None = Field(default=None, sa_type=JSONB)
     created_at: datetime = Field(sa_type=AWARE)
+
+
+class BaselineSchedule(SQLModel, table=True):
+    """How often a KPI's baseline is measured anew, and over how many of the last days that are final."""
+
+    __tablename__ = "baseline_schedules"
+    __table_args__ = (CheckConstraint("days > 0", name="days"),)
+    kpi_id: int = Field(primary_key=True, foreign_key="kpis.id")
+    every: Granularity = Field(sa_type=words(Granularity))
+    days: int
+    measured_on: date | None = Field(default=None)
+
+
+class History(SQLModel, table=True):
+    """How far a definition's sums reach, and from which cohort on they are out of date; no row before the first time.
+
+    `reach` is how many days before an outcome a cohort may be that it changes.
+    """
+
+    __tablename__ = "histories"
+    definition_id: int = Field(primary_key=True, foreign_key="definitions.id")
+    workspace_id: int = Field(foreign_key="workspaces.id", index=True)
+    events: list[str] = Field(sa_type=ARRAY(TEXT))
+    reach: int
+    through: date | None = Field(default=None)
+    stale_from: date | None = Field(default=None)
+    computed_at: datetime | None = Field(default=None, sa_type=AWARE)
+    seconds: float | None = Field(default=None)
+    failed_at: datetime | None = Field(default=None, sa_type=AWARE)
+    failure: str | None = Field(default=None)
+
+
+class HistoryEntry(SQLModel, table=True):
+    """Units of a cohort, also of one that is not final yet."""
+
+    __tablename__ = "history_entries"
+    definition_id: int = Field(primary_key=True, foreign_key="definitions.id")
+    segment: str = Field(primary_key=True)
+    entered_on: date = Field(primary_key=True)
+    n: int
+
+
+class HistoryMoments(SQLModel, table=True):
+    """A cohort's units added up: the number of each, and what a ratio divides it by."""
+
+    __tablename__ = "history_moments"
+    definition_id: int = Field(primary_key=True, foreign_key="definitions.id")
+    segment: str = Field(primary_key=True)
+    entered_on: date = Field(primary_key=True)
+    n: int
+    mean: float
+    m2: float
+    mean_x: float | None
+    m2_x: float | None
+    c_xy: float | None
+
+
+class HistoryDuration(SQLModel, table=True):
+    """Units of a cohort whose observation ended on a day of their own, or who did something on it."""
+
+    __tablename__ = "history_durations"
+    definition_id: int = Field(primary_key=True, foreign_key="definitions.id")
+    segment: str = Field(primary_key=True)
+    entered_on: date = Field(primary_key=True)
+    day: int = Field(primary_key=True)
+    events: int
+    losses: int
+
+
+class HistoryValue(SQLModel, table=True):
+    """How many units of a cohort have a number, to four significant digits: what a quantile is made of."""
+
+    __tablename__ = "history_values"
+    definition_id: int = Field(primary_key=True, foreign_key="definitions.id")
+    segment: str = Field(primary_key=True)
+    entered_on: date = Field(primary_key=True)
+    value: float = Field(primary_key=True)
+    n: int
+
+
+class HistoryCluster(SQLModel, table=True):
+    """A cohort's users by account, where they are not independent; who belongs to none stands alone."""
+
+    __tablename__ = "history_clusters"
+    definition_id: int = Field(primary_key=True, foreign_key="definitions.id")
+    segment: str = Field(primary_key=True)
+    entered_on: date = Field(primary_key=True)
+    account: str = Field(primary_key=True)
+    n: int
+    y: float
+    x: float
 
 
 class Target(SQLModel, table=True):
@@ -252,6 +356,26 @@ class Membership(SQLModel, table=True):
     since_at: datetime = Field(primary_key=True, sa_type=AWARE)
     until_at: datetime | None = Field(sa_type=AWARE)
     account: str | None
+    ingest_id: int = Field(sa_type=BigInteger)
+
+
+class Trait(SQLModel, table=True):
+    """What is known of a unit from a moment on, until its next value begins; null for nothing any more.
+
+    What holds since always does so since `kpi.traits.ALWAYS`, a moment before any other: a key has no nulls.
+    """
+
+    __tablename__ = "traits"
+    __table_args__ = (
+        # In order of units: the values of one trait are then read beside whatever is read by unit.
+        Index("ix_traits_name", "workspace_id", "name", "unit"),
+        Index("ix_traits_ingest_id", "ingest_id"),
+    )
+    workspace_id: int = Field(primary_key=True, foreign_key="workspaces.id")
+    unit: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    since_at: datetime = Field(primary_key=True, sa_type=AWARE)
+    value: str | None
     ingest_id: int = Field(sa_type=BigInteger)
 
 
