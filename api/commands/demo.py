@@ -31,7 +31,7 @@ from api.jobs.looks import publish_due
 from api.jobs.refresh import refresh_due
 from api.sample import Company
 from experiments import exposures
-from kpi import events, memberships
+from kpi import events, memberships, traits
 from kpi.ingest import Report
 
 app = typer.Typer(add_completion=False)
@@ -132,8 +132,9 @@ async def load(database: Database, company: Company) -> None:
         await loading.take_in("exposures", exposures.ingest, sample.exposures(company), company.exposure_count)
         await loading.take_in("outcomes", events.ingest, sample.outcomes(company), company.outcome_count)
         clientele = company.clientele
-        people = len(company.users) + len(clientele.members)
-        await loading.take_in("memberships", memberships.ingest, sample.memberships(company), people)
+        belonging, known = list(sample.memberships(company)), list(sample.traits(company))
+        await loading.take_in("memberships", memberships.ingest, iter(belonging), len(belonging))
+        await loading.take_in("traits", traits.ingest, iter(known), len(known))
         await loading.take_in("customers", events.ingest, sample.customer_outcomes(clientele), len(clientele))
         await loading.freeze()
         await loading.analyse()

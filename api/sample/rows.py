@@ -1,6 +1,6 @@
 """The logs of the sample company as rows of the public wire form."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from math import isnan
 from typing import Any, TypeAlias
@@ -9,9 +9,12 @@ import numpy as np
 
 from api.sample.company import Company
 from api.sample.customers.clientele import Clientele
+from api.sample.customers.people import ROLES
+from api.sample.customers.population import INDUSTRIES, SEGMENTS, SOURCES
 from api.sample.exposures import VARIANTS
 from api.sample.law import DEVICES, PLANS, REGIONS, Floats
 from api.sample.outcomes import EVENTS, Outcomes
+from api.sample.population import Ints
 from api.sample.runs import RUNS
 
 MILLISECONDS_A_DAY = 86_400_000
@@ -56,6 +59,39 @@ def customer_memberships(clientele: Clientele) -> Iterator[Row]:
     members, units = clientele.members, _customer_units(clientele)
     accounts = [units[account] for account in members.account.tolist()]
     return _memberships(units[len(clientele.customers) :], accounts, _times(clientele.began_at, members.joined))
+
+
+def traits(company: Company) -> Iterator[Row]:
+    """What is known of users, of customers and of their people; it has always held."""
+    plans = _named(PLANS, company.users.plan)
+    yield from _traits(_units(company)[: len(company.users)], plan=plans)
+    yield from customer_traits(company.clientele)
+
+
+def customer_traits(clientele: Clientele) -> Iterator[Row]:
+    """Plan, segment, region, industry and source of customers; plan and role of their people."""
+    customers, members, units = clientele.customers, clientele.members, _customer_units(clientele)
+    plans = _named(PLANS, customers.plan)
+    yield from _traits(
+        units[: len(customers)],
+        plan=plans,
+        segment=_named(SEGMENTS, customers.segment),
+        region=_named(REGIONS, customers.region),
+        industry=_named(INDUSTRIES, customers.industry),
+        source=_named(SOURCES, customers.source),
+    )
+    of_members = [plans[account] for account in members.account.tolist()]
+    yield from _traits(units[len(customers) :], plan=of_members, role=_named(ROLES, members.role))
+
+
+def _traits(units: list[str], **values: list[str]) -> Iterator[Row]:
+    for name, column in values.items():
+        for unit, value in zip(units, column, strict=True):
+            yield {"unit": unit, "name": name, "value": value}
+
+
+def _named(names: Sequence[str], codes: Ints) -> list[str]:
+    return [names[code] for code in codes.tolist()]
 
 
 def _memberships(names: list[str], accounts: list[str], times: Iterator[datetime]) -> Iterator[Row]:

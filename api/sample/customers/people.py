@@ -13,8 +13,8 @@ from api.sample.population import Ints
 
 ROLES = ("admin", "planner", "viewer")
 FEATURES, DEPARTMENTS = 12, 6
-SESSIONS_PER_DAY = 0.05
-FEATURE_SHARE, DEPARTMENT_SHARE = 0.4, 0.2
+SESSIONS_PER_DAY = 0.04
+FEATURE_SHARE, DEPARTMENT_SHARE = 0.35, 0.15
 """Sessions in which a feature of note is used, and in which a department is told."""
 TICKETS_PER_DAY = np.array([0.006, 0.003])
 """Of each person, by whether the account is retained."""

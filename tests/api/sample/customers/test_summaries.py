@@ -1,9 +1,6 @@
 """Summaries from the arrays equal plain SQL over the rows that were taken in."""
 
-from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime, timedelta
-from itertools import islice
-from typing import Any
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -13,14 +10,12 @@ from api.sample.customers import Clientele, clientele
 from api.sample.customers.law import HISTORY_DAYS
 from api.sample.customers.rungs import RUNGS, level
 from api.sample.customers.summaries import WINDOWS, Cohorts, by_cohort, durations, entrants, kept
-from api.sample.rows import customer_memberships, customer_outcomes
-from kpi import events, memberships
 from kpi.tables import Workspace
 from stats.survival import rmst
 from stats.survival.counts import life_table
+from tests.api.sample.conftest import TODAY
+from tests.api.sample.customers.stored import NOW, taken_in
 
-TODAY = date(2026, 11, 22)
-NOW = datetime(2026, 11, 22, tzinfo=UTC)
 BEGAN = NOW - timedelta(days=HISTORY_DAYS)
 SENT = """
 CREATE TEMP TABLE sent ON COMMIT DROP AS
@@ -55,25 +50,6 @@ FROM (
 KEPT = (
     "SELECT sum(x) AS x, sum(y) FILTER (WHERE x > 0) AS y FROM (SELECT {before} AS x, {after} AS y FROM accounts a) b"
 )
-
-
-@pytest.fixture(scope="module")
-def drawn() -> Clientele:
-    return clientele(seed=3, today=TODAY, accounts=150)
-
-
-async def taken_in(database: Database, workspace: Workspace, drawn: Clientele) -> None:
-    await _take(database, workspace, events.ingest, customer_outcomes(drawn))
-    await _take(database, workspace, memberships.ingest, customer_memberships(drawn))
-
-
-async def _take(
-    database: Database, workspace: Workspace, ingest: Callable[..., Any], rows: Iterator[dict[str, Any]]
-) -> None:
-    while batch := list(islice(rows, 20_000)):
-        async with database.raw() as connection:
-            report = await ingest(connection, workspace_id=workspace.id, rows=batch, now=NOW)
-        assert len(report.accepted) == len(batch)
 
 
 async def test_summaries_equal_sql_over_the_rows(database: Database, workspace: Workspace, drawn: Clientele) -> None:
