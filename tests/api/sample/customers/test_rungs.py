@@ -1,6 +1,8 @@
 """True levels and elasticities against large draws and against regressions over drawn cohorts."""
 
+import re
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +12,12 @@ from api.sample.customers import Customers, draw
 from api.sample.customers.law import HISTORY_DAYS, REGION_DELAY, WAVE
 from api.sample.customers.rungs import LATEST, RUNGS, elasticity, kept_on, level, lift, local_elasticity
 from api.sample.customers.summaries import Measured, entrants, kept
+from api.sample.kpis import CUSTOMER_KPIS
 from api.sample.law import NO_EFFECT, Effect
 from api.sample.runs import RUNS
+from api.sample.truths import elasticity as truth_between
+from api.sample.truths import kept_on as kept_by_key
+from api.sample.truths import ladder_truths
 
 MANY = 100_000
 LADDER = [*pairwise(("ttfv", "activation", "retention", "nrr")), ("retention", "grr"), ("ttfv", "nrr")]
@@ -100,3 +106,29 @@ def test_lift_of_revenue_by_an_effect_on_the_start_is_about_what_the_elasticity_
 def test_kept_on_a_day_without_a_year_before_it_is_refused(day: float) -> None:
     with pytest.raises(ValueError, match="365 days end"):
         kept_on(day)
+
+
+def test_truths_of_the_ladder_are_the_rungs_by_the_keys_of_the_kpis() -> None:
+    truths = {truth.kpi: truth for truth in ladder_truths()}
+    registered = [kpi["key"] for kpi in CUSTOMER_KPIS]
+    assert list(truths) == registered[: len(truths)]
+    assert truths["account-ttfv"].elasticity == pytest.approx(1)
+    assert truths["nrr-first-year"].level == level("nrr")
+    assert truths["nrr-first-year"].lifts["guided-onboarding"] == lift("nrr", RUNS[0].effect) > 0.03
+    assert truths["grr-first-year"].lifts["weekly-digest"] == 0
+    assert truth_between("account-retention-d60", "nrr-first-year") == elasticity("retention", "nrr")
+    assert tuple(kept_by_key(700).values()) == kept_on(700)
+
+
+def test_the_page_about_the_sample_company_says_these_truths() -> None:
+    page = (Path(__file__).parents[4] / "docs" / "sample.md").read_text()
+    for truth in ladder_truths():
+        (line,) = (line for line in page.splitlines() if line.startswith(f"| `{truth.kpi}` |"))
+        said = [float(number) for number in re.findall(r"[-+]?[0-9]+\.[0-9]+", line)]
+        assert said[:2] == pytest.approx([truth.level, truth.elasticity], abs=0.0006)
+        assert said[2] == pytest.approx(100 * truth.lifts["guided-onboarding"], abs=0.06)
+    links = [("activation", "retention"), ("retention", "grr"), ("retention", "nrr")]
+    steps = [f"{elasticity(*link):.3f}" for link in links]
+    assert f"activation to retention {steps[0]}, retention to GRR {steps[1]}, retention to NRR {steps[2]}" in page
+    grr, nrr = kept_on(HISTORY_DAYS)
+    assert f"{grr:.3f} and {nrr:.3f} of the 365 days" in page
