@@ -49,6 +49,15 @@ class Frequency(StrEnum):
     QUARTERLY = "QUARTERLY"
 
 
+class Granularity(StrEnum):
+    """The periods that values over time are given by."""
+
+    DAY = "DAY"
+    WEEK = "WEEK"
+    MONTH = "MONTH"
+    QUARTER = "QUARTER"
+
+
 class Change(StrEnum):
     """What a hypothesis expects of its KPI."""
 

@@ -15,7 +15,7 @@ import msgspec
 from kpi.ingest import Fault, Refusal, Report, Rows
 
 T = TypeVar("T", bound=msgspec.Struct)
-Noun = Literal["exposures", "outcomes", "memberships", "aggregates"]
+Noun = Literal["exposures", "outcomes", "memberships", "traits", "aggregates"]
 MOMENT = {
     "exposures": ("exposed_at", "exposedAt"),
     "outcomes": ("occurred_at", "occurredAt"),
@@ -26,13 +26,14 @@ UNITS: dict[Noun, tuple[str, ...]] = {
     "exposures": ("unit",),
     "outcomes": ("unit",),
     "memberships": ("member", "account"),
+    "traits": ("unit",),
     "aggregates": (),
 }
 """The fields that name a unit."""
 UNIT_BYTES = 16
 SECRET_BYTES = 32
 KNOWN = frozenset(
-    {"experiment", "variant", "exposedAt", "event", "occurredAt", "value", "eventId", "sinceAt"}
+    {"experiment", "variant", "exposedAt", "event", "occurredAt", "value", "eventId", "sinceAt", "name"}
     | {name for names in UNITS.values() for name in names}
 )
 """Fields of a rejected row that are kept where units are hidden; anything else might name one."""

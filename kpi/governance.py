@@ -17,14 +17,20 @@ from kpi import kinds, queries
 from kpi.actor import Actor
 from kpi.enums import Governed
 from kpi.errors import NotFound, Problem, bad, refuse
+from kpi.history import entry as entries
+from kpi.history import measured
+from kpi.history.entry import Entry
 from kpi.kinds import Kind
 from kpi.kinds.shape import Scale
 from kpi.service import (
     LARGEST,
     BaselineValue,
+    add_definition,
     baseline_problems,
     defined,
     definition_problems,
+    entry_problems,
+    segment_problems,
     stated,
     text_problems,
 )
@@ -33,8 +39,10 @@ from kpi.wire import camel
 
 TEXTS = ("name", "description", "owner", "data_source", "action")
 CHOICES = ("direction", "tier", "is_leading", "driver", "frequency")
-DETAILS = (*TEXTS, *CHOICES)
+DETAILS = (*TEXTS, *CHOICES, "segments")
 """What of a KPI is neither its key, its unit nor a version of something."""
+CLEARED: dict[str, Any] = {**dict.fromkeys(TEXTS, ""), "segments": []}
+"""What is left of details that null clears."""
 STATED = ("value", "standard_error", "n", "from_on", "to_on")
 AIMED = ("value", "due_on", "owner", "approver")
 
@@ -53,31 +61,44 @@ async def update(session: AsyncSession, *, actor: Actor, kpi_id: int, given: Map
     """Change what is given of a KPI's details; None clears a text that need not be there."""
     kpi = await _locked(session, actor, kpi_id)
     before = {name: getattr(kpi, name) for name in DETAILS}
-    after = before | {name: "" if name in TEXTS and value is None else value for name, value in given.items()}
+    after = before | {name: CLEARED.get(name) if value is None else value for name, value in given.items()}
     texts = {camel(name): after[name] for name in TEXTS}
     problems = _reason_problems(actor) + text_problems(texts, required={"name", "owner"})
+    problems += segment_problems(after["segments"])
     missing = [camel(name) for name in CHOICES if after[name] is None]
     refuse(problems + [bad(f"{name} cannot be cleared.", name) for name in missing])
     changes = list(differences(before, after))
     for name, value in after.items():
         setattr(kpi, name, value)
+    if before["segments"] != after["segments"]:
+        await measured.derive_anew(session, (await _newest(session, kpi)).id)
     await _record(session, actor, kpi, Governed.DETAILS, changes)
     return kpi
 
 
 async def redefine(
-    session: AsyncSession, *, actor: Actor, kpi_id: int, definition: Kind, baseline: BaselineValue | None = None
+    session: AsyncSession,
+    *,
+    actor: Actor,
+    kpi_id: int,
+    definition: Kind,
+    baseline: BaselineValue | None = None,
+    entry: Entry | None = None,
 ) -> Kpi:
-    """Give a KPI its next definition, with a baseline if it is known: an old one says nothing of the new number."""
+    """Give a KPI its next definition, with a baseline if it is known: an old one says nothing of the new number.
+
+    Without an `entry` it counts whom it counted before.
+    """
     kpi = await _locked(session, actor, kpi_id)
-    refuse(_reason_problems(actor) + definition_problems(definition) + baseline_problems(baseline))
     newest = await _newest(session, kpi)
-    after = defined(kpi, definition, version=newest.version + 1, now=actor.now)
+    entry = entry or entries.decode(newest.entry)
+    problems = definition_problems(definition) + entry_problems(entry, definition, kpi.unit)
+    refuse(_reason_problems(actor) + problems + baseline_problems(baseline))
+    after = defined(kpi, definition, version=newest.version + 1, now=actor.now, entry=entry)
     changes = list(differences(_defining(newest), _defining(after)))
     if not changes:
         return kpi
-    session.add(after)
-    await session.flush()
+    await add_definition(session, kpi, after)
     if baseline is not None:
         session.add(stated(after, baseline, version=1, now=actor.now))
     await _record(session, actor, kpi, Governed.DEFINITION, changes)
@@ -129,7 +150,8 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator
 
 
 def _defining(definition: Definition) -> dict[str, Any]:
-    return {"kind": definition.kind, **definition.parameters}
+    counted = {} if definition.entry is None else {"entry": definition.entry}
+    return {"kind": definition.kind, **definition.parameters, **counted}
 
 
 def _values(row: Baseline | Target | None, names: tuple[str, ...]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ An input with faults raises `Invalid` with all of them, and stores nothing.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from math import isfinite
@@ -13,12 +14,17 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from kpi import kinds, queries
 from kpi.enums import Change, Direction, Driver, Frequency, Tier, Unit
 from kpi.errors import Code, Invalid, Problem, bad
+from kpi.history import entry as entries
+from kpi.history import measured
+from kpi.history.entry import MOST_SEGMENTS, Entry
 from kpi.ingest import is_text
 from kpi.kinds import Kind
 from kpi.tables import Baseline, Definition, Hypothesis, Kpi
 from kpi.wire import camel
 
 KEY = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+LONGEST_NAME = 100
+"""Characters of a trait's name."""
 LONGEST_TEXT = 4_000
 """Characters of a free text field."""
 SMALLEST, LARGEST = 1e-12, 1e12
@@ -55,11 +61,14 @@ async def register_kpi(
     action: str,
     definition: Kind,
     baseline: BaselineValue | None,
+    entry: Entry | None = None,
+    segments: Sequence[str] = (),
 ) -> Kpi:
     """Register a KPI with the first version of its definition and, if known, its baseline."""
     texts = {"name": name, "description": description, "owner": owner, "dataSource": data_source, "action": action}
     problems = key_problems(key) + text_problems(texts, required={"name", "owner"})
     problems += definition_problems(definition) + baseline_problems(baseline)
+    problems += entry_problems(entry, definition, unit) + segment_problems(segments)
     if await queries.kpis_by_key(session, workspace_id, [key]):
         problems.append(taken("KPI", key))
     if problems:
@@ -78,11 +87,12 @@ async def register_kpi(
         data_source=data_source,
         frequency=frequency,
         action=action,
+        segments=list(segments),
         created_at=now,
     )
     session.add(kpi)
     await session.flush()
-    await _define(session, kpi, definition, baseline, now)
+    await _define(session, kpi, definition, baseline, now, entry)
     return kpi
 
 
@@ -172,6 +182,24 @@ def definition_problems(definition: Kind) -> list[Problem]:
     return [bad(text, "definition", kind, field) for field, text in definition.problems()]
 
 
+def entry_problems(entry: Entry | None, definition: Kind, unit: Unit) -> list[Problem]:
+    """What is wrong with whom a KPI counts."""
+    found = [] if entry is None else entry.problems(definition, unit)
+    return [bad(text, "entry", field) for field, text in found]
+
+
+def segment_problems(segments: Sequence[str]) -> list[Problem]:
+    """A KPI is sliced by few traits, each once."""
+    problems: list[Problem] = []
+    if len(segments) > MOST_SEGMENTS:
+        problems.append(bad(f"A KPI is sliced by {MOST_SEGMENTS} traits at most.", "segments"))
+    if len(set(segments)) < len(segments):
+        problems.append(bad("A trait is named once.", "segments"))
+    if any(not (1 <= len(name) <= LONGEST_NAME and is_text(name)) for name in segments):
+        problems.append(bad(f"A trait's name has 1 to {LONGEST_NAME} characters of text.", "segments"))
+    return problems
+
+
 def baseline_problems(baseline: BaselineValue | None) -> list[Problem]:
     """A baseline is an estimate of something within reason, with its error."""
     if baseline is None:
@@ -189,19 +217,29 @@ def baseline_problems(baseline: BaselineValue | None) -> list[Problem]:
     return problems
 
 
-async def _define(session: AsyncSession, kpi: Kpi, kind: Kind, baseline: BaselineValue | None, now: datetime) -> None:
-    definition = defined(kpi, kind, version=1, now=now)
-    session.add(definition)
-    await session.flush()
+async def _define(
+    session: AsyncSession, kpi: Kpi, kind: Kind, baseline: BaselineValue | None, now: datetime, entry: Entry | None
+) -> None:
+    definition = defined(kpi, kind, version=1, now=now, entry=entry)
+    await add_definition(session, kpi, definition)
     if baseline is not None:
         session.add(stated(definition, baseline, version=1, now=now))
         await session.flush()
 
 
-def defined(kpi: Kpi, kind: Kind, *, version: int, now: datetime) -> Definition:
-    """A version of a KPI's definition."""
+def defined(kpi: Kpi, kind: Kind, *, version: int, now: datetime, entry: Entry | None) -> Definition:
+    """A version of a KPI's definition, and whom it counts outside experiments."""
     name, parameters = kinds.encode(kind)
-    return Definition(kpi_id=kpi.id, version=version, kind=name, parameters=parameters, created_at=now)
+    counted = entries.encode(entry)
+    return Definition(kpi_id=kpi.id, version=version, kind=name, parameters=parameters, entry=counted, created_at=now)
+
+
+async def add_definition(session: AsyncSession, kpi: Kpi, definition: Definition) -> None:
+    """Store a definition, and have its history kept."""
+    session.add(definition)
+    await session.flush()
+    if (history := measured.history(kpi, definition)) is not None:
+        session.add(history)
 
 
 def stated(definition: Definition, baseline: BaselineValue, *, version: int, now: datetime) -> Baseline:

@@ -1,4 +1,4 @@
-"""Statements on raw rows: events, outcomes and memberships as they come in, what is kept of them, and for how long."""
+"""Statements on raw rows as they come in (outcomes, memberships, traits), what is kept of them, and for how long."""
 
 import asyncio
 from collections.abc import Collection, Coroutine, Sequence
@@ -164,6 +164,57 @@ async def forget_memberships(connection: asyncpg.Connection, workspace_id: int, 
     return len(found)
 
 
+async def lock_traits(connection: asyncpg.Connection, workspace_id: int) -> None:
+    """Let one batch of traits in at a time: what one says may contradict another, or use up the names."""
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtext('traits'), $1)", workspace_id)
+
+
+async def known_traits(
+    connection: asyncpg.Connection, workspace_id: int, keys: Sequence[tuple[str, str, datetime]]
+) -> dict[tuple[str, str, datetime], str | None]:
+    """The values of those traits that are stored, by unit, name and moment."""
+    rows = await connection.fetch(
+        "SELECT unit, name, since_at, value FROM traits WHERE workspace_id = $1"
+        " AND (unit, name, since_at) IN (SELECT * FROM unnest($2::text[], $3::text[], $4::timestamptz[]))",
+        workspace_id,
+        [unit for unit, _, _ in keys],
+        [name for _, name, _ in keys],
+        [since for _, _, since in keys],
+    )
+    return {(row["unit"], row["name"], row["since_at"]): row["value"] for row in rows}
+
+
+TRAIT_NAMES = """
+WITH RECURSIVE named (name) AS (
+    SELECT min(name) FROM traits WHERE workspace_id = $1
+    UNION ALL
+    SELECT (SELECT min(t.name) FROM traits t WHERE t.workspace_id = $1 AND t.name > named.name)
+    FROM named WHERE named.name IS NOT NULL
+)
+SELECT name FROM named WHERE name IS NOT NULL
+"""
+"""A look into the index for each name, however many units have it."""
+
+
+async def trait_names(connection: asyncpg.Connection, workspace_id: int) -> set[str]:
+    """The names of a workspace's traits."""
+    return {row["name"] for row in await connection.fetch(TRAIT_NAMES, workspace_id)}
+
+
+async def copy_traits(connection: asyncpg.Connection, records: Sequence[tuple[Any, ...]]) -> None:
+    """COPY new traits."""
+    columns = ["workspace_id", "unit", "name", "since_at", "value", "ingest_id"]
+    await connection.copy_records_to_table("traits", records=records, columns=columns)
+
+
+async def forget_traits(connection: asyncpg.Connection, workspace_id: int, units: Sequence[str]) -> int:
+    """Remove what is known of units; returns how many rows that were."""
+    status = await connection.execute(
+        "DELETE FROM traits WHERE workspace_id = $1 AND unit = ANY($2::text[])", workspace_id, units
+    )
+    return int(status.split()[-1])
+
+
 LOCK = "SELECT pg_advisory_xact_lock{shared}(hashtext('floor'), $1)"
 """Shared by all who change raw rows or rejected ones, alone for who raises the floor or forgets a unit.
 
@@ -285,6 +336,6 @@ async def forget_outcomes(connection: asyncpg.Connection, workspace_id: int, uni
 
 async def has_batches(session: AsyncSession, workspace_id: int) -> bool:
     """Whether any row was ever sent to a workspace, even one that was rejected."""
-    of_units = ["exposures", "outcomes", "memberships"]
+    of_units = ["exposures", "outcomes", "memberships", "traits"]
     sent = select(Ingest.id).where(Ingest.workspace_id == workspace_id, col(Ingest.noun).in_(of_units))
     return (await session.exec(sent.limit(1))).first() is not None

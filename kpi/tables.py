@@ -16,8 +16,9 @@ from sqlalchemy import (
     Identity,
     Index,
     UniqueConstraint,
+    text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, DATE, INTEGER, JSONB, TSVECTOR
+from sqlalchemy.dialects.postgresql import ARRAY, DATE, INTEGER, JSONB, TEXT, TSVECTOR
 from sqlmodel import Field, SQLModel
 
 from kpi.enums import Change, Direction, Driver, Frequency, Governed, Tier, Unit
@@ -109,11 +110,17 @@ class Kpi(SQLModel, table=True):
     data_source: str
     frequency: Frequency = Field(sa_type=words(Frequency))
     action: str
+    segments: list[str] = Field(
+        default_factory=list, sa_type=ARRAY(TEXT), sa_column_kwargs={"server_default": text("'{}'")}
+    )
     created_at: datetime = Field(sa_type=AWARE)
 
 
 class Definition(SQLModel, table=True):
-    """One version of how a KPI is computed. Experiments and baselines pin a version, so versions never change."""
+    """One version of how a KPI is computed. Experiments and baselines pin a version, so versions never change.
+
+    `entry` says whom it counts outside experiments; without one it has no history.
+    """
 
     __tablename__ = "definitions"
     __table_args__ = (UniqueConstraint("kpi_id", "version"), CheckConstraint("version > 0", name="version"))
@@ -122,6 +129,7 @@ class Definition(SQLModel, table=True):
     version: int
     kind: str
     parameters: dict[str, Any] = Field(sa_type=JSONB)
+    entry: dict[str, Any] | None = Field(default=None, sa_type=JSONB)
     created_at: datetime = Field(sa_type=AWARE)
 
 
@@ -144,6 +152,75 @@ class Baseline(SQLModel, table=True):
     from_on: date | None
     to_on: date | None
     created_at: datetime = Field(sa_type=AWARE)
+
+
+class History(SQLModel, table=True):
+    """How far a definition's sums reach, and from which cohort on they are out of date; no row before the first time.
+
+    `reach` is how many days before an outcome a cohort may be that it changes.
+    """
+
+    __tablename__ = "histories"
+    definition_id: int = Field(primary_key=True, foreign_key="definitions.id")
+    workspace_id: int = Field(foreign_key="workspaces.id", index=True)
+    events: list[str] = Field(sa_type=ARRAY(TEXT))
+    reach: int
+    through: date | None = Field(default=None)
+    stale_from: date | None = Field(default=None)
+    computed_at: datetime | None = Field(default=None, sa_type=AWARE)
+    seconds: float | None = Field(default=None)
+    failed_at: datetime | None = Field(default=None, sa_type=AWARE)
+    failure: str | None = Field(default=None)
+
+
+class HistoryEntry(SQLModel, table=True):
+    """Units of a cohort, also of one that is not final yet."""
+
+    __tablename__ = "history_entries"
+    definition_id: int = Field(primary_key=True, foreign_key="definitions.id")
+    segment: str = Field(primary_key=True)
+    entered_on: date = Field(primary_key=True)
+    n: int
+
+
+class HistoryMoments(SQLModel, table=True):
+    """A cohort's units added up: the number of each, and what a ratio divides it by."""
+
+    __tablename__ = "history_moments"
+    definition_id: int = Field(primary_key=True, foreign_key="definitions.id")
+    segment: str = Field(primary_key=True)
+    entered_on: date = Field(primary_key=True)
+    n: int
+    mean: float
+    m2: float
+    mean_x: float | None
+    m2_x: float | None
+    c_xy: float | None
+
+
+class HistoryDuration(SQLModel, table=True):
+    """Units of a cohort whose observation ended on a day of their own, or who did something on it."""
+
+    __tablename__ = "history_durations"
+    definition_id: int = Field(primary_key=True, foreign_key="definitions.id")
+    segment: str = Field(primary_key=True)
+    entered_on: date = Field(primary_key=True)
+    day: int = Field(primary_key=True)
+    events: int
+    losses: int
+
+
+class HistoryCluster(SQLModel, table=True):
+    """A cohort's users by account, where they are not independent; who belongs to none stands alone."""
+
+    __tablename__ = "history_clusters"
+    definition_id: int = Field(primary_key=True, foreign_key="definitions.id")
+    segment: str = Field(primary_key=True)
+    entered_on: date = Field(primary_key=True)
+    account: str = Field(primary_key=True)
+    n: int
+    y: float
+    x: float
 
 
 class Target(SQLModel, table=True):
@@ -252,6 +329,26 @@ class Membership(SQLModel, table=True):
     since_at: datetime = Field(primary_key=True, sa_type=AWARE)
     until_at: datetime | None = Field(sa_type=AWARE)
     account: str | None
+    ingest_id: int = Field(sa_type=BigInteger)
+
+
+class Trait(SQLModel, table=True):
+    """What is known of a unit from a moment on, until its next value begins; null for nothing any more.
+
+    What holds since always does so since `kpi.traits.ALWAYS`, a moment before any other: a key has no nulls.
+    """
+
+    __tablename__ = "traits"
+    __table_args__ = (
+        # In order of units: the values of one trait are then read beside whatever is read by unit.
+        Index("ix_traits_name", "workspace_id", "name", "unit"),
+        Index("ix_traits_ingest_id", "ingest_id"),
+    )
+    workspace_id: int = Field(primary_key=True, foreign_key="workspaces.id")
+    unit: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    since_at: datetime = Field(primary_key=True, sa_type=AWARE)
+    value: str | None
     ingest_id: int = Field(sa_type=BigInteger)
 
 

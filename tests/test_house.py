@@ -39,6 +39,9 @@ WITH_STATEMENTS = {
     "experiments/programme/search.py": "finding words in hypotheses, experiments and learnings",
     "experiments/life/story.py": "what people did to experiments",
     "kpi/batches.py": "what became of each batch",
+    "kpi/history/derivation.py": "what fills a KPI's sums",
+    "kpi/history/refresh.py": "how far a KPI's sums reach",
+    "kpi/history/values.py": "a KPI's sums",
     "kpi/queries.py": "what is registered",
     "kpi/storage.py": "raw rows, and how long they are kept",
 }

@@ -27,8 +27,8 @@ def forget(
     if found is None:
         fail(f"There is no workspace “{workspace}”.")
     console.print(
-        f"Removed {found.outcomes:,} outcomes, {found.exposures:,} exposures, {found.memberships:,} memberships"
-        f" and {found.rejections:,} rejected rows."
+        f"Removed {found.outcomes:,} outcomes, {found.exposures:,} exposures, {found.memberships:,} memberships,"
+        f" {found.traits:,} traits and {found.rejections:,} rejected rows."
     )
 
 

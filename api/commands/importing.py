@@ -24,7 +24,7 @@ from kpi.ingest import Report
 app = typer.Typer(add_completion=False)
 
 Place = Path | Literal["-"]
-AT_ONCE = {Noun.EXPOSURES: 2, Noun.OUTCOMES: 4, Noun.MEMBERSHIPS: 1, Noun.AGGREGATES: 1}
+AT_ONCE = {Noun.EXPOSURES: 2, Noun.OUTCOMES: 4, Noun.MEMBERSHIPS: 1, Noun.TRAITS: 1, Noun.AGGREGATES: 1}
 """Batches of a file that are stored at once, each by a process of Postgres; 1 where one has to follow the other. While
 one waits for the disk at its commit, the others go on."""
 AGAIN = "Run the same import again: what is in already does not count twice."
@@ -76,9 +76,10 @@ def import_(
     workspace: WorkspaceKey = DEFAULT,
     data_dir: DataDir = None,
 ) -> None:
-    """Take in a file: exposures (which unit met which variant, when), outcomes (which unit did what, when), aggregates.
+    """Take in a file: exposures (which unit met which variant, when), outcomes (which unit did what, when), or others.
 
-    Aggregates are what a warehouse has summed by variant and day; docs/api.md says how.
+    Memberships are which account a unit belongs to, traits what is known of a unit, each since when. Aggregates are
+    what a warehouse has summed by variant and day; docs/api.md says how.
     """
     place: Place = "-" if file == "-" else Path(file)
     report = rejects or Path(f"{'stdin' if place == '-' else place.name}.{noun}.rejects.csv")

@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 COMMANDS = {
-    "import": ("importing", "Take in a file: exposures, outcomes, aggregates or memberships."),
+    "import": ("importing", "Take in a file: exposures, outcomes, aggregates, memberships or traits."),
     "export": ("export", "Write exposures, outcomes or aggregates to a file."),
     "forget": ("forgetting", "Remove all rows of a unit; the worker derives the results anew without it."),
     "calibrate": ("calibrate", "Measure how often the shipped methods err, how often one plan does, or on your data."),

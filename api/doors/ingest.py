@@ -1,4 +1,4 @@
-"""`POST /v1/exposures`, `/v1/outcomes` and `/v1/memberships`: rows as NDJSON or a JSON array, in any number.
+"""`POST /v1/exposures`, `/v1/outcomes`, `/v1/memberships`, `/v1/traits`: rows as NDJSON or a JSON array.
 
 A chunk of the body is a transaction. A connection to Postgres is held only for that time, never while the sender is
 waited for, and two chunks of an upload are stored at once. What is answered is committed.
@@ -35,7 +35,7 @@ from api.jobs.refresh import REJECTIONS_KEPT
 from api.jobs.worker import FAULTS
 from api.pipeline import stored
 from experiments import exposures
-from kpi import events, memberships
+from kpi import events, memberships, traits
 from kpi.batches import KEPT_REJECTIONS
 from kpi.ingest import Refusal, Report
 
@@ -44,6 +44,7 @@ INGEST: dict[str, Callable[..., Awaitable[Report]]] = {
     "exposures": exposures.ingest,
     "outcomes": events.ingest,
     "memberships": memberships.ingest,
+    "traits": traits.ingest,
 }
 FORMS = {"application/x-ndjson": line_chunks, "application/json": array_chunks}
 PLACES, PLACES_EACH = 8, 4

@@ -10,7 +10,7 @@ from api.files.rejects import Reject
 from api.jobs.tables import Noun
 from experiments import exposures
 from experiments.aggregation import warehouse
-from kpi import events, memberships
+from kpi import events, memberships, traits
 from kpi.gate import NOBODY, Omission
 from kpi.ingest import Report, kept_text
 
@@ -19,6 +19,7 @@ INGEST: dict[Noun, Callable[..., Awaitable[Report]]] = {
     Noun.OUTCOMES: events.ingest,
     Noun.AGGREGATES: warehouse.ingest,
     Noun.MEMBERSHIPS: memberships.ingest,
+    Noun.TRAITS: traits.ingest,
 }
 
 

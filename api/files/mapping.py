@@ -17,7 +17,7 @@ from api.files.errors import CellError, MappingError
 from api.files.suggestions import did_you_mean, listed
 from api.files.times import Clock
 
-Kind = Literal["exposures", "outcomes", "aggregates", "memberships"]
+Kind = Literal["exposures", "outcomes", "aggregates", "memberships", "traits"]
 
 LINE = "#line"
 """As the column of the unit: the number of the row's line, for a table that has no column of units."""
@@ -25,6 +25,7 @@ FIELDS: ReadOnly[Kind, tuple[str, ...]] = {
     "exposures": ("experiment", "unit", "variant", "exposedAt"),
     "outcomes": ("unit", "event", "occurredAt", "value", "eventId"),
     "memberships": ("member", "sinceAt", "account"),
+    "traits": ("unit", "name", "value", "sinceAt"),
     "aggregates": (
         *("experiment", "variant", "enteredOn", "kpi", "segment", "n", "crossovers", "mean", "m2"),
         *("standardDeviation", "successes", "day", "events", "losses"),
@@ -134,8 +135,8 @@ class Mapping:
         said = _attributes(written.attributes) | _attributes(_pairs(attributes, "--attribute"))
         return cls(
             kind=kind,
-            fields=_fields(written.map, written.set, clock)
-            | _fields(_pairs(maps, "--map"), _pairs(sets, "--set"), clock),
+            fields=_fields(kind, written.map, written.set, clock)
+            | _fields(kind, _pairs(maps, "--map"), _pairs(sets, "--set"), clock),
             variants=written.variants,
             attributes=tuple(said.values()),
             events=tuple(map(_event, written.events)),
@@ -156,13 +157,15 @@ def _pairs(options: Iterable[str], name: str) -> dict[str, str]:
     return pairs
 
 
-def _fields(columns: ReadOnly[str, str], constants: ReadOnly[str, Any], clock: Clock) -> dict[str, Column | Constant]:
+def _fields(
+    kind: Kind, columns: ReadOnly[str, str], constants: ReadOnly[str, Any], clock: Clock
+) -> dict[str, Column | Constant]:
     fields: dict[str, Column | Constant] = {}
     for name, column in columns.items():
         fields[_unused(name, fields)] = _column(name, column)
     for name, value in constants.items():
         wire = _unused(name, fields)
-        fields[wire] = Constant(value=_constant(wire, value, clock))
+        fields[wire] = Constant(value=_constant(kind, wire, value, clock))
     return fields
 
 
@@ -182,7 +185,7 @@ def _column(name: str, column: str) -> Column:
     return Column(name=column.strip())
 
 
-def _constant(field: str, value: Any, clock: Clock) -> Any:
+def _constant(kind: Kind, field: str, value: Any, clock: Clock) -> Any:
     """The value of a field for all rows, read now: better no import than one in which every row fails."""
     try:
         if field in TIMES:
@@ -191,7 +194,8 @@ def _constant(field: str, value: Any, clock: Clock) -> Any:
             return times.day(value, field)
         if field in COUNTS:
             return count(value, field)
-        return number(value, field) if field in NUMBERS else _word(field, value)
+        is_word = field not in NUMBERS or (kind == "traits" and field == "value")
+        return _word(field, value) if is_word else number(value, field)
     except CellError as error:
         raise MappingError(f"The value set for {error}") from None
 

@@ -26,7 +26,14 @@ Reader = Callable[[Block, Faults], Sequence[Any]]
 Maker = Callable[[Block, Faults], tuple[Sequence[int], Fields]]
 """Wire rows, each with the index of the row of the block it was made of."""
 
-OPTIONAL = frozenset({"value", "eventId", "account", *FIELDS["aggregates"][3:]})
+OPTIONAL: dict[str, frozenset[str]] = {
+    "exposures": frozenset(),
+    "outcomes": frozenset({"value", "eventId"}),
+    "memberships": frozenset({"account"}),
+    "traits": frozenset({"sinceAt"}),
+    "aggregates": frozenset(FIELDS["aggregates"][3:]),
+}
+"""Fields a table may lack. A trait's value is none of them: without its column, all that is known would end."""
 USUAL = {
     "experiment": ("experiment_id", "experiment_key", "test", "flag"),
     "unit": ("user_id", "userid", "customer_id", "visitor_id", "account_id", "device_id", "id"),
@@ -91,7 +98,8 @@ class _Binding:
     def __init__(self, mapping: Mapping, columns: Sequence[str]) -> None:
         self.mapping, self.columns = mapping, columns
         self.used: set[str] = set()
-        missing = [name for name in mapping.needed if name not in OPTIONAL and self._origin(name) is None]
+        optional = OPTIONAL[mapping.kind]
+        missing = [name for name in mapping.needed if name not in optional and self._origin(name) is None]
         if missing:
             raise MappingError(_missing_fields(missing, columns))
 
@@ -108,10 +116,11 @@ class _Binding:
             return words
         return lambda block, faults: [keys.get(str(word), word) for word in words(block, faults)]
 
-    def times(self, field: str, offset: timedelta = NO_TIME) -> Reader:
-        """A field that holds a moment, aware and in UTC, moved by an offset."""
+    def times(self, field: str, offset: timedelta = NO_TIME, *, may_lack: bool = False) -> Reader:
+        """A field that holds a moment, aware and in UTC, moved by an offset; None for an empty cell that may be."""
         clock, origin = self.mapping.clock, self._origin(field)
-        one_by_one = self.reader(field, partial(clock.read, path=field, offset=offset))
+        read = partial(clock.read, offset=offset)
+        one_by_one = self.reader(field, if_any(read, field) if may_lack else partial(read, path=field))
         if not isinstance(origin, Column):
             return one_by_one
         place = self.columns.index(origin.name)
@@ -205,11 +214,21 @@ def _memberships(binding: _Binding) -> Maker:
     return _long(member=binding.words("member"), sinceAt=binding.times("sinceAt"), account=binding.options("account"))
 
 
+def _traits(binding: _Binding) -> Maker:
+    return _long(
+        unit=binding.words("unit"),
+        name=binding.words("name"),
+        value=binding.reader("value", if_any(lambda cell, _: plain(cell), "value")),
+        sinceAt=binding.times("sinceAt", may_lack=True),
+    )
+
+
 LONG: dict[str, Callable[[_Binding], Maker]] = {
     "exposures": _exposures,
     "outcomes": _outcomes,
     "aggregates": _aggregates,
     "memberships": _memberships,
+    "traits": _traits,
 }
 
 

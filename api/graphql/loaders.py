@@ -35,7 +35,8 @@ from experiments.tables import (
 )
 from kpi import batches
 from kpi import queries as kpi_queries
-from kpi.tables import Baseline, Definition, Hypothesis, Kpi, KpiChange, Rejection, Target
+from kpi.history import values
+from kpi.tables import Baseline, Definition, History, Hypothesis, Kpi, KpiChange, Rejection, Target
 
 V = TypeVar("V")
 Fetch = Callable[[AsyncSession, list[int]], Awaitable[dict[int, V]]]
@@ -49,6 +50,7 @@ class Loaders:
         self.kpis: DataLoader[int, Kpi | None] = self._loader(
             lambda session, ids: kpi_queries.kpis_by_id(session, workspace_id, ids)
         )
+        self.histories: DataLoader[int, History | None] = self._loader(values.state_of)
         self.hypotheses: DataLoader[int, Hypothesis | None] = self._loader(
             lambda session, ids: kpi_queries.hypotheses_by_id(session, workspace_id, ids)
         )

@@ -21,6 +21,7 @@ from experiments.enums import Duty
 from experiments.planning import plan as plans
 from kpi import batches
 from kpi.enums import Unit
+from kpi.history import refresh as histories
 
 BATCHES = 10_000
 """Changes looked at in one pass."""
@@ -57,6 +58,7 @@ async def refresh_due(database: Database) -> list[int]:
     kept = {entry["id"] for row in resting for entry in pending if news(row, [entry], midnight) != Changes()}
     if settled := [entry["id"] for entry in pending if entry["id"] not in kept]:
         async with database.raw() as connection:
+            await histories.outdate(connection, settled)
             await batches.settle_ingests(connection, settled)
     return [one.experiment_id for one in due]
 

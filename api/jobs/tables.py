@@ -18,6 +18,7 @@ class Noun(StrEnum):
     OUTCOMES = "outcomes"
     AGGREGATES = "aggregates"
     MEMBERSHIPS = "memberships"
+    TRAITS = "traits"
 
 
 class JobState(StrEnum):

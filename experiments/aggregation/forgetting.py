@@ -10,6 +10,7 @@ import msgspec
 from experiments import entrants
 from experiments.aggregation import overlaps
 from kpi import batches, storage
+from kpi.history import refresh as histories
 
 LOCK_SECONDS = 20
 """How long a forgetting waits for rows that are just being taken in, and they for it."""
@@ -22,6 +23,7 @@ class Forgotten:
     outcomes: int
     exposures: int
     memberships: int
+    traits: int
     rejections: int
 
 
@@ -38,11 +40,15 @@ async def forget(connection: asyncpg.Connection, *, workspace_id: int, unit: str
     days += exposures
     outcomes = await storage.forget_outcomes(connection, workspace_id, names)
     memberships = await storage.forget_memberships(connection, workspace_id, names)
+    traits = await storage.forget_traits(connection, workspace_id, names)
     rejections = await batches.forget_rejections(connection, workspace_id, [_mention(name) for name in names])
     if days:
         await entrants.note_forgotten(connection, workspace_id, days, now)
         await overlaps.outdate(connection, {experiment_id for experiment_id, _ in days})
-    return Forgotten(outcomes=outcomes, exposures=len(exposures), memberships=memberships, rejections=rejections)
+    await histories.outdate_all(connection, workspace_id)
+    return Forgotten(
+        outcomes=outcomes, exposures=len(exposures), memberships=memberships, traits=traits, rejections=rejections
+    )
 
 
 async def stop_rows(connection: asyncpg.Connection, workspace_id: int, unit: str) -> list[str]:

@@ -141,6 +141,15 @@ class Kind(ABC):
         the day of the loss plus one; null while it goes on.
         """
 
+    def denominator(self, numbers: Mapping[str, int]) -> str | None:
+        """SQL as of `per_unit`: what the unit's number is divided by, where the KPI is a ratio of sums."""
+        return None
+
+    @property
+    def lookback_days(self) -> int:
+        """Days before the window opens in which an outcome may matter still."""
+        return 0
+
     @property
     def curve(self) -> DayCurve | None:
         """The days that are counted beside the unit's number, in the table of durations; None: no day is."""

@@ -56,6 +56,7 @@ mutation Ingest($input: %(noun)sIngestInput!) { %(verb)sIngest(input: $input) {
 EXPOSURES_INGEST = INGEST % {"noun": "Exposures", "verb": "exposures"}
 MEMBERSHIPS_INGEST = INGEST % {"noun": "Memberships", "verb": "memberships"}
 OUTCOMES_INGEST = INGEST % {"noun": "Outcomes", "verb": "outcomes"}
+TRAITS_INGEST = INGEST % {"noun": "Traits", "verb": "traits"}
 REJECTIONS_REPLAY = """
 mutation Replay($input: RejectionsReplayInput!) { rejectionsReplay(input: $input) {
   results { id outcome code message path } userErrors { message code path }

@@ -81,6 +81,15 @@ SELECT id, id, 1, 1, '2026-03-02', 1 FROM experiments;
 INSERT INTO overlap_moments (experiment_id, other_id, variant_id, other_variant_id, definition_id, entered_on, n, mean,
     m2)
 SELECT id, id, 1, 1, 1, '2026-03-02', 1, 0, 0 FROM experiments;
+INSERT INTO traits (workspace_id, unit, name, since_at, value, ingest_id)
+SELECT id, 'u', 'plan', '1000-01-01T00:00:00Z', 'pro', 1 FROM workspaces;
+INSERT INTO rejections (workspace_id, noun, code, message, path, row, received_at)
+SELECT id, 'traits', 'MALFORMED', '', 'row', '{}', now() FROM workspaces;
+INSERT INTO jobs (workspace_id, noun, state, parameters, bytes_total, bytes_read, line, accepted, duplicates, rejected,
+    attempts, created_at, touched_at)
+SELECT id, 'TRAITS', 'WAITING', '{}', 1, 0, 0, 0, 0, 0, 0, now(), now() FROM workspaces;
+INSERT INTO job_chunks (job_id, place, data) SELECT id, 0, 'x' FROM jobs WHERE noun = 'TRAITS';
+INSERT INTO job_omissions (job_id, unit) SELECT id, 'u' FROM jobs WHERE noun = 'TRAITS';
 """
 
 

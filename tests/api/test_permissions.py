@@ -79,6 +79,7 @@ ASKED: dict[str, tuple[Scope, str, dict[str, Any]]] = {
     "rejectionsReplay": (Scope.INGEST, documents.REJECTIONS_REPLAY, {"input": {"ids": []}}),
     "membershipsIngest": (Scope.INGEST, documents.MEMBERSHIPS_INGEST, {"input": {"memberships": []}}),
     "outcomesIngest": (Scope.INGEST, documents.OUTCOMES_INGEST, {"input": {"outcomes": []}}),
+    "traitsIngest": (Scope.INGEST, documents.TRAITS_INGEST, {"input": {"traits": []}}),
 }
 """Every root field: the scope it needs, and a way to ask for it."""
 

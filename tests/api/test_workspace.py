@@ -127,6 +127,6 @@ async def test_command_forgets_a_unit_of_a_workspace_and_knows_when_there_is_non
     assert started
     await sent(ask, "u1")
     found = await forgotten(database, workspace.key, "u1")
-    assert found == Forgotten(outcomes=1, exposures=1, memberships=0, rejections=0)
+    assert found == Forgotten(outcomes=1, exposures=1, memberships=0, traits=0, rejections=0)
     assert await counted(database, workspace, "u1") == 0
     assert await forgotten(database, "no-such-workspace", "u1") is None

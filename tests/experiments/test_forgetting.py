@@ -35,7 +35,9 @@ async def test_tables_after_a_unit_is_forgotten_are_those_of_everybody_else(data
     await send(database, to, FIRST)
     await refresh(database, to, NOW)
     did = sum(row.unit == unit for row in FIRST) - 1
-    assert await forgotten(database, to, unit) == Forgotten(outcomes=did, exposures=1, memberships=0, rejections=0)
+    assert await forgotten(database, to, unit) == Forgotten(
+        outcomes=did, exposures=1, memberships=0, traits=0, rejections=0
+    )
     assert_same(await refresh(database, to, NOW), without(unit))
     assert_same(await refresh(database, to, NOW, everything=True), without(unit))
 
@@ -53,8 +55,12 @@ async def test_forgetting_twice_finds_nothing_the_second_time(database: Database
     to = await running(database)
     await send(database, to, FIRST)
     await forgotten(database, to, "a")
-    assert await forgotten(database, to, "a") == Forgotten(outcomes=0, exposures=0, memberships=0, rejections=0)
-    assert await forgotten(database, to, "nobody") == Forgotten(outcomes=0, exposures=0, memberships=0, rejections=0)
+    assert await forgotten(database, to, "a") == Forgotten(
+        outcomes=0, exposures=0, memberships=0, traits=0, rejections=0
+    )
+    assert await forgotten(database, to, "nobody") == Forgotten(
+        outcomes=0, exposures=0, memberships=0, traits=0, rejections=0
+    )
 
 
 async def test_forgotten_unit_that_comes_back_is_a_new_one(database: Database) -> None:
@@ -80,7 +86,9 @@ async def test_frozen_days_stay_as_they_were_counted(database: Database) -> None
     await send(database, to, FIRST)
     before = await refresh(database, to, NOW)
     await cleared(database, to, NOW)
-    assert await forgotten(database, to, "a") == Forgotten(outcomes=0, exposures=1, memberships=0, rejections=0)
+    assert await forgotten(database, to, "a") == Forgotten(
+        outcomes=0, exposures=1, memberships=0, traits=0, rejections=0
+    )
     assert_same(await refresh(database, to, NOW), before)
 
 

@@ -10,7 +10,7 @@ import strawberry
 from api.auth.permissions import MayDecide, MayEdit
 from api.graphql.context import Info
 from api.graphql.errors import UserError, answer
-from api.graphql.mutations.kpi import BaselineInput, KpiDefinitionInput
+from api.graphql.mutations.kpi import BaselineInput, EntryInput, KpiDefinitionInput
 from api.graphql.mutations.lifecycle import actor
 from api.graphql.nodes import local_id
 from api.graphql.types.kpi import Kpi
@@ -58,6 +58,9 @@ class KpiUpdateInput(Governing):
         description="The frequency it is reported at.", default=strawberry.UNSET
     )
     action: str | None = strawberry.field(description="The action its alert triggers.", default=strawberry.UNSET)
+    segments: list[str] | None = strawberry.field(
+        description="Traits of units that its values are sliced by.", default=strawberry.UNSET
+    )
 
 
 @strawberry.input(description="The next definition of a KPI. Experiments and baselines stay with the one they pinned.")
@@ -65,6 +68,9 @@ class KpiRedefineInput(Governing):
     """The next definition of a KPI."""
 
     definition: KpiDefinitionInput = strawberry.field(description="How it is computed from now on.")
+    entry: EntryInput | None = strawberry.field(
+        description="Whom it counts outside experiments; as before when absent.", default=None
+    )
     baseline: BaselineInput | None = strawberry.field(
         description="Its level before, by this definition: an old baseline says nothing of the new number.",
         default=None,
@@ -137,7 +143,8 @@ class GovernanceMutation:
     ) -> KpiRedefinePayload | None:
         """Give a KPI its next definition, on the record."""
         definition, baseline = input.definition.kind(), input.baseline.stated() if input.baseline else None
-        step = partial(governance.redefine, definition=definition, baseline=baseline)
+        entry = input.entry.entry() if input.entry else None
+        step = partial(governance.redefine, definition=definition, baseline=baseline, entry=entry)
         return await answer(KpiRedefinePayload, lambda: _change(info, input, step))
 
     @strawberry.mutation(description="State the next baseline of a KPI, on the record.", permission_classes=[MayEdit])

@@ -1,4 +1,4 @@
-"""Taking in exposures, outcomes and memberships, up to 1,000 rows a call. For more there are the doors."""
+"""Taking in exposures, outcomes, memberships and traits, up to 1,000 rows a call. For more there are the doors."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
@@ -12,7 +12,7 @@ from api.auth.permissions import MayIngest
 from api.graphql.context import Info
 from api.graphql.errors import UserError, answer
 from experiments import exposures
-from kpi import events, memberships
+from kpi import events, memberships, traits
 from kpi.errors import Code, Invalid, Problem
 from kpi.ingest import Fault, Report
 from kpi.wire import camel
@@ -58,6 +58,21 @@ class MembershipInput:
     account: str | None = strawberry.field(description="The id of the account; none if it leaves.", default=None)
 
 
+@strawberry.input(description="What is known of a unit from a moment on, until the trait's next value begins.")
+class TraitInput:
+    """A trait."""
+
+    unit: str = strawberry.field(description="The id of the unit: a user, or an account.")
+    name: str = strawberry.field(description="The name of the trait, such as plan; 1 to 100 characters.")
+    value: JSON | None = strawberry.field(
+        description="A text of up to 200 characters, a number or a boolean; null ends what was known. To be said.",
+        default=strawberry.UNSET,
+    )
+    since_at: datetime | None = strawberry.field(
+        description="The time from which it holds, with its zone; without it since always.", default=None
+    )
+
+
 @strawberry.input(description="Exposures to take in.")
 class ExposuresIngestInput:
     """Exposures to take in."""
@@ -77,6 +92,13 @@ class MembershipsIngestInput:
     """Memberships to take in."""
 
     memberships: list[MembershipInput] = strawberry.field(description="The memberships, 1,000 at most.")
+
+
+@strawberry.input(description="Traits to take in.")
+class TraitsIngestInput:
+    """Traits to take in."""
+
+    traits: list[TraitInput] = strawberry.field(description="The traits, 1,000 at most.")
 
 
 @strawberry.type(description="A row that was rejected. Its neighbours were not.")
@@ -123,14 +145,23 @@ class MembershipsIngestPayload:
     user_errors: list[UserError] = strawberry.field(description="The faults in the input as a whole.")
 
 
+@strawberry.type(description="The answer to traitsIngest.")
+class TraitsIngestPayload:
+    """The answer to traitsIngest."""
+
+    report: IngestReport | None = strawberry.field(description="What became of the rows.", default=None)
+    user_errors: list[UserError] = strawberry.field(description="The faults in the input as a whole.")
+
+
 ExposuresInput = Annotated[ExposuresIngestInput, strawberry.argument(description="The exposures to take in.")]
 OutcomesInput = Annotated[OutcomesIngestInput, strawberry.argument(description="The outcomes to take in.")]
 MembershipsInput = Annotated[MembershipsIngestInput, strawberry.argument(description="The memberships to take in.")]
+TraitsInput = Annotated[TraitsIngestInput, strawberry.argument(description="The traits to take in.")]
 
 
 @strawberry.type
 class IngestMutation:
-    """Taking in exposures, outcomes and memberships."""
+    """Taking in exposures, outcomes, memberships and traits."""
 
     @strawberry.mutation(description="Take in exposures.", permission_classes=[MayIngest])
     async def exposures_ingest(
@@ -166,6 +197,18 @@ class IngestMutation:
             MembershipsIngestPayload, lambda: _take_in(info, "memberships", memberships.ingest, input.memberships)
         )
 
+    @strawberry.mutation(
+        description="Take in traits: what is known of units outside experiments, such as an account's plan.",
+        permission_classes=[MayIngest],
+    )
+    async def traits_ingest(
+        self,
+        info: Info,
+        input: TraitsInput,  # noqa: A002 - the API's word
+    ) -> TraitsIngestPayload | None:
+        """Take in traits."""
+        return await answer(TraitsIngestPayload, lambda: _take_in(info, "traits", traits.ingest, input.traits))
+
 
 async def _take_in(info: Info, field: str, ingest: Ingest, given: Sequence[Any]) -> dict[str, Any]:
     if len(given) > MOST_ROWS:
@@ -181,8 +224,8 @@ async def _take_in(info: Info, field: str, ingest: Ingest, given: Sequence[Any])
 
 
 def _wire(row: Any) -> dict[str, Any]:
-    """An input as the row every other door brings."""
-    return {camel(name): value for name, value in vars(row).items()}
+    """An input as the row every other door brings: what was not said is not in it."""
+    return {camel(name): value for name, value in vars(row).items() if value is not strawberry.UNSET}
 
 
 def _report(report: Report) -> IngestReport:

@@ -11,6 +11,7 @@ from api.graphql.errors import UserError, answer
 from api.graphql.types.hypothesis import Hypothesis
 from api.graphql.types.kpi import Kpi
 from kpi import enums, kinds, service
+from kpi.history.entry import Entry
 from kpi.kinds.mean import Of
 
 
@@ -106,6 +107,29 @@ class BaselineInput:
         return service.BaselineValue(**vars(self))
 
 
+@strawberry.input(
+    description="Whom a KPI counts outside experiments: units from their first event on, or all at the end of a period."
+)
+class EntryInput:
+    """Whom a KPI counts outside experiments."""
+
+    event: str | None = strawberry.field(
+        description="The event by which units enter, at their first one; cohorts are the units of one day.",
+        default=None,
+    )
+    every: enums.Granularity | None = strawberry.field(
+        description="Instead, measure all units at the end of each of these periods, over the window up to it.",
+        default=None,
+    )
+    is_clustered: bool = strawberry.field(
+        description="Whether users of one account are alike, so that the error is that of accounts.", default=False
+    )
+
+    def entry(self) -> Entry:
+        """The entry it states."""
+        return Entry(**vars(self))
+
+
 @strawberry.input(description="A KPI to register.")
 class KpiRegisterInput:
     """A KPI to register."""
@@ -126,6 +150,12 @@ class KpiRegisterInput:
     )
     action: str = strawberry.field(description="The action its alert triggers.", default="")
     baseline: BaselineInput | None = strawberry.field(description="Its level before.", default=None)
+    entry: EntryInput | None = strawberry.field(
+        description="Whom it counts outside experiments; without it, it has no values of its own.", default=None
+    )
+    segments: list[str] = strawberry.field(
+        description="Traits of units that its values are sliced by, as known when a unit enters.", default_factory=list
+    )
 
 
 @strawberry.type(description="The answer to kpiRegister.")
@@ -179,6 +209,7 @@ class KpiMutation:
             fields = vars(input) | {
                 "definition": input.definition.kind(),
                 "baseline": input.baseline and input.baseline.stated(),
+                "entry": input.entry and input.entry.entry(),
             }
             async with info.context.database.write() as session:
                 kpi = await service.register_kpi(

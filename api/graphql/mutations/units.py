@@ -29,6 +29,7 @@ class UnitForgetPayload:
     memberships: int | None = strawberry.field(
         description="The memberships that were removed: of the unit, and in it.", default=None
     )
+    traits: int | None = strawberry.field(description="The traits that were removed.", default=None)
     rejections: int | None = strawberry.field(
         description="The kept rejected rows that named it and were removed.", default=None
     )

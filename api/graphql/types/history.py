@@ -1,0 +1,140 @@
+"""What a KPI was and is outside experiments, as the API shows it."""
+
+from datetime import date, datetime
+from typing import Annotated, Any
+
+import strawberry
+from strawberry import Parent
+
+from api.graphql.columns import Counts, Days, Numbers
+from api.graphql.context import Info
+from kpi import enums, tables
+from kpi.history import values
+from kpi.history.entry import decode
+from kpi.history.periods import DAY
+from kpi.history.values import EVERYBODY, MOST_PERIODS, Series
+
+strawberry.enum(enums.Granularity, name="Granularity", description="The periods that values over time are given by.")
+
+GRANULARITY = {
+    enums.Frequency.DAILY: enums.Granularity.DAY,
+    enums.Frequency.WEEKLY: enums.Granularity.WEEK,
+    enums.Frequency.MONTHLY: enums.Granularity.MONTH,
+    enums.Frequency.QUARTERLY: enums.Granularity.QUARTER,
+}
+
+
+@strawberry.type(name="KpiEntry", description="Whom a KPI counts outside experiments, and from when on.")
+class EntryType:
+    """Whom a KPI counts outside experiments."""
+
+    event: str | None = strawberry.field(description="The event by which units enter, at their first one.")
+    every: enums.Granularity | None = strawberry.field(
+        description="The periods at whose end all units are measured instead, over the window up to it."
+    )
+    is_clustered: bool = strawberry.field(description="Whether the error is that of accounts, whose users are alike.")
+
+
+@strawberry.type(name="KpiFreshness", description="How far a KPI's values reach, and whether newer rows wait.")
+class FreshnessType:
+    """How far a KPI's values reach."""
+
+    through: date | None = strawberry.field(description="The first day that is not in the values yet.")
+    computed_at: datetime | None = strawberry.field(description="The time they were derived.")
+    is_stale: bool = strawberry.field(description="Whether rows came in late that the values do not know yet.")
+    failure: str | None = strawberry.field(description="What kept them from being derived the last time.")
+
+
+@strawberry.type(
+    name="KpiSeries", description="A KPI's values by period in one segment, as columns of one length, oldest first."
+)
+class SeriesType:
+    """A KPI's values by period."""
+
+    segment: str = strawberry.field(description="The segment, such as `plan=pro`; empty for everybody.")
+    granularity: enums.Granularity = strawberry.field(description="The periods.")
+    start_on: Days = strawberry.field(description="The first day of the period.")
+    n: Counts = strawberry.field(description="The units that the value was measured on.")
+    value: Numbers = strawberry.field(description="The value; null where there is no answer.")
+    standard_error: Numbers = strawberry.field(description="The standard error of the value.")
+    lower: Numbers = strawberry.field(description="The lower limit of the 95% interval of the value.")
+    upper: Numbers = strawberry.field(description="The upper limit of the 95% interval of the value.")
+    is_final: list[bool] = strawberry.field(description="Whether all windows of the period have closed.")
+
+
+Segment = Annotated[str, strawberry.argument(description="The segment, such as `plan=pro`; empty for everybody.")]
+Period = Annotated[
+    enums.Granularity | None,
+    strawberry.argument(description="The periods; the KPI's reporting frequency when absent."),
+]
+From = Annotated[
+    date | None, strawberry.argument(description="The first day; two years, or 100 days by day, back when absent.")
+]
+To = Annotated[date | None, strawberry.argument(description="The last day; the last one that is over when absent.")]
+
+
+@strawberry.type
+class HistoryFields:
+    """What a KPI was and is outside experiments."""
+
+    segments: list[str] = strawberry.field(description="The traits of units that the KPI's values are sliced by.")
+
+    @strawberry.field(
+        description="Whom the newest definition counts outside experiments; null: it has no values of its own.",
+        graphql_type=EntryType | None,
+    )
+    async def entry(parent: Parent[tables.Kpi], info: Info) -> Any:
+        """Whom it counts outside experiments."""
+        found = await info.context.loaders.definitions.load(parent.id)
+        return None if found is None else decode(found.entry)
+
+    @strawberry.field(description="How far the KPI's values reach; null without an entry.")
+    async def freshness(parent: Parent[tables.Kpi], info: Info) -> FreshnessType | None:
+        """How far the values reach."""
+        found = await info.context.loaders.definitions.load(parent.id)
+        state = None if found is None else await info.context.loaders.histories.load(found.id)
+        if state is None:
+            return None
+        return FreshnessType(
+            through=state.through,
+            computed_at=state.computed_at,
+            is_stale=state.stale_from is not None,
+            failure=state.failure,
+        )
+
+    @strawberry.field(description="The segments that the KPI has units in, everybody (empty) first.")
+    async def segment_names(parent: Parent[tables.Kpi], info: Info) -> list[str] | None:
+        """The segments there are."""
+        found = await info.context.loaders.definitions.load(parent.id)
+        if found is None:
+            return None
+        async with info.context.database.read() as session:
+            return await values.segments_of(session, found.id)
+
+    @strawberry.field(
+        description=(
+            "The KPI's values by period, in one segment; null until they are derived. A day's values are of the units "
+            f"that entered on it, where units enter by an event. At most {MOST_PERIODS} periods."
+        ),
+        graphql_type=SeriesType | None,
+    )
+    async def values(
+        parent: Parent[tables.Kpi],
+        info: Info,
+        granularity: Period = None,
+        segment: Segment = EVERYBODY,
+        from_on: From = None,
+        to_on: To = None,
+    ) -> Series | None:
+        """The values by period."""
+        found = await info.context.loaders.definitions.load(parent.id)
+        if found is None:
+            return None
+        chosen = granularity or GRANULARITY[parent.frequency]
+        last = to_on or info.context.now.date()
+        first = from_on or last - (100 if chosen is enums.Granularity.DAY else 730) * DAY
+        async with info.context.database.read() as session:
+            cohorts = await values.sums(
+                session, found, segment=segment, first=max(first, last - MOST_PERIODS * 92 * DAY), last=last
+            )
+        return None if cohorts is None else values.series(cohorts, segment=segment, granularity=chosen)

@@ -1,0 +1,248 @@
+"""The statements that add a KPI's units up by cohort, from raw rows alone.
+
+Units that enter by an event are followed from their first one on; units measured every period are followed over the
+window up to its end. Either way a unit is a row `e` with the moment its window opens, as an exposure is in an
+experiment, so a kind's SQL serves both. What can no longer change is left alone: only cohorts from `first` on.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+
+from kpi import traits
+from kpi.enums import Unit
+from kpi.events import first_id
+from kpi.history.entry import Entry
+from kpi.history.periods import DAY, ends
+from kpi.ingest import EARLIEST
+from kpi.kinds import Aggregate, Kind
+
+Statement = tuple[str, tuple[object, ...]]
+"""SQL and its arguments."""
+EVER = EARLIEST.date()
+"""No row is older."""
+NOBODY = -1
+"""A number no event has: an event nobody has sent yet is one that has not happened."""
+
+ENTRANTS = """
+SELECT {unit} AS unit, min(o.occurred_at) AS exposed_at FROM outcomes o{accounts}
+WHERE o.event_id = {event}{recent} GROUP BY 1
+"""
+RECENT = """
+    AND o.id >= '{first_id}' AND NOT EXISTS (
+        SELECT FROM outcomes p WHERE p.unit = o.unit AND p.event_id = {event} AND p.occurred_at < '{first}Z'
+    )
+"""
+"""Ids begin with the time, so that late cohorts are found without reading all of history."""
+OF_ACCOUNT = """ LEFT JOIN memberships m ON m.workspace_id = {workspace} AND m.member = o.unit
+    AND o.occurred_at >= m.since_at AND o.occurred_at < coalesce(m.until_at, 'infinity')"""
+"""What a member does counts for its account; who belongs to nobody counts for itself."""
+ACTORS = """ JOIN (
+    SELECT account AS unit, member, since_at, coalesce(until_at, 'infinity') AS until_at FROM memberships
+    WHERE workspace_id = {workspace} AND account <> member
+    UNION ALL SELECT unit, unit, '-infinity', 'infinity' FROM entrants
+) a ON a.unit = e.unit"""
+FOLLOWED = """
+SELECT e.unit, e.exposed_at, (e.exposed_at AT TIME ZONE 'UTC')::date AS entered_on{numbers}
+FROM entrants e{actors}
+    LEFT JOIN outcomes o ON o.unit = {actor} AND o.event_id IN ({events}){within}
+    AND o.occurred_at >= e.exposed_at + interval '{since} hours'
+    AND o.occurred_at < e.exposed_at + interval '{until} hours'
+WHERE e.exposed_at >= '{first}Z' AND e.exposed_at < '{through}Z'
+GROUP BY e.unit, e.exposed_at
+"""
+MEASURED = """
+SELECT {unit} AS unit, e.exposed_at, e.entered_on{numbers}
+FROM unnest($1::date[]) p (entered_on)
+    CROSS JOIN LATERAL (SELECT p.entered_on, ((p.entered_on + 1)::timestamp - interval '{until} hours')
+        AT TIME ZONE 'UTC' AS exposed_at) e
+    JOIN outcomes o ON o.event_id IN ({events})
+    AND o.id >= '{first_id}' AND o.id < '{last_id}'
+    AND o.occurred_at >= e.exposed_at + interval '{since} hours'
+    AND o.occurred_at < e.exposed_at + interval '{until} hours'{accounts}
+GROUP BY 1, e.exposed_at, e.entered_on
+"""
+ACCOUNT = """coalesce((SELECT m.account FROM memberships m WHERE m.workspace_id = {workspace} AND m.member = u.unit
+    AND m.since_at <= u.exposed_at AND u.exposed_at < coalesce(m.until_at, 'infinity')), u.unit)"""
+"""Who belongs to nobody stands alone."""
+CELLS = "CREATE TEMP TABLE cells AS SELECT entered_on, {columns} FROM ({units}) u"
+DROP_COHORTS = "DELETE FROM {table} WHERE definition_id = {definition} AND entered_on >= '{first}'"
+ENTRIES = """
+INSERT INTO history_entries (definition_id, segment, entered_on, n)
+SELECT {definition}, {segment}, entered_on, count(*) FROM cells GROUP BY GROUPING SETS ({sets})
+"""
+MOMENTS = """
+INSERT INTO history_moments (definition_id, segment, entered_on, n, mean, m2, mean_x, m2_x, c_xy)
+SELECT {definition}, {segment}, entered_on, count(*), avg(k), var_pop(k) * count(*), {pair}
+FROM cells WHERE {final} GROUP BY GROUPING SETS ({sets})
+"""
+PAIR, ALONE = "avg(x), var_pop(x) * count(*), covar_pop(k, x) * count(*)", "NULL, NULL, NULL"
+CLUSTERS = """
+INSERT INTO history_clusters (definition_id, segment, entered_on, account, n, y, x)
+SELECT {definition}, {segment}, entered_on, account, count(*), sum(k), sum({x})
+FROM cells WHERE {final} GROUP BY GROUPING SETS ({sets})
+"""
+ENDED = """
+INSERT INTO history_durations (definition_id, segment, entered_on, day, events, losses)
+SELECT {definition}, {segment}, entered_on, k / 2, count(*) FILTER (WHERE k % 2 = 0), count(*) FILTER (WHERE k % 2 = 1)
+FROM cells WHERE k IS NOT NULL AND entered_on + 2 + k / 2 <= '{through}' GROUP BY k / 2, GROUPING SETS ({sets})
+"""
+BY_DAY = """
+INSERT INTO history_durations (definition_id, segment, entered_on, day, events, losses)
+SELECT {definition}, {segment}, entered_on, day, count(*), 0
+FROM cells CROSS JOIN generate_series({day}, {last}) AS day
+WHERE get_bit(b, day) = 1 AND entered_on + 2 + day <= '{through}' GROUP BY day, GROUPING SETS ({sets})
+"""
+TABLES = ("history_entries", "history_moments", "history_durations", "history_clusters")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Derivation:
+    """The cohorts of a definition from the day `first` on, as far as the days before `through` are over.
+
+    Periods are measured from `began` on, before which there is no row.
+    """
+
+    definition_id: int
+    workspace_id: int
+    unit: Unit
+    kind: Kind
+    entry: Entry
+    segments: Sequence[str]
+    numbers: Mapping[str, int]
+    first: date
+    began: date
+    through: date
+
+    def statements(self) -> Iterator[Statement]:
+        """What to run, in order, in one transaction."""
+        yield from (self._filled(DROP_COHORTS, table=table) for table in TABLES)
+        if self.entry.every is None:
+            yield "CREATE TEMP TABLE entrants AS" + self._entrants(), ()
+            yield "ANALYZE entrants", ()
+        yield self._cells()
+        yield self._filled(ENTRIES)
+        if self.kind.aggregate is Aggregate.MOMENTS:
+            yield self._filled(MOMENTS, pair=ALONE if self._below is None else PAIR, final=self._final)
+        else:
+            yield self._filled(ENDED)
+        if self.kind.curve is not None:
+            yield self._filled(BY_DAY, day=self.kind.curve.days[0], last=self.kind.curve.days[-1])
+        if self.entry.is_clustered:
+            yield self._filled(CLUSTERS, x="1" if self._below is None else "x", final=self._final, by="account, ")
+        yield "DROP TABLE cells", ()
+        if self.entry.every is None:
+            yield "DROP TABLE entrants", ()
+
+    def _entrants(self) -> str:
+        event = self.numbers.get(self.entry.event or "", NOBODY)
+        # An account's first event may be any member's: all of them are read, and there are fewer.
+        is_part = self.unit is Unit.USER and self._is_part
+        recent = RECENT.format(event=event, first=self.first, first_id=_first_id(self.first)) if is_part else ""
+        return ENTRANTS.format(unit=self._whose, accounts=self._accounts, event=event, recent=recent)
+
+    def _cells(self) -> Statement:
+        columns = [f"{self._trait(place)} AS segment_{place}" for place in self._places]
+        if self.entry.is_clustered:
+            columns.append(f"{ACCOUNT.format(workspace=self.workspace_id)} AS account")
+        columns += [name for name, _ in self._numbers]
+        units = self._measured() if self._is_periodic else self._followed()
+        dates = (list(ends(self.began, self.through, self.entry.every)),) if self.entry.every else ()
+        return CELLS.format(columns=", ".join(columns), units=units), (*dates, *self.segments)
+
+    def _trait(self, place: int) -> str:
+        return traits.value_at(f"${place}", "u.unit", "u.exposed_at", self.workspace_id)
+
+    def _followed(self) -> str:
+        is_account = self.unit is Unit.ACCOUNT
+        within = " AND o.occurred_at >= a.since_at AND o.occurred_at < a.until_at" if is_account else ""
+        return self._windowed(
+            FOLLOWED,
+            actors=" LEFT" + ACTORS.format(workspace=self.workspace_id) if is_account else "",
+            actor="a.member" if is_account else "e.unit",
+            within=within,
+            first=self.first,
+        )
+
+    def _measured(self) -> str:
+        earliest = self.first - (self.kind.window[1] + self.kind.lookback_days + 1) * DAY if self._is_part else EVER
+        return self._windowed(
+            MEASURED,
+            unit=self._whose,
+            accounts=self._accounts,
+            first_id=_first_id(earliest),
+            last_id=_first_id(self.through),
+        )
+
+    def _windowed(self, template: str, **parts: object) -> str:
+        first, until = self.kind.window
+        curve = self.kind.curve
+        first = min(first, curve.days[0]) if curve is not None else first
+        return template.format(
+            numbers="".join(f", {sql} AS {name}" for name, sql in self._numbers),
+            events=", ".join(sorted({str(self.numbers.get(name, NOBODY)) for name in self.kind.events})),
+            since=24 * (first - self.kind.lookback_days),
+            until=24 * until,
+            through=self.through,
+            **parts,
+        )
+
+    @property
+    def _numbers(self) -> list[tuple[str, str]]:
+        """SQL of a unit's numbers: `k`, what a ratio divides it by as `x`, and the days of a curve as `b`."""
+        found = [("k", self.kind.per_unit(self.numbers)), ("x", self._below)]
+        if self.kind.curve is not None:
+            found.append(("b", self.kind.by_day(self.numbers)))
+        return [(name, sql) for name, sql in found if sql is not None]
+
+    @property
+    def _below(self) -> str | None:
+        return self.kind.denominator(self.numbers)
+
+    @property
+    def _places(self) -> range:
+        """The arguments that name the segments; where periods are measured, their days come before."""
+        return range(1 + self._is_periodic, 1 + self._is_periodic + len(self.segments))
+
+    @property
+    def _is_periodic(self) -> bool:
+        return self.entry.every is not None
+
+    @property
+    def _is_part(self) -> bool:
+        return self.first > EVER
+
+    @property
+    def _whose(self) -> str:
+        return "coalesce(m.account, o.unit)" if self.unit is Unit.ACCOUNT else "o.unit"
+
+    @property
+    def _accounts(self) -> str:
+        return OF_ACCOUNT.format(workspace=self.workspace_id) if self.unit is Unit.ACCOUNT else ""
+
+    @property
+    def _final(self) -> str:
+        """Which cohorts are final: all periods that are over, and days whose windows have closed for all units."""
+        days = 1 if self._is_periodic else 1 + self.kind.window[1]
+        return f"entered_on + {days} <= '{self.through}'"
+
+    def _filled(self, template: str, *, by: str = "", **parts: object) -> Statement:
+        slices = [f"segment_{place}" for place in self._places]
+        sets = [f"({by}entered_on)", *(f"({by}entered_on, {slice_})" for slice_ in slices)]
+        named = [f"'{_quoted(name)}=' || {slice_}" for name, slice_ in zip(self.segments, slices, strict=True)]
+        return template.format(
+            definition=self.definition_id,
+            first=self.first,
+            through=self.through,
+            segment=f"coalesce({', '.join([*named, chr(39) * 2])})",
+            sets=", ".join(sets),
+            **parts,
+        ), ()
+
+
+def _first_id(day: date) -> object:
+    return first_id(datetime.combine(day, time(tzinfo=UTC)))
+
+
+def _quoted(text: str) -> str:
+    return text.replace("'", "''")

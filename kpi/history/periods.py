@@ -1,0 +1,39 @@
+"""Days, weeks from Monday, months and quarters of the calendar, all in UTC. Pure."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+from kpi.enums import Granularity
+
+DAY = timedelta(days=1)
+MONTHS = {Granularity.MONTH: 1, Granularity.QUARTER: 3}
+
+
+def start(day: date, granularity: Granularity) -> date:
+    """The first day of the period that a day is in."""
+    if granularity is Granularity.DAY:
+        return day
+    if granularity is Granularity.WEEK:
+        return day - day.weekday() * DAY
+    months = MONTHS[granularity]
+    return date(day.year, (day.month - 1) // months * months + 1, 1)
+
+
+def after(first: date, granularity: Granularity) -> date:
+    """The first day of the next period."""
+    if granularity in MONTHS:
+        return start(first + MONTHS[granularity] * 31 * DAY, granularity)
+    return first + (7 if granularity is Granularity.WEEK else 1) * DAY
+
+
+def last(day: date, granularity: Granularity) -> date:
+    """The last day of the period that a day is in."""
+    return after(start(day, granularity), granularity) - DAY
+
+
+def ends(first: date, through: date, granularity: Granularity) -> Iterator[date]:
+    """The last days of the periods that end on or after a day, and are over at a midnight."""
+    end = last(first, granularity)
+    while end < through:
+        yield end
+        end = last(end + DAY, granularity)

@@ -1,0 +1,157 @@
+"""A KPI's cohorts as arrays, and the level of the KPI in any of them taken together. Pure."""
+
+from dataclasses import dataclass
+from datetime import date
+from math import isfinite, sqrt
+
+import numpy as np
+
+from kpi.kinds import Aggregate, Kind
+from kpi.kinds.shape import Cohorts, Floats, Ints, Scale
+from stats.arrays import Mask
+from stats.clusters import Clusters
+from stats.comoments import CoMoments
+from stats.distributions import critical_z
+from stats.methods import ratio
+from stats.methods.proportions import wilson
+from stats.moments import Moments
+
+ALPHA = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """A KPI's level in some cohorts, with the interval that covers the truth in 95 of 100 cases.
+
+    `n` is the units it was measured on; the rest is None where there is no answer.
+    """
+
+    n: int
+    value: float | None = None
+    standard_error: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ByAccount:
+    """Users of cohorts by account: one row for each account of a day. Axes: (R)."""
+
+    entered_on: tuple[date, ...]
+    accounts: tuple[str, ...]
+    n: Floats
+    y: Floats
+    x: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sums:
+    """Cohorts of a definition in a segment, in day order, as far as the days before `through` are over.
+
+    Axes: cohorts C, days D. `n` (C) of moments is 0 for cohorts that are not final. `is_periodic` when each cohort is
+    a period that is over.
+    """
+
+    kind: Kind
+    through: date
+    days: tuple[date, ...]
+    entered: Ints
+    moments: Moments | None = None
+    pairs: CoMoments | None = None
+    events: Ints | None = None
+    losses: Ints | None = None
+    accounts: ByAccount | None = None
+    is_periodic: bool = False
+
+    def between(self, first: date, last: date) -> "Sums":
+        """The cohorts from one day to another, both included."""
+        is_in = np.array([first <= day <= last for day in self.days], bool)
+        some = [None if part is None else part[is_in] for part in (self.entered, self.events, self.losses)]
+        return Sums(
+            kind=self.kind,
+            through=self.through,
+            days=tuple(day for day in self.days if first <= day <= last),
+            entered=self.entered[is_in],
+            moments=None if self.moments is None else _some(self.moments, is_in),
+            pairs=None if self.pairs is None else _some_pairs(self.pairs, is_in),
+            events=some[1],
+            losses=some[2],
+            accounts=None if self.accounts is None else _within(self.accounts, first, last),
+            is_periodic=self.is_periodic,
+        )
+
+    @property
+    def ages(self) -> Ints:
+        """Whole days that every unit of each cohort has been observed for: (1, C)."""
+        if self.is_periodic:
+            return np.full((1, len(self.days)), self.kind.window[1], np.int64)
+        return np.array([[max((self.through - day).days - 1, 0) for day in self.days]], np.int64)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether all units have been observed to the end of their windows."""
+        return bool((self.ages >= self.kind.window[1]).all()) if self.days else False
+
+    def level(self) -> Level:
+        """The level of the KPI over all these cohorts together."""
+        if not self.days:
+            return Level(n=0)
+        sample = self.kind.read(self._cohorts(), self.ages)
+        n, value, variance = (float(part.reshape(-1)[-1]) for part in (sample.n, sample.value, sample.variance))
+        if self.accounts is not None:
+            value, variance = _clustered(self.accounts)
+        if not isfinite(value):
+            return Level(n=int(n))
+        if not variance >= 0:
+            return Level(n=int(n), value=value)
+        lower, upper = _limits(self.kind, n, value, variance)
+        return Level(n=int(n), value=value, standard_error=sqrt(variance), lower=lower, upper=upper)
+
+    def _cohorts(self) -> Cohorts:
+        entered = self.entered[np.newaxis]
+        if self.kind.aggregate is Aggregate.DURATIONS:
+            events, losses = (None if part is None else part[np.newaxis] for part in (self.events, self.losses))
+            return Cohorts(entered=entered, events=events, losses=losses)
+        return Cohorts(
+            entered=entered,
+            moments=None if self.moments is None else self.moments[np.newaxis],
+            pairs=None if self.pairs is None else self.pairs[np.newaxis],
+        )
+
+
+def _limits(kind: Kind, n: float, value: float, variance: float) -> tuple[float, float]:
+    """Wilson's for a share, of as many independent units as its variance is worth; else the normal ones."""
+    if kind.scale is Scale.FRACTION and 0 <= value <= 1:
+        worth = value * (1 - value) / variance if variance > 0 else n
+        lower, upper = wilson(np.array(value), np.array(worth), ALPHA)
+        return float(lower), float(upper)
+    reach = float(critical_z(ALPHA)) * sqrt(variance)
+    return value - reach, value + reach
+
+
+def _clustered(rows: ByAccount) -> tuple[float, float]:
+    """Value and variance with accounts as what varies by chance; users of no account stand together."""
+    names, place = np.unique(np.array(rows.accounts), return_inverse=True)
+    n, y, x = (np.bincount(place, part, names.size).astype(np.float64) for part in (rows.n, rows.y, rows.x))
+    some = n > 0
+    line = ratio.as_mean(Clusters(sums=y[some], sizes=x[some]).comoments)
+    return float(line.mean), float(line.mean_variance)
+
+
+def _within(rows: ByAccount, first: date, last: date) -> ByAccount:
+    is_in = np.array([first <= day <= last for day in rows.entered_on], bool)
+    return ByAccount(
+        entered_on=tuple(day for day in rows.entered_on if first <= day <= last),
+        accounts=tuple(name for name, inside in zip(rows.accounts, is_in, strict=True) if inside),
+        n=rows.n[is_in],
+        y=rows.y[is_in],
+        x=rows.x[is_in],
+    )
+
+
+def _some(moments: Moments, which: Mask) -> Moments:
+    return Moments(n=moments.n[which], mean=moments.mean[which], m2=moments.m2[which])
+
+
+def _some_pairs(pairs: CoMoments, which: Mask) -> CoMoments:
+    return CoMoments(n=pairs.n[which], means=pairs.means[which], products=pairs.products[which])

@@ -1,0 +1,1 @@
+"""What KPIs were outside experiments."""

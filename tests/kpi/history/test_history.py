@@ -1,0 +1,174 @@
+"""A KPI's history from raw rows: expected values are plain arithmetic on a few units."""
+
+from datetime import date
+
+import numpy as np
+import pytest
+
+from api.database import Database
+from kpi.enums import Granularity, Unit
+from kpi.history.entry import Entry
+from kpi.history.values import series
+from kpi.kinds import Activation, Mean, Retention, TimeToValue
+from kpi.kinds.mean import Of
+from kpi.tables import Workspace
+from tests.kpi.history.rows import cohorts, derive, join, kept, send
+
+SIGNED_UP = Entry(event="signed_up")
+
+
+@pytest.fixture
+async def rows(database: Database, workspace: Workspace) -> None:
+    """Four users of two weeks: two activated within a week, one too late, one never."""
+    await send(
+        database,
+        workspace,
+        [
+            ("ann", "signed_up", "2026-05-04T08:00:00Z", None),
+            ("ann", "activated", "2026-05-05T07:00:00Z", None),
+            ("ann", "paid", "2026-05-06T07:00:00Z", 20),
+            ("ann", "signed_up", "2026-05-20T08:00:00Z", None),
+            ("ben", "signed_up", "2026-05-05T08:00:00Z", None),
+            ("ben", "activated", "2026-05-08T08:00:00Z", None),
+            ("cat", "activated", "2026-05-01T08:00:00Z", None),
+            ("cat", "signed_up", "2026-05-06T08:00:00Z", None),
+            ("cat", "activated", "2026-05-13T08:00:00Z", None),
+            ("dan", "signed_up", "2026-05-11T08:00:00Z", None),
+            ("dan", "paid", "2026-05-12T07:00:00Z", 40),
+            ("dan", "paid", "2026-05-13T07:00:00Z", 5),
+        ],
+    )
+
+
+@pytest.mark.usefixtures("rows")
+async def test_values_of_a_share_by_week_are_those_of_the_units_that_entered_in_it(
+    database: Database, workspace: Workspace
+) -> None:
+    definition = await kept(database, workspace, Activation(event="activated", window_days=7), SIGNED_UP)
+    await derive(database, definition)
+    found = series(await cohorts(database, definition), segment="", granularity=Granularity.WEEK)
+    assert found.start_on == [date(2026, 5, 4), date(2026, 5, 11)]
+    assert found.n == [3, 1]
+    assert found.value == [pytest.approx(2 / 3), 0]
+    assert found.is_final == [True, True]
+
+
+@pytest.mark.usefixtures("rows")
+async def test_values_of_an_amount_are_its_mean_and_the_error_of_the_mean(
+    database: Database, workspace: Workspace
+) -> None:
+    definition = await kept(database, workspace, Mean(event="paid", window_days=7), SIGNED_UP)
+    await derive(database, definition)
+    found = series(await cohorts(database, definition), segment="", granularity=Granularity.MONTH)
+    paid = np.array([20, 0, 0, 45])
+    assert found.value == [pytest.approx(paid.mean())]
+    assert found.standard_error == [pytest.approx(paid.std(ddof=1) / 2)]
+
+
+@pytest.mark.usefixtures("rows")
+async def test_values_of_a_time_to_value_keep_those_who_have_not_got_there(
+    database: Database, workspace: Workspace
+) -> None:
+    definition = await kept(database, workspace, TimeToValue(event="activated", tau_days=10), SIGNED_UP)
+    await derive(database, definition)
+    found = series(await cohorts(database, definition), segment="", granularity=Granularity.QUARTER)
+    # Days are counted whole: a unit that gets there on its day 0 took one day; who never does, ten.
+    assert found.value == [pytest.approx((1 + 4 + 8 + 10) / 4)]
+
+
+@pytest.mark.usefixtures("rows")
+async def test_values_of_windows_that_are_open_are_not_there_yet(database: Database, workspace: Workspace) -> None:
+    definition = await kept(database, workspace, Activation(event="activated", window_days=7), SIGNED_UP)
+    await derive(database, definition, date(2026, 5, 13))
+    found = series(await cohorts(database, definition), segment="", granularity=Granularity.WEEK)
+    assert (found.n, found.value) == ([2, 0], [1, None])
+    assert found.is_final == [False, False]
+    await derive(database, definition, date(2026, 5, 14))
+    found = series(await cohorts(database, definition), segment="", granularity=Granularity.WEEK)
+    assert (found.n, found.value) == ([3, 0], [pytest.approx(2 / 3), None])
+
+
+async def test_values_measured_every_month_are_of_the_window_up_to_its_end(
+    database: Database, workspace: Workspace
+) -> None:
+    await send(
+        database,
+        workspace,
+        [
+            ("ann", "visited", "2026-04-30T23:00:00Z", None),
+            ("ann", "visited", "2026-05-01T01:00:00Z", None),
+            ("ben", "visited", "2026-05-03T01:00:00Z", None),
+            ("ben", "visited", "2026-05-04T01:00:00Z", None),
+        ],
+    )
+    month = Entry(every=Granularity.MONTH)
+    definition = await kept(database, workspace, Mean(event="visited", window_days=30, of=Of.COUNT), month)
+    await derive(database, definition)
+    found = series(await cohorts(database, definition), segment="", granularity=Granularity.MONTH)
+    # May has 31 days: its window of 30 opens with the second, when ann had gone.
+    assert found.start_on == [date(2026, 4, 1), date(2026, 5, 1), date(2026, 6, 1)][: len(found.start_on)]
+    assert (found.n[:2], found.value[:2]) == ([1, 1], [1, 2])
+
+
+async def test_values_of_accounts_count_what_their_members_do_while_they_belong(
+    database: Database, workspace: Workspace
+) -> None:
+    await join(
+        database,
+        workspace,
+        [
+            ("ann", "acme", "2026-05-01T00:00:00Z"),
+            ("ann", "bolt", "2026-05-10T00:00:00Z"),
+            ("ben", "bolt", "2026-05-01T00:00:00Z"),
+        ],
+    )
+    await send(
+        database,
+        workspace,
+        [
+            ("acme", "signed_up", "2026-05-02T08:00:00Z", None),
+            ("ben", "signed_up", "2026-05-03T08:00:00Z", None),
+            ("ann", "activated", "2026-05-09T07:00:00Z", None),
+            ("ann", "activated", "2026-05-11T07:00:00Z", None),
+            ("cyd", "activated", "2026-05-11T07:00:00Z", None),
+        ],
+    )
+    counted = Mean(event="activated", window_days=14, of=Of.COUNT)
+    definition = await kept(database, workspace, counted, SIGNED_UP, unit=Unit.ACCOUNT)
+    await derive(database, definition)
+    found = series(await cohorts(database, definition), segment="", granularity=Granularity.DAY)
+    assert (found.start_on, found.value) == ([date(2026, 5, 2), date(2026, 5, 3)], [1, 1])
+
+
+async def test_error_of_users_that_go_by_account_is_that_of_the_accounts(
+    database: Database, workspace: Workspace
+) -> None:
+    users = {"a": [1, 1, 1], "b": [0, 0], "c": [1, 0, 0, 0]}
+    members = [(f"{account}{place}", account) for account, did in users.items() for place, _ in enumerate(did)]
+    await join(database, workspace, [(unit, account, "2026-05-01T00:00:00Z") for unit, account in members])
+    await send(database, workspace, [(unit, "signed_up", "2026-05-04T08:00:00Z", None) for unit, _ in members])
+    acted = [f"{account}{place}" for account, did in users.items() for place, one in enumerate(did) if one]
+    await send(database, workspace, [(unit, "activated", "2026-05-05T08:00:00Z", None) for unit in acted])
+    entry = Entry(event="signed_up", is_clustered=True)
+    definition = await kept(database, workspace, Activation(event="activated", window_days=7), entry)
+    await derive(database, definition)
+    level = (await cohorts(database, definition)).level()
+    sizes, sums = np.array([3, 2, 4]), np.array([3, 0, 1])
+    share = sums.sum() / sizes.sum()
+    # Liang & Zeger (1986) with G / (G - 1).
+    variance = 3 / 2 * ((sums - share * sizes) ** 2).sum() / sizes.sum() ** 2
+    assert level.value == pytest.approx(share)
+    assert level.standard_error == pytest.approx(variance**0.5)
+
+
+@pytest.mark.usefixtures("rows")
+async def test_curve_of_a_retention_is_counted_by_day(database: Database, workspace: Workspace) -> None:
+    kind = Retention(event="activated", day=7, has_curve=True)
+    definition = await kept(database, workspace, kind, SIGNED_UP)
+    await derive(database, definition)
+    found = await cohorts(database, definition)
+    assert found.events is not None
+    assert {(str(found.days[c]), int(d)) for c, d in np.argwhere(found.events)} == {
+        ("2026-05-05", 3),
+        ("2026-05-06", 7),
+    }
