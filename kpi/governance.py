@@ -15,10 +15,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from kpi import kinds, queries
 from kpi.actor import Actor
-from kpi.enums import Governed
+from kpi.enums import Governed, Granularity
 from kpi.errors import NotFound, Problem, bad, refuse
+from kpi.history import baselines, measured
 from kpi.history import entry as entries
-from kpi.history import measured
 from kpi.history.entry import Entry
 from kpi.kinds import Kind
 from kpi.kinds.shape import Scale
@@ -34,7 +34,7 @@ from kpi.service import (
     stated,
     text_problems,
 )
-from kpi.tables import Baseline, Definition, Kpi, KpiChange, Target
+from kpi.tables import Baseline, BaselineSchedule, Definition, Kpi, KpiChange, Target
 from kpi.wire import camel
 
 TEXTS = ("name", "description", "owner", "data_source", "action")
@@ -44,6 +44,10 @@ DETAILS = (*TEXTS, *CHOICES, "segments")
 CLEARED: dict[str, Any] = {**dict.fromkeys(TEXTS, ""), "segments": []}
 """What is left of details that null clears."""
 STATED = ("value", "standard_error", "n", "from_on", "to_on")
+MEASURED = (*STATED, "segment")
+SCHEDULED = ("every", "days")
+LONGEST_BASELINE = 1_100
+"""Days: what happened more than three years ago is no level before."""
 AIMED = ("value", "due_on", "owner", "approver")
 
 
@@ -93,7 +97,7 @@ async def redefine(
     newest = await _newest(session, kpi)
     entry = entry or entries.decode(newest.entry)
     problems = definition_problems(definition) + entry_problems(entry, definition, kpi.unit)
-    refuse(_reason_problems(actor) + problems + baseline_problems(baseline))
+    refuse(_reason_problems(actor) + problems + baseline_problems(baseline, definition))
     after = defined(kpi, definition, version=newest.version + 1, now=actor.now, entry=entry)
     changes = list(differences(_defining(newest), _defining(after)))
     if not changes:
@@ -108,14 +112,53 @@ async def redefine(
 async def state_baseline(session: AsyncSession, *, actor: Actor, kpi_id: int, baseline: BaselineValue) -> Kpi:
     """State the next baseline of a KPI's newest definition."""
     kpi = await _locked(session, actor, kpi_id)
-    refuse(_reason_problems(actor) + baseline_problems(baseline))
     definition = await _newest(session, kpi)
+    kind = kinds.decode(definition.kind, definition.parameters)
+    refuse(_reason_problems(actor) + baseline_problems(baseline, kind))
     before = (await queries.latest_baselines(session, [definition.id])).get(definition.id)
-    after = stated(definition, baseline, version=1 + (before.version if before else 0), now=actor.now)
+    every = (await queries.baselines_of(session, [definition.id])).get(definition.id, [])
+    after = stated(definition, baseline, version=1 + max((row.version for row in every), default=0), now=actor.now)
     changes = list(differences(_values(before, STATED), _values(after, STATED)))
     if changes:
         session.add(after)
         await _record(session, actor, kpi, Governed.BASELINE, changes)
+    return kpi
+
+
+async def measure_baseline(
+    session: AsyncSession, *, actor: Actor, kpi_id: int, from_on: date, to_on: date, segment: str = ""
+) -> Kpi:
+    """Measure the next baseline of a KPI's newest definition from its own history."""
+    kpi = await _locked(session, actor, kpi_id)
+    refuse(_reason_problems(actor))
+    definition = await _newest(session, kpi)
+    after = await baselines.measure(
+        session, definition=definition, segment=segment, from_on=from_on, to_on=to_on, now=actor.now
+    )
+    earlier = (await queries.baselines_of(session, [definition.id])).get(definition.id, [])
+    before = next((row for row in reversed(earlier) if row.segment == segment), None)
+    changes = list(differences(_values(before, MEASURED), _values(after, MEASURED)))
+    if changes:
+        session.add(after)
+        await _record(session, actor, kpi, Governed.BASELINE, changes)
+    return kpi
+
+
+async def schedule_baseline(
+    session: AsyncSession, *, actor: Actor, kpi_id: int, every: Granularity | None, days: int | None
+) -> Kpi:
+    """Have a KPI's baseline measured anew every so often over its last final days, or no longer (None)."""
+    kpi = await _locked(session, actor, kpi_id)
+    refuse(_reason_problems(actor) + _schedule_problems(await _newest(session, kpi), every, days))
+    before = await session.get(BaselineSchedule, kpi.id)
+    changes = list(differences(_values(before, SCHEDULED), {} if every is None else {"every": every, "days": days}))
+    if before is not None:
+        await session.delete(before)
+        await session.flush()
+    if every is not None and days is not None:
+        kept = None if before is None else before.measured_on
+        session.add(BaselineSchedule(kpi_id=kpi.id, every=every, days=days, measured_on=kept))
+    await _record(session, actor, kpi, Governed.BASELINE, changes)
     return kpi
 
 
@@ -154,7 +197,17 @@ def _defining(definition: Definition) -> dict[str, Any]:
     return {"kind": definition.kind, **definition.parameters, **counted}
 
 
-def _values(row: Baseline | Target | None, names: tuple[str, ...]) -> dict[str, Any]:
+def _schedule_problems(definition: Definition, every: Granularity | None, days: int | None) -> list[Problem]:
+    if (every is None) != (days is None):
+        return [bad("A schedule says how often, and over how many days; to end it, leave both out.", "days")]
+    if every is not None and definition.entry is None:
+        return [bad("This definition does not say whom it counts outside experiments: give it an entry first.", "id")]
+    if days is not None and not 1 <= days <= LONGEST_BASELINE:
+        return [bad(f"A baseline is measured over 1 to {LONGEST_BASELINE} days.", "days")]
+    return []
+
+
+def _values(row: Baseline | Target | BaselineSchedule | None, names: tuple[str, ...]) -> dict[str, Any]:
     return {} if row is None else {name: getattr(row, name) for name in names}
 
 

@@ -1,13 +1,25 @@
 """Statements on what is registered. Each names the workspace it reads: authorisation is part of the query."""
 
 from collections.abc import Collection, Iterable
+from datetime import date
 from typing import TypeVar
 
+from sqlalchemy.orm import aliased
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from kpi.ingest import is_text
-from kpi.tables import Baseline, Definition, Hypothesis, Kpi, KpiChange, Target, Workspace
+from kpi.tables import (
+    Baseline,
+    BaselineSchedule,
+    Definition,
+    History,
+    Hypothesis,
+    Kpi,
+    KpiChange,
+    Target,
+    Workspace,
+)
 
 Version = TypeVar("Version", Definition, Target, KpiChange)
 
@@ -47,9 +59,11 @@ async def latest_definitions(session: AsyncSession, kpi_ids: Collection[int]) ->
 
 
 async def latest_baselines(session: AsyncSession, definition_ids: Collection[int]) -> dict[int, Baseline]:
-    """The newest baseline of each definition, by definition id; a definition without one is absent."""
+    """The newest baseline of everybody of each definition, by definition id; a definition without one is absent."""
     rows = await session.exec(
-        select(Baseline).where(col(Baseline.definition_id).in_(definition_ids)).order_by(col(Baseline.version))
+        select(Baseline)
+        .where(col(Baseline.definition_id).in_(definition_ids), Baseline.segment == "")
+        .order_by(col(Baseline.version))
     )
     return {row.definition_id: row for row in rows}
 
@@ -61,6 +75,19 @@ async def baselines_of(session: AsyncSession, definition_ids: Collection[int]) -
     for row in await session.exec(every):
         found.setdefault(row.definition_id, []).append(row)
     return found
+
+
+async def baselines_due(session: AsyncSession, today: date) -> list[tuple[BaselineSchedule, Kpi, Definition, History]]:
+    """Schedules whose baseline was not measured today, with what they are of."""
+    versions = aliased(Definition)
+    newest = select(func.max(versions.version)).where(versions.kpi_id == Kpi.id).correlate(Kpi).scalar_subquery()
+    due = (
+        select(BaselineSchedule, Kpi, Definition, History)
+        .where(BaselineSchedule.kpi_id == Kpi.id, Definition.kpi_id == Kpi.id, Definition.version == newest)
+        .where(History.definition_id == Definition.id, col(History.through).is_not(None))
+        .where((col(BaselineSchedule.measured_on).is_(None)) | (col(BaselineSchedule.measured_on) < today))
+    )
+    return list(await session.exec(due))
 
 
 async def lock_kpi(session: AsyncSession, workspace_id: int, kpi_id: int) -> Kpi | None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
-from math import isfinite
+from math import isfinite, sqrt
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -19,6 +19,7 @@ from kpi.history import measured
 from kpi.history.entry import MOST_SEGMENTS, Entry
 from kpi.ingest import is_text
 from kpi.kinds import Kind
+from kpi.kinds.shape import Scale
 from kpi.tables import Baseline, Definition, Hypothesis, Kpi
 from kpi.wire import camel
 
@@ -33,10 +34,13 @@ SMALLEST, LARGEST = 1e-12, 1e12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaselineValue:
-    """A baseline as it is stated: without its error it would be no estimate."""
+    """A baseline as it is stated: without its error it would be no estimate.
+
+    Of a share the units it was measured on say the error.
+    """
 
     value: float
-    standard_error: float
+    standard_error: float | None = None
     n: int | None = None
     from_on: date | None = None
     to_on: date | None = None
@@ -67,7 +71,7 @@ async def register_kpi(
     """Register a KPI with the first version of its definition and, if known, its baseline."""
     texts = {"name": name, "description": description, "owner": owner, "dataSource": data_source, "action": action}
     problems = key_problems(key) + text_problems(texts, required={"name", "owner"})
-    problems += definition_problems(definition) + baseline_problems(baseline)
+    problems += definition_problems(definition) + baseline_problems(baseline, definition)
     problems += entry_problems(entry, definition, unit) + segment_problems(segments)
     if await queries.kpis_by_key(session, workspace_id, [key]):
         problems.append(taken("KPI", key))
@@ -200,16 +204,25 @@ def segment_problems(segments: Sequence[str]) -> list[Problem]:
     return problems
 
 
-def baseline_problems(baseline: BaselineValue | None) -> list[Problem]:
+def error_of(baseline: BaselineValue, definition: Kind) -> float | None:
+    """The standard error as it is stated, or of a share as its units say; None where neither is known."""
+    p, n = baseline.value, baseline.n
+    if baseline.standard_error is None and definition.scale is Scale.FRACTION and n and 0 < p < 1:
+        return sqrt(p * (1 - p) / n)
+    return baseline.standard_error
+
+
+def baseline_problems(baseline: BaselineValue | None, definition: Kind) -> list[Problem]:
     """A baseline is an estimate of something within reason, with its error."""
     if baseline is None:
         return []
     problems: list[Problem] = []
     if not abs(baseline.value) <= LARGEST:
         problems.append(bad(f"A baseline's value lies within {LARGEST:g} of zero.", "baseline", "value"))
-    if not is_size(baseline.standard_error):
+    if not is_size(error_of(baseline, definition) or 0):
         sentence = f"A baseline is an estimate: its standard error is a positive number, {SMALLEST:g} to {LARGEST:g}."
-        problems.append(bad(sentence, "baseline", "standardError"))
+        hint = " Of a share between 0 and 1 it follows from n." if definition.scale is Scale.FRACTION else ""
+        problems.append(bad(sentence + hint, "baseline", "standardError"))
     if baseline.n is not None and baseline.n < 2:
         problems.append(bad("A baseline is measured on at least two units.", "baseline", "n"))
     if baseline.from_on and baseline.to_on and baseline.from_on > baseline.to_on:
@@ -245,4 +258,5 @@ async def add_definition(session: AsyncSession, kpi: Kpi, definition: Definition
 def stated(definition: Definition, baseline: BaselineValue, *, version: int, now: datetime) -> Baseline:
     """A version of a definition's baseline."""
     values = {field.name: getattr(baseline, field.name) for field in fields(baseline)}
+    values["standard_error"] = error_of(baseline, kinds.decode(definition.kind, definition.parameters))
     return Baseline(definition_id=definition.id, version=version, created_at=now, **values)

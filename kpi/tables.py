@@ -16,12 +16,11 @@ from sqlalchemy import (
     Identity,
     Index,
     UniqueConstraint,
-    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, DATE, INTEGER, JSONB, TEXT, TSVECTOR
 from sqlmodel import Field, SQLModel
 
-from kpi.enums import Change, Direction, Driver, Frequency, Governed, Tier, Unit
+from kpi.enums import Change, Direction, Driver, Frequency, Governed, Granularity, Tier, Unit
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -110,9 +109,7 @@ class Kpi(SQLModel, table=True):
     data_source: str
     frequency: Frequency = Field(sa_type=words(Frequency))
     action: str
-    segments: list[str] = Field(
-        default_factory=list, sa_type=ARRAY(TEXT), sa_column_kwargs={"server_default": text("'{}'")}
-    )
+    segments: list[str] = Field(default_factory=list, sa_type=ARRAY(TEXT), sa_column_kwargs={"server_default": "{}"})
     created_at: datetime = Field(sa_type=AWARE)
 
 
@@ -134,7 +131,11 @@ class Definition(SQLModel, table=True):
 
 
 class Baseline(SQLModel, table=True):
-    """A KPI's level before: an estimate, so it carries its own error."""
+    """A KPI's level before: an estimate, so it carries its own error.
+
+    Measured from the KPI's own history, it has a segment ('' for everybody), what was found when the data were looked
+    at (`audit`), and of a time to value the curve behind it: survival and its variance by day.
+    """
 
     __tablename__ = "baselines"
     __table_args__ = (
@@ -151,7 +152,22 @@ class Baseline(SQLModel, table=True):
     n: int | None
     from_on: date | None
     to_on: date | None
+    segment: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    is_measured: bool = Field(default=False, sa_column_kwargs={"server_default": "false"})
+    curve: dict[str, Any] | None = Field(default=None, sa_type=JSONB)
+    audit: list[dict[str, Any]] | None = Field(default=None, sa_type=JSONB)
     created_at: datetime = Field(sa_type=AWARE)
+
+
+class BaselineSchedule(SQLModel, table=True):
+    """How often a KPI's baseline is measured anew, and over how many of the last days that are final."""
+
+    __tablename__ = "baseline_schedules"
+    __table_args__ = (CheckConstraint("days > 0", name="days"),)
+    kpi_id: int = Field(primary_key=True, foreign_key="kpis.id")
+    every: Granularity = Field(sa_type=words(Granularity))
+    days: int
+    measured_on: date | None = Field(default=None)
 
 
 class History(SQLModel, table=True):

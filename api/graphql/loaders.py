@@ -86,6 +86,7 @@ class Loaders:
             lambda session, ids: _launch_checks(session, workspace_id, ids, now)
         )
         self.definitions: DataLoader[int, Definition | None] = self._loader(kpi_queries.latest_definitions)
+        self.all_baselines: DataLoader[int, list[Baseline] | None] = self._loader(kpi_queries.baselines_of)
         self.baselines: DataLoader[int, Baseline | None] = self._loader(kpi_queries.latest_baselines)
         self.targets: DataLoader[int, list[Target] | None] = self._loader(kpi_queries.targets_of)
         self.kpi_changes: DataLoader[int, list[KpiChange] | None] = self._loader(kpi_queries.changes_of)

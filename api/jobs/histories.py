@@ -1,15 +1,44 @@
 """Bringing the histories of KPIs up to the data: after midnight, and when rows of days before came in late."""
 
 import logging
-from datetime import UTC
+from datetime import UTC, datetime
 
 import asyncpg
 
 from api.database import Database
 from experiments import queries
-from kpi.history import refresh
+from kpi import governance
+from kpi import queries as kpi_queries
+from kpi.actor import Actor
+from kpi.errors import Invalid
+from kpi.history import baselines, refresh
+from kpi.tables import BaselineSchedule
 
 log = logging.getLogger("truelift.histories")
+
+
+SCHEDULE = "schedule"
+"""Who measures baselines that nobody asks for one by one."""
+
+
+async def measure_baselines(database: Database) -> None:
+    """Measure every baseline whose period has ended; one that cannot be measured is tried with the next period."""
+    async with database.read() as session:
+        now = datetime.now(UTC)
+        due = await kpi_queries.baselines_due(session, now.date())
+    for schedule, kpi, definition, history in due:
+        if history.through is None or history.through < now.date() or not baselines.is_due(schedule, now.date()):
+            continue
+        first, last = baselines.window(definition, history.through, schedule.days)
+        reason = f"Measured every {schedule.every.lower()}, as scheduled."
+        actor = Actor(workspace_id=kpi.workspace_id, name=SCHEDULE, id=SCHEDULE, now=now, reason=reason)
+        try:
+            async with database.write() as session:
+                await governance.measure_baseline(session, actor=actor, kpi_id=kpi.id, from_on=first, to_on=last)
+        except Invalid as invalid:
+            log.warning("The baseline of KPI “%s” cannot be measured: %s", kpi.key, invalid)
+        async with database.write() as session:
+            (await session.get_one(BaselineSchedule, kpi.id)).measured_on = now.date()
 
 
 async def refresh_histories(database: Database) -> list[int]:

@@ -12,7 +12,7 @@ import asyncpg
 
 from api.database import CLIENT_FAULTS, Database, News
 from api.jobs.evidence import weigh_due
-from api.jobs.histories import refresh_histories
+from api.jobs.histories import measure_baselines, refresh_histories
 from api.jobs.looks import publish_due
 from api.jobs.overlaps import derive_overlaps
 from api.jobs.refresh import forget_rejections, refresh_due
@@ -34,7 +34,13 @@ experiment's: `faults` keeps that from the others."""
 Duty = Callable[[Database], Awaitable[object]]
 DUTIES: tuple[Duty, ...] = (refresh_due, publish_due, weigh_due, forget_rejections, drop_old_rows)
 
-LONG_DUTIES: tuple[Duty, ...] = (take_in_uploads, refresh_histories, rehearse_drafts, derive_overlaps)
+LONG_DUTIES: tuple[Duty, ...] = (
+    take_in_uploads,
+    refresh_histories,
+    measure_baselines,
+    rehearse_drafts,
+    derive_overlaps,
+)
 """Duties that may take minutes go their own round, so that results stay fresh meanwhile."""
 
 

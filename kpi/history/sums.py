@@ -92,6 +92,12 @@ class Sums:
         """Whether all units have been observed to the end of their windows."""
         return bool((self.ages >= self.kind.window[1]).all()) if self.days else False
 
+    @property
+    def last_final(self) -> date | None:
+        """The last cohort of which all units have been observed to the end of their windows."""
+        final = [day for day, age in zip(self.days, self.ages[0], strict=True) if age >= self.kind.window[1]]
+        return final[-1] if final else None
+
     def level(self) -> Level:
         """The level of the KPI over all these cohorts together."""
         if not self.days:

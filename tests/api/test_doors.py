@@ -132,6 +132,19 @@ async def test_memberships_are_taken_and_one_that_contradicts_another_is_told(do
     assert reasons(answer) == [(3, "CONTRADICTION", "account")]
 
 
+async def test_traits_are_taken_as_lines_or_an_array_packed_or_not_and_what_is_wrong_is_told(
+    door: httpx.AsyncClient,
+) -> None:
+    plan = {"unit": "acme", "name": "plan", "value": "pro", "sinceAt": AT}
+    rows = [plan, plan, plan | {"value": "free"}, {"unit": "acme", "name": "seats", "value": 12}, {"unit": "acme"}]
+    answer = await door.post("/v1/traits", content=lines(rows), headers=NDJSON)
+    assert counts(answer) == (2, 1, 2)
+    assert reasons(answer) == [(3, "CONTRADICTION", "value"), (5, "MALFORMED", "row")]
+    packed = gzip.compress(json.dumps(rows).encode())
+    again = await door.post("/v1/traits?atomic=true", content=packed, headers=ARRAY | GZIP)
+    assert (again.status_code, counts(again)) == (422, (0, 0, 2))
+
+
 STRANGE: list[tuple[bytes, str]] = [
     (b"{", "MALFORMED"),
     (b'{"unit": "u1"}{}', "MALFORMED"),

@@ -1,5 +1,6 @@
 """Units that are hidden, and rows that are too old."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 from api.database import Database
 from experiments import exposures
 from experiments.aggregation.forgetting import forget
-from kpi import events, memberships, storage, workspaces
+from kpi import events, memberships, storage, traits, workspaces
 from kpi.errors import Code, Invalid
 from kpi.tables import Workspace
 from tests.experiments.registering import NOW, draft, start
@@ -105,6 +106,25 @@ async def test_no_clear_id_of_a_membership_is_in_any_table_of_a_workspace_that_h
     assert await places(database, CLEAR) == set()
 
 
+async def test_no_clear_id_of_a_trait_is_in_any_table_of_a_workspace_that_hides_units(
+    database: Database, workspace: Workspace
+) -> None:
+    await change(database, workspace, hashes_units=True)
+    plan = {"unit": CLEAR, "name": "plan", "value": "pro"}
+    sent: list[Any] = [plan, plan, plan | {"value": "free"}, plan | {"unit": CLEAR * 20}, {"user": CLEAR}]
+    async with database.raw() as connection:
+        report = await traits.ingest(connection, workspace_id=workspace.id, rows=sent, now=LATER)
+        stored = await connection.fetchval("SELECT unit FROM traits WHERE workspace_id = $1", workspace.id)
+        kept = await connection.fetchval(
+            "SELECT row FROM rejections WHERE workspace_id = $1 ORDER BY id LIMIT 1", workspace.id
+        )
+    assert (len(report.accepted), len(report.duplicates), len(report.refusals)) == (1, 1, 3)
+    assert json.loads(kept) == {"unit": stored, "name": "plan", "value": "free"}
+    assert await places(database, CLEAR) == set()
+    async with database.raw() as connection:
+        assert (await forget(connection, workspace_id=workspace.id, unit=CLEAR, now=LATER)).traits == 1
+
+
 async def test_clear_ids_are_found_by_the_same_search_where_units_are_not_hidden(
     database: Database, workspace: Workspace
 ) -> None:
@@ -170,9 +190,17 @@ async def test_hiding_is_settled_by_the_first_row_even_a_rejected_one(
     assert (await change(database, workspace, retention_days=None)).retention_days is None
 
 
-async def test_memberships_alone_settle_how_units_are_stored(database: Database, workspace: Workspace) -> None:
-    sent = [{"member": "ada", "account": "acme", "sinceAt": NOW}]
+@pytest.mark.parametrize(
+    ("ingest", "row"),
+    [
+        (memberships.ingest, {"member": "ada", "account": "acme", "sinceAt": NOW}),
+        (traits.ingest, {"unit": "ada", "name": "plan", "value": "pro"}),
+    ],
+)
+async def test_memberships_or_traits_alone_settle_how_units_are_stored(
+    database: Database, workspace: Workspace, ingest: Any, row: dict[str, Any]
+) -> None:
     async with database.raw() as connection:
-        await memberships.ingest(connection, workspace_id=workspace.id, rows=sent, now=LATER)
+        await ingest(connection, workspace_id=workspace.id, rows=[row], now=LATER)
     with pytest.raises(Invalid):
         await change(database, workspace, hashes_units=True)

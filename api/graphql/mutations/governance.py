@@ -84,6 +84,25 @@ class KpiBaselineStateInput(Governing):
     baseline: BaselineInput = strawberry.field(description="Its level before, with its error.")
 
 
+@strawberry.input(description="A baseline to measure from the KPI's own history.")
+class KpiBaselineMeasureInput(Governing):
+    """A baseline to measure."""
+
+    from_on: date = strawberry.field(description="The first day of the window: of units by their day of entry.")
+    to_on: date = strawberry.field(description="The last day of the window; all windows of units must have closed.")
+    segment: str = strawberry.field(description="The segment, such as `plan=pro`; empty for everybody.", default="")
+
+
+@strawberry.input(description="How often a KPI's baseline is measured anew; without period and days no longer.")
+class KpiBaselineScheduleInput(Governing):
+    """How often a baseline is measured anew."""
+
+    every: enums.Granularity | None = strawberry.field(
+        description="The period at whose end it is measured.", default=None
+    )
+    days: int | None = strawberry.field(description="Over how many of the last days that are final.", default=None)
+
+
 @strawberry.input(description="Where a KPI shall be by a day; without value and day the target is withdrawn.")
 class KpiTargetSetInput(Governing):
     """A target."""
@@ -109,6 +128,16 @@ class KpiBaselineStatePayload(Governed):
     """The answer to kpiBaselineState."""
 
 
+@strawberry.type(description="The answer to kpiBaselineMeasure.")
+class KpiBaselineMeasurePayload(Governed):
+    """The answer to kpiBaselineMeasure."""
+
+
+@strawberry.type(description="The answer to kpiBaselineSchedule.")
+class KpiBaselineSchedulePayload(Governed):
+    """The answer to kpiBaselineSchedule."""
+
+
 @strawberry.type(description="The answer to kpiTargetSet.")
 class KpiTargetSetPayload(Governed):
     """The answer to kpiTargetSet."""
@@ -117,6 +146,8 @@ class KpiTargetSetPayload(Governed):
 UpdateInput = Annotated[KpiUpdateInput, strawberry.argument(description="What changes.")]
 RedefineInput = Annotated[KpiRedefineInput, strawberry.argument(description="The next definition.")]
 BaselineStateInput = Annotated[KpiBaselineStateInput, strawberry.argument(description="The next baseline.")]
+BaselineMeasureInput = Annotated[KpiBaselineMeasureInput, strawberry.argument(description="What to measure.")]
+BaselineScheduleInput = Annotated[KpiBaselineScheduleInput, strawberry.argument(description="How often to measure.")]
 TargetSetInput = Annotated[KpiTargetSetInput, strawberry.argument(description="The target.")]
 
 
@@ -156,6 +187,31 @@ class GovernanceMutation:
         """State the next baseline of a KPI, on the record."""
         step = partial(governance.state_baseline, baseline=input.baseline.stated())
         return await answer(KpiBaselineStatePayload, lambda: _change(info, input, step))
+
+    @strawberry.mutation(
+        description="Measure the next baseline of a KPI from its own history, on the record.",
+        permission_classes=[MayEdit],
+    )
+    async def kpi_baseline_measure(
+        self,
+        info: Info,
+        input: BaselineMeasureInput,  # noqa: A002 - the API's word
+    ) -> KpiBaselineMeasurePayload | None:
+        """Measure the next baseline of a KPI from its own history, on the record."""
+        step = partial(governance.measure_baseline, from_on=input.from_on, to_on=input.to_on, segment=input.segment)
+        return await answer(KpiBaselineMeasurePayload, lambda: _change(info, input, step))
+
+    @strawberry.mutation(
+        description="Have a KPI's baseline measured anew every so often, or no longer.", permission_classes=[MayEdit]
+    )
+    async def kpi_baseline_schedule(
+        self,
+        info: Info,
+        input: BaselineScheduleInput,  # noqa: A002 - the API's word
+    ) -> KpiBaselineSchedulePayload | None:
+        """Have a KPI's baseline measured anew every so often, or no longer."""
+        step = partial(governance.schedule_baseline, every=input.every, days=input.days)
+        return await answer(KpiBaselineSchedulePayload, lambda: _change(info, input, step))
 
     @strawberry.mutation(
         description="Set where a KPI shall be by a day, or withdraw it.",

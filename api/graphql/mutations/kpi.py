@@ -97,7 +97,9 @@ class BaselineInput:
     """A baseline."""
 
     value: float = strawberry.field(description="The value of the KPI in the window.")
-    standard_error: float = strawberry.field(description="The standard error of the value.")
+    standard_error: float | None = strawberry.field(
+        description="The standard error of the value; of a share of units it follows from `n`.", default=None
+    )
     n: int | None = strawberry.field(description="The units it was measured on.", default=None)
     from_on: date | None = strawberry.field(description="The first day of the window.", default=None)
     to_on: date | None = strawberry.field(description="The last day of the window.", default=None)

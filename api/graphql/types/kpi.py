@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import strawberry
 from strawberry import Parent
 
+from api.graphql.columns import Numbers
 from api.graphql.context import Info
 from api.graphql.nodes import Node, PageInfo
 from api.graphql.types.governance import KpiChange, Target
@@ -88,7 +89,19 @@ class Baseline:
     n: int | None = strawberry.field(description="The units it was measured on.")
     from_on: date | None = strawberry.field(description="The first day of the window it was measured in.")
     to_on: date | None = strawberry.field(description="The last day of the window it was measured in.")
+    segment: str = strawberry.field(description="The segment it is of, such as `plan=pro`; empty for everybody.")
+    is_measured: bool = strawberry.field(description="Whether it was measured from history, and not typed in.")
     created_at: datetime = strawberry.field(description="The time it was recorded.")
+
+    @strawberry.field(description="The share that had not got there by the end of each day, of a time to value.")
+    def survival(parent: Parent[tables.Baseline]) -> Numbers | None:
+        """The curve behind a restricted mean."""
+        return None if parent.curve is None else parent.curve["survival"]
+
+    @strawberry.field(description="The variance of that share on each day.")
+    def survival_variance(parent: Parent[tables.Baseline]) -> Numbers | None:
+        """The variance of the curve."""
+        return None if parent.curve is None else parent.curve["variance"]
 
 
 @strawberry.type(description="A KPI: what is measured, who owns it, which way is better.")
@@ -126,6 +139,16 @@ class Kpi(HistoryFields, Node):
         """The newest baseline."""
         found = await info.context.loaders.definitions.load(parent.id)
         return None if found is None else await info.context.loaders.baselines.load(found.id)
+
+    @strawberry.field(
+        description="All baselines of the newest definition, of all segments, the newest first.",
+        graphql_type=list[Baseline],
+    )
+    async def baselines(parent: Parent[tables.Kpi], info: Info) -> list[tables.Baseline]:
+        """All baselines of the newest definition."""
+        found = await info.context.loaders.definitions.load(parent.id)
+        rows = None if found is None else await info.context.loaders.all_baselines.load(found.id)
+        return list(reversed(rows or []))
 
     @strawberry.field(
         description="Where the KPI shall be by a day; null where nothing is aimed at.", graphql_type=Target | None

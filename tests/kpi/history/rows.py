@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from api.database import Database
-from kpi import events, memberships
+from kpi import events, memberships, traits
 from kpi.history import refresh
 from kpi.history.entry import Entry
 from kpi.history.sums import Sums
@@ -20,14 +20,16 @@ TODAY = NOW.date()
 LONG_AGO, FAR_AHEAD = date(2000, 1, 1), date(2100, 1, 1)
 
 
-async def send(database: Database, workspace: Workspace, rows: Iterable[tuple[str, str, str, float | None]]) -> None:
+async def send(
+    database: Database, workspace: Workspace, rows: Iterable[tuple[str, str, str, float | None]], now: datetime = NOW
+) -> None:
     """Take in outcomes: unit, event, moment and value of each."""
     wire = [
         {"unit": unit, "event": event, "occurredAt": at, **({} if value is None else {"value": value})}
         for unit, event, at, value in rows
     ]
     async with database.raw() as connection:
-        report = await events.ingest(connection, workspace_id=workspace.id, rows=wire, now=NOW)
+        report = await events.ingest(connection, workspace_id=workspace.id, rows=wire, now=now)
         assert not report.refusals
         await settle(connection, workspace)
 
@@ -37,6 +39,18 @@ async def join(database: Database, workspace: Workspace, rows: Iterable[tuple[st
     wire = [{"member": member, "account": account, "sinceAt": at} for member, account, at in rows]
     async with database.raw() as connection:
         report = await memberships.ingest(connection, workspace_id=workspace.id, rows=wire, now=NOW)
+        assert not report.refusals
+        await settle(connection, workspace)
+
+
+async def describe(database: Database, workspace: Workspace, rows: Iterable[tuple[str, str, str, str | None]]) -> None:
+    """Take in traits: unit, name, value and the moment from which on, None for always."""
+    wire = [
+        {"unit": unit, "name": name, "value": value, **({"sinceAt": at} if at else {})}
+        for unit, name, value, at in rows
+    ]
+    async with database.raw() as connection:
+        report = await traits.ingest(connection, workspace_id=workspace.id, rows=wire, now=NOW)
         assert not report.refusals
         await settle(connection, workspace)
 

@@ -12,7 +12,8 @@ from kpi.history.values import series
 from kpi.kinds import Activation, Mean, Retention, TimeToValue
 from kpi.kinds.mean import Of
 from kpi.tables import Workspace
-from tests.kpi.history.rows import cohorts, derive, join, kept, send
+from tests.conftest import Ask
+from tests.kpi.history.rows import cohorts, derive, describe, join, kept, send
 
 SIGNED_UP = Entry(event="signed_up")
 
@@ -172,3 +173,45 @@ async def test_curve_of_a_retention_is_counted_by_day(database: Database, worksp
         ("2026-05-05", 3),
         ("2026-05-06", 7),
     }
+
+
+async def test_segment_is_what_was_known_of_the_unit_when_it_entered(database: Database, workspace: Workspace) -> None:
+    await describe(database, workspace, [("ann", "plan", "pro", None), ("ben", "plan", "pro", "2026-05-20T00:00:00Z")])
+    await send(database, workspace, [(unit, "signed_up", "2026-05-04T08:00:00Z", None) for unit in ("ann", "ben")])
+    await send(database, workspace, [("ann", "activated", "2026-05-04T09:00:00Z", None)])
+    kind = Activation(event="activated", window_days=7)
+    definition = await kept(database, workspace, kind, SIGNED_UP, segments=["plan"])
+    await derive(database, definition)
+    found = {name: (await cohorts(database, definition, name)).level() for name in ("", "plan=pro", "plan=(none)")}
+    assert {name: (level.n, level.value) for name, level in found.items()} == {
+        "": (2, 0.5),
+        "plan=pro": (1, 1),
+        "plan=(none)": (1, 0),
+    }
+
+
+@pytest.mark.usefixtures("rows")
+async def test_api_tells_values_and_how_far_they_reach(database: Database, workspace: Workspace, ask: Ask) -> None:
+    definition = await kept(database, workspace, Activation(event="activated", window_days=7), SIGNED_UP)
+    await derive(database, definition)
+    data = await ask(
+        """{ kpi(key: "activation") {
+            entry { event every isClustered } segmentNames freshness { through isStale failure }
+            values(granularity: WEEK, fromOn: "2026-05-01", toOn: "2026-06-30") { startOn n value isFinal }
+        } }"""
+    )
+    kpi = data["kpi"]
+    assert kpi["entry"] == {"event": "signed_up", "every": None, "isClustered": False}
+    assert kpi["freshness"] == {"through": "2026-07-01", "isStale": False, "failure": None}
+    assert kpi["segmentNames"] == [""]
+    assert kpi["values"]["startOn"] == ["2026-05-04", "2026-05-11"]
+    assert kpi["values"]["n"] == [3, 1]
+
+
+async def test_api_refuses_an_entry_that_no_kpi_can_have(ask: Ask) -> None:
+    data = await ask(
+        'mutation { kpiRegister(input: {key: "k", name: "K", owner: "Ada", direction: LOWER,'
+        ' definition: {timeToValue: {event: "activated", tauDays: 14}}, entry: {every: MONTH},'
+        ' segments: ["plan", "plan"]}) { kpi { id } userErrors { path message } } }'
+    )
+    assert [error["path"] for error in data["kpiRegister"]["userErrors"]] == [["entry", "every"], ["segments"]]

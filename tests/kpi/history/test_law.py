@@ -39,7 +39,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None, database=None, derandomize=True)
+@settings(max_examples=25, deadline=None, database=None, derandomize=True)
 @given(said=steps, case=st.sampled_from(CASES))
 async def test_sums_of_rows_in_any_order_are_those_of_all_rows_at_once(
     database: Database, said: list[Any], case: tuple[Kind, Entry, Unit]
