@@ -15,6 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from kpi import kinds, queries
 from kpi.actor import Actor
+from kpi.components import pinned
 from kpi.enums import Governed, Granularity
 from kpi.errors import NotFound, Problem, bad, refuse
 from kpi.history import baselines, measured
@@ -94,10 +95,11 @@ async def redefine(
     Without an `entry` it counts whom it counted before.
     """
     kpi = await _locked(session, actor, kpi_id)
+    definition, unpinned = await pinned(session, actor.workspace_id, definition, key=kpi.key, unit=kpi.unit)
     newest = await _newest(session, kpi)
     entry = entry or entries.decode(newest.entry)
     problems = definition_problems(definition) + entry_problems(entry, definition, kpi.unit)
-    refuse(_reason_problems(actor) + problems + baseline_problems(baseline, definition))
+    refuse(_reason_problems(actor) + problems + unpinned + baseline_problems(baseline, definition))
     after = defined(kpi, definition, version=newest.version + 1, now=actor.now, entry=entry)
     changes = list(differences(_defining(newest), _defining(after)))
     if not changes:

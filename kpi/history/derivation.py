@@ -197,7 +197,7 @@ class Derivation:
 
     @property
     def _below(self) -> str | None:
-        return self.kind.denominator(self.numbers)
+        return self.kind.divided_by(self.numbers)
 
     @property
     def _places(self) -> range:

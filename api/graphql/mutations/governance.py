@@ -10,7 +10,8 @@ import strawberry
 from api.auth.permissions import MayDecide, MayEdit
 from api.graphql.context import Info
 from api.graphql.errors import UserError, answer
-from api.graphql.mutations.kpi import BaselineInput, EntryInput, KpiDefinitionInput
+from api.graphql.mutations.definition import KpiDefinitionInput
+from api.graphql.mutations.kpi import BaselineInput, EntryInput
 from api.graphql.mutations.lifecycle import actor
 from api.graphql.nodes import local_id
 from api.graphql.types.kpi import Kpi

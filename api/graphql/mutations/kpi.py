@@ -8,88 +8,11 @@ import strawberry
 from api.auth.permissions import MayEdit
 from api.graphql.context import Info
 from api.graphql.errors import UserError, answer
+from api.graphql.mutations.definition import KpiDefinitionInput
 from api.graphql.types.hypothesis import Hypothesis
 from api.graphql.types.kpi import Kpi
-from kpi import enums, kinds, service
+from kpi import enums, service
 from kpi.history.entry import Entry
-from kpi.kinds.mean import Of
-
-
-@strawberry.input(description="The share of units that do something within a window.")
-class ActivationInput:
-    """An activation."""
-
-    event: str = strawberry.field(description="The event that counts.")
-    window_days: int = strawberry.field(description="Days after exposure within which it counts.")
-    has_curve: bool = strawberry.field(
-        description="Whether to count units by day too, so that findings show the share that has done it by each day.",
-        default=False,
-    )
-
-    def kind(self) -> kinds.Kind:
-        """The definition it states."""
-        return kinds.Activation(event=self.event, window_days=self.window_days, has_curve=self.has_curve or None)
-
-
-@strawberry.input(description="The share of units that come back on a given day.")
-class RetentionInput:
-    """A retention."""
-
-    event: str = strawberry.field(description="The event that counts.")
-    day: int = strawberry.field(description="The day: the 24 hours that begin this many days after exposure.")
-    has_curve: bool = strawberry.field(
-        description="Whether to count units by day too, so that findings show the share that came back on each day.",
-        default=False,
-    )
-
-    def kind(self) -> kinds.Kind:
-        """The definition it states."""
-        return kinds.Retention(event=self.event, day=self.day, has_curve=self.has_curve or None)
-
-
-@strawberry.input(description="Days until a unit does something for the first time; who has not yet is censored.")
-class TimeToValueInput:
-    """A time to value."""
-
-    event: str = strawberry.field(description="The event that is first value.")
-    tau_days: int = strawberry.field(description="The horizon of the restricted mean, in days after exposure.")
-    loss_event: str | None = strawberry.field(
-        description="The event that ends a unit's observation early.", default=None
-    )
-
-    def kind(self) -> kinds.Kind:
-        """The definition it states."""
-        return kinds.TimeToValue(event=self.event, tau_days=self.tau_days, loss_event=self.loss_event)
-
-
-@strawberry.input(description="The mean amount per unit within a window.")
-class MeanInput:
-    """A mean."""
-
-    event: str = strawberry.field(description="The event that is added up.")
-    window_days: int = strawberry.field(description="Days after exposure within which it counts.")
-    of: Of = strawberry.field(description="What is added up.", default=Of.VALUE)
-    cap: float | None = strawberry.field(description="The most that one unit counts for.", default=None)
-
-    def kind(self) -> kinds.Kind:
-        """The definition it states."""
-        return kinds.Mean(event=self.event, window_days=self.window_days, of=self.of, cap=self.cap)
-
-
-@strawberry.input(description="How a KPI is computed: exactly one kind.", one_of=True)
-class KpiDefinitionInput:
-    """A definition of one kind."""
-
-    activation: ActivationInput | None = strawberry.field(description="Activation.", default=strawberry.UNSET)
-    retention: RetentionInput | None = strawberry.field(description="Retention.", default=strawberry.UNSET)
-    time_to_value: TimeToValueInput | None = strawberry.field(description="Time to value.", default=strawberry.UNSET)
-    mean: MeanInput | None = strawberry.field(description="Mean per unit.", default=strawberry.UNSET)
-
-    def kind(self) -> kinds.Kind:
-        """The definition it states; the schema has seen to it that there is exactly one."""
-        return next(
-            choice.kind() for choice in (self.activation, self.retention, self.time_to_value, self.mean) if choice
-        )
 
 
 @strawberry.input(description="A KPI's level before, with its error.")
