@@ -98,8 +98,8 @@ async def redefine(
     definition, unpinned = await pinned(session, actor.workspace_id, definition, key=kpi.key, unit=kpi.unit)
     newest = await _newest(session, kpi)
     entry = entry or entries.decode(newest.entry)
-    problems = definition_problems(definition) + entry_problems(entry, definition, kpi.unit)
-    refuse(_reason_problems(actor) + problems + unpinned + baseline_problems(baseline, definition))
+    problems = definition_problems(definition) + unpinned + entry_problems(entry, definition, kpi.unit)
+    refuse(_reason_problems(actor) + problems + baseline_problems(baseline, definition))
     after = defined(kpi, definition, version=newest.version + 1, now=actor.now, entry=entry)
     changes = list(differences(_defining(newest), _defining(after)))
     if not changes:

@@ -226,6 +226,17 @@ class HistoryDuration(SQLModel, table=True):
     losses: int
 
 
+class HistoryValue(SQLModel, table=True):
+    """How many units of a cohort have a number, to four significant digits: what a quantile is made of."""
+
+    __tablename__ = "history_values"
+    definition_id: int = Field(primary_key=True, foreign_key="definitions.id")
+    segment: str = Field(primary_key=True)
+    entered_on: date = Field(primary_key=True)
+    value: float = Field(primary_key=True)
+    n: int
+
+
 class HistoryCluster(SQLModel, table=True):
     """A cohort's users by account, where they are not independent; who belongs to none stands alone."""
 

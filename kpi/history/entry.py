@@ -36,7 +36,7 @@ class Entry:
             found.append(("every", "What follows units by day of their own needs the event by which they enter."))
         if self.is_clustered and unit is Unit.ACCOUNT:
             found.append(("isClustered", "Accounts are units of their own here: only users go by account."))
-        if self.is_clustered and kind.aggregate is not Aggregate.MOMENTS:
+        if self.is_clustered and (kind.aggregate is not Aggregate.MOMENTS or not kind.adds_up):
             found.append(("isClustered", "The error by account is known for KPIs with one number a unit."))
         return found
 

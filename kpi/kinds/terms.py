@@ -7,8 +7,9 @@ from enum import StrEnum
 from kpi.kinds.shape import Between, event_problem
 from kpi.kinds.sums import added_up, latest
 
-LOOKBACK_DAYS = 400
-"""Days that a level stays known after it was sent: a year, and a month for whoever sends it once a year."""
+LOOKBACK_DAYS = 3_650
+"""Days that a level stays known after it was sent: ten years. A state that nobody changes is a state all the same, so
+an account whose revenue stood still for long has not left."""
 
 
 class Measured(StrEnum):
@@ -62,7 +63,7 @@ TOGETHER = {
 class Amount:
     """A unit's amount: of one event over the window or its last `last_days`, or its level at the start or the end.
 
-    A level is the last value sent before that moment, 400 days back at most; none is 0. HAD is 1 where it is above 0.
+    A level is the last value sent before that moment, ten years back at most; none is 0. HAD is 1 where it is above 0.
     """
 
     event: str

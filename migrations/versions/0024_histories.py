@@ -56,10 +56,23 @@ def upgrade() -> None:
         *(sa.Column(name, sa.Float(), nullable=False) for name in ("y", "x")),
         key="account",
     )
+    _sums(
+        "history_values",
+        sa.Column("value", sa.Float(), nullable=False),
+        sa.Column("n", sa.Integer(), nullable=False),
+        key="value",
+    )
 
 
 def downgrade() -> None:
-    for name in ("history_clusters", "history_durations", "history_moments", "history_entries", "histories"):
+    for name in (
+        "history_values",
+        "history_clusters",
+        "history_durations",
+        "history_moments",
+        "history_entries",
+        "histories",
+    ):
         op.drop_table(name)
     op.drop_column("kpis", "segments")
     op.drop_column("definitions", "entry")

@@ -9,8 +9,9 @@ from api.database import Database
 from kpi.enums import Granularity, Unit
 from kpi.history.entry import Entry
 from kpi.history.values import series
-from kpi.kinds import Activation, Mean, Retention, TimeToValue
+from kpi.kinds import Activation, Mean, Quantile, Ratio, Retention, TimeToValue, Total
 from kpi.kinds.mean import Of
+from kpi.kinds.terms import Amount, How, Measured, Term
 from kpi.tables import Workspace
 from tests.conftest import Ask
 from tests.kpi.history.rows import cohorts, derive, describe, join, kept, send
@@ -173,6 +174,62 @@ async def test_curve_of_a_retention_is_counted_by_day(database: Database, worksp
         ("2026-05-05", 3),
         ("2026-05-06", 7),
     }
+
+
+@pytest.mark.usefixtures("rows")
+async def test_value_of_a_total_is_the_sum_and_its_error_that_of_a_number_of_units_left_to_chance(
+    database: Database, workspace: Workspace
+) -> None:
+    definition = await kept(database, workspace, Total(event="paid", window_days=7), SIGNED_UP)
+    await derive(database, definition)
+    level = (await cohorts(database, definition)).level()
+    paid = np.array([20, 0, 0, 45])
+    # A compound Poisson sum varies as the sum of squares: Daley & Vere-Jones (2003), An Introduction to the Theory of
+    # Point Processes I, section 2.
+    assert level.value == pytest.approx(65)
+    assert level.standard_error == pytest.approx((paid**2).sum() ** 0.5)
+
+
+async def test_value_of_a_quantile_is_an_ordered_number_of_the_units(database: Database, workspace: Workspace) -> None:
+    units = [f"u{place}" for place in range(100)]
+    await send(database, workspace, [(unit, "signed_up", "2026-05-04T08:00:00Z", None) for unit in units])
+    paid = [(unit, "paid", "2026-05-05T08:00:00Z", place + 1.0) for place, unit in enumerate(units)]
+    await send(database, workspace, paid)
+    kind = Quantile(event="paid", window_days=7, quantile=0.5)
+    definition = await kept(database, workspace, kind, SIGNED_UP)
+    await derive(database, definition)
+    level = (await cohorts(database, definition)).level()
+    # The worked example of `stats.quantiles.ranks`, by the binomial.
+    assert (level.n, level.value, level.lower, level.upper) == (100, 50, 40, 61)
+
+
+async def test_value_of_net_retention_is_a_ratio_of_sums_of_levels(database: Database, workspace: Workspace) -> None:
+    await send(
+        database,
+        workspace,
+        [
+            ("acme", "mrr", "2025-01-10T00:00:00Z", 100),
+            ("bolt", "mrr", "2025-02-10T00:00:00Z", 50),
+            ("bolt", "mrr", "2026-02-10T00:00:00Z", 0),
+            ("acme", "mrr", "2026-03-10T00:00:00Z", 130),
+            ("cosy", "mrr", "2026-03-11T00:00:00Z", 500),
+            ("dyne", "mrr", "2025-05-01T00:00:00Z", 70),
+        ],
+    )
+    at_end, at_start = (Amount(event="mrr", of=of) for of in (Measured.LEVEL_AT_END, Measured.LEVEL_AT_START))
+    kind = Ratio(
+        window_days=365,
+        numerator=Term(amount=at_end, how=How.KEPT, other=at_start),
+        denominator=Term(amount=at_start),
+    )
+    definition = await kept(database, workspace, kind, Entry(every=Granularity.QUARTER), unit=Unit.ACCOUNT)
+    await derive(database, definition)
+    found = series(await cohorts(database, definition), segment="", granularity=Granularity.QUARTER)
+    net = dict(zip(found.start_on, found.value, strict=True))
+    # At the end of March 2026, of those who paid a year before: acme 100 to 130, bolt 50 to 0.
+    assert net[date(2026, 1, 1)] == pytest.approx((130 + 0) / (100 + 50))
+    assert net[date(2026, 4, 1)] == pytest.approx((130 + 0 + 70) / (100 + 50 + 70))
+    assert net[date(2025, 1, 1)] is None
 
 
 async def test_segment_is_what_was_known_of_the_unit_when_it_entered(database: Database, workspace: Workspace) -> None:
