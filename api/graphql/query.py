@@ -7,6 +7,7 @@ import strawberry
 
 from api.auth.permissions import MayRead
 from api.database import driver
+from api.graphql.catalogue import CatalogueQuery
 from api.graphql.context import Info
 from api.graphql.errors import answer
 from api.graphql.library import LibraryQuery
@@ -45,7 +46,7 @@ Identities = Annotated[list[strawberry.ID], strawberry.argument(description="The
 
 
 @strawberry.type(description="What can be asked.")
-class Query(LibraryQuery):
+class Query(LibraryQuery, CatalogueQuery):
     """What can be asked."""
 
     @strawberry.field(description="Who is asking.", permission_classes=[MayRead])
