@@ -64,6 +64,12 @@ class Database:
             await session.commit()
 
     @asynccontextmanager
+    async def trial(self) -> AsyncIterator[AsyncSession]:
+        """As `write`, but never committed: to see what would come of something. Raises as `write` does."""
+        async with self._session(self.patience) as session:
+            yield session
+
+    @asynccontextmanager
     async def duty(self) -> AsyncIterator[AsyncSession]:
         """As `write`, for a duty: it has all the time it needs."""
         async with self._session(None) as session:
