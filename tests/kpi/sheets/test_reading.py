@@ -105,6 +105,6 @@ def test_which_version_of_a_component_counts_is_not_for_a_file_to_say() -> None:
 
 
 def test_a_file_without_a_list_of_kpis_is_refused() -> None:
-    for value in (None, [], {"kpi": []}, {"kpis": {}}, "kpis"):
-        assert read(value)[1]
+    nothing: tuple[Any, ...] = (None, [], {"kpi": []}, {"kpis": {}}, "kpis")
+    assert all(read(value)[1] for value in nothing)
     assert [problem.path for problem in read({"kpis": [], "version": 1})[1]] == [("version",)]
