@@ -65,9 +65,10 @@ class Database:
 
     @asynccontextmanager
     async def trial(self) -> AsyncIterator[AsyncSession]:
-        """As `write`, but never committed: to see what would come of something. Raises as `write` does."""
+        """As `write`, but rolled back when the block ends: what was done in it is only asked about."""
         async with self._session(self.patience) as session:
             yield session
+            await session.rollback()
 
     @asynccontextmanager
     async def duty(self) -> AsyncIterator[AsyncSession]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date
 from typing import Any
 
+import asyncpg
 import msgspec
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -17,10 +18,12 @@ from kpi import kinds, queries
 from kpi.actor import Actor
 from kpi.components import pinned
 from kpi.enums import Governed, Granularity
-from kpi.errors import NotFound, Problem, bad, refuse
-from kpi.history import baselines, measured
+from kpi.errors import Invalid, NotFound, Problem, bad, refuse
+from kpi.history import baselines, measured, preview, values
 from kpi.history import entry as entries
 from kpi.history.entry import Entry
+from kpi.history.periods import DAY
+from kpi.history.sums import Sums
 from kpi.kinds import Kind
 from kpi.kinds.shape import Scale
 from kpi.service import (
@@ -108,13 +111,7 @@ async def redefine(
 
     Without an `entry` it counts whom it counted before.
     """
-    kpi = await _locked(session, actor, kpi_id)
-    definition, unpinned = await pinned(session, actor.workspace_id, definition, key=kpi.key, unit=kpi.unit)
-    newest = await _newest(session, kpi)
-    entry = entry or entries.decode(newest.entry)
-    problems = definition_problems(definition) + unpinned + entry_problems(entry, definition, kpi.unit)
-    refuse(_reason_problems(actor) + problems + baseline_problems(baseline, definition))
-    after = defined(kpi, definition, version=newest.version + 1, now=actor.now, entry=entry)
+    kpi, newest, after = await _next(session, actor, kpi_id, definition, entry, baseline_problems(baseline, definition))
     changes = list(differences(_defining(newest), _defining(after)))
     if not changes:
         return kpi
@@ -123,6 +120,46 @@ async def redefine(
         session.add(stated(after, baseline, version=1, now=actor.now))
     await _record(session, actor, kpi, Governed.DEFINITION, changes)
     return kpi
+
+
+async def compare_definitions(
+    session: AsyncSession,
+    connection: asyncpg.Connection,
+    *,
+    actor: Actor,
+    kpi_id: int,
+    definition: Kind,
+    entry: Entry | None = None,
+) -> tuple[Sums | None, Sums]:
+    """The past year by the newest definition, as far as it is derived, and as the one to come would have counted it.
+
+    `connection` is the one under the session, whose transaction must not be committed.
+    """
+    kpi, newest, after = await _next(session, actor, kpi_id, definition, entry, [])
+    counted = entries.decode(after.entry)
+    if counted is None:
+        raise Invalid([bad("Without an entry the KPI has no past values to compare.", "entry")])
+    through = actor.now.astimezone(UTC).date()
+    first = through - preview.LONGEST * DAY
+    before = await values.sums(session, newest, first=first, last=through)
+    kind = kinds.decode(after.kind, after.parameters)
+    then = await preview.preview(
+        connection, session, kpi=kpi, definition=kind, entry=counted, first=first, through=through
+    )
+    return before, then
+
+
+async def _next(
+    session: AsyncSession, actor: Actor, kpi_id: int, definition: Kind, entry: Entry | None, more: list[Problem]
+) -> tuple[Kpi, Definition, Definition]:
+    """A locked KPI, its newest definition, and the one that would come next, all of whose faults are told."""
+    kpi = await _locked(session, actor, kpi_id)
+    problems = _reason_problems(actor) + definition_problems(definition)
+    definition, unpinned = await pinned(session, actor.workspace_id, definition, key=kpi.key, unit=kpi.unit)
+    newest = await _newest(session, kpi)
+    entry = entry or entries.decode(newest.entry)
+    refuse(problems + unpinned + entry_problems(entry, definition, kpi.unit) + more)
+    return kpi, newest, defined(kpi, definition, version=newest.version + 1, now=actor.now, entry=entry)
 
 
 async def state_baseline(session: AsyncSession, *, actor: Actor, kpi_id: int, baseline: BaselineValue) -> Kpi:

@@ -40,6 +40,7 @@ WITH_STATEMENTS = {
     "experiments/life/story.py": "what people did to experiments",
     "kpi/batches.py": "what became of each batch",
     "kpi/history/derivation.py": "what fills a KPI's sums",
+    "kpi/history/preview.py": "sums that are forgotten after the answer",
     "kpi/history/refresh.py": "how far a KPI's sums reach",
     "kpi/history/values.py": "a KPI's sums",
     "kpi/queries.py": "what is registered",

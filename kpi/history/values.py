@@ -14,6 +14,7 @@ from kpi import kinds
 from kpi.enums import Granularity
 from kpi.history import entry as entries
 from kpi.history import periods
+from kpi.history.entry import Entry
 from kpi.history.sums import ByAccount, Counted, Level, Sums
 from kpi.kinds import Aggregate, Kind
 from kpi.kinds.shape import Ints
@@ -74,8 +75,23 @@ async def sums(
     entry = entries.decode(definition.entry)
     if state is None or state.through is None or entry is None:
         return None
-    kind = kinds.decode(definition.kind, definition.parameters)
-    where = (definition.id, segment, first, last)
+    kind, through = kinds.decode(definition.kind, definition.parameters), state.through
+    return await read(session, definition.id, kind, entry, segment=segment, through=through, first=first, last=last)
+
+
+async def read(
+    session: AsyncSession,
+    definition_id: int,
+    kind: Kind,
+    entry: Entry,
+    *,
+    segment: str = EVERYBODY,
+    through: date,
+    first: date,
+    last: date,
+) -> Sums:
+    """The sums that stand under a definition's number, as this kind and entry fill them."""
+    where = (definition_id, segment, first, last)
     entered = await _rows(session, HistoryEntry, where, "n")
     days = tuple(row[0] for row in entered)
     parts: dict[str, Any] = {}
@@ -89,7 +105,7 @@ async def sums(
         parts["accounts"] = _accounts(await _rows(session, HistoryCluster, where, "account", "n", "y", "x"))
     return Sums(
         kind=kind,
-        through=state.through,
+        through=through,
         days=days,
         entered=np.array([row[1] for row in entered], np.int64),
         is_periodic=entry.every is not None,

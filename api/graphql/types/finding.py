@@ -9,6 +9,7 @@ from strawberry.scalars import JSON
 
 from api.graphql.columns import Counts, Days, Numbers
 from api.graphql.context import Info
+from api.graphql.types.interval import Interval
 from api.graphql.types.kpi import Kpi
 from experiments.enums import Correction, Role
 from experiments.inference import findings, heterogeneity
@@ -28,18 +29,8 @@ strawberry.enum(
     description="What a curve shows: the share that has done it by the end of each day, that came back on each "
     "day, or (REMAINED) on it or later.",
 )
-strawberry.enum(Reason, name="UndefinedReason", description="Why a question has no answer.")
 LARGEST_LOG = 700.0
 """exp() of more is no float."""
-
-
-@strawberry.type(description="A confidence interval.")
-class Interval:
-    """A confidence interval."""
-
-    lower: float | None = strawberry.field(description="The lower limit; null when there is none.")
-    upper: float | None = strawberry.field(description="The upper limit; null when there is none.")
-    level: float = strawberry.field(description="The share of such intervals that cover the truth.")
 
 
 @strawberry.type(description="One of the ways an experiment treats a unit.")

@@ -12,6 +12,7 @@ from api.graphql.nodes import Node, PageInfo
 from api.graphql.types.definition import KpiDefinition
 from api.graphql.types.governance import KpiChange, Target
 from api.graphql.types.history import HistoryFields
+from api.graphql.types.question import QuestionFields
 from kpi import enums, kinds, tables
 
 strawberry.enum(enums.Unit, name="UnitType", description="Whom a KPI counts.")
@@ -47,7 +48,7 @@ class Baseline:
 
 
 @strawberry.type(description="A KPI: what is measured, who owns it, which way is better.")
-class Kpi(HistoryFields, Node):
+class Kpi(HistoryFields, QuestionFields, Node):
     """A KPI."""
 
     key: str = strawberry.field(description="The key of the KPI, unique in the workspace.")

@@ -14,7 +14,7 @@ from kpi.kinds.mean import Of
 from kpi.kinds.terms import Amount, How, Measured, Term
 from kpi.tables import Workspace
 from tests.conftest import Ask
-from tests.kpi.history.rows import cohorts, derive, describe, join, kept, send
+from tests.kpi.history.rows import NOW, cohorts, derive, describe, join, kept, send
 
 SIGNED_UP = Entry(event="signed_up")
 
@@ -253,15 +253,15 @@ async def test_api_tells_values_and_how_far_they_reach(database: Database, works
     await derive(database, definition)
     data = await ask(
         """{ kpi(key: "activation") {
-            entry { event every isClustered } segmentNames freshness { through isStale failure }
-            values(granularity: WEEK, fromOn: "2026-05-01", toOn: "2026-06-30") { startOn n value isFinal }
+            entry { event every isClustered } segmentNames freshness { lastOn isStale failure }
+            values(granularity: WEEK, fromOn: "2026-05-01", toOn: "2026-06-30") { starts n value isFinal }
         } }"""
     )
     kpi = data["kpi"]
     assert kpi["entry"] == {"event": "signed_up", "every": None, "isClustered": False}
-    assert kpi["freshness"] == {"through": "2026-07-01", "isStale": False, "failure": None}
+    assert kpi["freshness"] == {"lastOn": "2026-06-30", "isStale": False, "failure": None}
     assert kpi["segmentNames"] == [""]
-    assert kpi["values"]["startOn"] == ["2026-05-04", "2026-05-11"]
+    assert kpi["values"]["starts"] == ["2026-05-04", "2026-05-11"]
     assert kpi["values"]["n"] == [3, 1]
 
 
@@ -272,3 +272,23 @@ async def test_api_refuses_an_entry_that_no_kpi_can_have(ask: Ask) -> None:
         ' segments: ["plan", "plan"]}) { kpi { id } userErrors { path message } } }'
     )
     assert [error["path"] for error in data["kpiRegister"]["userErrors"]] == [["entry", "every"], ["segments"]]
+
+
+async def test_preview_shows_the_past_by_both_definitions_and_stores_nothing(
+    database: Database, workspace: Workspace, ask: Ask
+) -> None:
+    rows = [("ann", "signed_up", "2026-05-04T08:00:00Z", None), ("ben", "signed_up", "2026-05-05T08:00:00Z", None)]
+    await send(database, workspace, [*rows, ("ann", "activated", "2026-05-09T08:00:00Z", None)])
+    definition = await kept(database, workspace, Activation(event="activated", window_days=7), SIGNED_UP)
+    await derive(database, definition)
+    sent = """mutation ($id: ID!, $days: Int!) { kpiRedefinePreview(input: {id: $id,
+        definition: {activation: {event: "activated", windowDays: $days}}}) {
+        before { value n } after { starts value n } userErrors { path } } }"""
+    kpi = (await ask('{ kpi(key: "activation") { id } }'))["kpi"]
+    found = (await ask(sent, {"id": kpi["id"], "days": 3}, now=NOW))["kpiRedefinePreview"]
+    assert found["before"] == {"value": [0.5], "n": [2]}
+    assert found["after"] == {"starts": ["2026-05-01"], "value": [0], "n": [2]}
+    kept_as_it_was = (await ask('{ kpi(key: "activation") { definitionVersion history { reason } } }'))["kpi"]
+    assert kept_as_it_was == {"definitionVersion": 1, "history": []}
+    refused = (await ask(sent, {"id": kpi["id"], "days": 0}, now=NOW))["kpiRedefinePreview"]
+    assert refused["userErrors"] == [{"path": ["definition", "activation", "windowDays"]}]
