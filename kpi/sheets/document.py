@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from kpi.errors import Invalid, Problem, bad
+from kpi.errors import Invalid, Problem, bad, refuse
 from kpi.wording import Path
 
 
@@ -33,38 +33,46 @@ def parse(text: str) -> Document:
     loader = yaml.SafeLoader(text)
     try:
         root = loader.get_single_node()
+        # Before the values are made: making them writes what is merged (<<) into the tree, beside what overrides it.
+        refuse(list(_twice(root, (), set())))
         value = None if root is None else loader.construct_document(root)
     except yaml.YAMLError as error:
         raise Invalid([bad(_sentence(error))]) from None
     finally:
         loader.dispose()
-    twice = list(_twice(root, ()))
-    if twice:
-        raise Invalid(twice)
     return Document(value=value, root=root)
 
 
 def _child(node: yaml.Node | None, step: str) -> yaml.Node | None:
     if isinstance(node, yaml.MappingNode):
-        return next((value for key, value in node.value if key.value == step), None)
+        return next((value for key, value in reversed(node.value) if key.value == step), None)
     if isinstance(node, yaml.SequenceNode) and step.isdigit():
         return node.value[int(step)]
     return None
 
 
-def _twice(node: yaml.Node | None, path: Path) -> Iterator[Problem]:
-    """YAML lets the last of two equal fields win, without a word."""
+def _twice(node: yaml.Node | None, path: Path, known: set[int]) -> Iterator[Problem]:
+    """YAML lets the last of two equal fields win, without a word. A node that is named elsewhere (*) is known."""
+    if id(node) in known:
+        return
+    known.add(id(node))
     if isinstance(node, yaml.SequenceNode):
         for place, inner in enumerate(node.value):
-            yield from _twice(inner, (*path, str(place)))
+            yield from _twice(inner, (*path, str(place)), known)
     if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
+        yield from _fields_twice(node, path)
         for key, inner in node.value:
-            if str(key.value) in seen:
-                line = key.start_mark.line + 1
-                yield bad(f"“{key.value}” is given twice, again in line {line}.", *path, str(key.value))
-            seen.add(str(key.value))
-            yield from _twice(inner, (*path, str(key.value)))
+            yield from _twice(inner, (*path, str(key.value)), known)
+
+
+def _fields_twice(node: yaml.MappingNode, path: Path) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for key, _ in node.value:
+        name = str(key.value)
+        if name in seen:
+            line = key.start_mark.line + 1
+            yield bad(f"“{name}” is given twice, again in line {line}.", *path, name)
+        seen.add(name)
 
 
 def _sentence(error: yaml.YAMLError) -> str:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
+import msgspec
 import pytest
 
 from api.database import Database
@@ -153,7 +154,8 @@ async def test_a_workspace_written_out_and_read_again_is_unchanged(database: Dat
             aim=governance.Aim(value=None, due_on=None, owner="", approver=""),
         )  # fmt: skip
     written = await forms(database, workspace)
-    sheets, problems = read({"kpis": written})
+    text = msgspec.yaml.encode({"kpis": written}).decode()
+    sheets, problems = read(parse(text).value)
     assert problems == []
     async with database.write() as session:
         steps = await apply(session, actor=actor(workspace), sheets=sheets)

@@ -44,3 +44,14 @@ def test_a_field_that_is_given_twice_is_refused_where_the_last_would_win() -> No
         parse("kpis:\n  - key: a\n    owner: Ada\n    owner: Bob\n")
     (problem,) = invalid.value.problems
     assert (problem.path, problem.message) == (("kpis", "0", "owner"), "“owner” is given twice, again in line 4.")
+
+
+def test_what_is_merged_from_elsewhere_may_be_overridden_and_has_its_own_line() -> None:
+    document = parse("base: &base\n  owner: Ada\n  tier: LATE\nkpis:\n  - <<: *base\n    owner: Bob\n  - *base\n")
+    assert document.value["kpis"] == [{"owner": "Bob", "tier": "LATE"}, {"owner": "Ada", "tier": "LATE"}]
+    assert document.line(("kpis", "0", "owner")) == 6
+
+
+def test_a_document_that_holds_itself_is_read_to_its_end() -> None:
+    value = parse("kpis: &all\n  - *all\n").value
+    assert value["kpis"][0] is value["kpis"]
