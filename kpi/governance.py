@@ -142,9 +142,8 @@ async def compare_definitions(
     through = actor.now.astimezone(UTC).date()
     first = through - preview.LONGEST * DAY
     before = await values.sums(session, newest, first=first, last=through)
-    kind = kinds.decode(after.kind, after.parameters)
     then = await preview.preview(
-        connection, session, kpi=kpi, definition=kind, entry=counted, first=first, through=through
+        connection, session, kpi=kpi, definition=after, entry=counted, first=first, through=through
     )
     return before, then
 
