@@ -12,6 +12,8 @@ from api.database import Database
 
 CONCURRENCY = 200
 """Connections, beside those of subscriptions, beyond which a request is answered 503 at once instead of waiting."""
+LARGEST_MESSAGE = 1_000_000
+"""Bytes of a message on a websocket."""
 GRACE = 5
 """Seconds that open requests get to finish when the service ends."""
 ENDING = (signal.SIGINT, signal.SIGTERM)
@@ -28,6 +30,7 @@ def serve(around: Surroundings, *, host: str, port: int, with_worker: bool, read
         port=port,
         log_level="warning",
         server_header=False,
+        ws_max_size=LARGEST_MESSAGE,
         limit_concurrency=CONCURRENCY + around.settings.max_subscriptions,
         timeout_graceful_shutdown=GRACE,
     )

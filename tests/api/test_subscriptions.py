@@ -3,49 +3,29 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
-import uvicorn
 
-from api.app import build
 from api.auth import keys
 from api.auth.keys import Scope
-from api.commands.serving import Server
 from api.database import Database
 from api.graphql.nodes import local_id
 from api.jobs.refresh import refresh_due
-from api.settings import Settings
 from tests.api import documents
 from tests.api.conftest import SECRET, MakeKey, bearing
+from tests.api.servers import PATIENCE, serving
 from tests.conftest import Ask
-from tests.service.running import free_port
 
 UPDATED = """subscription S($id: ID!) { experimentResultsUpdated(id: $id) {
   experiment { key results { dataThrough diagnostics { exposed } } }
 } }"""
 PROGRESSED = "subscription S($id: ID!) { jobProgressed(id: $id) { job { state progress { accepted } } } }"
-PATIENCE = 60
 Event = tuple[str, Any]
-
-
-@asynccontextmanager
-async def serving(url: str, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """A server of its own, and a client of it."""
-    app = build(Database(url), settings=Settings(**settings), secret=SECRET, with_worker=False)
-    port = free_port()
-    started = asyncio.Event()
-    server = Server(uvicorn.Config(app, port=port, log_level="warning", timeout_graceful_shutdown=1), started.set)
-    task = asyncio.create_task(server.serve())
-    await started.wait()
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client:
-        yield client
-    server.should_exit = True
-    await task
 
 
 @pytest_asyncio.fixture
