@@ -13,6 +13,7 @@ import strawberry
 from graphql import GraphQLError
 from sqlalchemy.exc import IntegrityError
 from strawberry.extensions import SchemaExtension
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 
 from api.auth.keys import Scope
 from api.database import is_away
@@ -23,6 +24,8 @@ strawberry.enum(Code, name="UserErrorCode", description="What is wrong with an i
 P = TypeVar("P")
 HINT = " Did you mean "
 UNAVAILABLE = "UNAVAILABLE"
+NO_OPERATION = (CannotGetOperationTypeError, InvalidOperationTypeError)
+"""What strawberry says of a document without the operation that is asked for."""
 AWAY = "The database does not answer in time; try again soon."
 
 
@@ -83,6 +86,8 @@ def is_of_request(result: Any) -> bool:
 def _masked(error: GraphQLError) -> GraphQLError:
     if error.original_error is None or isinstance(error.original_error, GraphQLError):
         return error
+    if isinstance(error.original_error, NO_OPERATION):
+        return GraphQLError(error.message, extensions={"code": "BAD_REQUEST"})
     if is_away(error.original_error):
         log.warning("The database does not answer (%s).", type(error.original_error).__name__)
         return GraphQLError(AWAY, path=error.path, extensions={"code": UNAVAILABLE})

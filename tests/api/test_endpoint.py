@@ -229,6 +229,13 @@ def event(answer: httpx.Response) -> dict[str, Any]:
     return found
 
 
+async def test_unknown_operation_of_a_stream_is_refused_in_its_event(reader: Client) -> None:
+    asked = {"query": "query A { viewer { workspace } }", "operationName": "B"}
+    answer = await reader.post("/graphql", json=asked, headers={"accept": "text/event-stream"})
+    (error,) = event(answer)["errors"]
+    assert (error["extensions"]["code"], error["message"]) == ("BAD_REQUEST", 'Unknown operation named "B".')
+
+
 async def test_subscription_that_is_not_asked_for_as_a_stream_is_refused(reader: Client) -> None:
     document = 'subscription { experimentResultsUpdated(id: "x") { experiment { id } } }'
     answer = await reader.post("/graphql", json={"query": document})

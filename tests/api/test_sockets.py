@@ -215,6 +215,7 @@ async def test_ping_is_answered_before_and_after_the_greeting(service: httpx.Asy
         ("{ nothing }", None),
         ("{ __schema { description } }", "FORBIDDEN"),
         ("query A { __typename } query B { __typename }", "BAD_REQUEST"),
+        ("fragment A on Query { __typename }", "BAD_REQUEST"),
         ("query A($id: ID!) { node(id: $id) { id } }", None),
         (
             "{ a " * 17 + "}" * 17,
