@@ -24,7 +24,7 @@ from api.settings import Settings
 def build(database: Database, *, settings: Settings, secret: bytes, with_worker: bool) -> Starlette:
     """The application. With a worker, it refreshes aggregates in this process as well; else it only sweeps."""
     desk = Desk(most=settings.max_subscriptions, most_each=settings.max_workspace_subscriptions)
-    graphql = Endpoint(database=database, secret=secret, desk=desk)
+    graphql = Endpoint(database=database, secret=secret, desk=desk, most_sockets=settings.max_subscriptions)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:

@@ -5,6 +5,8 @@ GraphQL over HTTP for queries (GET, POST) and mutations (POST), server-sent even
 """
 
 import asyncio
+import logging
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, cast
 
@@ -34,6 +36,7 @@ from api.graphql.requests import TOO_LONG, Refused, fault_of, is_too_long, key_o
 from api.graphql.schema import schema
 from api.graphql.sockets import Arrival, Socket, Wire, welcome
 
+log = logging.getLogger("truelift.graphql")
 LONGEST = 120.0
 """Seconds a request may take, all its parts together, with the wait for its body."""
 SLOWEST_READER = 30.0
@@ -41,6 +44,8 @@ SLOWEST_READER = 30.0
 METHODS = {"GET", "POST"}
 STATUSES = {"FORBIDDEN": 403, "INTERNAL": 500}
 """Of what is refused before it runs, for those who take GraphQL's own media type; 400 for the rest."""
+HEADERS = {401: {"www-authenticate": "Bearer"}, 405: {"allow": "GET, POST"}}
+"""What goes with a status."""
 INIT_SECONDS = 10
 MOST_OPERATIONS = 20
 """At once on one websocket."""
@@ -52,7 +57,7 @@ class Endpoint(GraphQL[Context, None]):
     graphql_transport_ws_handler_class = Socket
     websocket_adapter_class = Wire
 
-    def __init__(self, *, database: Database, secret: bytes, desk: Desk) -> None:
+    def __init__(self, *, database: Database, secret: bytes, desk: Desk, most_sockets: int) -> None:
         super().__init__(
             schema,
             graphql_ide=None,
@@ -61,11 +66,12 @@ class Endpoint(GraphQL[Context, None]):
             max_subscriptions_per_connection=MOST_OPERATIONS,
         )
         self.database, self.secret, self.desk = database, secret, desk
+        self._sockets, self._most_sockets = 0, most_sockets
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or talk over one websocket."""
         if scope["type"] == "websocket":
-            await self.run(WebSocket(scope, receive, send))
+            await self._talk(WebSocket(scope, receive, send))
             return
         request = Request(scope, receive)
         try:
@@ -74,7 +80,21 @@ class Endpoint(GraphQL[Context, None]):
         except HTTPException as refused:
             code = refused.code if isinstance(refused, Refused) else "BAD_REQUEST"
             response = _refusal(refused.status_code, code, refused.reason)
-        await response(scope, receive, _in_time(send))
+        try:
+            await response(scope, receive, _in_time(send))
+        except TimeoutError:
+            log.warning("A reader took nothing of its answer for %.0f s, and is given up.", SLOWEST_READER)
+
+    async def _talk(self, socket: WebSocket) -> None:
+        """Talk over a websocket, where there is room for one more."""
+        if self._sockets >= self._most_sockets:
+            await socket.send_denial_response(_refusal(503, "UNAVAILABLE", "Too many websockets are open.", SOON))
+            return
+        self._sockets += 1
+        try:
+            await self.run(socket)
+        finally:
+            self._sockets -= 1
 
     async def _response(self, request: Request) -> Response:
         if request.method not in METHODS:
@@ -213,10 +233,9 @@ def _kind(document: str, name: str | None) -> OperationType | None:
     return found.operation if found else None
 
 
-def _refusal(status: int, code: str, message: str) -> JSONResponse:
+def _refusal(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     body: dict[str, Any] = {"errors": [{"message": message, "extensions": {"code": code}}]}
-    headers = {401: {"www-authenticate": "Bearer"}, 405: {"allow": "GET, POST"}}
-    return JSONResponse(body, status, headers=headers.get(status))
+    return JSONResponse(body, status, headers=headers or HEADERS.get(status))
 
 
 def _in_time(send: Send) -> Send:

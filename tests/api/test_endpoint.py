@@ -8,10 +8,12 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.applications import Starlette
 
 from api.app import build
 from api.auth.keys import PREFIX, Scope
 from api.database import Database
+from api.graphql import endpoint
 from api.settings import Settings
 from kpi.tables import Workspace
 from tests.api.conftest import SECRET, Client, MakeKey, bearing
@@ -391,6 +393,29 @@ async def test_answer_to_a_bug_outside_graphql_is_masked_and_carries_the_safe_he
     assert answer.json()["errors"][0]["message"] == "Something went wrong on our side."
     assert answer.json()["errors"][0]["extensions"]["traceId"] in caplog.text
     assert {name: answer.headers[name][: len(value)] for name, value in SAFE_HEADERS.items()} == SAFE_HEADERS
+
+
+async def test_reader_that_takes_nothing_of_its_answer_is_given_up(
+    app: Starlette, make_key: MakeKey, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    key = await make_key(Scope.READ)
+    monkeypatch.setattr(endpoint, "SLOWEST_READER", 0.2)
+    headers = {"accept": "text/event-stream", "content-type": "application/json"} | bearing(key)
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/graphql",
+        "query_string": b"",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+    }
+    sent = asyncio.Queue[dict[str, Any]]()
+    sent.put_nowait({"type": "http.request", "body": json.dumps(VIEWER).encode()})
+
+    async def never(_message: Any) -> None:
+        await asyncio.Event().wait()
+
+    await asyncio.wait_for(app(scope, sent.get, never), 30)
+    assert "is given up" in caplog.text
 
 
 async def test_many_requests_at_once_are_all_answered(reader: Client) -> None:

@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
+from websockets.http11 import Response
 from websockets.typing import Data, Origin, Subprotocol
 
 from api.auth import keys
@@ -307,6 +308,29 @@ async def test_workspace_at_its_limit_of_subscriptions_takes_no_other_workspaces
         assert refused["payload"][0]["extensions"]["code"] == "RATE_LIMITED"
         missing = await asked(elsewhere, UPDATED, id=started)  # it is looked for, and is not of this workspace
         assert missing["payload"][0]["extensions"]["code"] == "NOT_FOUND"
+
+
+async def test_websocket_too_many_is_refused_with_503_and_the_place_of_one_that_left_is_free(
+    database_url: str, database: Database
+) -> None:
+    assert database
+    async with serving(database_url, max_subscriptions=1) as client:
+        async with opened(client):
+            refused = await refusal(client)
+            assert refused is not None
+            assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+        async with asyncio.timeout(PATIENCE):
+            while await refusal(client):  # until the place is given back
+                pass
+
+
+async def refusal(service: httpx.AsyncClient) -> Response | None:
+    """What a websocket is refused with; None where it is taken."""
+    try:
+        async with opened(service):
+            return None
+    except InvalidStatus as refused:
+        return refused.response
 
 
 async def test_bug_in_a_subscription_is_masked_in_its_event(
