@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import uvicorn
+from starlette.applications import Starlette
 
 from api.app import build
 from api.commands.process import Surroundings, run
@@ -24,17 +25,22 @@ def serve(around: Surroundings, *, host: str, port: int, with_worker: bool, read
     run(around, _nothing)
     database = Database(around.url, pool_size=around.settings.pool_size)
     app = build(database, settings=around.settings, secret=around.secret, with_worker=with_worker)
-    config = uvicorn.Config(
+    config = configured(app, host=host, port=port, subscriptions=around.settings.max_subscriptions)
+    Server(config, ready).run()
+
+
+def configured(app: Starlette, *, host: str, port: int, subscriptions: int) -> uvicorn.Config:
+    """How the application is served."""
+    return uvicorn.Config(
         app,
         host=host,
         port=port,
         log_level="warning",
         server_header=False,
         ws_max_size=LARGEST_MESSAGE,
-        limit_concurrency=CONCURRENCY + around.settings.max_subscriptions,
+        limit_concurrency=CONCURRENCY + subscriptions,
         timeout_graceful_shutdown=GRACE,
     )
-    Server(config, ready).run()
 
 
 class Server(uvicorn.Server):

@@ -6,10 +6,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
-import uvicorn
 
 from api.app import build
-from api.commands.serving import Server
+from api.commands.serving import Server, configured
 from api.database import Database
 from api.settings import Settings
 from tests.api.conftest import SECRET
@@ -24,7 +23,9 @@ async def serving(url: str, **settings: Any) -> AsyncIterator[httpx.AsyncClient]
     app = build(Database(url), settings=Settings(**settings), secret=SECRET, with_worker=False)
     port = free_port()
     started = asyncio.Event()
-    server = Server(uvicorn.Config(app, port=port, log_level="warning", timeout_graceful_shutdown=1), started.set)
+    config = configured(app, host="127.0.0.1", port=port, subscriptions=1_000)
+    config.timeout_graceful_shutdown = 1
+    server = Server(config, started.set)
     task = asyncio.create_task(server.serve())
     await started.wait()
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client:

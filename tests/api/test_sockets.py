@@ -198,6 +198,17 @@ async def test_message_that_is_none_closes_the_websocket_with_4400_and_the_serve
     assert answer.status_code == 200
 
 
+async def test_message_over_a_million_bytes_closes_the_websocket_with_1009(
+    service: httpx.AsyncClient, make_key: MakeKey
+) -> None:
+    async with welcomed(service, await make_key(Scope.READ)) as socket:
+        await say(socket, subscribe("q", VIEWER, a="x" * 900_000))
+        assert (await heard(socket))["type"] == "next"
+    async with welcomed(service, await make_key(Scope.READ)) as socket:
+        await say(socket, subscribe("q", VIEWER, a="x" * 1_000_000))
+        assert await closed(socket) == 1009
+
+
 async def test_ping_is_answered_before_and_after_the_greeting(service: httpx.AsyncClient, make_key: MakeKey) -> None:
     async with opened(service) as socket:
         await say(socket, {"type": "ping", "payload": {"a": 1}})
