@@ -14,9 +14,13 @@ demo: $(VENV)/run.stamp  ## the sample company, served on http://127.0.0.1:$(POR
 test: check clients  ## every check and every test but the marked long ones
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --no-loadscope-reorder
 
-clients:  ## the public clients that the tests hold the API against, where there is a Node to run them
-	@if command -v npm >/dev/null; then npm ci --prefix tests/clients --no-audit --no-fund --silent; \
-	else echo "There is no npm: the API is not tested against public clients."; fi
+CLIENTS := tests/clients/node_modules/.package-lock.json
+
+clients: $(CLIENTS)  ## the public clients that the tests hold the API against, where there is a Node to run them
+
+$(CLIENTS): tests/clients/package-lock.json
+	@npm ci --prefix tests/clients --no-audit --no-fund --silent \
+		|| echo "Without npm the API is not tested against public clients."
 
 audit: $(VENV)/dev.stamp clients  ## the public audits of GraphQL over HTTP, and the public clients of subscriptions
 	$(BIN)/python -m pytest tests/api/test_clients.py
