@@ -14,7 +14,6 @@ import pytest_asyncio
 from api.auth import keys
 from api.auth.keys import Scope
 from api.database import Database
-from api.graphql.nodes import local_id
 from api.jobs.refresh import refresh_due
 from tests.api import documents
 from tests.api.conftest import SECRET, MakeKey, bearing
@@ -91,7 +90,7 @@ async def test_subscriber_of_a_job_is_told_until_it_ends(service: httpx.AsyncCli
         assert await after(stream) == ("complete", None)
 
 
-async def test_revoked_key_hears_nothing_more(
+async def test_revoked_key_hears_nothing_more_within_seconds(
     service: httpx.AsyncClient, make_key: MakeKey, database: Database, started: str
 ) -> None:
     key = await make_key(Scope.READ)
@@ -101,9 +100,8 @@ async def test_revoked_key_hears_nothing_more(
             found = await keys.caller(session, key, SECRET)
             assert found is not None
             await keys.revoke(session, found.workspace_id, found.public_id, datetime.now(UTC))
-        async with database.raw() as connection:
-            await connection.execute("SELECT pg_notify('truelift_refreshed', $1)", str(local_id("Experiment", started)))
-        assert await after(stream) == ("complete", None)
+        async with asyncio.timeout(10):  # it is looked up every 60 s otherwise
+            assert await after(stream) == ("complete", None)
 
 
 @pytest.mark.parametrize("identity", ["nonsense", "RXhwZXJpbWVudDo5OTk5OTk5OTk"])
