@@ -207,11 +207,23 @@ BOMBS = {
 }
 
 
+async def timed(attempt: Try, document: str) -> tuple[float, dict[str, Any]]:
+    """CPU seconds that a document takes that was never seen before, the least of three, and its answer.
+
+    The least, for whatever else the process has to do meanwhile, as collecting garbage of other tests, counts too.
+    """
+    seconds, answer = [], dict[str, Any]()
+    for place in range(3):
+        began = process_time()
+        answer = await attempt(f"{document} # {place}")
+        seconds.append(process_time() - began)
+    return min(seconds), answer
+
+
 @pytest.mark.parametrize("name", BOMBS)
 async def test_document_made_to_hurt_is_refused_in_a_tenth_of_a_second(attempt: Try, name: str) -> None:
-    began = process_time()
-    answer = await attempt(BOMBS[name])
-    assert process_time() - began < 0.1
+    seconds, answer = await timed(attempt, BOMBS[name])
+    assert seconds < 0.1
     assert len(answer["errors"]) == 1
     assert "loop" not in name or "within itself" in answer["errors"][0]["message"]
     assert answer["data"] is None
@@ -221,9 +233,8 @@ async def test_widest_document_within_the_limits_is_checked_in_a_quarter_of_a_se
     groups = " ".join(f"g{place}: viewer {{ " + "workspace " * 5 + "}" for place in range(29))
     fragments = "".join(f" fragment F{place} on Query {{ viewer {{ apiKey {{ name }} }} }}" for place in range(5))
     document = f"{{ {groups} {' '.join(f'...F{place}' for place in range(5))} }}{fragments}"
-    began = process_time()
-    answer = await attempt(document)
-    assert process_time() - began < 0.25
+    seconds, answer = await timed(attempt, document)
+    assert seconds < 0.25
     assert answer["errors"] == []
 
 
