@@ -31,6 +31,8 @@ CASES: list[tuple[Kind, Entry, Unit]] = [
     (TimeToValue(event="a", tau_days=6, loss_event="l"), Entry(event="s"), Unit.USER),
     (Mean(event="a", window_days=4), Entry(event="a", is_clustered=True), Unit.USER),
     (Mean(event="a", window_days=7), Entry(every=Granularity.DAY), Unit.ACCOUNT),
+    (Activation(event="a", window_days=3), Entry(event="s", is_repeated=True), Unit.ACCOUNT),
+    (TimeToValue(event="a", tau_days=4), Entry(event="s", is_repeated=True), Unit.USER),
     (Quantile(event="a", window_days=4, quantile=0.5), Entry(event="s"), Unit.USER),
     (Mean(event="s", window_days=3, of=Of.COUNT), Entry(every=Granularity.WEEK, among="a"), Unit.USER),
     (NET, Entry(every=Granularity.WEEK), Unit.ACCOUNT),
