@@ -55,6 +55,11 @@ def chi_square_tail(df: Numbers, statistic: Numbers) -> Array:
     return np.asarray(_special().chdtrc(df, statistic))
 
 
+def f_tail(df: Numbers, other_df: Numbers, statistic: Numbers) -> Array:
+    """P(X > statistic) for Fisher's F."""
+    return np.asarray(_special().fdtrc(df, other_df, statistic))
+
+
 def log_gamma(x: Numbers) -> Array:
     """The logarithm of the gamma function."""
     return np.asarray(_special().gammaln(x))
