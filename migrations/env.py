@@ -6,9 +6,16 @@ from sqlmodel import SQLModel
 import api.auth.tables
 import api.jobs.tables
 import experiments.tables
+import kpi.alerts.tables
 import kpi.tables
 
-TABLES = (api.auth.tables, api.jobs.tables, experiments.tables, kpi.tables)  # imported so that the metadata know them
+TABLES = (
+    api.auth.tables,
+    api.jobs.tables,
+    experiments.tables,
+    kpi.alerts.tables,
+    kpi.tables,
+)  # imported so that the metadata know them
 
 context.configure(
     connection=context.config.attributes["connection"],

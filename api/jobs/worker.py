@@ -11,6 +11,7 @@ from time import monotonic
 import asyncpg
 
 from api.database import CLIENT_FAULTS, Database, News
+from api.jobs.alerts import judge_alerts
 from api.jobs.evidence import weigh_due
 from api.jobs.histories import measure_baselines, refresh_histories
 from api.jobs.looks import publish_due
@@ -38,6 +39,7 @@ LONG_DUTIES: tuple[Duty, ...] = (
     take_in_uploads,
     refresh_histories,
     measure_baselines,
+    judge_alerts,
     rehearse_drafts,
     derive_overlaps,
 )
