@@ -116,3 +116,17 @@ class Side(StrEnum):
     def sign(self) -> int:
         """+1 when larger values are out of line, else -1."""
         return 1 if self is Side.ABOVE else -1
+
+
+class NoticeType(StrEnum):
+    """What a notice tells; the value is its name outside. What each means is in `kpi/notices.py`."""
+
+    ALERT_RAISED = "alert.raised"
+    ALERT_RESOLVED = "alert.resolved"
+    KPI_CHANGED = "kpi.changed"
+    EXPERIMENT_STARTED = "experiment.started"
+    EXPERIMENT_STOPPED = "experiment.stopped"
+    EXPERIMENT_DECIDED = "experiment.decided"
+    LOOK_PUBLISHED = "look.published"
+    REVIEW_CLOSED = "review.closed"
+    ENDPOINT_TESTED = "endpoint.tested"

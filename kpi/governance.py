@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from kpi import kinds, queries
+from kpi import kinds, notices, queries
 from kpi.actor import Actor
-from kpi.enums import Governed, Granularity
+from kpi.enums import Governed, Granularity, NoticeType
 from kpi.errors import NotFound, Problem, bad, refuse
 from kpi.history import baselines, measured
 from kpi.history import entry as entries
@@ -269,4 +269,5 @@ async def record(session: AsyncSession, actor: Actor, kpi: Kpi, what: Governed, 
             created_at=actor.now,
         )
     )
-    await session.flush()
+    said = {"kpi": kpi.key, "what": what, "number": len(before) + 1}
+    await notices.tell(session, actor.workspace_id, NoticeType.KPI_CHANGED, said, actor.now)

@@ -17,6 +17,7 @@ from kpi.tables import (
     Hypothesis,
     Kpi,
     KpiChange,
+    Notice,
     Target,
     Workspace,
 )
@@ -138,3 +139,9 @@ async def lock_workspace(session: AsyncSession, workspace_id: int) -> Workspace:
     """A workspace, locked until the transaction ends, with nobody taking in rows meanwhile."""
     await session.exec(select(func.pg_advisory_xact_lock(func.hashtext("floor"), workspace_id)))
     return (await session.exec(select(Workspace).where(Workspace.id == workspace_id).with_for_update())).one()
+
+
+async def announce(session: AsyncSession, notice: Notice, channel: str) -> None:
+    """Keep a notice, and wake whoever listens once it is committed."""
+    session.add(notice)
+    await session.exec(select(func.pg_notify(channel, "")))

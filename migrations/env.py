@@ -4,6 +4,7 @@ from alembic import context
 from sqlmodel import SQLModel
 
 import api.auth.tables
+import api.delivery.tables
 import api.jobs.tables
 import experiments.tables
 import kpi.alerts.tables
@@ -11,6 +12,7 @@ import kpi.tables
 
 TABLES = (
     api.auth.tables,
+    api.delivery.tables,
     api.jobs.tables,
     experiments.tables,
     kpi.alerts.tables,

@@ -22,6 +22,7 @@ WITH_STATEMENTS = {
     "api/auth/tenants.py": "the workspace itself",
     "api/commands/doctor.py": "questions to Postgres about itself",
     "api/database.py": "the settings of a transaction",
+    "api/delivery/queries.py": "endpoints and deliveries, which are the edge's own",
     "api/doors/health.py": "questions to Postgres about itself",
     "api/embedded/cluster.py": "the database is made before anybody can connect to it",
     "api/graphql/nodes.py": "one keyset page of any noun",

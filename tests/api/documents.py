@@ -63,6 +63,36 @@ mutation Replay($input: RejectionsReplayInput!) { rejectionsReplay(input: $input
 } }
 """
 
+ENDPOINT = """
+mutation Endpoint($input: Endpoint%(verb)sInput!) { endpoint%(verb)s(input: $input) {
+  %(answer)s userErrors { message code path }
+} }
+"""
+ENDPOINT_FIELDS = "id kind address types isEnabled disabledReason createdBy rotatedAt oldSecretEndsAt"
+DELIVERY_FIELDS = """
+id state attempts nextAt attemptedAt status answer fault deliveredAt
+notice { type data key } endpoint { id }
+"""
+ENDPOINT_ANSWERS = {
+    "Register": f"endpoint {{ {ENDPOINT_FIELDS} }} secret",
+    "Update": f"endpoint {{ {ENDPOINT_FIELDS} }}",
+    "Rotate": f"endpoint {{ {ENDPOINT_FIELDS} }} secret",
+    "Remove": f"endpoint {{ {ENDPOINT_FIELDS} }}",
+    "Test": f"delivery {{ {DELIVERY_FIELDS} }}",
+}
+
+
+def endpoint(verb: str) -> str:
+    """Something done with an endpoint."""
+    return ENDPOINT % {"verb": verb, "answer": ENDPOINT_ANSWERS[verb]}
+
+
+DELIVERY_REDELIVER = f"""
+mutation Redeliver($input: DeliveryRedeliverInput!) {{ deliveryRedeliver(input: $input) {{
+  delivery {{ {DELIVERY_FIELDS} }} userErrors {{ message code path }}
+}} }}
+"""
+
 JOB_CANCEL = """
 mutation Cancel($input: JobCancelInput!) { jobCancel(input: $input) {
   job { state message } userErrors { code path }

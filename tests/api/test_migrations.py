@@ -13,6 +13,7 @@ from sqlalchemy import CheckConstraint, Connection, text
 from sqlmodel import SQLModel
 
 import api.auth.tables
+import api.delivery.tables
 import api.jobs.tables
 import experiments.tables
 import kpi.alerts.tables
@@ -21,7 +22,14 @@ from api import schema
 from api.database import Database
 from tests.api.databases import made, url_of
 
-MODELS = (api.auth.tables, api.jobs.tables, experiments.tables, kpi.alerts.tables, kpi.tables)
+MODELS = (
+    api.auth.tables,
+    api.delivery.tables,
+    api.jobs.tables,
+    experiments.tables,
+    kpi.alerts.tables,
+    kpi.tables,
+)
 FILL = """
 INSERT INTO workspaces (key, name, created_at) VALUES ('w', 'w', now());
 INSERT INTO kpis (workspace_id, key, name, description, unit, direction, tier, is_leading, driver, owner, data_source,
@@ -102,6 +110,12 @@ SELECT workspace_id, kpi_id, id, 'RAISED', kind, severity, '', 'WEEK', '2026-03-
     now() FROM alert_rules;
 INSERT INTO annotations (workspace_id, kpi_id, alert_id, noted_on, text, by, created_at)
 SELECT workspace_id, kpi_id, id, start_on, 't', 'b', now() FROM alerts;
+INSERT INTO notices (key, workspace_id, type, data, is_pending, created_at)
+SELECT gen_random_uuid(), id, 'KPI_CHANGED', '{}', false, now() FROM workspaces;
+INSERT INTO endpoints (workspace_id, kind, address, is_enabled, salt, created_by, created_at)
+SELECT id, 'WEBHOOK', 'https://example.org/', true, 's', 'b', now() FROM workspaces;
+INSERT INTO deliveries (workspace_id, notice_id, endpoint_id, state, attempts, next_at, created_at)
+SELECT n.workspace_id, n.id, e.id, 'WAITING', 0, now(), now() FROM notices n CROSS JOIN endpoints e;
 """
 
 

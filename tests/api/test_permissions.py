@@ -71,6 +71,18 @@ ASKED: dict[str, tuple[Scope, str, dict[str, Any]]] = {
         {"input": {"id": "x", "reason": "r", "baseline": {"value": 0.4, "standardError": 0.01}}},
     ),
     "kpiTargetSet": (Scope.DECIDE, documents.KPI_CHANGE % {"verb": "TargetSet"}, {"input": {"id": "x", "reason": "r"}}),
+    "endpoints": (Scope.ADMIN, "{ endpoints { totalCount } }", {}),
+    "deliveries": (Scope.ADMIN, "{ deliveries { totalCount } }", {}),
+    "endpointRegister": (
+        Scope.ADMIN,
+        documents.endpoint("Register"),
+        {"input": {"kind": "WEBHOOK", "address": "https://example.org/hook"}},
+    ),
+    **{
+        f"endpoint{verb}": (Scope.ADMIN, documents.endpoint(verb), {"input": {"id": NOBODYS}})
+        for verb in ("Update", "Rotate", "Remove", "Test")
+    },
+    "deliveryRedeliver": (Scope.ADMIN, documents.DELIVERY_REDELIVER, {"input": {"id": NOBODYS}}),
     "workspace": (Scope.READ, "{ workspace { key } }", {}),
     "workspaceUpdate": (Scope.ADMIN, documents.WORKSPACE_UPDATE, {"input": {}}),
     "unitForget": (Scope.ADMIN, documents.UNIT_FORGET, {"input": {"unit": "nobody"}}),
