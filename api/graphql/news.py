@@ -22,10 +22,11 @@ RETRY_SECONDS = 1.0
 
 
 class Channel(StrEnum):
-    """What Postgres tells: the payload is the row's number."""
+    """What Postgres tells: the payload is the row's number; of alerts that of the workspace."""
 
     REFRESHED = "truelift_refreshed"
     JOBS = "truelift_jobs"
+    ALERTS = "truelift_alerts"
 
 
 class Desk:
@@ -70,10 +71,10 @@ async def listen(database: Database, desk: Desk) -> None:
         try:
             async with database.listening(Channel.REFRESHED, APPLICATION) as refreshed:
                 desk.tell_all()
-                jobs = await refreshed.also(Channel.JOBS)
+                others = {channel: await refreshed.also(channel) for channel in (Channel.JOBS, Channel.ALERTS)}
                 async with asyncio.TaskGroup() as group:
-                    group.create_task(_pass_on(Channel.REFRESHED, refreshed.payloads(), desk))
-                    group.create_task(_pass_on(Channel.JOBS, jobs.payloads(), desk))
+                    for channel, news in {Channel.REFRESHED: refreshed, **others}.items():
+                        group.create_task(_pass_on(channel, news.payloads(), desk))
         except* FAULTS as faults:
             log.warning("News cannot be heard (%s); trying again.", type(faults.exceptions[0]).__name__)
         await asyncio.sleep(RETRY_SECONDS)

@@ -8,6 +8,7 @@ import strawberry
 from api.auth.keys import Scope
 from api.auth.permissions import MayRead
 from api.database import driver
+from api.graphql.alerts import AlertQuery
 from api.graphql.context import Info
 from api.graphql.deliveries import DeliveryQuery
 from api.graphql.errors import answer
@@ -47,7 +48,7 @@ Identities = Annotated[list[strawberry.ID], strawberry.argument(description="The
 
 
 @strawberry.type(description="What can be asked.")
-class Query(LibraryQuery, DeliveryQuery):
+class Query(LibraryQuery, DeliveryQuery, AlertQuery):
     """What can be asked."""
 
     @strawberry.field(description="Who is asking.", permission_classes=[MayRead])
@@ -176,6 +177,7 @@ async def _node(info: Info, identity: str) -> Any:
     loaders = info.context.loaders
     by_noun: dict[str, Any] = {
         "Kpi": loaders.kpis,
+        "Alert": loaders.alerts,
         "Hypothesis": loaders.hypotheses,
         "Experiment": loaders.experiments,
         "Job": loaders.jobs,

@@ -8,6 +8,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from api.graphql.columns import SCALARS
 from api.graphql.errors import Masked, Streamed
+from api.graphql.mutations.alert import AlertMutation
 from api.graphql.mutations.amendment import AmendmentMutation
 from api.graphql.mutations.decision import DecisionMutation
 from api.graphql.mutations.endpoint import EndpointMutation
@@ -25,6 +26,7 @@ from api.graphql.mutations.uploads import UploadMutation
 from api.graphql.mutations.workspace import WorkspaceMutation
 from api.graphql.query import Query
 from api.graphql.subscription import Subscription
+from api.graphql.types.alert import Alert
 from api.graphql.types.endpoint import Delivery, Endpoint
 from api.graphql.types.experiment import Experiment
 from api.graphql.types.hypothesis import Hypothesis
@@ -45,6 +47,7 @@ KEPT = 32
 class Mutation(
     KpiMutation,
     GovernanceMutation,
+    AlertMutation,
     ExperimentMutation,
     LifecycleMutation,
     RehearsalMutation,
@@ -66,7 +69,7 @@ schema = strawberry.Schema(
     query=Query,
     mutation=Mutation,
     subscription=Subscription,
-    types=[Kpi, Hypothesis, Experiment, Job, Rejection, Learning, Protocol, Endpoint, Delivery],
+    types=[Kpi, Alert, Hypothesis, Experiment, Job, Rejection, Learning, Protocol, Endpoint, Delivery],
     extensions=[
         Masked,
         Streamed,

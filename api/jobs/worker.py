@@ -13,8 +13,8 @@ import asyncpg
 
 from api.database import CLIENT_FAULTS, Database, News
 from api.delivery.outside import Outside
-from api.jobs.deliveries import deliver_due, forget_deliveries
 from api.jobs.alerts import judge_alerts
+from api.jobs.deliveries import deliver_due, forget_deliveries
 from api.jobs.evidence import weigh_due
 from api.jobs.histories import measure_baselines, refresh_histories
 from api.jobs.looks import publish_due

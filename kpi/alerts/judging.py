@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import numpy as np
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from kpi import kinds
+from kpi import kinds, notices
 from kpi import queries as kpi_queries
 from kpi.alerts import lifecycle, queries
 from kpi.alerts.conditions import decode
@@ -13,7 +13,7 @@ from kpi.alerts.conditions.shape import MOST, Aim, Facts, Level, Past, Reading, 
 from kpi.alerts.lifecycle import MOST_BEHIND, Move
 from kpi.alerts.queries import Subject
 from kpi.alerts.tables import Alert, AlertRule
-from kpi.enums import AlertState, Granularity
+from kpi.enums import AlertState, Granularity, NoticeType
 from kpi.history import periods, values
 from kpi.history.periods import DAY
 from kpi.tables import Definition, Kpi
@@ -111,7 +111,7 @@ async def _apply(session: AsyncSession, rule: AlertRule, kpi: Kpi, reading: Read
         case Move.RAISE:
             return [await _raise(session, rule, kpi, reading, now)]
         case Move.RESOLVE if current is not None:
-            await resolve(session, current, by=BY_RULE, resolution="It is back within its limits.", now=now)
+            await resolve(session, kpi, current, by=BY_RULE, resolution="It is back within its limits.", now=now)
             return [current]
     return []
 
@@ -139,10 +139,24 @@ async def _raise(session: AsyncSession, rule: AlertRule, kpi: Kpi, reading: Read
     session.add(alert)
     await session.flush()
     await queries.tell(session, kpi.workspace_id)
+    await _notify(session, kpi, alert, NoticeType.ALERT_RAISED, now)
     return alert
 
 
-async def resolve(session: AsyncSession, alert: Alert, *, by: str, resolution: str | None, now: datetime) -> None:
+async def resolve(
+    session: AsyncSession, kpi: Kpi, alert: Alert, *, by: str, resolution: str | None, now: datetime
+) -> None:
     """Resolve an open alert."""
     alert.state, alert.resolved_at, alert.resolved_by, alert.resolution = AlertState.RESOLVED, now, by, resolution
     await session.flush()
+    await _notify(session, kpi, alert, NoticeType.ALERT_RESOLVED, now)
+
+
+async def _notify(session: AsyncSession, kpi: Kpi, alert: Alert, what: NoticeType, now: datetime) -> None:
+    said = {"kpi": kpi.key, "kind": alert.kind, "severity": alert.severity, "path": path_of(kpi)}
+    await notices.tell(session, kpi.workspace_id, what, said, now)
+
+
+def path_of(kpi: Kpi) -> str:
+    """Where the KPI's page is, on the address of the service."""
+    return f"/kpis/{kpi.key}"

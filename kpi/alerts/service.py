@@ -19,7 +19,7 @@ from kpi.alerts.conditions import Condition
 from kpi.alerts.tables import Alert, AlertRule, Annotation
 from kpi.enums import AlertKind, AlertState, Governed, Granularity, Severity
 from kpi.errors import Code, Invalid, NotFound, Problem, bad, refuse
-from kpi.service import text_problems
+from kpi.service import absent, text_problems
 from kpi.tables import Definition, Kpi
 from kpi.wire import camel
 
@@ -41,8 +41,6 @@ class RuleGiven:
     is_enabled: bool
     cooldown_days: int
     rule_id: int | None = None
-    is_unknown: bool = False
-    """Whether it names a rule by an id that is none."""
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -88,7 +86,7 @@ async def remove_rule(session: AsyncSession, *, actor: Actor, rule_id: int) -> K
     refuse(governance.reason_problems(actor))
     kpi = await governance.locked(session, actor, rule.kpi_id)
     if (current := await queries.open_alert(session, rule.id)) is not None:
-        await judging.resolve(session, current, by=actor.name, resolution="Its rule was removed.", now=actor.now)
+        await judging.resolve(session, kpi, current, by=actor.name, resolution="Its rule was removed.", now=actor.now)
     rule.removed_at = actor.now
     await governance.record(session, actor, kpi, Governed.ALERTS, _differences(rule, _stored(rule), {}))
     return kpi
@@ -112,21 +110,24 @@ async def resolve(session: AsyncSession, *, actor: Actor, alert_id: int, note: s
     alert = await _alert(session, actor, alert_id)
     refuse(_note_problems(note))
     if alert.state is not AlertState.RESOLVED:
-        await judging.resolve(session, alert, by=actor.name, resolution=note, now=actor.now)
+        kpi = (await kpi_queries.kpis_by_id(session, actor.workspace_id, [alert.kpi_id]))[alert.kpi_id]
+        await judging.resolve(session, kpi, alert, by=actor.name, resolution=note, now=actor.now)
     return alert
 
 
 async def annotate(
-    session: AsyncSession, *, actor: Actor, kpi_id: int, noted_on: date, text: str, alert_id: int | None
+    session: AsyncSession, *, actor: Actor, key: str, noted_on: date, text: str, alert_id: int | None
 ) -> Annotation:
-    """Note what happened on a day of a KPI."""
-    kpi = await governance.locked(session, actor, kpi_id)
+    """Note what happened on a day of a KPI, by its key."""
+    kpi = (await kpi_queries.kpis_by_key(session, actor.workspace_id, [key])).get(key)
     problems = text_problems({"text": text}, required={"text"})
+    problems += [absent("KPI", key, "kpi")] if kpi is None else []
     alert = None if alert_id is None else await queries.lock_alert(session, actor.workspace_id, alert_id)
-    if alert_id is not None and (alert is None or alert.kpi_id != kpi.id):
+    if alert_id is not None and (alert is None or kpi is None or alert.kpi_id != kpi.id):
         sentence = "There is no such alert of this KPI."
         problems.append(Problem(code=Code.NOT_FOUND, message=sentence, path=("alert",)))
-    refuse(problems)
+    if problems or kpi is None:
+        raise Invalid(problems)
     annotation = Annotation(
         workspace_id=actor.workspace_id,
         kpi_id=kpi.id,
@@ -188,7 +189,7 @@ def _stored(rule: AlertRule) -> dict[str, Any]:
 
 def _differences(rule: AlertRule, before: dict[str, Any], after: dict[str, Any]) -> list[dict[str, Any]]:
     return [
-        change | {"path": f"alertRules.{rule.id}.{camel(change['path'])}"}
+        change | {"path": f"alertRules.{rule.id}.{change['path']}"}
         for change in governance.differences(_flat(before), _flat(after))
     ]
 
@@ -220,7 +221,7 @@ def _rule_problems(
     scale = kinds.decode(definition.kind, definition.parameters).scale
     kind = camel(given.condition.kind.lower())
     found = [bad(text, *path, "condition", kind, name) for name, text in given.condition.problems(scale)]
-    if given.is_unknown or (given.rule_id is not None and all(row.id != given.rule_id for row in there)):
+    if given.rule_id is not None and all(row.id != given.rule_id for row in there):
         found.append(Problem(code=Code.NOT_FOUND, message="There is no such rule of this KPI.", path=(*path, "id")))
     if not 0 <= given.cooldown_days <= LONGEST_COOLDOWN:
         found.append(bad(f"A rule rests for 0 to {LONGEST_COOLDOWN} days.", *path, "cooldownDays"))

@@ -9,6 +9,7 @@ from strawberry import Parent
 from api.graphql.columns import Numbers
 from api.graphql.context import Info
 from api.graphql.nodes import Node, PageInfo
+from api.graphql.types.alert import AlertFields
 from api.graphql.types.governance import KpiChange, Target
 from api.graphql.types.history import HistoryFields
 from kpi import enums, tables
@@ -105,7 +106,7 @@ class Baseline:
 
 
 @strawberry.type(description="A KPI: what is measured, who owns it, which way is better.")
-class Kpi(HistoryFields, Node):
+class Kpi(HistoryFields, AlertFields, Node):
     """A KPI."""
 
     key: str = strawberry.field(description="The key of the KPI, unique in the workspace.")
