@@ -75,6 +75,7 @@ async def facts(
             value=baseline.value,
             standard_error=baseline.standard_error,
             until=baseline.to_on or baseline.created_at.astimezone(UTC).date(),
+            since=baseline.from_on,
         ),
         target=Aim(value=target.value, due_on=target.due_on)
         if is_aimed and target is not None and target.value is not None and target.due_on is not None

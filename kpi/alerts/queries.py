@@ -63,19 +63,19 @@ async def lock_rule(session: AsyncSession, rule_id: int, workspace_id: int | Non
     """A rule, locked until the transaction ends; None where it was removed, or is another workspace's."""
     found = select(AlertRule).where(AlertRule.id == rule_id, col(AlertRule.removed_at).is_(None))
     mine = found if workspace_id is None else found.where(AlertRule.workspace_id == workspace_id)
-    return (await session.exec(mine.with_for_update())).one_or_none()
+    return (await session.exec(mine.with_for_update().execution_options(populate_existing=True))).one_or_none()
 
 
 async def lock_alert(session: AsyncSession, workspace_id: int, alert_id: int) -> Alert | None:
     """An alert of a workspace, locked until the transaction ends."""
     mine = select(Alert).where(Alert.workspace_id == workspace_id, Alert.id == alert_id)
-    return (await session.exec(mine.with_for_update())).one_or_none()
+    return (await session.exec(mine.with_for_update().execution_options(populate_existing=True))).one_or_none()
 
 
 async def open_alert(session: AsyncSession, rule_id: int) -> Alert | None:
     """The alert of a rule that is not resolved, locked."""
     found = select(Alert).where(Alert.rule_id == rule_id, Alert.state != AlertState.RESOLVED)
-    return (await session.exec(found.with_for_update())).one_or_none()
+    return (await session.exec(found.with_for_update().execution_options(populate_existing=True))).one_or_none()
 
 
 async def last_resolved_at(session: AsyncSession, rule_id: int) -> datetime | None:
@@ -122,7 +122,7 @@ async def annotations_of(session: AsyncSession, kpi_ids: Collection[int]) -> dic
 async def lock_annotation(session: AsyncSession, workspace_id: int, annotation_id: int) -> Annotation | None:
     """An annotation of a workspace, locked until the transaction ends."""
     mine = select(Annotation).where(Annotation.workspace_id == workspace_id, Annotation.id == annotation_id)
-    return (await session.exec(mine.with_for_update())).one_or_none()
+    return (await session.exec(mine.with_for_update().execution_options(populate_existing=True))).one_or_none()
 
 
 async def arrivals_of(session: AsyncSession, workspace_id: int, events: Collection[str]) -> dict[str, dict[date, int]]:

@@ -1,6 +1,7 @@
 """A level that is no longer the baseline's, over all periods since."""
 
 from dataclasses import dataclass
+from math import isnan, nan
 
 import numpy as np
 
@@ -8,11 +9,7 @@ from kpi.alerts.conditions.shape import Condition, Facts, Level, Past, Reading, 
 from kpi.enums import AlertKind
 from kpi.kinds.shape import Scale
 from kpi.service import is_size
-from stats import meta
-from stats.series import drift
-
-FEWEST = 8
-"""Periods up to the baseline's last day from which it can be told how much periods differ beyond chance."""
+from stats.series import drift, spread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +18,8 @@ class BaselineDrift(Condition):
 
     `shift` is the drift worth knowing of, `alpha` the chance that a level that never drifts is called drifted at any of
     all looks (Johari, Koomen, Pekelis & Walsh 2022, see `stats.series.drift`). `spread` is the standard deviation
-    between periods beyond sampling errors; absent, it is measured on the periods up to the baseline's last day.
+    between periods beyond sampling errors; absent, it is measured on the periods up to the baseline's last day, and
+    larger where neighbours resemble each other (see `stats.series.spread`).
     Cleared when the interval holds the baseline again, as it does when a new baseline is measured.
     """
 
@@ -51,23 +49,27 @@ class BaselineDrift(Condition):
         if (silence := measured(past, facts.scale)) is not None:
             return silence
         since = next(place for place, day in enumerate(past.start_on) if day > baseline.until)
-        spread = _spread(past.between(0, since)) if self.spread is None else self.spread
-        if spread is None:
+        before = past.between(0, since)
+        beyond = self.spread
+        if beyond is None:
+            beyond = spread.lasting(before.number, before.value, before.standard_error) if before.start_on else nan
+        if isnan(beyond):
             return Silence(
-                because=f"Fewer than {FEWEST} periods lie before the baseline's end, so how much periods differ is not"
-                " known; give the rule a spread."
+                because=f"Fewer than {spread.FEWEST} periods lie before the baseline's end, so how much periods differ"
+                " is not known; give the rule a spread."
             )
-        return self._read(past.between(since, len(past.start_on)), baseline, spread, facts.scale)
+        later, error = past.between(since, len(past.start_on)), _error(baseline, before, beyond)
+        return self._read(later, baseline, error, beyond, facts.scale)
 
-    def _read(self, later: Past, baseline: Level, spread: float, scale: Scale) -> Reading | Silence:
+    def _read(self, later: Past, baseline: Level, error: float, beyond: float, scale: Scale) -> Reading | Silence:
         found = drift.against(
             later.value,
             later.standard_error,
             baseline=baseline.value,
-            baseline_standard_error=baseline.standard_error,
+            baseline_standard_error=error,
             shift=self.shift,
             alpha=self.alpha,
-            spread=spread,
+            spread=beyond,
         )
         if found.reason_at(-1) is not None:
             return Silence(because="The value has no error to judge by.")
@@ -88,17 +90,15 @@ class BaselineDrift(Condition):
                 "difference": level,
                 "lower": lower,
                 "upper": upper,
-                "spread": spread,
+                "spread": beyond,
                 "pValue": float(found.p_value[-1]),
                 "periods": columns(later),
             },
         )
 
 
-def _spread(before: Past) -> float | None:
-    """The standard deviation between periods beyond their sampling errors; None where too few are known."""
-    variance = before.standard_error**2
-    known = np.isfinite(before.value) & (variance > 0)
-    if known.sum() < FEWEST:
-        return None
-    return float(np.sqrt(meta.dersimonian_laird(before.value[known], variance[known])))
+def _error(baseline: Level, before: Past, beyond: float) -> float:
+    """The baseline's error with what its periods differed beyond its sample's: another time it had been another."""
+    first = baseline.since or before.start_on[0] if before.start_on else None
+    periods = sum(first <= day for day in before.start_on) if first else 0
+    return float(np.hypot(baseline.standard_error, beyond / np.sqrt(periods) if periods else 0.0))

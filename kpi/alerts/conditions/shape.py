@@ -66,11 +66,12 @@ class Past:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
-    """A level that a KPI had before, with its error; measured up to a day."""
+    """A level that a KPI had before, with the error of its sample; measured up to a day, and from one on if known."""
 
     value: float
     standard_error: float
     until: date
+    since: date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

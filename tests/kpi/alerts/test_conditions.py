@@ -117,11 +117,12 @@ def test_target_is_silent_without_one_after_its_day_and_before_there_is_a_foreca
 
 
 def test_drift_is_what_the_always_valid_interval_says_of_the_periods_after_the_baseline() -> None:
-    before, after = [0.24, 0.26, 0.25, 0.25, 0.24, 0.26, 0.25, 0.25], [0.27, 0.29, 0.30, 0.31]
+    before, after = [0.24, 0.26, 0.25, 0.25] * 3, [0.27, 0.29, 0.30, 0.31]
     past = weeks(before + after)
-    facts = known(baseline=Level(value=0.25, standard_error=0.01, until=past.start_on[7] + 6 * DAY))
+    facts = known(baseline=Level(value=0.25, standard_error=0.01, until=past.start_on[11] + 6 * DAY))
+    error = (0.01**2 + 0.005**2 / 12) ** 0.5  # of the sample, and of the twelve periods that it was
     found = drift.against(
-        after, 0.01, baseline=0.25, baseline_standard_error=0.01, shift=0.03, alpha=0.05, spread=0.005
+        after, 0.01, baseline=0.25, baseline_standard_error=error, shift=0.03, alpha=0.05, spread=0.005
     )
     reading = read(BaselineDrift(shift=0.03, spread=0.005), past, facts)
     assert reading.value - 0.25 == pytest.approx(found.difference[-1])
@@ -129,7 +130,7 @@ def test_drift_is_what_the_always_valid_interval_says_of_the_periods_after_the_b
     assert reading.limit == pytest.approx(0.25 + found.difference[-1] - found.lower[-1])
     # The periods before vary less than their errors explain, so the spread is none.
     assert read(BaselineDrift(shift=0.03), past, facts).evidence["spread"] == 0
-    assert not read(BaselineDrift(shift=0.03), past.until(8), facts).is_beyond
+    assert not read(BaselineDrift(shift=0.03), past.until(12), facts).is_beyond
 
 
 def test_drift_is_silent_without_a_baseline_before_it_and_where_the_spread_is_not_known() -> None:
@@ -138,7 +139,7 @@ def test_drift_is_silent_without_a_baseline_before_it_and_where_the_spread_is_no
     later = known(baseline=Level(value=0.25, standard_error=0.01, until=date(2026, 3, 1)))
     assert silent(BaselineDrift(shift=0.03), past, later) == "The period is not after the baseline."
     sooner = known(baseline=Level(value=0.25, standard_error=0.01, until=date(2026, 1, 11)))
-    assert "Fewer than 8 periods" in silent(BaselineDrift(shift=0.03), past, sooner)
+    assert "Fewer than 12 periods" in silent(BaselineDrift(shift=0.03), past, sooner)
 
 
 def rows(daily: int, days: int, silence: int) -> dict[date, int]:

@@ -243,7 +243,7 @@ async def test_rule_that_cannot_judge_says_why(database: Database, workspace: Wo
         said = [(await session.get_one(AlertRule, rule.id)).silence or "" for rule in found]
     assert "fewer than 5" in said[0]
     assert said[1] == "The KPI has no target."
-    assert "Fewer than 8 periods" in said[2]
+    assert "Fewer than 12 periods" in said[2]
     assert BASELINE.to_on is None  # so it is a level up to the day it was stated
 
 

@@ -1,0 +1,1 @@
+"""The statistics of series, against statsmodels, scipy and worlds that are drawn."""
