@@ -14,12 +14,13 @@ from api.auth.tenants import DEFAULT
 from api.commands.process import DataDir, WorkspaceKey, console, fail
 from api.commands.rehearse import rehearse
 from api.version import VERSION
-from stats.calibration import decision, sample_ratio
+from stats.calibration import decision, sample_ratio, series
 from stats.calibration.decision import DecisionRow
 from stats.calibration.families import FAMILIES, PEERS_UNITS, VARIANTS, Family
 from stats.calibration.rates import ERRORS, Rate
 from stats.calibration.sample_ratio import AlarmRow
 from stats.calibration.scenarios import LIMITS, SCENARIOS, VARIED, Scenario, Start
+from stats.calibration.series import SeriesRow
 from stats.calibration.table import Row, rows
 from stats.sequential.confidence_sequence import FEWEST, FEWEST_SUCCESSES
 
@@ -68,6 +69,15 @@ information that it becomes with many units; the bars are those of the shipped f
 each horizon of the fixed test. False positives and power are those at that horizon (group sequential: at its own); then
 the horizon that power {decision.POWER:.2f} takes, and the units until a decision on average if one stops there.
 """
+SERIES = f"""\
+Questions to a KPI over time, at {series.ALPHA}: {series.PERIODS} periods, or as many as are named, each measured with \
+a standard error of 1.
+Of the replicates one in {series.PART} is drawn. A forecast makes no alarms: its power is that the interval excludes a \
+level so far away.
+The alarm promises a mean run of {series.RUN_LENGTH:g} periods, which allows \
+{2 * series.PERIODS / series.RUN_LENGTH:g} within {2 * series.PERIODS}; the drift is read after every period, from a
+baseline with a standard error of {series.BASELINE_ERROR}.
+"""
 VARIANT = """\
 Other spending functions, and the kernel for gains only (alpha all on one side).
 """
@@ -106,6 +116,7 @@ class Calibration:
     beyond: tuple[Row, ...]
     decisions: tuple[DecisionRow, ...]
     alarms: tuple[AlarmRow, ...]
+    series: tuple[SeriesRow, ...]
 
     @property
     def failures(self) -> tuple[str, ...]:
@@ -114,6 +125,7 @@ class Calibration:
             *((f"{row.scenario}, {row.measure}, {row.family}", row.failures) for row in self.promised),
             *((f"{row.units:,} units, {row.rule}", row.failures) for row in self.decisions),
             *((f"{row.split}, {row.rule}", row.failures) for row in self.alarms),
+            *((f"{row.question}, {row.world}", row.failures) for row in self.series),
         )
         return tuple(f"{name}: {', '.join(failures)}" for name, failures in named if failures)
 
@@ -170,7 +182,8 @@ def _calibrate(replicates: int, seed: int, out: Path) -> None:
 def measure(*, replicates: int, seed: int, families: Sequence[Family] = (*FAMILIES, *VARIANTS)) -> Calibration:
     """Draw and judge every scenario, each with random numbers of its own."""
     worlds, variants = (*SCENARIOS, *LIMITS), {family.name for family in VARIANTS}
-    draws = iter(np.random.default_rng(seed).spawn(len(worlds) + len(decision.SIZES) + len(sample_ratio.SPLITS)))
+    parts = (worlds, decision.SIZES, sample_ratio.SPLITS, series.QUESTIONS)
+    draws = iter(np.random.default_rng(seed).spawn(sum(len(part) for part in parts)))
     usual = [family for family in families if family.name not in variants]
     columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
     with Progress(*columns, console=console) as progress:
@@ -202,6 +215,7 @@ def measure(*, replicates: int, seed: int, families: Sequence[Family] = (*FAMILI
         alarms=tuple(
             row for split in sample_ratio.SPLITS for row in sample_ratio.rows(split, next(draws), replicates=replicates)
         ),
+        series=tuple(series.row(question, next(draws), replicates=replicates) for question in series.QUESTIONS),
     )
 
 
@@ -234,6 +248,8 @@ def _lines(measured: Calibration, on: date) -> Iterator[str]:
     yield from (f"- **{split.name}**: {split.about}." for split in sample_ratio.SPLITS)
     yield ""
     yield from _alarms(measured.alarms)
+    yield f"\n## KPIs over time\n\n{SERIES}"
+    yield from _series(measured.series)
     yield f"\n## Beyond the promises\n\n{BEYOND}"
     yield from _scenarios(LIMITS)
     yield ""
@@ -295,6 +311,26 @@ def _alarms(measured: Sequence[AlarmRow]) -> Iterator[str]:
         for row in measured
     ]
     yield from _table(("split", "rule", "false alarms", "power", "alarm after", "of all", "gate"), lines)
+
+
+def _series(measured: Sequence[SeriesRow]) -> Iterator[str]:
+    columns = ("question", "world", "false alarms", "at most", "power", "to find", "coverage", "at least", "gate")
+    far = {(question.name, question.world.name): question.far for question in series.QUESTIONS}
+    lines = [
+        (
+            row.question,
+            row.world,
+            _rate(row.false_alarms),
+            _number(row.most_false if row.false_alarms else None),
+            _rate(row.power),
+            f"{far[row.question, row.world]:g}",
+            _rate(row.coverage),
+            _number(row.least_coverage if row.coverage else None),
+            _passed(row.failures),
+        )
+        for row in measured
+    ]
+    yield from _table(columns, lines)
 
 
 def _scenarios(group: Sequence[Scenario]) -> Iterator[str]:

@@ -60,8 +60,8 @@ def jumps(counts: Numbers, *, alpha: float, season: int = 7, rounds: int = 4) ->
 
     `season` is 7 for days of the week, 1 for none; usual is the median of the last `rounds` of them. Student's t on
     the number of surprises behind the spread, times the efficiency of its estimate. A level that has moved for good is
-    a jump for about half of the rounds. alpha is for one day and one series. Undefined in the first rounds and the
-    fourteen days after them. Raises ValueError for a negative count, a season below 1, rounds below 2, and an alpha
+    a jump for about half of the rounds. alpha is for one day and one series. Undefined in the first two rounds and
+    the fourteen days after them. Raises ValueError for a negative count, a season below 1, rounds below 2, and an alpha
     outside (0, 1). Anscombe (1948); Hampel (1974).
 
     >>> counts = [100, 104, 97, 103, 95, 101, 99, 102, 98, 105, 96, 100, 103, 99, 97, 101, 100, 98, 102, 240]
@@ -72,11 +72,12 @@ def jumps(counts: Numbers, *, alpha: float, season: int = 7, rounds: int = 4) ->
     level_of(alpha)
     seen = _counted(counts, season, rounds)
     scaled = 2 * np.sqrt(seen + 0.375)
-    usual = _median(_earlier(scaled, season, rounds), LEAST_ROUNDS)
+    before = _earlier(scaled, season, rounds)
+    usual = _median(before, LEAST_ROUNDS)
     surprise = scaled - usual
     recent = _earlier(surprise, 1, WINDOW)
     behind = np.isfinite(recent).sum(axis=-1)
-    least = np.sqrt(1 + MEDIAN_VARIANCE / rounds)
+    least = np.sqrt(1 + MEDIAN_VARIANCE / np.maximum(np.isfinite(before).sum(axis=-1), 1))
     spread = np.maximum(TO_DEVIATION * _median(np.abs(recent), FEWEST), least)
     reason = reason_codes(
         (np.isnan(seen), Reason.INSUFFICIENT_DATA), (np.isnan(usual) | (behind < FEWEST), Reason.TOO_FEW_PERIODS)
@@ -92,8 +93,8 @@ def gaps(counts: Numbers, *, alpha: float, season: int = 7, rounds: int = 4) -> 
 
     The chance of none is that of a negative binomial (1 + mean u)^(-1/u), the mean that of the same season's last
     `rounds`; u is the dispersion of all days since then, by moments, plus what is not known of the mean (1 over the
-    rows and a half, of Jeffreys' prior). Over a silence the chances multiply. Undefined in the first rounds; after as
-    many of silence, silence is usual. Arguments and errors as `jumps`. Bliss & Fisher (1953), Biometrics 9.
+    rows and a half, of Jeffreys' prior). Over a silence the chances multiply. Undefined in the first two rounds;
+    after `rounds` of silence, silence is usual. Arguments and errors as `jumps`. Bliss & Fisher (1953), Biometrics 9.
 
     >>> found = gaps([5, 7, 4, 6, 5, 8, 6, 5, 0, 0], alpha=0.01, season=1, rounds=8)
     >>> found.chance.round(4).tolist()[-3:], found.is_gap.tolist()[-3:]

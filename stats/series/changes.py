@@ -23,6 +23,8 @@ from stats.series.periods import flat, given, ordered
 NORMAL = "Difference in differences, normal (observational)"
 WELCH = "Difference in differences, Welch's t (observational)"
 PERIODS = "Difference in differences over periods, autocorrelated (observational)"
+FEWEST_UNITS = 2
+"""In each of four cells."""
 FEWEST_BEFORE, FEWEST_AFTER = 4, 2
 """Known periods on either side of the change."""
 FEWEST_PLACEBO = 2 * FEWEST_BEFORE
@@ -63,7 +65,7 @@ def between_cells(value: Numbers, variance: Numbers, *, alpha: Numbers, n: Numbe
     change = values[..., 1] - values[..., 0]
     difference, total = change[..., 1] - change[..., 0], spreads.sum(axis=(-2, -1))
     reason = reason_codes(
-        (~np.isfinite(difference + total) | _too_few(n, total.shape), Reason.INSUFFICIENT_DATA),
+        (~np.isfinite(difference + total) | _too_few(n, spreads.shape), Reason.INSUFFICIENT_DATA),
         (total == 0, Reason.ZERO_VARIANCE),
     )
     return wald.compare(
@@ -160,7 +162,9 @@ def _compared(found: Mixture, reason: Codes, alpha: float) -> Comparisons:
 
 
 def _too_few(n: Numbers | None, shape: tuple[int, ...]) -> Mask:
-    return np.zeros(shape, dtype=bool) if n is None else np.any(numbers(n) < 2, axis=(-2, -1))
+    """Whether any of the four cells has a single unit or none; unknown numbers of units are enough."""
+    units = np.broadcast_to(numbers(np.inf if n is None else n), shape)
+    return np.asarray(np.any(units < FEWEST_UNITS, axis=(-2, -1)))
 
 
 def _degrees(spreads: Array, n: Numbers | None) -> Numbers:

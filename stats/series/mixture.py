@@ -15,7 +15,7 @@ import numpy as np
 from stats.arrays import Array, Numbers, numbers
 from stats.distributions import normal_cdf
 
-HALVINGS = 60  # of an interval of some tens of standard deviations: to the last digits of a float
+HALVINGS = 48  # of an interval of some tens of standard deviations: to the last digits of a float
 REACH = 12.0
 """Standard deviations from the outermost mean within which every quantile asked for lies."""
 

@@ -6,9 +6,10 @@ swing, each resembling the one before it (an autoregression, Alwan & Roberts 198
 are known, and noise between periods beyond them, which never is nothing: the smallest is `LEAST` of the scale.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
+from typing import TypeAlias
 
 import numpy as np
 
@@ -22,13 +23,15 @@ ANYWHERE = 1e5
 TO_DEVIATION = 1.4826
 """From the median of absolute values to the standard deviation of a normal."""
 
-NOISES = ((LEAST, 1.0), (0.25, 1.0), (0.5, 1.0), (0.8, 1.0), (1.2, 1.0))
+Sizes: TypeAlias = tuple[tuple[float, float], ...]
+"""Deviations in scales of the series, and how much each counts before the data."""
+
+NOISES: Sizes = ((LEAST, 1.0), (0.25, 1.0), (0.5, 1.0), (0.8, 1.0), (1.2, 1.0))
 STEPS = ((0.0, 1.0), (0.12, 1.0), (0.3, 1.0), (0.6, 1.0), (1.0, 1.0), (1.6, 1.0))
 SLOPES = ((0.0, 2.0), (0.07, 1.0), (0.5, 1.0))
 BENDS = ((0.0, 4.0), (0.1, 1.0))
 SEASONS = ((0.1, 1.0), (0.5, 1.0), (1.2, 1.0))
-"""Deviations in scales, and how much each counts before the data: noise; the level's step, its slope and the bend of
-the slope in one period; and what parts the seasons."""
+"""Noise; the step of the level, its slope and the bend of the slope in one period; and what parts the seasons."""
 
 SWINGS = ((LEAST, 1.0), (0.3, 1.0), (0.6, 1.0), (0.9, 1.0), (1.3, 1.0))
 TIES = ((0.0, 1.0), (0.3, 1.0), (0.6, 1.0), (0.85, 1.0), (0.95, 1.0))
@@ -118,7 +121,8 @@ def _same(times: Array, season: int) -> Mask:
     return np.asarray(np.equal.outer(place, place))
 
 
-def _grid(*grids: Sequence[tuple[float, float]]) -> tuple[Array, Array]:
+@cache
+def _grid(*grids: Sizes) -> tuple[Array, Array]:
     """Every choice of sizes (models, parts), and its share of all weight."""
     choices = tuple(product(*grids))
     sizes = np.array([[size for size, _ in choice] for choice in choices])

@@ -43,6 +43,8 @@ REASONS: Mapping[str, str] = {
     "sequential.group_sequential.growing": PART,
     "sequential.recursion.": "the integral below boundaries, adjusted and stopping, which are compared",
     "sequential.roots.root_of": PART,
+    "distributions.f_tail": "below series.season.effects, which statsmodels is asked about in tests/stats/series",
+    "series.": "statsmodels, scipy, a paper or a recount in tests/stats/series, where each is named",
     "sequential.regression.tuning": "planned n over the kernel's tuning, which is compared",
     "survival.counts.by_snapshot": "life_table's counts, which are compared; held against them in tests/stats",
     "survival.rmst.between": PART,

@@ -13,6 +13,7 @@ from api.version import VERSION
 from stats.calibration.families import FAMILIES, VARIANTS
 from stats.calibration.sample_ratio import SPLITS
 from stats.calibration.scenarios import LIMITS, SCENARIOS
+from stats.calibration.series import QUESTIONS
 from tests.stats.calibrating import broken, mute
 
 TRUELIFT = Path(sys.executable).parent / "truelift"
@@ -42,6 +43,7 @@ def test_the_command_writes_the_document_of_its_seed(tmp_path: Path) -> None:
     named = {*(world.name for world in (*SCENARIOS, *LIMITS)), *(split.name for split in SPLITS)}
     assert all(f"**{name}**" in written for name in named)
     assert all(f"| {family.name} (" in written for family in (*FAMILIES, *VARIANTS))
+    assert all(f"| {question.name} | {question.world.name} |" in written for question in QUESTIONS)
 
 
 def test_the_command_ends_with_1_and_still_writes_when_a_promise_is_broken(
