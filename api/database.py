@@ -64,6 +64,13 @@ class Database:
             await session.commit()
 
     @asynccontextmanager
+    async def trial(self) -> AsyncIterator[AsyncSession]:
+        """As `write`, but rolled back when the block ends: what was done in it is only asked about."""
+        async with self._session(self.patience) as session:
+            yield session
+            await session.rollback()
+
+    @asynccontextmanager
     async def duty(self) -> AsyncIterator[AsyncSession]:
         """As `write`, for a duty: it has all the time it needs."""
         async with self._session(None) as session:

@@ -188,7 +188,7 @@ async def measures(session: AsyncSession, workspace_id: int, keys: Sequence[str]
         key: Measure(
             kpi=kpi,
             definition=_definition(definitions[kpi.id]),
-            baseline=_baseline(baselines.get(definitions[kpi.id].id)),
+            baseline=_baseline(baselines.get(definitions[kpi.id].id), definitions[kpi.id].kind),
         )
         for key, kpi in found.items()
     }
@@ -213,11 +213,17 @@ def _definition(definition: Definition) -> PinnedDefinition:
     )
 
 
-def _baseline(baseline: Baseline | None) -> PinnedBaseline | None:
-    if baseline is None:
+def _baseline(baseline: Baseline | None, kind: str) -> PinnedBaseline | None:
+    """A total's is of all its units together: a plan has it per unit, as variants are compared; none without n."""
+    is_total = kind == "total"
+    if baseline is None or (is_total and baseline.n is None):
         return None
+    units = baseline.n if is_total and baseline.n is not None else 1
     return PinnedBaseline(
-        version=baseline.version, value=baseline.value, standard_error=baseline.standard_error, n=baseline.n
+        version=baseline.version,
+        value=baseline.value / units,
+        standard_error=baseline.standard_error / units,
+        n=baseline.n,
     )
 
 

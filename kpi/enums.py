@@ -118,6 +118,14 @@ class Side(StrEnum):
         return 1 if self is Side.ABOVE else -1
 
 
+class LinkSource(StrEnum):
+    """Where it is known from how a lagging KPI moves with a leading one."""
+
+    COHORTS = "COHORTS"
+    EXPERIMENTS = "EXPERIMENTS"
+    ASSUMPTION = "ASSUMPTION"
+
+
 class NoticeType(StrEnum):
     """What a notice tells; the value is its name outside. What each means is in `kpi/notices.py`."""
 

@@ -10,16 +10,20 @@ from dataclasses import dataclass
 from datetime import UTC, date
 from typing import Any
 
+import asyncpg
 import msgspec
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from kpi import kinds, notices, queries
 from kpi.actor import Actor
+from kpi.components import pinned
 from kpi.enums import Governed, Granularity, NoticeType
-from kpi.errors import NotFound, Problem, bad, refuse
-from kpi.history import baselines, measured
+from kpi.errors import Invalid, NotFound, Problem, bad, refuse
+from kpi.history import baselines, measured, preview, values
 from kpi.history import entry as entries
 from kpi.history.entry import Entry
+from kpi.history.periods import DAY
+from kpi.history.sums import Sums
 from kpi.kinds import Kind
 from kpi.kinds.shape import Scale
 from kpi.service import (
@@ -30,6 +34,7 @@ from kpi.service import (
     defined,
     definition_problems,
     entry_problems,
+    register_kpi,
     segment_problems,
     stated,
     text_problems,
@@ -43,6 +48,8 @@ DETAILS = (*TEXTS, *CHOICES, "segments")
 """What of a KPI is neither its key, its unit nor a version of something."""
 CLEARED: dict[str, Any] = {**dict.fromkeys(TEXTS, ""), "segments": []}
 """What is left of details that null clears."""
+NOTHING: tuple[Any, ...] = (None, "", [])
+"""What says nothing, in a text or a list."""
 STATED = ("value", "standard_error", "n", "from_on", "to_on")
 MEASURED = (*STATED, "segment")
 SCHEDULED = ("every", "days")
@@ -59,6 +66,17 @@ class Aim:
     due_on: date | None
     owner: str
     approver: str
+
+
+async def register(session: AsyncSession, *, actor: Actor, fields: Mapping[str, Any]) -> Kpi:
+    """Register a KPI so that its history begins with who did, and why; `fields` are those of `service.register_kpi`."""
+    refuse(reason_problems(actor))
+    kpi = await register_kpi(
+        session, workspace_id=actor.workspace_id, now=actor.now, **({"baseline": None} | dict(fields))
+    )
+    first = {name: getattr(kpi, name) for name in ("key", *DETAILS)}
+    await record(session, actor, kpi, Governed.DETAILS, list(differences({}, first)))
+    return kpi
 
 
 async def update(session: AsyncSession, *, actor: Actor, kpi_id: int, given: Mapping[str, Any]) -> Kpi:
@@ -93,12 +111,7 @@ async def redefine(
 
     Without an `entry` it counts whom it counted before.
     """
-    kpi = await locked(session, actor, kpi_id)
-    newest = await _newest(session, kpi)
-    entry = entry or entries.decode(newest.entry)
-    problems = definition_problems(definition) + entry_problems(entry, definition, kpi.unit)
-    refuse(reason_problems(actor) + problems + baseline_problems(baseline, definition))
-    after = defined(kpi, definition, version=newest.version + 1, now=actor.now, entry=entry)
+    kpi, newest, after = await _next(session, actor, kpi_id, definition, entry, baseline_problems(baseline, definition))
     changes = list(differences(_defining(newest), _defining(after)))
     if not changes:
         return kpi
@@ -107,6 +120,45 @@ async def redefine(
         session.add(stated(after, baseline, version=1, now=actor.now))
     await record(session, actor, kpi, Governed.DEFINITION, changes)
     return kpi
+
+
+async def compare_definitions(
+    session: AsyncSession,
+    connection: asyncpg.Connection,
+    *,
+    actor: Actor,
+    kpi_id: int,
+    definition: Kind,
+    entry: Entry | None = None,
+) -> tuple[Sums | None, Sums]:
+    """The past year by the newest definition, as far as it is derived, and as the one to come would have counted it.
+
+    `connection` is the one under the session, whose transaction must not be committed.
+    """
+    kpi, newest, after = await _next(session, actor, kpi_id, definition, entry, [])
+    counted = entries.decode(after.entry)
+    if counted is None:
+        raise Invalid([bad("Without an entry the KPI has no past values to compare.", "entry")])
+    through = actor.now.astimezone(UTC).date()
+    first = through - preview.LONGEST * DAY
+    before = await values.sums(session, newest, first=first, last=through)
+    then = await preview.preview(
+        connection, session, kpi=kpi, definition=after, entry=counted, first=first, through=through
+    )
+    return before, then
+
+
+async def _next(
+    session: AsyncSession, actor: Actor, kpi_id: int, definition: Kind, entry: Entry | None, more: list[Problem]
+) -> tuple[Kpi, Definition, Definition]:
+    """A locked KPI, its newest definition, and the one that would come next, all of whose faults are told."""
+    kpi = await locked(session, actor, kpi_id)
+    problems = reason_problems(actor) + definition_problems(definition)
+    definition, unpinned = await pinned(session, actor.workspace_id, definition, key=kpi.key, unit=kpi.unit)
+    newest = await _newest(session, kpi)
+    entry = entry or entries.decode(newest.entry)
+    refuse(problems + unpinned + entry_problems(entry, definition, kpi.unit) + more)
+    return kpi, newest, defined(kpi, definition, version=newest.version + 1, now=actor.now, entry=entry)
 
 
 async def state_baseline(session: AsyncSession, *, actor: Actor, kpi_id: int, baseline: BaselineValue) -> Kpi:
@@ -133,7 +185,13 @@ async def measure_baseline(
     refuse(reason_problems(actor))
     definition = await _newest(session, kpi)
     after = await baselines.measure(
-        session, definition=definition, segment=segment, from_on=from_on, to_on=to_on, now=actor.now
+        session,
+        workspace_id=kpi.workspace_id,
+        definition=definition,
+        segment=segment,
+        from_on=from_on,
+        to_on=to_on,
+        now=actor.now,
     )
     earlier = (await queries.baselines_of(session, [definition.id])).get(definition.id, [])
     before = next((row for row in reversed(earlier) if row.segment == segment), None)
@@ -185,10 +243,10 @@ async def set_target(session: AsyncSession, *, actor: Actor, kpi_id: int, aim: A
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Path, before and after of each value that is another one, as plain JSON; no text is as good as none."""
+    """Path, before and after of each value that is another one, as plain JSON; an empty one is as good as none."""
     for name in [*before, *(name for name in after if name not in before)]:
         old, new = before.get(name), after.get(name)
-        if old != new and (old or new or {old, new} != {None, ""}):
+        if old != new and not (old in NOTHING and new in NOTHING):
             yield msgspec.to_builtins({"path": name, "before": old, "after": new})
 
 

@@ -17,6 +17,7 @@ from kpi.tables import (
     Hypothesis,
     Kpi,
     KpiChange,
+    KpiLink,
     Notice,
     Target,
     Workspace,
@@ -30,6 +31,11 @@ async def kpis_by_key(session: AsyncSession, workspace_id: int, keys: Collection
     found = select(Kpi).where(Kpi.workspace_id == workspace_id, col(Kpi.key).in_(filter(is_text, keys)))
     rows = await session.exec(found)
     return {row.key: row for row in rows}
+
+
+async def kpis_of(session: AsyncSession, workspace_id: int) -> list[Kpi]:
+    """All KPIs of a workspace, in the order of their keys."""
+    return list(await session.exec(select(Kpi).where(Kpi.workspace_id == workspace_id).order_by(col(Kpi.key))))
 
 
 async def hypotheses_by_key(session: AsyncSession, workspace_id: int, keys: Collection[str]) -> dict[str, Hypothesis]:
@@ -121,6 +127,28 @@ async def changes_of(session: AsyncSession, kpi_ids: Collection[int]) -> dict[in
     """All changes of KPIs by KPI, the newest first."""
     every = select(KpiChange).where(col(KpiChange.kpi_id).in_(kpi_ids)).order_by(col(KpiChange.number).desc())
     return _by_kpi(await session.exec(every))
+
+
+async def newest_links(session: AsyncSession, workspace_id: int) -> list[KpiLink]:
+    """The newest version of each link of a workspace by each source, what was withdrawn or is undefined among them."""
+    order = (col(KpiLink.leading_id), col(KpiLink.lagging_id), col(KpiLink.source), col(KpiLink.version))
+    every = select(KpiLink).where(KpiLink.workspace_id == workspace_id).order_by(*order)
+    newest = {(link.leading_id, link.lagging_id, link.source): link for link in await session.exec(every)}
+    return list(newest.values())
+
+
+async def links_of(session: AsyncSession, workspace_id: int, kpi_ids: Collection[int]) -> dict[int, list[KpiLink]]:
+    """The newest version of each link of a workspace by each source, by either of its KPIs; as `newest_links`."""
+    found: dict[int, list[KpiLink]] = {}
+    for link in await newest_links(session, workspace_id):
+        for kpi_id in {link.leading_id, link.lagging_id}.intersection(kpi_ids):
+            found.setdefault(kpi_id, []).append(link)
+    return found
+
+
+async def lock_ladder(session: AsyncSession, workspace_id: int) -> None:
+    """One change of a workspace's ladder at a time, until the transaction ends."""
+    await session.exec(select(func.pg_advisory_xact_lock(func.hashtext("ladder"), workspace_id)))
 
 
 def _by_kpi(rows: Iterable[Version]) -> dict[int, list[Version]]:

@@ -12,6 +12,7 @@ from math import isfinite, sqrt
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from kpi import kinds, queries
+from kpi.components import pinned
 from kpi.enums import Change, Direction, Driver, Frequency, Tier, Unit
 from kpi.errors import Code, Invalid, Problem, bad
 from kpi.history import entry as entries
@@ -72,7 +73,8 @@ async def register_kpi(
     texts = {"name": name, "description": description, "owner": owner, "dataSource": data_source, "action": action}
     problems = key_problems(key) + text_problems(texts, required={"name", "owner"})
     problems += definition_problems(definition) + baseline_problems(baseline, definition)
-    problems += entry_problems(entry, definition, unit) + segment_problems(segments)
+    definition, unpinned = await pinned(session, workspace_id, definition, key=key, unit=unit)
+    problems += unpinned + entry_problems(entry, definition, unit) + segment_problems(segments)
     if await queries.kpis_by_key(session, workspace_id, [key]):
         problems.append(taken("KPI", key))
     if problems:
@@ -183,7 +185,7 @@ def is_size(size: float) -> bool:
 def definition_problems(definition: Kind) -> list[Problem]:
     """What is wrong with a definition's parameters."""
     kind = camel(kinds.encode(definition)[0])
-    return [bad(text, "definition", kind, field) for field, text in definition.problems()]
+    return [bad(text, "definition", kind, *field.split(".")) for field, text in definition.problems()]
 
 
 def entry_problems(entry: Entry | None, definition: Kind, unit: Unit) -> list[Problem]:

@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, DATE, INTEGER, JSONB, TEXT, TSVECTOR
 from sqlmodel import Field, SQLModel
 
-from kpi.enums import Change, Direction, Driver, Frequency, Governed, Granularity, NoticeType, Tier, Unit
+from kpi.enums import Change, Direction, Driver, Frequency, Governed, Granularity, LinkSource, NoticeType, Tier, Unit
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -226,6 +226,17 @@ class HistoryDuration(SQLModel, table=True):
     losses: int
 
 
+class HistoryValue(SQLModel, table=True):
+    """How many units of a cohort have a number, to four significant digits: what a quantile is made of."""
+
+    __tablename__ = "history_values"
+    definition_id: int = Field(primary_key=True, foreign_key="definitions.id")
+    segment: str = Field(primary_key=True)
+    entered_on: date = Field(primary_key=True)
+    value: float = Field(primary_key=True)
+    n: int
+
+
 class HistoryCluster(SQLModel, table=True):
     """A cohort's users by account, where they are not independent; who belongs to none stands alone."""
 
@@ -270,6 +281,43 @@ class KpiChange(SQLModel, table=True):
     by_id: str
     reason: str
     changes: list[dict[str, Any]] = Field(sa_type=JSONB)
+    created_at: datetime = Field(sa_type=AWARE)
+
+
+class KpiLink(SQLModel, table=True):
+    """How a lagging KPI moves with a leading one, by one source. Rows are added, never changed: the newest holds.
+
+    Without `elasticity` there is no link: `undefined` says why the data do not give one, or it was withdrawn. `low`,
+    `likely` and `high` are an assumption's. Infinite `df` is null.
+    """
+
+    __tablename__ = "kpi_links"
+    __table_args__ = (
+        Index("ix_kpi_links_workspace_id", "workspace_id"),
+        CheckConstraint("version > 0", name="version"),
+        CheckConstraint("leading_id <> lagging_id", name="itself"),
+        CheckConstraint("(elasticity IS NULL) = (standard_error IS NULL)", name="standard_error"),
+        CheckConstraint("elasticity IS NULL OR undefined IS NULL", name="undefined"),
+        CheckConstraint(
+            "CASE WHEN source = 'ASSUMPTION' AND elasticity IS NOT NULL THEN low <= likely AND likely <= high "
+            "ELSE num_nonnulls(low, likely, high) = 0 END",
+            name="range",
+        ),
+    )
+    leading_id: int = Field(primary_key=True, foreign_key="kpis.id")
+    lagging_id: int = Field(primary_key=True, foreign_key="kpis.id")
+    source: LinkSource = Field(primary_key=True, sa_type=words(LinkSource))
+    version: int = Field(primary_key=True)
+    workspace_id: int = Field(foreign_key="workspaces.id")
+    low: float | None = None
+    likely: float | None = None
+    high: float | None = None
+    elasticity: float | None = None
+    standard_error: float | None = None
+    df: float | None = None
+    undefined: str | None = None
+    by: str
+    reason: str
     created_at: datetime = Field(sa_type=AWARE)
 
 

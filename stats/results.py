@@ -27,6 +27,7 @@ class Reason(StrEnum):
     NOT_REACHED = "not_reached"
     TOO_FEW_EVENTS = "too_few_events"
     UNPLANNED = "unplanned"
+    ZERO_DENOMINATOR = "zero_denominator"
     TOO_FEW_PERIODS = "too_few_periods"
 
     @property
@@ -43,6 +44,7 @@ _SENTENCES = {
     Reason.NOT_REACHED: "Too few of the units have got there within the time observed.",
     Reason.TOO_FEW_EVENTS: "There are too few events so far to compare how soon they happen.",
     Reason.UNPLANNED: "No size was planned before the data, so there is nothing to tune the always-valid test to.",
+    Reason.ZERO_DENOMINATOR: "What the ratio divides by adds up to zero in a variant, so there is no ratio there yet.",
     Reason.TOO_FEW_PERIODS: "There are too few periods so far to judge the next one by.",
 }
 _REASONS = tuple(Reason)

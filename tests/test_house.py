@@ -41,6 +41,7 @@ WITH_STATEMENTS = {
     "experiments/life/story.py": "what people did to experiments",
     "kpi/alerts/queries.py": "alert rules, alerts and annotations",
     "kpi/batches.py": "what became of each batch",
+    "kpi/history/audit.py": "how rows came in, looked at from outside",
     "kpi/history/derivation.py": "what fills a KPI's sums",
     "kpi/history/refresh.py": "how far a KPI's sums reach",
     "kpi/history/values.py": "a KPI's sums",

@@ -12,6 +12,7 @@ REASONS = {
     "NOT_REACHED": "not reached by half of the units yet",
     "TOO_FEW_EVENTS": "too few events so far",
     "UNPLANNED": "no effect was planned to tune it to",
+    "ZERO_DENOMINATOR": "nothing to divide by yet",
     "TOO_FEW_PERIODS": "too few periods so far",
 }
 """The reasons a question has no answer; one unknown here is shown by its own name in words."""

@@ -30,6 +30,7 @@ def interval_words(finding: Json) -> str:
 CURVES = {
     "REACHED": ("share that reached it, by day since exposure", "Share that reached it by day"),
     "RETURNED": ("share that came back, by day since exposure", "Share that came back on day"),
+    "REMAINED": ("share that came back then or later, by day since exposure", "Share that came back on or after day"),
 }
 """What curves show: as a title, and before the number of a day."""
 

@@ -63,9 +63,9 @@ UPDATE endpoints SET is_enabled = false, disabled_reason = $3 WHERE id = $1 AND 
 DROP = """
 WITH old AS (
     DELETE FROM deliveries d USING notices n
-    WHERE n.id = d.notice_id AND n.created_at < clock_timestamp() - $1::interval AND d.state <> 'WAITING'
+    WHERE n.id = d.notice_id AND n.created_at < statement_timestamp() - $1::interval AND d.state <> 'WAITING'
 )
-DELETE FROM notices n WHERE n.created_at < clock_timestamp() - $1::interval AND NOT n.is_pending
+DELETE FROM notices n WHERE n.created_at < statement_timestamp() - $1::interval AND NOT n.is_pending
     AND NOT EXISTS (SELECT FROM deliveries d WHERE d.notice_id = n.id)
 """
 

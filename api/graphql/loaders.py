@@ -40,7 +40,7 @@ from kpi import queries as kpi_queries
 from kpi.alerts import queries as alert_queries
 from kpi.alerts.tables import Alert, AlertRule, Annotation
 from kpi.history import values
-from kpi.tables import Baseline, Definition, History, Hypothesis, Kpi, KpiChange, Notice, Rejection, Target
+from kpi.tables import Baseline, Definition, History, Hypothesis, Kpi, KpiChange, KpiLink, Notice, Rejection, Target
 
 V = TypeVar("V")
 Fetch = Callable[[AsyncSession, list[int]], Awaitable[dict[int, V]]]
@@ -107,6 +107,9 @@ class Loaders:
         self.baselines: DataLoader[int, Baseline | None] = self._loader(kpi_queries.latest_baselines)
         self.targets: DataLoader[int, list[Target] | None] = self._loader(kpi_queries.targets_of)
         self.kpi_changes: DataLoader[int, list[KpiChange] | None] = self._loader(kpi_queries.changes_of)
+        self.kpi_links: DataLoader[int, list[KpiLink] | None] = self._loader(
+            lambda session, ids: kpi_queries.links_of(session, workspace_id, ids)
+        )
         self.endpoints: DataLoader[int, Endpoint | None] = self._loader(
             lambda session, ids: delivery_queries.endpoints_by_id(session, workspace_id, ids)
         )

@@ -16,6 +16,7 @@ from api.graphql.mutations.experiment import ExperimentMutation
 from api.graphql.mutations.governance import GovernanceMutation
 from api.graphql.mutations.ingest import IngestMutation
 from api.graphql.mutations.kpi import KpiMutation
+from api.graphql.mutations.ladder import LadderMutation
 from api.graphql.mutations.learning import LearningMutation
 from api.graphql.mutations.lifecycle import LifecycleMutation
 from api.graphql.mutations.protocol import ProtocolMutation
@@ -48,6 +49,7 @@ class Mutation(
     KpiMutation,
     GovernanceMutation,
     AlertMutation,
+    LadderMutation,
     ExperimentMutation,
     LifecycleMutation,
     RehearsalMutation,

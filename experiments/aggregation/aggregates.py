@@ -48,6 +48,15 @@ VALUES = """
 SELECT entered_on, k{definition} AS y, count(*) AS n FROM units
 WHERE variant_id = {variant} AND entered_on + 1 + {until} <= '{through}' GROUP BY 1, 2 ORDER BY 1, 2
 """
+RATIOS = """
+WITH final AS (
+    SELECT entered_on, k{definition} AS above, x{definition} AS below FROM units
+    WHERE variant_id = {variant} AND entered_on + 1 + {until} <= '{through}'
+), whole AS (SELECT avg(above) / nullif(avg(below), 0) AS ratio, avg(below) AS mean FROM final)
+SELECT entered_on, ratio + (above - ratio * below) / mean AS y, count(*) AS n FROM final CROSS JOIN whole
+WHERE ratio IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2
+"""
+"""Of a ratio, units on the straight line that it is near its value: they vary as it does, by the delta method."""
 
 READ = "SELECT {keys}, {columns} FROM {table} WHERE experiment_id = $1 AND entered_on < $2 AND {which} GROUP BY {keys}"
 COLUMN = "string_agg({send}, ''::bytea) AS {name}"
@@ -126,7 +135,7 @@ async def values(
 ) -> dict[int, list[asyncpg.Record]]:
     """Final values of a variant's units, by definition: how many of an entry day have which value.
 
-    Of the first entry days, up to `most` units. Only KPIs with one number a unit have values.
+    Of the first entry days, up to `most` units. Only KPIs with one number a unit have values, and ratios.
     """
     floor = await frozen_before(connection, workspace_id)
     first = await connection.fetch(FIRST_DAYS, experiment_id, variant_id, most, floor)
@@ -148,7 +157,7 @@ async def values(
     await connection.execute(f"CREATE TEMP TABLE units AS {statement}", *arguments)
     found = {
         planned.definition.id: await connection.fetch(
-            VALUES.format(
+            (RATIOS if decode(planned).has_denominator else VALUES).format(
                 definition=planned.definition.id,
                 variant=variant_id,
                 until=decode(planned).window[1],

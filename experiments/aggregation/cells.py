@@ -97,14 +97,15 @@ class Taker:
             self._check_final(row, kind.window[1])
             return (cohort, planned.definition.id, None), _adjustable(row, planned, kind)
         value = _durations(row, kind) if kind.curve is None else _on_day(row, kind.curve)
-        self._check_final(row, 1 + (row.day or 0))
+        is_whole = kind.curve is not None and kind.curve.is_whole
+        self._check_final(row, kind.window[1] if is_whole else 1 + (row.day or 0))
         return (cohort, planned.definition.id, row.day), value
 
     @property
     def returning(self) -> set[int]:
         """The definitions by which a unit may count on many days."""
         curves = ((planned.definition.id, decode(planned).curve) for planned in self.plan.kpis)
-        return {number for number, curve in curves if curve is not None and curve.of is CurveOf.RETURNED}
+        return {number for number, curve in curves if curve is not None and curve.of is not CurveOf.REACHED}
 
     def _check_day(self, day: date) -> None:
         if day < self.first_on:
@@ -239,14 +240,19 @@ def _on_day(row: AggregateRow, curve: DayCurve) -> Value:
 
 
 def _adjustable(row: AggregateRow, planned: PlannedKpi, kind: Kind) -> Value:
-    """Moments, with those of the covariate just where the plan names one: who could choose later would choose."""
-    if planned.covariate is None:
+    """Moments, with those of the covariate just where the plan names one: who could choose later would choose.
+
+    Of a ratio they are of the numerator, and x is the denominator, which every unit has.
+    """
+    if planned.covariate is None and not kind.has_denominator:
         return _moments(row, kind)
     value = _moments(msgspec.structs.replace(row, **dict.fromkeys(COVARIATE)), kind)
     n, m2 = row.n or 0, value[2]
     mean_x, m2_x = _spread_x(row, n)
     c_xy = _finite("cXy", _needed(row, "c_xy") if n > 1 else row.c_xy or 0, most=_most(n), is_signed=True)
     missing = row.missing or 0
+    if missing and kind.has_denominator:
+        raise Refused(Fault.MALFORMED, "Every unit has a denominator, 0 at the least: missing is 0.", "missing")
     if missing > n:
         raise Refused(Fault.INCONSISTENT, f"{missing:,} of {n:,} units: more are missing than there are.", "missing")
     if abs(c_xy) > (1 + ROUNDING) * sqrt(m2) * sqrt(m2_x):

@@ -64,7 +64,7 @@ UNITS = """
 SELECT e.variant_id, (e.exposed_at AT TIME ZONE 'UTC')::date AS entered_on{segments}{columns}{covariates}
 FROM ({parts}) e
 """
-"""A row a unit, with its number for each KPI, and its covariate where the plan names one."""
+"""A row a unit, with its number for each KPI, and its second number where it has one."""
 PART = """(
     SELECT e.variant_id, e.exposed_at, e.attributes{numbers} FROM exposures e{outcomes}
     WHERE {enrolled}{within}{group}{order}
@@ -85,7 +85,7 @@ SELECT {alike}, count(*) AS n{sums} FROM ({units}) units GROUP BY {alike}
 """
 """Few rows, however many units: each process of the server adds up its own, and hands over the sums."""
 SUMS = "ARRAY[count(*), 0, 0, avg(k{id}) * count(*), var_pop(k{id}) * count(*), 0] AS m{id}"
-"""As `pooled` adds them up: n, the sum and the squares of a covariate, the same of the KPI, and what both share."""
+"""As `pooled` adds them up: n, the sum and squares of a second number, the same of the KPI, and what both share."""
 ENTRY_COUNTS = """
 INSERT INTO entry_counts (experiment_id, segment, variant_id, entered_on, n)
 SELECT {experiment}, {segment}, variant_id, entered_on, sum(n) FROM cells GROUP BY GROUPING SETS ({sets})
@@ -117,7 +117,7 @@ DURATIONS = """
 INSERT INTO durations (experiment_id, definition_id, segment, variant_id, entered_on, day, events, losses)
 SELECT {experiment}, {definition}, {segment}, variant_id, entered_on, day, {counts}
 FROM {ended}
-WHERE entered_on + 2 + day <= '{through}' AND entered_on + 2 + day > '{since}'
+WHERE entered_on + {final} <= '{through}' AND entered_on + 2 + day > '{since}'
 GROUP BY day, GROUPING SETS ({sets})
 """
 ENDS = {
@@ -228,7 +228,7 @@ class Derivation:
 
     def _outcomes(self, within: str) -> str:
         windows = [decode(planned).window for planned in self.piece.kpis]
-        before = [-days for _, days in covariates.before(self._summed)] + [-tallies.days_before(self.piece.waiting)]
+        before = [-days for days in (*covariates.days_before(self._summed), tallies.days_before(self.piece.waiting))]
         start = 24 * min([first for first, _ in windows] + [curve.days[0] for _, curve in self._curves] + before)
         return OUTCOMES.format(
             joined=with_outcomes(self.unit, workspace_id=self.workspace_id, experiment_id=self.experiment_id),
@@ -263,14 +263,15 @@ class Derivation:
 
     def _durations(self) -> Iterator[Statement]:
         for planned in self._timed:
-            yield self._counted(planned, ENDS)
+            yield self._counted(planned, ENDS, "2 + day")
         for planned, curve in self._curves:
-            yield self._counted(planned, BY_DAY, first=curve.days[0])
+            final = f"1 + {decode(planned).window[1]}" if curve.is_whole else "2 + day"
+            yield self._counted(planned, BY_DAY, final, first=curve.days[0])
 
-    def _counted(self, planned: PlannedKpi, parts: Mapping[str, str], **places: int) -> Statement:
+    def _counted(self, planned: PlannedKpi, parts: Mapping[str, str], final: str, **places: int) -> Statement:
         definition = planned.definition.id
         said = {name: part.format(id=definition, **places) for name, part in parts.items()}
-        return self._filled(DURATIONS, definition=definition, since=self.piece.since or EVER, **said)
+        return self._filled(DURATIONS, definition=definition, final=final, since=self.piece.since or EVER, **said)
 
     @property
     def _numbers(self) -> dict[str, str]:
@@ -360,7 +361,7 @@ def _numbers(kpis: Sequence[PlannedKpi]) -> str:
 
 
 def _sums(planned: PlannedKpi) -> str:
-    return SUMS.format(id=planned.definition.id) if planned.covariate is None else covariates.sums(planned)
+    return covariates.sums(planned) if covariates.is_paired(planned) else SUMS.format(id=planned.definition.id)
 
 
 def _on_days(planned: PlannedKpi, curve: DayCurve) -> str:
@@ -370,7 +371,7 @@ def _on_days(planned: PlannedKpi, curve: DayCurve) -> str:
 
 def _pooled(planned: PlannedKpi) -> str:
     pooled = f"pooled(m{planned.definition.id:d}) AS m{planned.definition.id:d}"
-    return pooled if planned.covariate is None else f"{pooled}, {covariates.missing(planned)}"
+    return f"{pooled}, {covariates.missing(planned)}" if covariates.is_paired(planned) else pooled
 
 
 def _row(planned: PlannedKpi) -> str:

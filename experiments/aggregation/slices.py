@@ -128,10 +128,11 @@ def _slices(
     """The entry days to derive for a KPI. One number a unit is final after its window; durations, day by day of it.
 
     A KPI with both has all of it derived when its number becomes final: then all units are read, not just who acted.
+    A curve that is whole has no day before that.
     """
     kind = kinds.decode(planned.definition.kind, planned.definition.parameters)
     until, is_number = timedelta(days=kind.window[1]), kind.aggregate is kinds.Aggregate.MOMENTS
-    is_by_day = not is_number or kind.curve is not None
+    is_by_day = not is_number or (kind.curve is not None and not kind.curve.is_whole)
     whole = frozenset(day for day in again if day < through - (DAY if is_by_day else until))
     if is_number:
         whole |= _range(before - until, through - until)

@@ -15,7 +15,7 @@ from experiments.enums import Slopes
 from experiments.inference.cohorts import Block
 from experiments.inference.findings import Adjustment, fixed_tests, numbers
 from experiments.planning.plan import Covariate
-from kpi.kinds.moments import MomentSample, latest
+from kpi.kinds.moments import MomentSample, latest, prefix_of_pairs
 from kpi.kinds.shape import Floats, Ints, Sample
 from stats import methods
 from stats.arrays import Numbers, divide
@@ -145,17 +145,10 @@ def read(block: Block, ages: Ints) -> Sample:
         return plain
     if not isinstance(plain, MomentSample):
         raise ValueError("only moments are adjusted for a covariate")
-    last, is_any = latest(ages, block.until)
-    merged, missing = of.pairs.cumulative(axis=-1), np.cumsum(of.missing, axis=-1)
+    (last, is_any), missing = latest(ages, block.until), np.cumsum(of.missing, axis=-1)
     return AdjustedSample(
         plain=plain,
-        pairs=_without_rounding(
-            CoMoments(
-                n=np.where(is_any, np.take_along_axis(merged.n, last, axis=-1), 0),
-                means=np.take_along_axis(merged.means, last[..., np.newaxis], axis=-2),
-                products=np.take_along_axis(merged.products, last[..., np.newaxis, np.newaxis], axis=-3),
-            )
-        ),
+        pairs=_without_rounding(prefix_of_pairs(of.pairs, ages, block.until)),
         missing=np.where(is_any, np.take_along_axis(missing, last, axis=-1), 0).astype(np.float64),
         slopes=block.slopes,
     )

@@ -12,6 +12,8 @@ from experiments.inference.health import ALARM, EXPECTED, Check, CheckKind, Heal
 from experiments.planning.plan import Plan, PlannedKpi
 from kpi.kinds.shape import Cohorts, Floats, Scale
 from stats.arrays import divide
+from stats.comoments import CoMoments
+from stats.methods import ratio
 from stats.sequential import confidence_sequence
 from stats.sequential.confidence_sequence import FEWEST
 from stats.survival import rmst
@@ -146,7 +148,11 @@ def _slopes(aggregates: Aggregates, planned: PlannedKpi) -> Iterator[tuple[float
     days = max(0, (aggregates.through - aggregates.first).days - until)
     if days < TREND_DAYS:
         return iter([(np.nan, np.nan)] * (len(aggregates.entered[EVERYBODY]) - 1))
-    n, mean, unit_variance = _by_day(aggregates.cohorts(planned.definition.id, EVERYBODY), days, until)
+    cohorts = aggregates.cohorts(planned.definition.id, EVERYBODY)
+    if decode(planned).has_denominator and cohorts.pairs is not None:
+        n, mean, unit_variance = _ratio_by_day(cohorts.pairs[..., :days])
+    else:
+        n, mean, unit_variance = _by_day(cohorts, days, until)
     error = divide(unit_variance[:, np.newaxis], n)
     return _fitted(np.arange(n.shape[-1]) / WEEK, mean[1:] - mean[0], error[1:] + error[0])
 
@@ -165,6 +171,15 @@ def _by_day(cohorts: Cohorts, days: int, until: int) -> tuple[Floats, Floats, Fl
     together = rmst.estimate(life_table(entered, events, losses, watched), until)
     unit_variance = np.where(together.n >= FEWEST, together.variance * together.n, np.nan)
     return entered.astype(np.float64), rmst.estimate(own, until).value, unit_variance
+
+
+def _ratio_by_day(pairs: CoMoments) -> tuple[Floats, Floats, Floats]:
+    """As `_by_day`, of the straight line that a ratio is near its value over all of the days."""
+    whole = pairs.total(axis=-1)
+    line = ratio.as_mean(whole)
+    above, below = (whole.means[..., np.newaxis, place] for place in (0, 1))
+    apart = divide(pairs.means[..., 0] - divide(above, below) * pairs.means[..., 1], below)
+    return pairs.n, line.mean[..., np.newaxis] + apart, np.where(line.n >= FEWEST, line.variance, np.nan)
 
 
 def _fitted(at: Floats, differences: Floats, variances: Floats) -> Iterator[tuple[float, float]]:

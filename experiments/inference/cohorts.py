@@ -54,7 +54,8 @@ class Table:
 class Rows:
     """Aggregates as they are stored: entries by segment, all else by definition and segment.
 
-    `covariates` are the moments of covariates, of the cells that have them; `tallies` are of everybody.
+    `covariates` are the moments of covariates and denominators, of the cells that have them.
+    `tallies` are of everybody.
     """
 
     entries: Table
@@ -210,8 +211,8 @@ def _blocks(plan: Plan, segments: list[str], layout: "_Layout", entered: Ints, r
             questions, until, curves, places = zip(*asked[start : start + most], strict=True)
             counts = entered[list(places)]
             cohorts = layout.cohorts(kind, counts, questions, rows)
-            if slopes is not None:
-                cohorts = layout.with_covariates(cohorts, questions, rows.covariates)
+            if slopes is not None or kind.has_denominator:
+                cohorts = layout.with_second(cohorts, questions, rows.covariates)
             yield Block(
                 kind=kind,
                 questions=questions,
@@ -256,11 +257,14 @@ class _Layout:
         self._fill(found, durations, [question.key], ("events",), "day")
         return found[0, ..., curve.days.start :]
 
-    def with_covariates(self, cohorts: Cohorts, questions: Sequence[Question], covariates: Table) -> Cohorts:
-        """The aggregates with those of covariates. Of a cell without nothing is known: all its units are missing."""
+    def with_second(self, cohorts: Cohorts, questions: Sequence[Question], covariates: Table) -> Cohorts:
+        """The aggregates with those of covariates, or of denominators.
+
+        Of a cell without nothing is known: all its units are missing.
+        """
         of = cohorts.moments
         if of is None:
-            raise ValueError("only moments are adjusted for a covariate")
+            raise ValueError("only moments have a second number")
         unknown = [
             question.planned.covariate.when_missing if question.planned.covariate else 0.0 for question in questions
         ]

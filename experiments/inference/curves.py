@@ -10,7 +10,7 @@ import numpy as np
 
 from experiments.inference.cohorts import Block, decode
 from experiments.inference.findings import Curve, Curves, LogRankTest, numbers
-from kpi.kinds.shape import CurveOf, Floats, Ints, Sample
+from kpi.kinds.shape import CurveOf, DayCurve, Floats, Ints, Sample
 from kpi.kinds.time_to_value import SurvivalSample
 from stats.survival import kaplan_meier, logrank, returns
 from stats.survival.counts import LifeTable, by_snapshot
@@ -44,11 +44,13 @@ def _beside(block: Block, question: int, ages: Ints, alpha: Floats) -> list[Curv
     if counts is None or (curve := decode(block.questions[question].planned).curve) is None:
         return [None] * len(ages)
     entered = block.cohorts.entered[question]
-    if curve.of is CurveOf.RETURNED:
-        found = _returned(entered, counts, ages, curve.days, alpha)
-    else:
+    if curve.of is CurveOf.REACHED:
         table, place = by_snapshot(entered, counts, np.zeros_like(counts), ages), np.arange(len(ages))
         found = _reached(table[0], table[place + 1, place], alpha)
+    else:
+        # Nobody is known to have stayed away for good before the last day of all.
+        seen = np.where(ages >= curve.days.stop, ages, 0) if curve.is_whole else ages
+        found = _returned(entered, counts, seen, curve, alpha)
     return [one if any(one.control.share) or any(one.treatment.share) else None for one in found]
 
 
@@ -72,13 +74,14 @@ def _reached(control: LifeTable, treatment: LifeTable, alpha: Floats) -> Iterato
         )
 
 
-def _returned(entered: Ints, counts: Ints, ages: Ints, days: range, alpha: Floats) -> Iterator[Curves]:
+def _returned(entered: Ints, counts: Ints, ages: Ints, curve: DayCurve, alpha: Floats) -> Iterator[Curves]:
     """Of units that came back (V, C, D) of those that entered (V, C), one treatment after the other."""
+    days = curve.days
     found = returns.estimate(entered[:, np.newaxis], counts[:, np.newaxis], ages, first=days.start, alpha=alpha)
     arms = [_shares(found, variant, place) for place in range(len(ages)) for variant in (0, place + 1)]
     for control, treatment in zip(arms[::2], arms[1::2], strict=True):
         yield Curves(
-            of=CurveOf.RETURNED,
+            of=curve.of,
             days=list(days),
             control=control,
             treatment=treatment,

@@ -119,8 +119,8 @@ def laid_out(
 
 
 def compared(plan: Plan) -> list[PlannedKpi]:
-    """The deciding KPIs with one number a unit: all but times to value that a loss may end, which have none."""
-    return [kpi for kpi in plan.primaries if not _may_be_lost(kpi)]
+    """The deciding KPIs with one number a unit: no time to value that a loss may end, which has none, and no ratio."""
+    return [kpi for kpi in plan.primaries if not _may_be_lost(kpi) and not decode(kpi).has_denominator]
 
 
 def read(planned: PlannedKpi, cells: Moments) -> Reading:

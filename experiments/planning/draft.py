@@ -237,11 +237,23 @@ def kpi_problems(plan: PlanChoice, measured: Mapping[str, Measure], *, is_sketch
             problems.append(absent("KPI", choice.kpi, *path, "kpi"))
         if keys.index(choice.kpi) != place:
             problems.append(bad(f"The KPI “{choice.kpi}” is in the plan twice.", *path, "kpi"))
+        problems += _kind_problems(measured.get(choice.kpi), path)
         problems += _effect_problems(choice, measured.get(choice.kpi), path, is_sketch=is_sketch)
         problems += _horizon_problems(plan, measured.get(choice.kpi), path)
         if choice.covariate is not None:
             problems += _covariate_problems(choice.covariate, measured.get(choice.kpi), (*path, "covariate"))
     return problems
+
+
+def _kind_problems(measure: Measure | None, path: tuple[str, ...]) -> list[Problem]:
+    """What of a unit does not add up over entry days cannot be looked at day by day, so no plan has it."""
+    if measure is None or kinds.REGISTRY[measure.definition.kind].adds_up:
+        return []
+    sentence = (
+        f"“{measure.kpi.key}” is a quantile, which does not add up from day to day, so experiments cannot compare it:"
+        " state a mean with a cap, or the share of units that come as far."
+    )
+    return [bad(sentence, *path, "kpi")]
 
 
 def _effect_problems(
@@ -287,8 +299,8 @@ def _horizon_problems(plan: PlanChoice, measure: Measure | None, path: tuple[str
 
 def _covariate_problems(covariate: CovariateChoice, measure: Measure | None, path: tuple[str, ...]) -> list[Problem]:
     problems: list[Problem] = []
-    if measure is not None and kinds.REGISTRY[measure.definition.kind].aggregate is not kinds.Aggregate.MOMENTS:
-        sentence = f"“{measure.kpi.key}” is a time; only a share or a mean per unit is adjusted for a covariate."
+    if measure is not None and (what := _unadjusted(kinds.REGISTRY[measure.definition.kind])) is not None:
+        sentence = f"“{measure.kpi.key}” is {what}; only a share or a mean per unit is adjusted for a covariate."
         problems.append(bad(sentence, *path))
     if (covariate.attribute is None) == (covariate.pre_exposure_days is None):
         problems.append(bad("A covariate is an attribute, or the KPI over some days before exposure: one.", *path))
@@ -306,6 +318,13 @@ def _covariate_problems(covariate: CovariateChoice, measure: Measure | None, pat
         sentence = f"A correlation lies between -{LARGEST_CORRELATION} and {LARGEST_CORRELATION}."
         problems.append(bad(sentence, *path, "correlation"))
     return problems
+
+
+def _unadjusted(kind: type[kinds.Kind]) -> str | None:
+    """What a kind is that cannot be adjusted for a covariate; None for one that can."""
+    if kind.has_denominator:
+        return "a ratio"
+    return None if kind.aggregate is kinds.Aggregate.MOMENTS else "a time"
 
 
 def complete(

@@ -3,13 +3,16 @@
 from datetime import date, datetime
 from typing import Any
 
+import msgspec
 import numpy as np
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from kpi import kinds, queries
 from kpi.errors import Invalid, Problem, bad, refuse
 from kpi.history import periods, values
-from kpi.history.entry import decode
+from kpi.history.audit import audit
+from kpi.history.entry import Entry, decode
+from kpi.history.measured import events_of
 from kpi.history.periods import DAY
 from kpi.history.sums import Level, Sums
 from kpi.kinds import Aggregate
@@ -23,19 +26,34 @@ FEWEST = 2
 
 
 async def measure(
-    session: AsyncSession, *, definition: Definition, segment: str, from_on: date, to_on: date, now: datetime
+    session: AsyncSession,
+    *,
+    workspace_id: int,
+    definition: Definition,
+    segment: str,
+    from_on: date,
+    to_on: date,
+    now: datetime,
 ) -> Baseline:
     """The next baseline of a definition, measured on the units of a segment that entered between two days.
 
     Of a KPI that is measured every so often, at the last period's end in between. Raises Invalid with what keeps it
     from being measured; stores nothing.
     """
-    refuse(_window_problems(definition, from_on, to_on))
+    entry = decode(definition.entry)
+    refuse(_window_problems(entry, from_on, to_on))
     found = await values.sums(session, definition, segment=segment, first=from_on, last=to_on)
     refuse(_history_problems(found, to_on))
     level = Level(n=0) if found is None else values.level(found)
-    if found is None or level.value is None or not level.standard_error:
+    if entry is None or found is None or level.value is None or not level.standard_error:
         raise Invalid([_refused(level)])
+    looked_at = await audit(
+        session,
+        workspace_id=workspace_id,
+        events=events_of(found.kind, entry),
+        from_on=from_on,
+        to_on=to_on + found.kind.window[1] * DAY,
+    )
     earlier = (await queries.baselines_of(session, [definition.id])).get(definition.id, [])
     return Baseline(
         definition_id=definition.id,
@@ -48,12 +66,13 @@ async def measure(
         segment=segment,
         is_measured=True,
         curve=_curve(found),
+        audit=[msgspec.to_builtins(one) for one in looked_at],
         created_at=now,
     )
 
 
-def _window_problems(definition: Definition, from_on: date, to_on: date) -> list[Problem]:
-    if decode(definition.entry) is None:
+def _window_problems(entry: Entry | None, from_on: date, to_on: date) -> list[Problem]:
+    if entry is None:
         sentence = "This definition does not say whom it counts outside experiments: give it an entry first."
         return [bad(sentence, "entry")]
     return [bad("A baseline's window ends on or after the day it begins.", "toOn")] if from_on > to_on else []

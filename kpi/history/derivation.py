@@ -16,6 +16,8 @@ from kpi.history.entry import Entry
 from kpi.history.periods import DAY, ends
 from kpi.ingest import EARLIEST
 from kpi.kinds import Aggregate, Kind
+from kpi.kinds.sums import latest
+from kpi.kinds.terms import LOOKBACK_DAYS
 
 Statement = tuple[str, tuple[object, ...]]
 """SQL and its arguments."""
@@ -60,8 +62,10 @@ FROM unnest($1::date[]) p (entered_on)
     AND o.id >= '{first_id}' AND o.id < '{last_id}'
     AND o.occurred_at >= e.exposed_at + interval '{since} hours'
     AND o.occurred_at < e.exposed_at + interval '{until} hours'{accounts}
-GROUP BY 1, e.exposed_at, e.entered_on
+GROUP BY 1, e.exposed_at, e.entered_on{having}
 """
+AMONG = " HAVING {level} > 0"
+"""Who has a level then is counted, whatever else they did."""
 ACCOUNT = """coalesce((SELECT m.account FROM memberships m WHERE m.workspace_id = {workspace} AND m.member = u.unit
     AND m.since_at <= u.exposed_at AND u.exposed_at < coalesce(m.until_at, 'infinity')), u.unit)"""
 """Who belongs to nobody stands alone."""
@@ -77,6 +81,13 @@ SELECT {definition}, {segment}, entered_on, count(*), avg(k), var_pop(k) * count
 FROM cells WHERE {final} GROUP BY GROUPING SETS ({sets})
 """
 PAIR, ALONE = "avg(x), var_pop(x) * count(*), covar_pop(k, x) * count(*)", "NULL, NULL, NULL"
+VALUES = """
+INSERT INTO history_values (definition_id, segment, entered_on, value, n)
+SELECT {definition}, {segment}, entered_on, value, count(*)
+FROM (SELECT *, CASE WHEN k = 0 THEN 0
+    ELSE round(k::numeric, {digits} - 1 - floor(log(abs(k)::numeric))::int)::float8 END AS value FROM cells) rounded
+WHERE {final} GROUP BY value, GROUPING SETS ({sets})
+"""
 CLUSTERS = """
 INSERT INTO history_clusters (definition_id, segment, entered_on, account, n, y, x)
 SELECT {definition}, {segment}, entered_on, account, count(*), sum(k), sum({x})
@@ -93,7 +104,9 @@ SELECT {definition}, {segment}, entered_on, day, count(*), 0
 FROM cells CROSS JOIN generate_series({day}, {last}) AS day
 WHERE get_bit(b, day) = 1 AND entered_on + 2 + day <= '{through}' GROUP BY day, GROUPING SETS ({sets})
 """
-TABLES = ("history_entries", "history_moments", "history_durations", "history_clusters")
+DIGITS = 4
+"""Significant digits of a number that a quantile is told from: it is off by one part in 2,000 at most."""
+TABLES = ("history_values", "history_entries", "history_moments", "history_durations", "history_clusters")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +139,8 @@ class Derivation:
             yield self._filled(MOMENTS, pair=ALONE if self._below is None else PAIR, final=self._final)
         else:
             yield self._filled(ENDED)
+        if not self.kind.adds_up:
+            yield self._filled(VALUES, digits=DIGITS, final=self._final)
         if self.kind.curve is not None:
             yield self._filled(BY_DAY, day=self.kind.curve.days[0], last=self.kind.curve.days[-1])
         if self.entry.is_clustered:
@@ -165,9 +180,10 @@ class Derivation:
         )
 
     def _measured(self) -> str:
-        earliest = self.first - (self.kind.window[1] + self.kind.lookback_days + 1) * DAY if self._is_part else EVER
+        earliest = max(EVER, self.began - (self.kind.window[1] + self._lookback + 1) * DAY)
         return self._windowed(
             MEASURED,
+            having=AMONG.format(level=latest(f"o.event_id = {self._among}")) if self.entry.among else "",
             unit=self._whose,
             accounts=self._accounts,
             first_id=_first_id(earliest),
@@ -180,8 +196,8 @@ class Derivation:
         first = min(first, curve.days[0]) if curve is not None else first
         return template.format(
             numbers="".join(f", {sql} AS {name}" for name, sql in self._numbers),
-            events=", ".join(sorted({str(self.numbers.get(name, NOBODY)) for name in self.kind.events})),
-            since=24 * (first - self.kind.lookback_days),
+            events=", ".join(sorted({str(self.numbers.get(name, NOBODY)) for name in self._read})),
+            since=24 * (first - self._lookback),
             until=24 * until,
             through=self.through,
             **parts,
@@ -196,8 +212,21 @@ class Derivation:
         return [(name, sql) for name, sql in found if sql is not None]
 
     @property
+    def _read(self) -> set[str]:
+        return {*self.kind.events, *([self.entry.among] if self.entry.among else [])}
+
+    @property
+    def _among(self) -> int:
+        return self.numbers.get(self.entry.among or "", NOBODY)
+
+    @property
+    def _lookback(self) -> int:
+        """Days before the window in which an outcome may matter: a level that is asked for was sent some time ago."""
+        return max(self.kind.lookback_days, LOOKBACK_DAYS if self.entry.among else 0)
+
+    @property
     def _below(self) -> str | None:
-        return self.kind.denominator(self.numbers)
+        return self.kind.divided_by(self.numbers)
 
     @property
     def _places(self) -> range:

@@ -13,8 +13,17 @@ def history(kpi: Kpi, definition: Definition) -> History | None:
     entry, kind = entries.decode(definition.entry), kinds.decode(definition.kind, definition.parameters)
     if entry is None:
         return None
-    events = sorted({*kind.events, *([entry.event] if entry.event else [])})
-    return History(definition_id=definition.id, workspace_id=kpi.workspace_id, events=events, reach=reach(kind))
+    return History(
+        definition_id=definition.id,
+        workspace_id=kpi.workspace_id,
+        events=events_of(kind, entry),
+        reach=reach(kind),
+    )
+
+
+def events_of(kind: kinds.Kind, entry: entries.Entry) -> list[str]:
+    """The names of the events that a history reads."""
+    return sorted({*kind.events, *(name for name in (entry.event, entry.among) if name)})
 
 
 async def derive_anew(session: AsyncSession, definition_id: int) -> None:

@@ -6,7 +6,7 @@ from math import isfinite, sqrt
 
 import numpy as np
 
-from kpi.kinds import Aggregate, Kind
+from kpi.kinds import Aggregate, Kind, Quantile, Total
 from kpi.kinds.shape import Cohorts, Floats, Ints, Scale
 from stats.arrays import Mask
 from stats.clusters import Clusters
@@ -15,6 +15,7 @@ from stats.distributions import critical_z
 from stats.methods import ratio
 from stats.methods.proportions import wilson
 from stats.moments import Moments
+from stats.quantiles import ranks
 
 ALPHA = 0.05
 
@@ -45,6 +46,15 @@ class ByAccount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """How many units of cohorts have which number: one row for each number of a day. Axes: (R)."""
+
+    entered_on: tuple[date, ...]
+    values: Floats
+    n: Ints
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sums:
     """Cohorts of a definition in a segment, in day order, as far as the days before `through` are over.
 
@@ -61,6 +71,7 @@ class Sums:
     events: Ints | None = None
     losses: Ints | None = None
     accounts: ByAccount | None = None
+    counted: Counted | None = None
     is_periodic: bool = False
 
     def between(self, first: date, last: date) -> "Sums":
@@ -77,6 +88,7 @@ class Sums:
             events=some[1],
             losses=some[2],
             accounts=None if self.accounts is None else _within(self.accounts, first, last),
+            counted=None if self.counted is None else _counted(self.counted, first, last),
             is_periodic=self.is_periodic,
         )
 
@@ -102,10 +114,14 @@ class Sums:
         """The level of the KPI over all these cohorts together."""
         if not self.days:
             return Level(n=0)
+        if isinstance(self.kind, Quantile):
+            return _quantile(self.kind, self.counted)
         sample = self.kind.read(self._cohorts(), self.ages)
         n, value, variance = (float(part.reshape(-1)[-1]) for part in (sample.n, sample.value, sample.variance))
         if self.accounts is not None:
             value, variance = _clustered(self.accounts)
+        if isinstance(self.kind, Total):
+            value, variance = _total(n, value, variance)
         if not isfinite(value):
             return Level(n=int(n))
         if not variance >= 0:
@@ -123,6 +139,30 @@ class Sums:
             moments=None if self.moments is None else self.moments[np.newaxis],
             pairs=None if self.pairs is None else self.pairs[np.newaxis],
         )
+
+
+def _total(n: float, mean: float, variance: float) -> tuple[float, float]:
+    """The sum over units and its variance, when how many units come varies as well: a compound Poisson sum."""
+    return n * mean, n**2 * variance * (n - 1) / n + n * mean**2
+
+
+def _quantile(kind: Quantile, counted: Counted | None) -> Level:
+    """The quantile of units' numbers, with the interval of its order statistics."""
+    if counted is None or not counted.n.size:
+        return Level(n=0)
+    order = np.argsort(counted.values)
+    values, upto = counted.values[order], np.cumsum(counted.n[order])
+    n = int(upto[-1])
+    at = ranks(n, kind.quantile, alpha=ALPHA)
+    value, lower, upper = (_ranked(values, upto, float(rank)) for rank in (at.middle, at.lower, at.upper))
+    if lower is None or upper is None:
+        return Level(n=n, value=value)
+    error = (upper - lower) / (2 * float(critical_z(ALPHA)))
+    return Level(n=n, value=value, standard_error=error, lower=lower, upper=upper)
+
+
+def _ranked(values: Floats, upto: Ints, rank: float) -> float | None:
+    return float(values[np.searchsorted(upto, rank)]) if 1 <= rank <= upto[-1] else None
 
 
 def limits(scale: Scale, n: float, value: float, variance: float, alpha: float = ALPHA) -> tuple[float, float]:
@@ -153,6 +193,12 @@ def _within(rows: ByAccount, first: date, last: date) -> ByAccount:
         y=rows.y[is_in],
         x=rows.x[is_in],
     )
+
+
+def _counted(rows: Counted, first: date, last: date) -> Counted:
+    is_in = np.array([first <= day <= last for day in rows.entered_on], bool)
+    days = tuple(day for day in rows.entered_on if first <= day <= last)
+    return Counted(entered_on=days, values=rows.values[is_in], n=rows.n[is_in])
 
 
 def _some(moments: Moments, which: Mask) -> Moments:

@@ -14,10 +14,19 @@ from kpi import kinds
 from kpi.enums import Granularity
 from kpi.history import entry as entries
 from kpi.history import periods
-from kpi.history.sums import ByAccount, Level, Sums
+from kpi.history.entry import Entry
+from kpi.history.sums import ByAccount, Counted, Level, Sums
 from kpi.kinds import Aggregate, Kind
 from kpi.kinds.shape import Ints
-from kpi.tables import Definition, History, HistoryCluster, HistoryDuration, HistoryEntry, HistoryMoments
+from kpi.tables import (
+    Definition,
+    History,
+    HistoryCluster,
+    HistoryDuration,
+    HistoryEntry,
+    HistoryMoments,
+    HistoryValue,
+)
 from stats.comoments import CoMoments
 from stats.moments import Moments
 
@@ -66,8 +75,23 @@ async def sums(
     entry = entries.decode(definition.entry)
     if state is None or state.through is None or entry is None:
         return None
-    kind = kinds.decode(definition.kind, definition.parameters)
-    where = (definition.id, segment, first, last)
+    kind, through = kinds.decode(definition.kind, definition.parameters), state.through
+    return await read(session, definition.id, kind, entry, segment=segment, through=through, first=first, last=last)
+
+
+async def read(
+    session: AsyncSession,
+    definition_id: int,
+    kind: Kind,
+    entry: Entry,
+    *,
+    segment: str = EVERYBODY,
+    through: date,
+    first: date,
+    last: date,
+) -> Sums:
+    """The sums that stand under a definition's number, as this kind and entry fill them."""
+    where = (definition_id, segment, first, last)
     entered = await _rows(session, HistoryEntry, where, "n")
     days = tuple(row[0] for row in entered)
     parts: dict[str, Any] = {}
@@ -75,11 +99,13 @@ async def sums(
         parts |= _moments(days, await _rows(session, HistoryMoments, where, *MOMENTS))
     if kind.aggregate is Aggregate.DURATIONS or kind.curve is not None:
         parts |= _durations(days, kind, await _rows(session, HistoryDuration, where, "day", "events", "losses"))
+    if not kind.adds_up:
+        parts["counted"] = _counted(await _rows(session, HistoryValue, where, "value", "n"))
     if entry.is_clustered:
         parts["accounts"] = _accounts(await _rows(session, HistoryCluster, where, "account", "n", "y", "x"))
     return Sums(
         kind=kind,
-        through=state.through,
+        through=through,
         days=days,
         entered=np.array([row[1] for row in entered], np.int64),
         is_periodic=entry.every is not None,
@@ -165,6 +191,14 @@ def _accounts(rows: Sequence[Any]) -> ByAccount:
         n=np.array(columns[2], np.float64),
         y=np.array(columns[3], np.float64),
         x=np.array(columns[4], np.float64),
+    )
+
+
+def _counted(rows: Sequence[Any]) -> Counted:
+    return Counted(
+        entered_on=tuple(row[0] for row in rows),
+        values=np.array([row[1] for row in rows], np.float64),
+        n=np.array([row[2] for row in rows], np.int64),
     )
 
 

@@ -35,7 +35,7 @@ class Activation(Share):
 
     def by_day(self, numbers: Mapping[str, int]) -> str:
         """The one day on which the unit first did it."""
-        return f"set_bit(B'{'0' * self.window_days}', {self.first_day(self.event, numbers)}, 1)"
+        return f"set_bit(B'{'0' * self.window_days}', {self.day_of(self.event, numbers)}, 1)"
 
     @property
     def first_event(self) -> str:

@@ -8,8 +8,10 @@ from typing import ClassVar
 import numpy as np
 
 from kpi.kinds.shape import Aggregate, Cohorts, Floats, Ints, Kind, Scale
+from kpi.kinds.sums import added_up
 from stats import methods
 from stats.arrays import Mask, Numbers, at_least, divide
+from stats.comoments import CoMoments
 from stats.moments import Moments
 from stats.results import Comparisons
 
@@ -23,18 +25,16 @@ class Number(Kind):
     aggregate: ClassVar[Aggregate] = Aggregate.MOMENTS
 
     @abstractmethod
-    def amount(self, only: str) -> str:
-        """SQL: the unit's number, from those of its outcomes `o` that meet a condition."""
+    def amount(self, numbers: Mapping[str, int], start: int, until: int) -> str:
+        """SQL as of `per_unit`: the unit's number, from what it did between two of its days."""
 
     def per_unit(self, numbers: Mapping[str, int]) -> str:
         """The unit's number within its window."""
-        (event,) = self.events
-        return self.amount(self.within(event, numbers))
+        return self.amount(numbers, *self.window)
 
     def before(self, numbers: Mapping[str, int], days: int) -> str:
         """SQL as of `per_unit`: the number as it was over so many days up to the exposure."""
-        (event,) = self.events
-        return self.amount(self.between(event, numbers, -days, 0))
+        return self.amount(numbers, -days, 0)
 
 
 class Share(Number):
@@ -42,9 +42,10 @@ class Share(Number):
 
     scale: ClassVar[Scale] = Scale.FRACTION
 
-    def amount(self, only: str) -> str:
+    def amount(self, numbers: Mapping[str, int], start: int, until: int) -> str:
         """1 when the unit did it, else 0."""
-        return f"(count(*) FILTER (WHERE {only}) > 0)::int::float8"
+        (event,) = self.events
+        return added_up("ANY", self.between(event, numbers, start, until))
 
     @property
     def alike(self) -> str:
@@ -110,6 +111,17 @@ def prefix(cohorts: Cohorts, ages: Ints, until: int | Ints, method: str) -> Mome
     last, is_any = latest(ages, until)
     n, mean, m2 = (np.take_along_axis(part, last, axis=-1) for part in (merged.n, merged.mean, merged.m2))
     return MomentSample(moments=Moments(n=np.where(is_any, n, 0), mean=mean, m2=np.where(is_any, m2, 0)), method=method)
+
+
+def prefix_of_pairs(pairs: CoMoments, ages: Ints, until: int | Ints) -> CoMoments:
+    """As `prefix`, of two numbers a unit (..., V, C) to (..., V, S)."""
+    last, is_any = latest(ages, until)
+    merged = pairs.cumulative(axis=-1)
+    return CoMoments(
+        n=np.where(is_any, np.take_along_axis(merged.n, last, axis=-1), 0),
+        means=np.take_along_axis(merged.means, last[..., np.newaxis], axis=-2),
+        products=np.take_along_axis(merged.products, last[..., np.newaxis, np.newaxis], axis=-3),
+    )
 
 
 def latest(ages: Ints, until: int | Ints) -> tuple[Ints, Mask]:

@@ -7,10 +7,10 @@ cohorts.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,8 @@ from stats.results import Comparisons
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Between: TypeAlias = Callable[[str, Mapping[str, int], int, int], str]
+"""SQL of whether the outcome `o` is an event, between two of the unit's days: `Kind.between`."""
 
 LONGEST_WINDOW = 365
 """Days; a KPI that needs longer to become final cannot steer an experiment."""
@@ -46,10 +48,11 @@ class Scale(StrEnum):
 
 
 class CurveOf(StrEnum):
-    """How a curve reads: who has done it by the end of each day since exposure, or who did it on each day."""
+    """How a curve reads: who has done it by the end of each day since exposure, on each day, or on it or later."""
 
     REACHED = "REACHED"
     RETURNED = "RETURNED"
+    REMAINED = "REMAINED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +61,11 @@ class DayCurve:
 
     of: CurveOf
     days: range
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether no day is final before all are: who has remained is known only once nobody can come back."""
+        return self.of is CurveOf.REMAINED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +77,7 @@ class Cohorts:
 
     entered: Ints  # (..., V, C) units that entered
     moments: Moments | None = None  # (..., V, C)
-    pairs: CoMoments | None = None  # (..., V, C) of the KPI and its covariate, where it has one
+    pairs: CoMoments | None = None  # (..., V, C) of the KPI and its covariate, or of numerator and denominator
     missing: Ints | None = None  # (..., V, C) units whose covariate is not known
     events: Ints | None = None  # (..., V, C, D)
     losses: Ints | None = None  # (..., V, C, D)
@@ -107,6 +115,9 @@ class Kind(ABC):
 
     aggregate: ClassVar[Aggregate]
     scale: ClassVar[Scale]
+    has_denominator: ClassVar[bool] = False
+    adds_up: ClassVar[bool] = True
+    """Whether what is kept of each entry day makes up the KPI; without that no experiment can compare it."""
 
     @property
     @abstractmethod
@@ -129,6 +140,11 @@ class Kind(ABC):
         return None
 
     @property
+    def lookback_days(self) -> int:
+        """Days before the exposure from which on outcomes may matter to the unit's number; 0 where none before does."""
+        return 0
+
+    @property
     @abstractmethod
     def alike(self) -> Hashable:
         """What kinds must share for their KPIs to be read and compared together."""
@@ -141,14 +157,9 @@ class Kind(ABC):
         the day of the loss plus one; null while it goes on.
         """
 
-    def denominator(self, numbers: Mapping[str, int]) -> str | None:
-        """SQL as of `per_unit`: what the unit's number is divided by, where the KPI is a ratio of sums."""
+    def divided_by(self, numbers: Mapping[str, int]) -> str | None:
+        """SQL as of `per_unit`: the unit's part of the sum that a ratio divides by; None where there is no such sum."""
         return None
-
-    @property
-    def lookback_days(self) -> int:
-        """Days before the window opens in which an outcome may matter still."""
-        return 0
 
     @property
     def curve(self) -> DayCurve | None:
@@ -175,9 +186,12 @@ class Kind(ABC):
         # The bound that takes no adding up is asked first: it costs less, and leaves little of what is before exposure.
         return " AND ".join([is_event, *sorted(bounds, key=len)])
 
-    def first_day(self, event: str, numbers: Mapping[str, int]) -> str:
-        """SQL as of `per_unit`: the day on which the unit first did this within its window, from 0; null if never."""
-        first = f"min(o.occurred_at) FILTER (WHERE {self.within(event, numbers)})"
+    def day_of(self, event: str, numbers: Mapping[str, int], occurrence: int = 1) -> str:
+        """SQL as of `per_unit`: the day of the unit's nth such event within its window, from 0; null without one."""
+        only = f"FILTER (WHERE {self.within(event, numbers)})"
+        first = f"min(o.occurred_at) {only}"
+        if occurrence > 1:
+            first = f"(array_agg(o.occurred_at ORDER BY o.occurred_at) {only})[{occurrence:d}]"
         # A difference of two timestamps counts whole 24 hours as days.
         return f"date_part('day', {first} - e.exposed_at)::int"
 

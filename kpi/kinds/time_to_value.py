@@ -1,4 +1,4 @@
-"""Time to value: how long units take to do something for the first time, with those who have not yet done it."""
+"""Time to value: how long units take to do something for the first or nth time, with those who have not yet done it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +12,8 @@ from stats.results import Comparisons
 from stats.survival import rmst
 from stats.survival.counts import LifeTable, by_snapshot
 from stats.survival.rmst import RestrictedMean
+
+MOST_OCCURRENCES = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +59,7 @@ class SurvivalSample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeToValue(Kind):
-    """Days from exposure to the first `event`, compared up to `tau_days`.
+    """Days from exposure to the first `event`, compared up to `tau_days`; with an `occurrence` of n to the nth.
 
     A unit that has not got there yet is censored, not dropped. `loss_event` (an account deleted, say) ends a unit's
     observation earlier, without counting against the variant.
@@ -66,6 +68,7 @@ class TimeToValue(Kind):
     event: str
     tau_days: int
     loss_event: str | None = None
+    occurrence: int = 1
     aggregate: ClassVar[Aggregate] = Aggregate.DURATIONS
     scale: ClassVar[Scale] = Scale.DAYS
 
@@ -85,12 +88,10 @@ class TimeToValue(Kind):
         return self.event
 
     def per_unit(self, numbers: Mapping[str, int]) -> str:
-        """The day of the first event or of the loss before it; of two on one day the event counts."""
-        event = f"2 * {self.first_day(self.event, numbers)}"
+        """The day of the event that counts or of the loss before it; of two on one day the event counts."""
+        event = f"2 * {self.day_of(self.event, numbers, self.occurrence)}"
         # Postgres' least() passes over nulls.
-        return (
-            event if self.loss_event is None else f"least({event}, 2 * {self.first_day(self.loss_event, numbers)} + 1)"
-        )
+        return event if self.loss_event is None else f"least({event}, 2 * {self.day_of(self.loss_event, numbers)} + 1)"
 
     @property
     def alike(self) -> tuple[str, int]:
@@ -109,5 +110,8 @@ class TimeToValue(Kind):
         found = event_problem("event", self.event) + event_problem("lossEvent", self.loss_event)
         if self.loss_event == self.event:
             found.append(("lossEvent", "The loss event must be another one than the event that counts."))
+        if not 1 <= self.occurrence <= MOST_OCCURRENCES:
+            sentence = f"What is waited for is the first to the {MOST_OCCURRENCES}th time; {self.occurrence} is not."
+            found.append(("occurrence", sentence))
         # Whole days: everybody takes one day at least, so the mean within one day is the same in every variant.
         return found + window_problem("tauDays", self.tau_days, shortest=2)

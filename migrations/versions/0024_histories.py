@@ -3,6 +3,8 @@
 New columns have constant defaults or none, so no table is rewritten.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
@@ -56,16 +58,29 @@ def upgrade() -> None:
         *(sa.Column(name, sa.Float(), nullable=False) for name in ("y", "x")),
         key="account",
     )
+    _sums(
+        "history_values",
+        sa.Column("value", sa.Float(), nullable=False),
+        sa.Column("n", sa.Integer(), nullable=False),
+        key="value",
+    )
 
 
 def downgrade() -> None:
-    for name in ("history_clusters", "history_durations", "history_moments", "history_entries", "histories"):
+    for name in (
+        "history_values",
+        "history_clusters",
+        "history_durations",
+        "history_moments",
+        "history_entries",
+        "histories",
+    ):
         op.drop_table(name)
     op.drop_column("kpis", "segments")
     op.drop_column("definitions", "entry")
 
 
-def _sums(table: str, *columns: sa.Column[object], key: str | None = None) -> None:
+def _sums(table: str, *columns: sa.Column[Any], key: str | None = None) -> None:
     op.create_table(
         table,
         sa.Column("definition_id", sa.Integer(), nullable=False),

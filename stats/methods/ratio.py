@@ -10,20 +10,20 @@ from dataclasses import replace
 import numpy as np
 
 from stats import lift as lifts
-from stats.arrays import Array, divide
+from stats.arrays import Array, Mask, Numbers, divide
 from stats.comoments import CoMoments
 from stats.lift import Lifts
 from stats.methods import welch
 from stats.moments import Moments
-from stats.results import Comparisons
+from stats.results import Comparisons, Reason, reason_codes
 
 METHOD = "Welch's t-test of ratios (delta method)"
 
 
-def compare(control: CoMoments, treatment: CoMoments, *, alpha: float, null: float = 0.0) -> Comparisons:
+def compare(control: CoMoments, treatment: CoMoments, *, alpha: Numbers, null: float = 0.0) -> Comparisons:
     """Treatment minus control of sum(numerator) / sum(denominator), from moments of these two variables, in this order.
 
-    The arms broadcast. Undefined below two units in an arm, where an arm's denominators are all zero or cancel, and
+    The arms broadcast. Undefined where an arm's denominators are all zero or cancel, below two units in an arm, and
     where neither arm varies. Raises ValueError unless there are two variables and 0 < alpha < 1.
 
     >>> control = CoMoments.from_values([[1.0, 10.0], [4.0, 20.0], [0.0, 5.0], [3.0, 15.0]])  # clicks, views
@@ -32,10 +32,12 @@ def compare(control: CoMoments, treatment: CoMoments, *, alpha: float, null: flo
     >>> print(f"{found.difference:.2f}, p = {found.p_value:.3f}")
     0.16, p = 0.009
     """
-    return replace(welch.compare(as_mean(control), as_mean(treatment), alpha=alpha, null=null), method=METHOD)
+    found = welch.compare(as_mean(control), as_mean(treatment), alpha=alpha, null=null)
+    nothing = reason_codes((_has_no_ratio(control) | _has_no_ratio(treatment), Reason.ZERO_DENOMINATOR))
+    return replace(found, reason=np.where(nothing, nothing, found.reason), method=METHOD)
 
 
-def lift(control: CoMoments, treatment: CoMoments, *, alpha: float) -> Lifts:
+def lift(control: CoMoments, treatment: CoMoments, *, alpha: Numbers) -> Lifts:
     """Treatment over control minus one, of the two ratios; shapes and errors as for `compare`.
 
     >>> control = CoMoments.from_values([[2.0, 10.0], [4.0, 20.0], [1.0, 5.0], [4.0, 15.0]])
@@ -78,6 +80,11 @@ def linearised(arm: CoMoments) -> CoMoments:
     known = np.asarray(np.isfinite(ratios).all(axis=-1))
     line = arm.combined(np.where(known[..., np.newaxis, np.newaxis], _slopes(ratios, below), 0.0))
     return CoMoments(n=np.where(known, arm.n, 0.0), means=ratios, products=line.products)
+
+
+def _has_no_ratio(arm: CoMoments) -> Mask:
+    """Where there are units, and what the ratio divides by adds up to zero."""
+    return np.asarray((arm.n > 0) & (arm.means[..., 1] == 0))
 
 
 def _slopes(ratios: Array, below: Array) -> Array:

@@ -12,6 +12,11 @@ mutation Register($input: %(noun)sRegisterInput!) { %(verb)sRegister(input: $inp
 KPI_REGISTER = REGISTER % {"noun": "Kpi", "verb": "kpi"}
 HYPOTHESIS_REGISTER = REGISTER % {"noun": "Hypothesis", "verb": "hypothesis"}
 EXPERIMENT_REGISTER = REGISTER % {"noun": "Experiment", "verb": "experiment"}
+KPI_REDEFINE_PREVIEW = """
+mutation ($input: KpiRedefinePreviewInput!) { kpiRedefinePreview(input: $input) {
+    before { value } after { value } userErrors { code path message }
+} }
+"""
 KPI_CHANGE = """
 mutation Change($input: Kpi%(verb)sInput!) { kpi%(verb)s(input: $input) {
   kpi {
@@ -53,6 +58,15 @@ mutation Add($input: AnnotationAddInput!) { annotationAdd(input: $input) {
 ANNOTATION_REMOVE = """
 mutation Remove($input: AnnotationRemoveInput!) { annotationRemove(input: $input) {
   kpi { annotations { id } } userErrors { message code path }
+} }
+"""
+KPI_LINK = """
+mutation Link($input: KpiLink%(verb)sInput!) { kpiLink%(verb)s(input: $input) {
+  link {
+    version source elasticity standardError df low likely high isEstimated obstacle by reason
+    leading { key } lagging { key }
+  }
+  userErrors { code path message }
 } }
 """
 EXPERIMENT_START = """

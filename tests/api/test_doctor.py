@@ -19,7 +19,7 @@ ACTS = [Did(unit=f"u{n}", event="did", at=START + n * DAY / 4 + DAY / 3, value=0
 CROSSING = Exposed(unit="u7", variant=0, at=START + 3 * DAY, plan=None)
 WOUNDS = {
     "UPDATE moments SET m2 = m2 * 1.00001 + 0.00001": "cap-2 of 2026-03-02",
-    "UPDATE moments SET c_xy = c_xy + 0.00001": "sum-2-score of 2026-03-02",
+    "UPDATE moments SET c_xy = c_xy + 0.00001": "act-2-score of 2026-03-02",
     "UPDATE moments SET missing = NULL": "act-2-score of 2026-03-02",
     "UPDATE durations SET events = events + 1": "ttv-3 of 2026-03-02",
     "DELETE FROM durations": "ttv-3-loss of 2026-03-03",

@@ -110,6 +110,13 @@ SELECT workspace_id, kpi_id, id, 'RAISED', kind, severity, '', 'WEEK', '2026-03-
     now() FROM alert_rules;
 INSERT INTO annotations (workspace_id, kpi_id, alert_id, noted_on, text, by, created_at)
 SELECT workspace_id, kpi_id, id, start_on, 't', 'b', now() FROM alerts;
+INSERT INTO kpis (workspace_id, key, name, description, unit, direction, tier, is_leading, driver, owner, data_source,
+    frequency, action, created_at)
+SELECT id, 'l', 'l', '', 'USER', 'HIGHER', 'LATE', false, 'RENEWAL', 'o', '', 'WEEKLY', '', now() FROM workspaces;
+INSERT INTO kpi_links (leading_id, lagging_id, source, version, workspace_id, low, likely, high, elasticity,
+    standard_error, by, reason, created_at)
+SELECT k.id, l.id, 'ASSUMPTION', 1, k.workspace_id, 0.2, 0.5, 1.1, 0.6, 0.19, 'b', 'r', now()
+FROM kpis AS k, kpis AS l WHERE k.key = 'k' AND l.key = 'l';
 INSERT INTO notices (key, workspace_id, type, data, is_pending, created_at)
 SELECT gen_random_uuid(), id, 'KPI_CHANGED', '{}', false, now() FROM workspaces;
 INSERT INTO endpoints (workspace_id, kind, address, is_enabled, salt, created_by, created_at)

@@ -18,13 +18,27 @@ query Kpi($key: String!) { kpi(key: $key) {
   definitionVersion definition {
     __typename
     ... on ActivationDefinition { event windowDays hasCurve }
-    ... on RetentionDefinition { event day hasCurve }
-    ... on TimeToValueDefinition { event tauDays lossEvent }
-    ... on MeanDefinition { event windowDays of cap }
+    ... on RetentionDefinition { event day hasCurve form untilDay }
+    ... on TimeToValueDefinition { event tauDays lossEvent occurrence }
+    ... on MeanDefinition { event windowDays of cap lessEvent }
+    ... on TotalDefinition { event windowDays of cap }
+    ... on QuantileDefinition { event windowDays of quantile }
+    ... on RatioDefinition { windowDays numerator { ...term } denominator { ...term } }
+    ... on CompositeDefinition { components {
+      kpi version weight centre spread definition { __typename ... on ActivationDefinition { event windowDays } }
+    } }
   }
   baseline { version value standardError n fromOn toOn createdAt }
 } }
+fragment term on RatioTerm { amount { event of lastDays } how other { event of lastDays } }
 """
+ALONE = {"amount": {"event": "mrr", "of": "LEVEL_AT_START", "lastDays": None}, "how": None, "other": None}
+KEPT = {
+    "amount": {"event": "mrr", "of": "LEVEL_AT_END", "lastDays": None},
+    "how": "KEPT",
+    "other": {"event": "mrr", "of": "LEVEL_AT_START", "lastDays": None},
+}
+ACTIVE = {"amount": {"event": "used", "of": "ANY", "lastDays": 7}, "how": None, "other": None}
 HYPOTHESIS = """
 query Hypothesis($key: String!) { hypothesis(key: $key) {
   key title change direction expectedLift segment rationale owner kpi { key }
@@ -82,10 +96,26 @@ async def test_kpi_registered_with_everything_reads_back_as_it_was_given(ask: As
     ("definition", "typename"),
     [
         ({"activation": {"event": "a", "windowDays": 3, "hasCurve": True}}, "ActivationDefinition"),
-        ({"retention": {"event": "a", "day": 7, "hasCurve": True}}, "RetentionDefinition"),
-        ({"retention": {"event": "a", "day": 7, "hasCurve": False}}, "RetentionDefinition"),
-        ({"timeToValue": {"event": "a", "tauDays": 10, "lossEvent": "b"}}, "TimeToValueDefinition"),
-        ({"mean": {"event": "a", "windowDays": 3, "of": "COUNT", "cap": 12.5}}, "MeanDefinition"),
+        (
+            {"retention": {"event": "a", "day": 7, "hasCurve": True, "form": "DAY", "untilDay": None}},
+            "RetentionDefinition",
+        ),
+        (
+            {"retention": {"event": "a", "day": 7, "hasCurve": False, "form": "ROLLING", "untilDay": 13}},
+            "RetentionDefinition",
+        ),
+        (
+            {"timeToValue": {"event": "a", "tauDays": 10, "lossEvent": "b", "occurrence": 2}},
+            "TimeToValueDefinition",
+        ),
+        (
+            {"mean": {"event": "a", "windowDays": 3, "of": "DISTINCT", "cap": 12.5, "lessEvent": "b"}},
+            "MeanDefinition",
+        ),
+        ({"total": {"event": "a", "windowDays": 3, "of": "DAYS", "cap": None}}, "TotalDefinition"),
+        ({"quantile": {"event": "a", "windowDays": 3, "of": "COUNT", "quantile": 0.9}}, "QuantileDefinition"),
+        ({"ratio": {"windowDays": 365, "numerator": KEPT, "denominator": ALONE}}, "RatioDefinition"),
+        ({"ratio": {"windowDays": 28, "numerator": ACTIVE, "denominator": ALONE}}, "RatioDefinition"),
     ],
 )
 async def test_definition_of_each_kind_reads_back_as_it_was_given(
@@ -95,6 +125,44 @@ async def test_definition_of_each_kind_reads_back_as_it_was_given(
     found = (await ask(KPI, {"key": "activation"}))["kpi"]["definition"]
     (parameters,) = definition.values()
     assert found == parameters | {"__typename": typename}
+
+
+async def test_definition_that_says_nothing_new_means_what_it_did_before(ask: Ask) -> None:
+    definition = {"retention": {"event": "a", "day": 7}}
+    await ask(documents.KPI_REGISTER, {"input": documents.kpi(definition=definition)})
+    found = (await ask(KPI, {"key": "activation"}))["kpi"]["definition"]
+    usual = {"hasCurve": False, "form": "DAY", "untilDay": None}
+    assert found == {"__typename": "RetentionDefinition", "event": "a", "day": 7} | usual
+
+
+async def test_composite_reads_back_with_what_it_pinned(ask: Ask) -> None:
+    for key in ("first", "second"):
+        await ask(documents.KPI_REGISTER, {"input": documents.kpi(key=key)})
+    components = [{"kpi": "first", "weight": 2.5}, {"kpi": "second", "weight": -1.0, "centre": 0.4, "spread": 0.1}]
+    given = documents.kpi(key="health", definition={"composite": {"components": components}})
+    await ask(documents.KPI_REGISTER, {"input": given})
+    found = (await ask(KPI, {"key": "health"}))["kpi"]["definition"]
+    usual = {
+        "version": 1,
+        "centre": 0.0,
+        "spread": 1.0,
+        "definition": {"__typename": "ActivationDefinition", "event": "activated", "windowDays": 7},
+    }
+    assert found == {"__typename": "CompositeDefinition", "components": [usual | one for one in components]}
+
+
+async def test_faults_of_a_ratio_and_a_composite_are_told_at_their_places(ask: Ask) -> None:
+    ratio = {"windowDays": 7, "numerator": KEPT | {"other": None}, "denominator": ACTIVE | {"how": "GAIN"}}
+    assert await problems(ask, documents.KPI_REGISTER, documents.kpi(definition={"ratio": ratio})) == [
+        ("BAD_USER_INPUT", ["definition", "ratio", "numerator", "other"]),
+        ("BAD_USER_INPUT", ["definition", "ratio", "denominator", "other"]),
+    ]
+    composite = {"components": [{"kpi": "none", "weight": 1.0, "spread": 0.0}]}
+    assert await problems(ask, documents.KPI_REGISTER, documents.kpi(definition={"composite": composite})) == [
+        ("BAD_USER_INPUT", ["definition", "composite", "components"]),
+        ("BAD_USER_INPUT", ["definition", "composite", "components", "0", "spread"]),
+        ("NOT_FOUND", ["definition", "composite", "components", "0", "kpi"]),
+    ]
 
 
 async def test_kpi_without_a_baseline_has_none(ask: Ask) -> None:

@@ -130,8 +130,10 @@ def _simulate_day(
         window = kind.window[1]
         event, loss = _ends(draw, law.rate, int(sizes.sum()), window)
         amounts = np.where(event < window, draw.lognormal(0, 1, event.size) if law.rate % 1 else 1.0, 0.0)
-        values = amounts if isinstance(kind, kinds.Mean) else (amounts > 0).astype(float)
+        values = amounts if isinstance(kind, kinds.Mean | kinds.Ratio) else (amounts > 0).astype(float)
         before = None if kpi.covariate is None else values + draw.normal(0, 1, values.size)
+        if kind.has_denominator:
+            before = draw.poisson(1.0, values.size).astype(float)
         for segment, where in parts.items():
             own = cell | {"segment": segment, "definition_id": kpi.definition.id}
             if kind.aggregate is Aggregate.MOMENTS:

@@ -14,8 +14,13 @@ from math import fsum
 from typing import Any
 
 from experiments.planning.draft import CovariateChoice
-from kpi.kinds import Activation, Kind, Mean, Retention, TimeToValue
+from kpi import kinds
+from kpi.kinds import Activation, Component, Composite, Kind, Mean, Ratio, Retention, TimeToValue
 from kpi.kinds.mean import Of
+from kpi.kinds.retention import Form
+from kpi.kinds.terms import Amount as Part
+from kpi.kinds.terms import How, Term
+from kpi.kinds.terms import Measured as What
 
 DAY = timedelta(days=1)
 MOST_VALUES = 20
@@ -60,12 +65,19 @@ class Measured:
 
     def first_day(self, event: str, until: int) -> int | None:
         """The day of its own on which it first did this."""
-        return min(((did.at - self.entry.at) // DAY for did in self.within(event, 0, until)), default=None)
+        return next(iter(self.days(event, until)), None)
+
+    def days(self, event: str, until: int) -> list[int]:
+        """The days of its own on which it did this, in order, each as often as it did."""
+        return sorted((did.at - self.entry.at) // DAY for did in self.within(event, 0, until))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Amount:
-    """A KPI with one number a unit, and perhaps the days of its own that its curve counts it on."""
+    """A KPI with one number a unit, and perhaps the days of its own that its curve counts it on.
+
+    A ratio has a second number, `below` the line. `is_whole` where no day of the curve is final before all are.
+    """
 
     definition: Kind
     days: int
@@ -74,6 +86,8 @@ class Amount:
     covariate: Callable[[Measured], float | None] = lambda _: None
     most: float | None = None
     by_day: Callable[[Measured], set[int]] | None = None
+    is_whole: bool = False
+    below: Callable[[Measured], float] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +109,11 @@ def _number(said: Any) -> float | None:
     if isinstance(said, bool) or not re.fullmatch(r"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?", str(said)):
         return None
     return float(said) if abs(float(said)) <= 1e12 else None
+
+
+def _part(kpi: str, definition: Kind, **scale: float) -> Component:
+    kind, parameters = kinds.encode(definition)
+    return Component(kpi=kpi, version=1, kind=kind, parameters=parameters, **scale)
 
 
 KPIS: dict[str, Amount | Duration] = {
@@ -167,6 +186,46 @@ KPIS: dict[str, Amount | Duration] = {
         choice=CovariateChoice(pre_exposure_days=1),
         covariate=lambda unit: float(bool(unit.within("did", -1, 0))),
         by_day=lambda unit: {day for day in (1, 2) if unit.within("did", day, day + 1)},
+    ),
+    "roll-2-curve": Amount(
+        definition=Retention(event="did", day=1, form=Form.ROLLING, until_day=2, has_curve=True),
+        days=3,
+        value=lambda unit: bool(unit.within("did", 1, 3)),
+        by_day=lambda unit: set(range(1, max(unit.days("did", 3), default=0) + 1)),
+        is_whole=True,
+    ),
+    "per-2": Amount(
+        definition=Ratio(
+            window_days=2,
+            numerator=Term(
+                amount=Part(event="did", of=What.VALUE),
+                how=How.DIFFERENCE,
+                other=Part(event="deleted", of=What.COUNT),
+            ),
+            denominator=Term(amount=Part(event="did", of=What.COUNT, last_days=1)),
+        ),
+        days=2,
+        value=lambda unit: unit.total(2) - len(unit.within("deleted", 0, 2)),
+        below=lambda unit: len(unit.within("did", 1, 2)),
+    ),
+    "mix-3": Amount(
+        definition=Composite(
+            components=(
+                _part("cap-2", Mean(event="did", window_days=2, cap=2.5), weight=2, centre=1.5, spread=0.5),
+                _part("count-3", Mean(event="did", window_days=3, of=Of.COUNT), weight=-0.25),
+                _part("ret-1", Retention(event="did", day=1), weight=1),
+            )
+        ),
+        days=3,
+        value=lambda unit: (
+            2 * (min(unit.total(2), 2.5) - 1.5) / 0.5
+            - 0.25 * len(unit.within("did", 0, 3))
+            + bool(unit.within("did", 1, 2))
+        ),
+    ),
+    "ttv-3-second": Duration(
+        definition=TimeToValue(event="did", tau_days=3, loss_event="deleted", occurrence=2),
+        end=lambda unit: _end(next(iter(unit.days("did", 3)[1:]), None), unit.first_day("deleted", 3)),
     ),
     "ttv-3": Duration(
         definition=TimeToValue(event="did", tau_days=3), end=lambda unit: _end(unit.first_day("did", 3), None)
@@ -272,10 +331,10 @@ def _moments(
         day = _day(unit)
         if _midnight(day) + DAY + measure.days * DAY <= now:
             values[kpi, segment, unit.entry.variant, day].append(float(measure.value(unit)))
-            known[kpi, segment, unit.entry.variant, day].append(measure.covariate(unit))
-    if measure.choice is None:
+            known[kpi, segment, unit.entry.variant, day].append((measure.below or measure.covariate)(unit))
+    if measure.choice is None and measure.below is None:
         return {place: _summary(found) for place, found in values.items()}
-    unknown = measure.choice.when_missing
+    unknown = 0.0 if measure.choice is None else measure.choice.when_missing
     return {place: (*_summary(found), *_together(found, known[place], unknown)) for place, found in values.items()}
 
 
@@ -320,8 +379,9 @@ def _durations(
 ) -> dict[tuple[str, str, int, date, int], tuple[int, int]]:
     cells: dict[tuple[str, str, int, date, int], list[int]] = defaultdict(lambda: [0, 0])
     for segment, unit in placed:
+        whole = measure.days if isinstance(measure, Amount) and measure.is_whole else None
         for day, is_event in _counted(measure, unit):
-            if _midnight(_day(unit)) + DAY + (day + 1) * DAY <= now:
+            if _midnight(_day(unit)) + DAY + (day + 1 if whole is None else whole) * DAY <= now:
                 cells[kpi, segment, unit.entry.variant, _day(unit), day][0 if is_event else 1] += 1
     return {place: (events, losses) for place, (events, losses) in cells.items()}
 

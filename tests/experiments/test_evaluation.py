@@ -26,7 +26,9 @@ from experiments.inference.verdict import judge
 from experiments.planning.plan import PinnedBaseline, Plan
 from kpi import kinds
 from kpi.enums import Direction
+from kpi.kinds.retention import Form
 from kpi.kinds.shape import CurveOf
+from kpi.kinds.terms import Amount, Measured, Term
 from stats.results import Reason
 from tests.experiments.planning import (
     CONTROL,
@@ -60,10 +62,21 @@ BY_DAY = [
     planned(key, kind, role=Role.SECONDARY, mde=None)
     for key, kind in (
         ("returns", kinds.Retention(event="visited", day=3, has_curve=True)),
+        ("remains", kinds.Retention(event="visited", day=1, form=Form.ROLLING, until_day=3, has_curve=True)),
         ("reaches", kinds.Activation(event="activated", window_days=3, has_curve=True)),
     )
 ]
-EVERY_KIND = [ACTIVATION, RETURN, REVENUE, SPEED, *BY_DAY]
+PER_VISIT = planned(
+    "per-visit",
+    kinds.Ratio(
+        window_days=3,
+        numerator=Term(amount=Amount(event="paid", of=Measured.VALUE)),
+        denominator=Term(amount=Amount(event="visited", of=Measured.COUNT)),
+    ),
+    mde=0.2,
+    baseline=None,
+)
+EVERY_KIND = [ACTIVATION, RETURN, REVENUE, PER_VISIT, SPEED, *BY_DAY]
 THREE = [CONTROL, TREATMENT, OTHER]
 DAYS = 9
 

@@ -286,8 +286,9 @@ def test_due_slices_are_those_that_became_final_and_final_ones_that_are_stale(
         planned = _planned(key, measure)
         pieces = [piece for piece in due([planned], stale, before=before, through=through) if planned in piece.kpis]
         until = measure.definition.window[1]
-        # Durations are final day by day, and so are the days of a curve.
-        first = until if isinstance(measure, Amount) and measure.by_day is None else 1
+        # Durations are final day by day, and so are the days of a curve that is not whole.
+        is_by_day = isinstance(measure, Duration) or (measure.by_day is not None and not measure.is_whole)
+        first = 1 if is_by_day else until
         assert {day for piece in pieces for day in piece.days or ()} == {
             day
             for day in every

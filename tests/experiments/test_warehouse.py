@@ -39,7 +39,10 @@ NOW = START + 12 * DAY + timedelta(hours=6)
 ON = START.date()
 LAST_FINAL = NOW.date() - timedelta(days=1)
 PLACE = ("definition_id", "segment", "variant_id", "entered_on")
-SHARES = {"act-1", "act-2", "ret-1", "activation", "act-2-score", "ret-1-before", "act-3-curve", "ret-2-curve"}
+SHARES = {
+    *("act-1", "act-2", "ret-1", "activation", "act-2-score", "ret-1-before"),
+    *("act-3-curve", "ret-2-curve", "roll-2-curve"),
+}
 
 
 def row(**more: Any) -> dict[str, Any]:
@@ -185,6 +188,8 @@ async def test_row_replaces_its_cell_and_the_same_again_is_a_duplicate(database:
 
 ADJUSTED: dict[str, Any] = {"kpi": "sum-2-score", "mean": 1.0, "m2": 4.0, "meanX": -2.0, "m2X": 9.0, "cXy": -6.0}
 """A cell of a KPI with a covariate: the two are as alike as can be, 6^2 = 4 x 9."""
+PER = ADJUSTED | {"kpi": "per-2"}
+"""Of a ratio: x is what it divides by."""
 BAD: list[tuple[str, str, dict[str, Any]]] = [
     ("UNKNOWN_EXPERIMENT", "experiment", {"experiment": "none"}),
     ("UNKNOWN_VARIANT", "variant", {"variant": "none"}),
@@ -234,6 +239,12 @@ BAD: list[tuple[str, str, dict[str, Any]]] = [
     ("NOT_FINITE", "meanX", ADJUSTED | {"meanX": float("nan")}),
     ("NOT_FINITE", "cXy", ADJUSTED | {"cXy": float("inf")}),
     ("INCONSISTENT", "cXy", ADJUSTED | {"cXy": 6.1}),
+    ("MALFORMED", "meanX", PER | {"meanX": None}),
+    ("MALFORMED", "cXy", PER | {"cXy": None}),
+    ("MALFORMED", "missing", PER | {"missing": 1}),
+    ("INCONSISTENT", "cXy", PER | {"cXy": 6.1}),
+    ("NOT_FINAL", "enteredOn", PER | {"enteredOn": LAST_FINAL}),
+    ("NOT_FINAL", "enteredOn", {"enteredOn": LAST_FINAL, "kpi": "roll-2-curve", "n": None, "day": 1, "events": 1}),
     ("INCONSISTENT", "missing", ADJUSTED | {"missing": 101}),
     ("INCONSISTENT", "m2X", ADJUSTED | {"n": 1, "m2": 0.0}),
 ]

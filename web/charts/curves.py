@@ -45,13 +45,14 @@ class Way:
 WAYS = {
     "REACHED": Way(heading="Still waiting (number at risk), by day since exposure", delay=1),
     "RETURNED": Way(heading="Watched so long (number at risk), by day since exposure", delay=0),
+    "REMAINED": Way(heading="Watched to the last day (number at risk), by day since exposure", delay=0),
 }
 
 
 def curves(days: Sequence[int], arms: Sequence[Curve], paper: Paper, *, of: str, label: str) -> Markup:
-    """The chart of the arms over `days` since exposure: REACHED as steps up from nobody, RETURNED a step for each day.
+    """The chart of the arms over `days` since exposure: REACHED as steps up from nobody, others a step for each day.
 
-    The days are whole ones from 1; of REACHED those that are over, of RETURNED those that begin so many days after.
+    The days are whole ones from 1; of REACHED those that are over, of others those that begin so many days after.
     """
     way, last = WAYS[of], max([1, *days])
     below = LINE * (len(arms) + 2)

@@ -8,14 +8,19 @@ from typing import Annotated, Any
 import strawberry
 
 from api.auth.permissions import MayDecide, MayEdit
+from api.database import driver
 from api.graphql.context import Info
 from api.graphql.errors import UserError, answer
-from api.graphql.mutations.kpi import BaselineInput, EntryInput, KpiDefinitionInput
+from api.graphql.mutations.definition import KpiDefinitionInput
+from api.graphql.mutations.kpi import BaselineInput, EntryInput
 from api.graphql.mutations.lifecycle import actor
 from api.graphql.nodes import local_id
+from api.graphql.types.history import SeriesType
 from api.graphql.types.kpi import Kpi
 from kpi import enums, governance
 from kpi.errors import NotFound
+from kpi.history import values
+from kpi.history.values import EVERYBODY
 
 
 @strawberry.input
@@ -123,6 +128,33 @@ class KpiRedefinePayload(Governed):
     """The answer to kpiRedefine."""
 
 
+@strawberry.input(description="A definition to try on the past before it is accepted; nothing is stored.")
+class KpiRedefinePreviewInput:
+    """A definition to try."""
+
+    id: strawberry.ID = strawberry.field(description="The global id of the KPI.")
+    definition: KpiDefinitionInput = strawberry.field(description="How it might be computed.")
+    entry: EntryInput | None = strawberry.field(
+        description="Whom it might count outside experiments; as before when absent.", default=None
+    )
+    granularity: enums.Granularity = strawberry.field(
+        description="The periods of the values.", default=enums.Granularity.MONTH
+    )
+
+
+@strawberry.type(description="The answer to kpiRedefinePreview.")
+class KpiRedefinePreviewPayload:
+    """The answer to kpiRedefinePreview."""
+
+    before: SeriesType | None = strawberry.field(
+        description="The past year by the newest definition; null where it is not derived.", default=None
+    )
+    after: SeriesType | None = strawberry.field(
+        description="The past year as the new definition would have counted it.", default=None
+    )
+    user_errors: list[UserError] = strawberry.field(description="The faults in the input.")
+
+
 @strawberry.type(description="The answer to kpiBaselineState.")
 class KpiBaselineStatePayload(Governed):
     """The answer to kpiBaselineState."""
@@ -145,6 +177,7 @@ class KpiTargetSetPayload(Governed):
 
 UpdateInput = Annotated[KpiUpdateInput, strawberry.argument(description="What changes.")]
 RedefineInput = Annotated[KpiRedefineInput, strawberry.argument(description="The next definition.")]
+RedefinePreviewInput = Annotated[KpiRedefinePreviewInput, strawberry.argument(description="What to try.")]
 BaselineStateInput = Annotated[KpiBaselineStateInput, strawberry.argument(description="The next baseline.")]
 BaselineMeasureInput = Annotated[KpiBaselineMeasureInput, strawberry.argument(description="What to measure.")]
 BaselineScheduleInput = Annotated[KpiBaselineScheduleInput, strawberry.argument(description="How often to measure.")]
@@ -177,6 +210,18 @@ class GovernanceMutation:
         entry = input.entry.entry() if input.entry else None
         step = partial(governance.redefine, definition=definition, baseline=baseline, entry=entry)
         return await answer(KpiRedefinePayload, lambda: _change(info, input, step))
+
+    @strawberry.mutation(
+        description="Show what a new definition would have said of the past year; nothing is stored.",
+        permission_classes=[MayEdit],
+    )
+    async def kpi_redefine_preview(
+        self,
+        info: Info,
+        input: RedefinePreviewInput,  # noqa: A002 - the API's word
+    ) -> KpiRedefinePreviewPayload | None:
+        """Show what a new definition would have said of the past year."""
+        return await answer(KpiRedefinePreviewPayload, lambda: _preview(info, input))
 
     @strawberry.mutation(description="State the next baseline of a KPI, on the record.", permission_classes=[MayEdit])
     async def kpi_baseline_state(
@@ -234,3 +279,23 @@ async def _change(info: Info, given: Governing, step: Callable[..., Awaitable[An
     async with info.context.database.write() as session:
         changed = await step(session, actor=actor(info, given.reason), kpi_id=identity)
     return {"kpi": changed}
+
+
+async def _preview(info: Info, given: KpiRedefinePreviewInput) -> dict[str, Any]:
+    identity = local_id("Kpi", given.id)
+    if identity is None:
+        raise NotFound
+    async with info.context.database.trial() as session:
+        before, after = await governance.compare_definitions(
+            session,
+            await driver(session),
+            actor=actor(info, "A definition to try"),
+            kpi_id=identity,
+            definition=given.definition.kind(),
+            entry=given.entry.entry() if given.entry else None,
+        )
+    parts = {"before": before, "after": after}
+    return {
+        name: None if part is None else values.series(part, segment=EVERYBODY, granularity=given.granularity)
+        for name, part in parts.items()
+    }

@@ -8,7 +8,8 @@ import strawberry
 from strawberry import Parent
 
 from api.graphql.context import Info
-from api.graphql.types.finding import LARGEST_LOG, Estimate, Interval, Variant
+from api.graphql.types.finding import LARGEST_LOG, Estimate, Variant
+from api.graphql.types.interval import Interval
 from experiments import enums, tables
 from experiments.inference import findings
 from experiments.planning import plan

@@ -9,6 +9,7 @@ from strawberry.scalars import JSON
 
 from api.graphql.columns import Counts, Days, Numbers
 from api.graphql.context import Info
+from api.graphql.types.interval import Interval
 from api.graphql.types.kpi import Kpi
 from experiments.enums import Correction, Role
 from experiments.inference import findings, heterogeneity
@@ -25,20 +26,11 @@ strawberry.enum(Scale, name="ValueScale", description="How a value reads: a shar
 strawberry.enum(
     CurveOf,
     name="CurveOf",
-    description="What a curve shows: the share that has done it by the end of each day, or that came back on each day.",
+    description="What a curve shows: the share that has done it by the end of each day, that came back on each "
+    "day, or (REMAINED) on it or later.",
 )
-strawberry.enum(Reason, name="UndefinedReason", description="Why a question has no answer.")
 LARGEST_LOG = 700.0
 """exp() of more is no float."""
-
-
-@strawberry.type(description="A confidence interval.")
-class Interval:
-    """A confidence interval."""
-
-    lower: float | None = strawberry.field(description="The lower limit; null when there is none.")
-    upper: float | None = strawberry.field(description="The upper limit; null when there is none.")
-    level: float = strawberry.field(description="The share of such intervals that cover the truth.")
 
 
 @strawberry.type(description="One of the ways an experiment treats a unit.")
@@ -255,10 +247,10 @@ class Curve:
     upper: Numbers = strawberry.field(description="The upper limit of the share, a day at a time.")
     at_risk: Counts = strawberry.field(
         description="The units the day rests on: of REACHED those watched through it that had not done it before, of "
-        "RETURNED all that were watched through it."
+        "RETURNED all that were watched through it, of REMAINED all that were watched to the last day."
     )
     median: float | None = strawberry.field(
-        description="The median of the days to the first event; null while it is not reached, and of RETURNED."
+        description="The median of the days to the first event; null while it is not reached, and of all but REACHED."
     )
 
 
@@ -280,7 +272,7 @@ class Curves:
     of: CurveOf = strawberry.field(description="What the share is of.")
     days: Counts = strawberry.field(
         description="The days since exposure, at most 365 of a time to value and 90 of a share: of REACHED those that "
-        "are over, of RETURNED those that begin so many times 24 hours after exposure."
+        "are over, of others those that begin so many times 24 hours after exposure."
     )
     control: Curve = strawberry.field(description="The curve of the control.")
     treatment: Curve = strawberry.field(description="The curve of the variant.")

@@ -33,13 +33,16 @@ class EntryType:
         description="The periods at whose end all units are measured instead, over the window up to it."
     )
     is_clustered: bool = strawberry.field(description="Whether the error is that of accounts, whose users are alike.")
+    among: str | None = strawberry.field(
+        description="The event of which units must have a level above 0 at the end of a period to be measured."
+    )
 
 
 @strawberry.type(name="KpiFreshness", description="How far a KPI's values reach, and whether newer rows wait.")
 class FreshnessType:
     """How far a KPI's values reach."""
 
-    through: date | None = strawberry.field(description="The first day that is not in the values yet.")
+    last_on: date | None = strawberry.field(description="The last day that is in the values.")
     computed_at: datetime | None = strawberry.field(description="The time they were derived.")
     is_stale: bool = strawberry.field(description="Whether rows came in late that the values do not know yet.")
     failure: str | None = strawberry.field(description="What kept them from being derived the last time.")
@@ -53,7 +56,7 @@ class SeriesType:
 
     segment: str = strawberry.field(description="The segment, such as `plan=pro`; empty for everybody.")
     granularity: enums.Granularity = strawberry.field(description="The periods.")
-    start_on: Days = strawberry.field(description="The first day of the period.")
+    start_on: Days = strawberry.field(name="starts", description="The first day of the period.")
     n: Counts = strawberry.field(description="The units that the value was measured on.")
     value: Numbers = strawberry.field(description="The value; null where there is no answer.")
     standard_error: Numbers = strawberry.field(description="The standard error of the value.")
@@ -96,7 +99,7 @@ class HistoryFields:
         if state is None:
             return None
         return FreshnessType(
-            through=state.through,
+            last_on=None if state.through is None else state.through - DAY,
             computed_at=state.computed_at,
             is_stale=state.stale_from is not None,
             failure=state.failure,

@@ -7,7 +7,8 @@ import strawberry
 from strawberry import Parent
 
 from api.graphql.context import Info
-from api.graphql.types.finding import Interval, Variant
+from api.graphql.types.finding import Variant
+from api.graphql.types.interval import Interval
 from api.graphql.types.kpi import Kpi
 from experiments import tables
 from experiments.inference import interaction

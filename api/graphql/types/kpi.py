@@ -1,7 +1,7 @@
 """KPIs, their definitions and baselines, as the API shows them."""
 
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Any
 
 import strawberry
 from strawberry import Parent
@@ -10,74 +10,30 @@ from api.graphql.columns import Numbers
 from api.graphql.context import Info
 from api.graphql.nodes import Node, PageInfo
 from api.graphql.types.alert import AlertFields
+from api.graphql.types.definition import KpiDefinition
 from api.graphql.types.governance import KpiChange, Target
 from api.graphql.types.history import HistoryFields
-from kpi import enums, tables
-from kpi.kinds.mean import Of
+from api.graphql.types.ladder import KpiLink
+from api.graphql.types.question import QuestionFields
+from kpi import enums, kinds, tables
+from kpi.history.audit import Audit, Found
 
+strawberry.enum(Audit, name="BaselineAuditKind", description="What is looked at in the rows behind a baseline.")
 strawberry.enum(enums.Unit, name="UnitType", description="Whom a KPI counts.")
 strawberry.enum(enums.Direction, name="KpiDirection", description="Which way is better.")
 strawberry.enum(enums.Tier, name="KpiTier", description="When in a customer's life the KPI speaks.")
 strawberry.enum(enums.Driver, name="RevenueDriver", description="The part of revenue a KPI feeds.")
 strawberry.enum(enums.Frequency, name="ReportingFrequency", description="How often a KPI is reported.")
-strawberry.enum(Of, name="MeanOf", description="What is added up: the events' values, or the events themselves.")
 
 
-@strawberry.type(name="ActivationDefinition", description="The share of units that do something within a window.")
-class ActivationType:
-    """The share of units that do something within a window."""
+@strawberry.type(name="BaselineAudit", description="What a look at the rows behind a baseline found.")
+class AuditType:
+    """What a look at the rows behind a baseline found."""
 
-    event: str = strawberry.field(description="The event that counts.")
-    window_days: int = strawberry.field(description="Days after exposure, of 24 hours each, within which it counts.")
-    has_curve: bool = strawberry.field(
-        description="Whether findings show the share that has done it by each day.", default=False
-    )
-
-
-@strawberry.type(name="RetentionDefinition", description="The share of units that come back on a given day.")
-class RetentionType:
-    """The share of units that come back on a given day."""
-
-    event: str = strawberry.field(description="The event that counts.")
-    day: int = strawberry.field(description="The day: the 24 hours that begin this many days after exposure.")
-    has_curve: bool = strawberry.field(
-        description="Whether findings show the share that came back on each day up to this one.", default=False
-    )
-
-
-@strawberry.type(
-    name="TimeToValueDefinition", description="Days until a unit does something for the first time, censored at tau."
-)
-class TimeToValueType:
-    """Days until a unit does something for the first time, censored at tau."""
-
-    event: str = strawberry.field(description="The event that is first value.")
-    tau_days: int = strawberry.field(description="The horizon of the restricted mean, in days after exposure.")
-    loss_event: str | None = strawberry.field(
-        description="The event that ends a unit's observation early.", default=None
-    )
-
-
-@strawberry.type(name="MeanDefinition", description="The mean amount per unit within a window.")
-class MeanType:
-    """The mean amount per unit within a window."""
-
-    event: str = strawberry.field(description="The event that is added up.")
-    window_days: int = strawberry.field(description="Days after exposure, of 24 hours each, within which it counts.")
-    of: Of = strawberry.field(description="What is added up.")
-    cap: float | None = strawberry.field(description="The most that one unit counts for.", default=None)
-
-
-KpiDefinition = Annotated[
-    ActivationType | RetentionType | TimeToValueType | MeanType,
-    strawberry.union("KpiDefinition", description="How a KPI is computed, by its kind."),
-]
-DEFINITIONS: dict[str, Any] = {
-    "activation": ActivationType,
-    "retention": RetentionType,
-    "time_to_value": TimeToValueType,
-    "mean": MeanType,
-}
+    audit: Audit = strawberry.field(description="What was looked at.")
+    event: str | None = strawberry.field(description="The event whose rows were looked at; null for all outcomes.")
+    is_sound: bool = strawberry.field(description="Whether nothing speaks against them.")
+    sentence: str = strawberry.field(description="What was found, in words.")
 
 
 @strawberry.type(description="A KPI's level before: an estimate with its error.")
@@ -94,6 +50,14 @@ class Baseline:
     is_measured: bool = strawberry.field(description="Whether it was measured from history, and not typed in.")
     created_at: datetime = strawberry.field(description="The time it was recorded.")
 
+    @strawberry.field(
+        description="What was found when the rows behind it were looked at; null where it was typed in.",
+        graphql_type=list[AuditType] | None,
+    )
+    def audit(parent: Parent[tables.Baseline]) -> list[Found] | None:
+        """What was found when the rows behind it were looked at."""
+        return None if parent.audit is None else [Found(**one | {"audit": Audit(one["audit"])}) for one in parent.audit]
+
     @strawberry.field(description="The share that had not got there by the end of each day, of a time to value.")
     def survival(parent: Parent[tables.Baseline]) -> Numbers | None:
         """The curve behind a restricted mean."""
@@ -106,7 +70,7 @@ class Baseline:
 
 
 @strawberry.type(description="A KPI: what is measured, who owns it, which way is better.")
-class Kpi(HistoryFields, AlertFields, Node):
+class Kpi(HistoryFields, QuestionFields, AlertFields, Node):
     """A KPI."""
 
     key: str = strawberry.field(description="The key of the KPI, unique in the workspace.")
@@ -123,11 +87,11 @@ class Kpi(HistoryFields, AlertFields, Node):
     action: str = strawberry.field(description="The action its alert triggers.")
     created_at: datetime = strawberry.field(description="The time the KPI was registered.")
 
-    @strawberry.field(description="The newest definition of the KPI.")
-    async def definition(parent: Parent[tables.Kpi], info: Info) -> KpiDefinition | None:
+    @strawberry.field(description="The newest definition of the KPI.", graphql_type=KpiDefinition | None)
+    async def definition(parent: Parent[tables.Kpi], info: Info) -> kinds.Kind | None:
         """The newest definition."""
         found = await info.context.loaders.definitions.load(parent.id)
-        return None if found is None else DEFINITIONS[found.kind](**found.parameters)
+        return None if found is None else kinds.decode(found.kind, found.parameters)
 
     @strawberry.field(description="The version of the newest definition.")
     async def definition_version(parent: Parent[tables.Kpi], info: Info) -> int | None:
@@ -171,6 +135,18 @@ class Kpi(HistoryFields, AlertFields, Node):
     async def history(parent: Parent[tables.Kpi], info: Info) -> list[tables.KpiChange]:
         """What was changed about the KPI."""
         return await info.context.loaders.kpi_changes.load(parent.id) or []
+
+    @strawberry.field(
+        description=(
+            "The links of the ladder that begin or end at the KPI, by each source in its newest version; what was "
+            "withdrawn is not among them."
+        ),
+        graphql_type=list[KpiLink],
+    )
+    async def links(parent: Parent[tables.Kpi], info: Info) -> list[tables.KpiLink]:
+        """The links that begin or end at the KPI."""
+        found = await info.context.loaders.kpi_links.load(parent.id) or []
+        return [link for link in found if link.elasticity is not None or link.undefined is not None]
 
     @classmethod
     def is_type_of(cls, obj: object, _info: Any) -> bool:

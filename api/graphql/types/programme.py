@@ -7,7 +7,7 @@ import strawberry
 from api.database import driver
 from api.graphql.context import Info
 from api.graphql.nodes import bad_input
-from api.graphql.types.finding import Interval
+from api.graphql.types.interval import Interval
 from experiments.programme import library, programme
 from experiments.programme.programme import DAY, LONGEST
 

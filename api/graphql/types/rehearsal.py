@@ -6,7 +6,7 @@ import strawberry
 from strawberry import Parent
 
 from api.graphql.context import Info
-from api.graphql.types.finding import Interval
+from api.graphql.types.interval import Interval
 from api.graphql.types.kpi import Kpi
 from experiments.planning.replays import LEVEL, Shown
 from kpi import tables

@@ -11,6 +11,7 @@ from kpi import governance, queries
 from kpi.actor import Actor
 from kpi.enums import Granularity
 from kpi.errors import Invalid
+from kpi.history.audit import Audit, audit
 from kpi.history.baselines import is_due, window
 from kpi.history.entry import Entry
 from kpi.kinds import Activation, Kind, TimeToValue
@@ -150,3 +151,42 @@ def test_window_ends_with_the_last_day_that_is_final() -> None:
         created_at=NOW,
     )
     assert window(definition, date(2026, 5, 31), 10) == (date(2026, 5, 14), date(2026, 5, 23))
+
+
+async def test_audit_names_the_days_without_rows_and_those_with_far_too_many(
+    database: Database, workspace: Workspace
+) -> None:
+    rng = np.random.default_rng(3)
+    first = date(2026, 3, 1)
+    rows = []
+    for place in range(100):
+        day = date.fromordinal(first.toordinal() + place)
+        n = {80: 0, 81: 0, 90: 200}.get(place, 20 + int(rng.integers(0, 5)))
+        rows += [(f"u{place}-{one}", "signed_up", f"{day}T08:00:00Z", None) for one in range(n)]
+    await send(database, workspace, rows)
+    definition = await kept(database, workspace, ACTIVATION, SIGNED_UP, baseline=None)
+    await derive(database, definition)
+    async with database.read() as session:
+        found = await audit(
+            session,
+            workspace_id=workspace.id,
+            events=["signed_up", "never_sent"],
+            from_on=date(2026, 5, 1),
+            to_on=date(2026, 6, 8),
+        )
+    by_look = {(one.event, one.audit): one for one in found}
+    assert by_look["signed_up", Audit.GAPS].sentence == "No rows where some are usual: 2026-05-20, 2026-05-21."
+    assert "2026-05-30" in by_look["signed_up", Audit.JUMPS].sentence
+    assert {one.is_sound for one in found if one.event == "never_sent"} == {True}
+
+
+@pytest.mark.usefixtures("rows")
+async def test_audit_counts_what_was_sent_again(database: Database, workspace: Workspace) -> None:
+    again = [(f"u{place}", "signed_up", f"2026-05-{place + 1:02}T08:00:00Z", None) for place in range(10)]
+    await send(database, workspace, again)
+    _, found = await measured(database, workspace, ACTIVATION, date(2026, 5, 1), date(2026, 5, 31))
+    assert found.audit is not None
+    (said,) = [one for one in found.audit if one["audit"] == "DUPLICATES"]
+    assert not said["is_sound"]
+    # Thirteen were new, and ten came again.
+    assert said["sentence"] == "10 outcomes were sent again since (43.5% of all that came); none counts twice."

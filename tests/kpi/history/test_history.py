@@ -9,11 +9,12 @@ from api.database import Database
 from kpi.enums import Granularity, Unit
 from kpi.history.entry import Entry
 from kpi.history.values import series
-from kpi.kinds import Activation, Mean, Retention, TimeToValue
+from kpi.kinds import Activation, Mean, Quantile, Ratio, Retention, TimeToValue, Total
 from kpi.kinds.mean import Of
+from kpi.kinds.terms import Amount, How, Measured, Term
 from kpi.tables import Workspace
 from tests.conftest import Ask
-from tests.kpi.history.rows import cohorts, derive, describe, join, kept, send
+from tests.kpi.history.rows import NOW, cohorts, derive, describe, join, kept, send
 
 SIGNED_UP = Entry(event="signed_up")
 
@@ -175,6 +176,86 @@ async def test_curve_of_a_retention_is_counted_by_day(database: Database, worksp
     }
 
 
+@pytest.mark.usefixtures("rows")
+async def test_value_of_a_total_is_the_sum_and_its_error_that_of_a_number_of_units_left_to_chance(
+    database: Database, workspace: Workspace
+) -> None:
+    definition = await kept(database, workspace, Total(event="paid", window_days=7), SIGNED_UP)
+    await derive(database, definition)
+    level = (await cohorts(database, definition)).level()
+    paid = np.array([20, 0, 0, 45])
+    # A compound Poisson sum varies as the sum of squares: Daley & Vere-Jones (2003), An Introduction to the Theory of
+    # Point Processes I, section 2.
+    assert level.value == pytest.approx(65)
+    assert level.standard_error == pytest.approx((paid**2).sum() ** 0.5)
+
+
+async def test_value_of_a_quantile_is_an_ordered_number_of_the_units(database: Database, workspace: Workspace) -> None:
+    units = [f"u{place}" for place in range(100)]
+    await send(database, workspace, [(unit, "signed_up", "2026-05-04T08:00:00Z", None) for unit in units])
+    paid = [(unit, "paid", "2026-05-05T08:00:00Z", place + 1.0) for place, unit in enumerate(units)]
+    await send(database, workspace, paid)
+    kind = Quantile(event="paid", window_days=7, quantile=0.5)
+    definition = await kept(database, workspace, kind, SIGNED_UP)
+    await derive(database, definition)
+    level = (await cohorts(database, definition)).level()
+    # The worked example of `stats.quantiles.ranks`, by the binomial.
+    assert (level.n, level.value, level.lower, level.upper) == (100, 50, 40, 61)
+
+
+async def test_value_of_net_retention_is_a_ratio_of_sums_of_levels(database: Database, workspace: Workspace) -> None:
+    await send(
+        database,
+        workspace,
+        [
+            ("acme", "mrr", "2025-01-10T00:00:00Z", 100),
+            ("bolt", "mrr", "2025-02-10T00:00:00Z", 50),
+            ("bolt", "mrr", "2026-02-10T00:00:00Z", 0),
+            ("acme", "mrr", "2026-03-10T00:00:00Z", 130),
+            ("cosy", "mrr", "2026-03-11T00:00:00Z", 500),
+            ("dyne", "mrr", "2025-05-01T00:00:00Z", 70),
+        ],
+    )
+    at_end, at_start = (Amount(event="mrr", of=of) for of in (Measured.LEVEL_AT_END, Measured.LEVEL_AT_START))
+    kind = Ratio(
+        window_days=365,
+        numerator=Term(amount=at_end, how=How.KEPT, other=at_start),
+        denominator=Term(amount=at_start),
+    )
+    definition = await kept(database, workspace, kind, Entry(every=Granularity.QUARTER), unit=Unit.ACCOUNT)
+    await derive(database, definition)
+    found = series(await cohorts(database, definition), segment="", granularity=Granularity.QUARTER)
+    net = dict(zip(found.start_on, found.value, strict=True))
+    # At the end of March 2026, of those who paid a year before: acme 100 to 130, bolt 50 to 0.
+    assert net[date(2026, 1, 1)] == pytest.approx((130 + 0) / (100 + 50))
+    assert net[date(2026, 4, 1)] == pytest.approx((130 + 0 + 70) / (100 + 50 + 70))
+    assert net[date(2025, 1, 1)] is None
+
+
+async def test_value_among_customers_counts_those_who_did_nothing(database: Database, workspace: Workspace) -> None:
+    await send(
+        database,
+        workspace,
+        [
+            ("acme", "mrr", "2025-01-10T00:00:00Z", 100),
+            ("bolt", "mrr", "2026-02-10T00:00:00Z", 50),
+            ("cosy", "mrr", "2026-02-10T00:00:00Z", 50),
+            ("cosy", "mrr", "2026-05-20T00:00:00Z", 0),
+            ("acme", "ticket", "2026-05-10T00:00:00Z", None),
+            ("acme", "ticket", "2026-05-12T00:00:00Z", None),
+            ("cosy", "ticket", "2026-05-12T00:00:00Z", None),
+            ("dyne", "ticket", "2026-05-12T00:00:00Z", None),
+        ],
+    )
+    kind = Mean(event="ticket", window_days=28, of=Of.COUNT)
+    definition = await kept(database, workspace, kind, Entry(every=Granularity.MONTH, among="mrr"), unit=Unit.ACCOUNT)
+    await derive(database, definition)
+    found = series(await cohorts(database, definition), segment="", granularity=Granularity.MONTH)
+    by_month = {day: (n, value) for day, n, value in zip(found.start_on, found.n, found.value, strict=True)}
+    assert by_month[date(2026, 5, 1)] == (2, 1)  # acme twice, bolt never; cosy has left, dyne is no customer
+    assert by_month[date(2026, 3, 1)] == (3, 0)
+
+
 async def test_segment_is_what_was_known_of_the_unit_when_it_entered(database: Database, workspace: Workspace) -> None:
     await describe(database, workspace, [("ann", "plan", "pro", None), ("ben", "plan", "pro", "2026-05-20T00:00:00Z")])
     await send(database, workspace, [(unit, "signed_up", "2026-05-04T08:00:00Z", None) for unit in ("ann", "ben")])
@@ -196,15 +277,15 @@ async def test_api_tells_values_and_how_far_they_reach(database: Database, works
     await derive(database, definition)
     data = await ask(
         """{ kpi(key: "activation") {
-            entry { event every isClustered } segmentNames freshness { through isStale failure }
-            values(granularity: WEEK, fromOn: "2026-05-01", toOn: "2026-06-30") { startOn n value isFinal }
+            entry { event every isClustered } segmentNames freshness { lastOn isStale failure }
+            values(granularity: WEEK, fromOn: "2026-05-01", toOn: "2026-06-30") { starts n value isFinal }
         } }"""
     )
     kpi = data["kpi"]
     assert kpi["entry"] == {"event": "signed_up", "every": None, "isClustered": False}
-    assert kpi["freshness"] == {"through": "2026-07-01", "isStale": False, "failure": None}
+    assert kpi["freshness"] == {"lastOn": "2026-06-30", "isStale": False, "failure": None}
     assert kpi["segmentNames"] == [""]
-    assert kpi["values"]["startOn"] == ["2026-05-04", "2026-05-11"]
+    assert kpi["values"]["starts"] == ["2026-05-04", "2026-05-11"]
     assert kpi["values"]["n"] == [3, 1]
 
 
@@ -215,3 +296,23 @@ async def test_api_refuses_an_entry_that_no_kpi_can_have(ask: Ask) -> None:
         ' segments: ["plan", "plan"]}) { kpi { id } userErrors { path message } } }'
     )
     assert [error["path"] for error in data["kpiRegister"]["userErrors"]] == [["entry", "every"], ["segments"]]
+
+
+async def test_preview_shows_the_past_by_both_definitions_and_stores_nothing(
+    database: Database, workspace: Workspace, ask: Ask
+) -> None:
+    rows = [("ann", "signed_up", "2026-05-04T08:00:00Z", None), ("ben", "signed_up", "2026-05-05T08:00:00Z", None)]
+    await send(database, workspace, [*rows, ("ann", "activated", "2026-05-09T08:00:00Z", None)])
+    definition = await kept(database, workspace, Activation(event="activated", window_days=7), SIGNED_UP)
+    await derive(database, definition)
+    sent = """mutation ($id: ID!, $days: Int!) { kpiRedefinePreview(input: {id: $id,
+        definition: {activation: {event: "activated", windowDays: $days}}}) {
+        before { value n } after { starts value n } userErrors { path } } }"""
+    kpi = (await ask('{ kpi(key: "activation") { id } }'))["kpi"]
+    found = (await ask(sent, {"id": kpi["id"], "days": 3}, now=NOW))["kpiRedefinePreview"]
+    assert found["before"] == {"value": [0.5], "n": [2]}
+    assert found["after"] == {"starts": ["2026-05-01"], "value": [0], "n": [2]}
+    kept_as_it_was = (await ask('{ kpi(key: "activation") { definitionVersion history { reason } } }'))["kpi"]
+    assert kept_as_it_was == {"definitionVersion": 1, "history": []}
+    refused = (await ask(sent, {"id": kpi["id"], "days": 0}, now=NOW))["kpiRedefinePreview"]
+    assert refused["userErrors"] == [{"path": ["definition", "activation", "windowDays"]}]

@@ -11,12 +11,18 @@ from api.auth.tenants import ensure_workspace
 from api.database import Database
 from kpi.enums import Granularity, Unit
 from kpi.history.entry import Entry
-from kpi.kinds import Activation, Kind, Mean, Retention, TimeToValue
+from kpi.kinds import Activation, Kind, Mean, Quantile, Ratio, Retention, TimeToValue
+from kpi.kinds.mean import Of
+from kpi.kinds.terms import Amount, How, Measured, Term
 from kpi.tables import Definition
 from tests.kpi.history.rows import derive, join, kept, send
 
 FIRST = datetime(2026, 5, 1, tzinfo=UTC)
 DAYS = 14
+AT_END, AT_START = (Amount(event="a", of=of) for of in (Measured.LEVEL_AT_END, Measured.LEVEL_AT_START))
+NET = Ratio(
+    window_days=5, numerator=Term(amount=AT_END, how=How.KEPT, other=AT_START), denominator=Term(amount=AT_START)
+)
 CASES: list[tuple[Kind, Entry, Unit]] = [
     (Activation(event="a", window_days=5), Entry(event="s"), Unit.USER),
     (Activation(event="a", window_days=3, has_curve=True), Entry(event="s"), Unit.ACCOUNT),
@@ -24,8 +30,11 @@ CASES: list[tuple[Kind, Entry, Unit]] = [
     (TimeToValue(event="a", tau_days=6, loss_event="l"), Entry(event="s"), Unit.USER),
     (Mean(event="a", window_days=4), Entry(event="a", is_clustered=True), Unit.USER),
     (Mean(event="a", window_days=7), Entry(every=Granularity.DAY), Unit.ACCOUNT),
+    (Quantile(event="a", window_days=4, quantile=0.5), Entry(event="s"), Unit.USER),
+    (Mean(event="s", window_days=3, of=Of.COUNT), Entry(every=Granularity.WEEK, among="a"), Unit.USER),
+    (NET, Entry(every=Granularity.WEEK), Unit.ACCOUNT),
 ]
-TABLES = ("history_entries", "history_moments", "history_durations", "history_clusters")
+TABLES = ("history_values", "history_entries", "history_moments", "history_durations", "history_clusters")
 
 moments = st.integers(0, DAYS * 24 - 1).map(lambda hour: (FIRST + timedelta(hours=hour)).isoformat())
 outcomes = st.tuples(
