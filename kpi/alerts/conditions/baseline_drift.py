@@ -5,7 +5,7 @@ from math import isnan, nan
 
 import numpy as np
 
-from kpi.alerts.conditions.shape import Condition, Facts, Level, Past, Reading, Silence, columns, measured, told
+from kpi.alerts.conditions.shape import MOST, Condition, Facts, Level, Past, Reading, Silence, columns, measured, told
 from kpi.enums import AlertKind
 from kpi.kinds.shape import Scale
 from kpi.service import is_size
@@ -46,6 +46,8 @@ class BaselineDrift(Condition):
             return Silence(because="The newest definition has no baseline in this segment.")
         if past.start_on[-1] <= baseline.until:
             return Silence(because="The period is not after the baseline.")
+        if baseline.until < past.start_on[0] and len(past.start_on) == MOST:
+            return Silence(because=f"The baseline is more than {MOST} periods old: measure another.")
         if (silence := measured(past, facts.scale)) is not None:
             return silence
         since = next(place for place, day in enumerate(past.start_on) if day > baseline.until)
@@ -58,7 +60,7 @@ class BaselineDrift(Condition):
                 because=f"Fewer than {spread.FEWEST} periods lie before the baseline's end, so how much periods differ"
                 " is not known; give the rule a spread."
             )
-        later, error = past.between(since, len(past.start_on)), _error(baseline, before, beyond)
+        later, error = past.between(since, None), _error(baseline, before, beyond)
         return self._read(later, baseline, error, beyond, facts.scale)
 
     def _read(self, later: Past, baseline: Level, error: float, beyond: float, scale: Scale) -> Reading | Silence:

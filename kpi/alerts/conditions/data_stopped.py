@@ -18,7 +18,7 @@ WEEKS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataStopped(Condition):
-    """Raised where an event of the KPI came in on no day of a silence too long to be chance; cleared when all came.
+    """Raised where an event of the KPI came in on no day of a silence too long to be chance; cleared when it is over.
 
     A silence counts where its chance is below 1 / (run_length * events), by what came in on the same days of the weeks
     before (see `stats.series.arrivals`). A longer silence is less likely, so looking every day costs one false alarm
@@ -53,7 +53,7 @@ class DataStopped(Condition):
             value=least,
             limit=alpha,
             is_beyond=bool(stopped),
-            is_within=not any(silent.values()),
+            is_within=not stopped and all(counts.any() for counts in series.values()),
             sentence=f"No row of {named} has come in on {longest} {'day' if longest == 1 else 'days'} up to {day}; a"
             f" silence like it has a chance of {least:.2g}.",
             evidence={"silentDays": silent, "chance": chance},

@@ -15,7 +15,7 @@ from kpi.kinds.shape import Floats, Scale
 
 FEWEST_BETWEEN, MOST_BETWEEN = 10, 100_000
 """Periods between false alarms that may be asked for."""
-MOST = 120
+MOST = 400
 """Final periods, the latest ones, that a condition looks back on."""
 
 
@@ -48,8 +48,8 @@ class Past:
         """The periods' places in the calendar."""
         return [periods.number(first, self.granularity) for first in self.start_on]
 
-    def between(self, first: int, last: int) -> "Past":
-        """The periods from one place up to another, which is left out."""
+    def between(self, first: int, last: int | None) -> "Past":
+        """The periods from one place up to another, which is left out; without one up to the last."""
         some = slice(first, last)
         return Past(
             granularity=self.granularity,

@@ -19,6 +19,8 @@ from kpi.kinds.shape import Scale
 from stats.results import Reason
 from stats.series import control
 
+LEARNT_FROM = 120
+"""Periods, the latest ones, that limits are made of: what is older says little and costs much."""
 SILENT = {
     Reason.TOO_FEW_PERIODS: f"There are fewer than {control.FEWEST} final periods before it to learn limits from.",
     Reason.ZERO_VARIANCE: "All periods have one value and no error, so there is no chance to judge by.",
@@ -46,6 +48,7 @@ class Trend(Condition):
         """Hold the last period against the limits that those before it give."""
         if (silence := measured(past, facts.scale)) is not None:
             return silence
+        past = past.between(-LEARNT_FROM, None)
         chart = control.chart(past.number, past.value, past.standard_error, alpha=1 / self.run_length)
         if (reason := chart.reason_at(-1)) is not None:
             return Silence(because=SILENT.get(reason, "The value has no error to judge by."))

@@ -17,7 +17,7 @@ from kpi.alerts.conditions import (
     decode,
     encode,
 )
-from kpi.alerts.conditions.shape import Aim, Facts, Level, Past, Reading, Silence
+from kpi.alerts.conditions.shape import MOST, Aim, Facts, Level, Past, Reading, Silence
 from kpi.enums import Granularity, Side
 from kpi.history import periods
 from kpi.history.periods import DAY
@@ -142,6 +142,16 @@ def test_drift_is_silent_without_a_baseline_before_it_and_where_the_spread_is_no
     assert "Fewer than 12 periods" in silent(BaselineDrift(shift=0.03), past, sooner)
 
 
+def test_drift_weighs_all_periods_since_the_baseline_or_none() -> None:
+    past = weeks([0.25] * MOST)
+    drifting = BaselineDrift(shift=0.03, spread=0.01)
+    seen = known(baseline=Level(value=0.25, standard_error=0.01, until=past.start_on[0]))
+    assert len(read(drifting, past, seen).evidence["periods"]["value"]) == 30
+    assert "399 periods" in read(drifting, past, seen).sentence
+    older = known(baseline=Level(value=0.25, standard_error=0.01, until=past.start_on[0] - DAY))
+    assert silent(drifting, past, older) == "The baseline is more than 400 periods old: measure another."
+
+
 def rows(daily: int, days: int, silence: int) -> dict[date, int]:
     return {MONDAY + place * DAY: daily for place in range(days - silence)}
 
@@ -155,11 +165,19 @@ def test_data_have_stopped_on_a_day_without_rows_where_many_are_usual_and_not_wh
     assert not read(DataStopped(), day(last), known(arrivals={"signed_up": rare})).is_beyond
 
 
-def test_data_that_stopped_are_back_only_when_rows_of_every_event_come() -> None:
-    last = MONDAY + 60 * DAY
-    silence = read(DataStopped(), day(last), known(arrivals={"a": rows(50, 61, 30), "b": rows(50, 61, 0)}))
-    assert not silence.is_within  # a month of silence is no new custom
-    assert read(DataStopped(), day(last), known(arrivals={"a": rows(50, 61, 0), "b": rows(50, 61, 0)})).is_within
+@pytest.mark.parametrize("silence", [2, 30, 60])
+def test_data_that_stopped_are_back_only_when_rows_come_however_long_that_takes(silence: int) -> None:
+    last = MONDAY + 99 * DAY
+    stopped = known(arrivals={"a": rows(50, 100, silence), "b": rows(50, 100, 0)})
+    assert not read(DataStopped(), day(last), stopped).is_within
+    back = {**rows(50, 100, silence), last: 1}
+    assert read(DataStopped(), day(last), known(arrivals={"a": back, "b": rows(50, 100, 0)})).is_within
+
+
+def test_data_are_back_when_the_events_that_stopped_are_though_a_rare_one_pauses() -> None:
+    rare = {MONDAY + place * DAY: 1 for place in range(0, 99, 4)}
+    found = read(DataStopped(), day(MONDAY + 99 * DAY), known(arrivals={"a": rows(50, 100, 0), "b": rare}))
+    assert (found.is_beyond, found.is_within) == (False, True)
 
 
 def test_data_of_an_event_that_never_came_are_no_stop() -> None:
