@@ -17,7 +17,8 @@ from kpi.kinds import Activation
 from kpi.tables import Workspace
 from tests.api import documents
 from tests.api.conftest import MakeKey, Try
-from tests.api.test_subscriptions import after, events, serving
+from tests.api.servers import serving
+from tests.api.test_subscriptions import after, events
 from tests.conftest import Ask
 from tests.kpi.history.rows import derive, kept, send
 from tests.kpi.registering import BASELINE

@@ -17,6 +17,8 @@ FEWEST_BETWEEN, MOST_BETWEEN = 10, 100_000
 """Periods between false alarms that may be asked for."""
 MOST = 400
 """Final periods, the latest ones, that a condition looks back on."""
+SHOWN = 30
+"""Periods that are kept with an alert."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +176,3 @@ def columns(past: Past, **more: Sequence[float]) -> dict[str, Any]:
     for name, values in {"value": past.value.tolist(), **more}.items():
         found[name] = [value if np.isfinite(value) else None for value in list(values)[latest]]
     return found
-
-
-SHOWN = 30
-"""Periods that are kept with an alert."""
