@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test agreement check format schema bench faults calibrate year lock clean
+.PHONY: demo test agreement check format schema catalogue bench faults calibrate year lock clean
 
 demo: $(VENV)/run.stamp  ## the sample company, served on http://127.0.0.1:$(PORT)
 	$(BIN)/truelift demo --port $(PORT)
@@ -32,6 +32,9 @@ format: $(VENV)/dev.stamp
 
 schema: $(VENV)/dev.stamp  ## write the GraphQL schema to its file
 	$(BIN)/python -m api.graphql.schema
+
+catalogue: $(VENV)/dev.stamp  ## write the page of the shipped KPIs
+	$(BIN)/python -m kpi.catalogue.page
 
 bench: $(VENV)/dev.stamp  ## measurements side by side, as ratios
 	$(BIN)/python -m benchmarks.ingest

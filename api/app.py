@@ -12,6 +12,7 @@ from starlette.staticfiles import StaticFiles
 
 import web
 from api.database import Database
+from api.delivery.outside import Outside
 from api.doors import export, faults, health, ingest, pages, uploads
 from api.doors.limits import Limits
 from api.graphql.endpoint import Endpoint
@@ -24,10 +25,12 @@ from api.settings import Settings
 def build(database: Database, *, settings: Settings, secret: bytes, with_worker: bool) -> Starlette:
     """The application. With a worker, it refreshes aggregates in this process as well; else it only sweeps."""
     desk = Desk(most=settings.max_subscriptions)
+    outside = Outside.of(settings, secret)
+    worker = partial(work, database, seconds=settings.refresh_seconds, outside=outside)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        background = work(database, seconds=settings.refresh_seconds) if with_worker else keep_sweeping(database)
+        background = worker() if with_worker else keep_sweeping(database)
         duties = [asyncio.create_task(listen(database, desk)), asyncio.create_task(background)]
         yield
         for duty in duties:
@@ -49,7 +52,7 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
         routes=[
             Route("/healthz", health.healthz),
             Route("/readyz", health.readyz),
-            Route("/graphql", Endpoint(database=database, secret=secret, desk=desk), methods=["POST"]),
+            Route("/graphql", Endpoint(database=database, secret=secret, desk=desk, outside=outside), methods=["POST"]),
             *(Route(path, partial(ingest.take_in, noun=noun), methods=["POST"]) for path, noun in ingest.PATHS.items()),
             Route(uploads.PATH, uploads.upload, methods=["POST"]),
             Route(export.PATH, export.export, methods=["GET"]),

@@ -3,10 +3,13 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
+
+from api.delivery import addresses
+from api.delivery.errors import BadAddress
 
 DRIVER = "postgresql+asyncpg://"
 PARAMETERS = {"host", "port", "ssl", "target_session_attrs", "prepared_statement_cache_size"}
@@ -34,6 +37,14 @@ class Settings(BaseSettings):
     max_uploads: Annotated[int, Field(ge=1, le=1_000)] = 5
     max_subscriptions: Annotated[int, Field(ge=1, le=100_000)] = 1_000
     refresh_seconds: Annotated[float, Field(ge=0.1, le=3_600)] = 2.0
+    base_url: str | None = None
+    allowed_receivers: Annotated[tuple[str, ...], NoDecode] = ()
+    smtp_host: str | None = None
+    smtp_port: Annotated[int, Field(ge=1, le=65535)] = 587
+    smtp_user: str | None = None
+    smtp_password: str | None = None
+    smtp_from: Annotated[str | None, Field(validate_default=True)] = None
+    smtp_starttls: bool = True
 
     @field_validator("database_url")
     @classmethod
@@ -43,6 +54,36 @@ class Settings(BaseSettings):
         if not url.startswith(SCHEMES):
             raise ValueError("it must begin with postgresql://")
         return _for_driver(DRIVER + url.split("://", 1)[1])
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_address(cls, url: str | None) -> str | None:
+        if not url:
+            return None
+        _origin(url)
+        return url.rstrip("/")
+
+    @field_validator("allowed_receivers", mode="before")
+    @classmethod
+    def _are_origins(cls, text: object) -> object:
+        return tuple(map(_origin, text.replace(",", " ").split())) if isinstance(text, str) else text
+
+    @field_validator("smtp_from")
+    @classmethod
+    def _is_mailbox(cls, sender: str | None, info: ValidationInfo) -> str | None:
+        if not info.data.get("smtp_host"):
+            return sender
+        try:
+            return addresses.mailbox(sender or "")
+        except BadAddress:
+            raise ValueError("with TRUELIFT_SMTP_HOST it is the mailbox that e-mails are from") from None
+
+
+def _origin(text: str) -> str:
+    try:
+        return addresses.origin_of(text.rstrip("/"))
+    except BadAddress:
+        raise ValueError("an address there is scheme, host and port alone, such as https://example.org:8443") from None
 
 
 def _for_driver(text: str) -> str:

@@ -85,3 +85,17 @@ class LinkSource(StrEnum):
     COHORTS = "COHORTS"
     EXPERIMENTS = "EXPERIMENTS"
     ASSUMPTION = "ASSUMPTION"
+
+
+class NoticeType(StrEnum):
+    """What a notice tells; the value is its name outside. What each means is in `kpi/notices.py`."""
+
+    ALERT_RAISED = "alert.raised"
+    ALERT_RESOLVED = "alert.resolved"
+    KPI_CHANGED = "kpi.changed"
+    EXPERIMENT_STARTED = "experiment.started"
+    EXPERIMENT_STOPPED = "experiment.stopped"
+    EXPERIMENT_DECIDED = "experiment.decided"
+    LOOK_PUBLISHED = "look.published"
+    REVIEW_CLOSED = "review.closed"
+    ENDPOINT_TESTED = "endpoint.tested"

@@ -19,6 +19,7 @@ from kpi.tables import (
     KpiChange,
     KpiLink,
     KpiPair,
+    Notice,
     Target,
     Workspace,
 )
@@ -31,6 +32,11 @@ async def kpis_by_key(session: AsyncSession, workspace_id: int, keys: Collection
     found = select(Kpi).where(Kpi.workspace_id == workspace_id, col(Kpi.key).in_(filter(is_text, keys)))
     rows = await session.exec(found)
     return {row.key: row for row in rows}
+
+
+async def kpis_of(session: AsyncSession, workspace_id: int) -> list[Kpi]:
+    """All KPIs of a workspace, in the order of their keys."""
+    return list(await session.exec(select(Kpi).where(Kpi.workspace_id == workspace_id).order_by(col(Kpi.key))))
 
 
 async def hypotheses_by_key(session: AsyncSession, workspace_id: int, keys: Collection[str]) -> dict[str, Hypothesis]:
@@ -170,3 +176,9 @@ async def lock_workspace(session: AsyncSession, workspace_id: int) -> Workspace:
     """A workspace, locked until the transaction ends, with nobody taking in rows meanwhile."""
     await session.exec(select(func.pg_advisory_xact_lock(func.hashtext("floor"), workspace_id)))
     return (await session.exec(select(Workspace).where(Workspace.id == workspace_id).with_for_update())).one()
+
+
+async def announce(session: AsyncSession, notice: Notice, channel: str) -> None:
+    """Keep a notice, and wake whoever listens once it is committed."""
+    session.add(notice)
+    await session.exec(select(func.pg_notify(channel, "")))

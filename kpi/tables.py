@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, DATE, INTEGER, JSONB, TEXT, TSVECTOR
 from sqlmodel import Field, SQLModel
 
-from kpi.enums import Change, Direction, Driver, Frequency, Governed, Granularity, LinkSource, Tier, Unit
+from kpi.enums import Change, Direction, Driver, Frequency, Governed, Granularity, LinkSource, NoticeType, Tier, Unit
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -482,3 +482,23 @@ class Rejection(SQLModel, table=True):
     received_at: datetime = Field(sa_type=AWARE)
     is_whole: bool = Field(sa_column_kwargs={"server_default": "false"})
     is_lax: bool = Field(sa_column_kwargs={"server_default": "false"})
+
+
+class Notice(SQLModel, table=True):
+    """Something the outside may want to know, stored in the transaction of what it tells.
+
+    Pending until there is a delivery to each endpoint that asked for it; `key` is what receivers know it by.
+    """
+
+    __tablename__ = "notices"
+    __table_args__ = (
+        Index("ix_notices_pending", "id", postgresql_where="is_pending"),
+        Index("ix_notices_created_at", "created_at"),
+    )
+    id: int = Field(default=None, primary_key=True, sa_column_args=[Identity(always=True)])
+    key: UUID = Field(unique=True)
+    workspace_id: int = Field(foreign_key="workspaces.id")
+    type: NoticeType = Field(sa_type=words(NoticeType))
+    data: dict[str, Any] = Field(sa_type=JSONB)
+    is_pending: bool
+    created_at: datetime = Field(sa_type=AWARE)

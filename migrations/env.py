@@ -4,11 +4,18 @@ from alembic import context
 from sqlmodel import SQLModel
 
 import api.auth.tables
+import api.delivery.tables
 import api.jobs.tables
 import experiments.tables
 import kpi.tables
 
-TABLES = (api.auth.tables, api.jobs.tables, experiments.tables, kpi.tables)  # imported so that the metadata know them
+TABLES = (
+    api.auth.tables,
+    api.delivery.tables,
+    api.jobs.tables,
+    experiments.tables,
+    kpi.tables,
+)  # imported so that the metadata know them
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -20,6 +20,7 @@ from api import embedded, schema
 from api.auth.keys import Caller, Scope
 from api.auth.tenants import ensure_workspace
 from api.database import Database
+from api.delivery.outside import Outside
 from api.graphql.context import Context
 from api.graphql.schema import schema as graphql
 from api.settings import DRIVER
@@ -121,13 +122,19 @@ def caller(workspace: Workspace) -> Caller:
 
 
 @pytest.fixture
-def ask(database: Database, caller: Caller) -> Ask:
+def outside() -> Outside:
+    """A way to the outside that leads to no receiver inside, and to no mail server."""
+    return Outside(secret=b"what keys are derived under", base_url="https://truelift.test")
+
+
+@pytest.fixture
+def ask(database: Database, caller: Caller, outside: Outside) -> Ask:
     """Run a GraphQL document in the test's workspace and return its data; errors fail the test."""
 
     async def ask(
         document: str, variables: dict[str, Any] | None = None, *, now: datetime | None = None
     ) -> dict[str, Any]:
-        context = Context(database=database, caller=caller, now=now)
+        context = Context(database=database, caller=caller, now=now, outside=outside)
         result = await graphql.execute(document, variables, context)
         assert result.errors is None, result.errors
         assert result.data is not None

@@ -30,8 +30,9 @@ from api.graphql.schema import schema
 from api.jobs.looks import publish_due
 from api.jobs.refresh import refresh_due
 from api.sample import Company
+from api.sample.truths import ladder_truths
 from experiments import exposures
-from kpi import events
+from kpi import events, memberships, traits
 from kpi.ingest import Report
 
 app = typer.Typer(add_completion=False)
@@ -52,6 +53,7 @@ NOUNS = (
     ("Experiment", "experiment", "experiments"),
 )
 TRUTH = ("experiment", "KPI", "segment", "true difference", "in words")
+LADDER_TRUTH = ("KPI of customers", "true level", "per 1 % of account-ttfv, %", "were everybody treated")
 Ingest = Callable[..., Awaitable[Report]]
 
 
@@ -98,6 +100,16 @@ def show_truths() -> None:
             truth.experiment, truth.kpi, truth.plan or "everybody", f"{truth.difference:+.4f}", truth.sentence
         )
     console.print(table)
+    _show_ladder()
+
+
+def _show_ladder() -> None:
+    """Print what is true of the customers' ladder."""
+    table = Table(*(Column(name, overflow="fold") for name in LADDER_TRUTH))
+    for truth in ladder_truths():
+        lifts = ", ".join(f"{experiment} {lift:+.1%}" for experiment, lift in truth.lifts.items() if lift)
+        table.add_row(truth.kpi, f"{truth.level:.4f}", f"{truth.elasticity:+.4f}", lifts)
+    console.print(table)
 
 
 def serve(around: Surroundings, *, port: int) -> None:
@@ -131,6 +143,11 @@ async def load(database: Database, company: Company) -> None:
         await loading.register()
         await loading.take_in("exposures", exposures.ingest, sample.exposures(company), company.exposure_count)
         await loading.take_in("outcomes", events.ingest, sample.outcomes(company), company.outcome_count)
+        clientele = company.clientele
+        belonging, known = list(sample.memberships(company)), list(sample.traits(company))
+        await loading.take_in("memberships", memberships.ingest, iter(belonging), len(belonging))
+        await loading.take_in("traits", traits.ingest, iter(known), len(known))
+        await loading.take_in("customers", events.ingest, sample.customer_outcomes(clientele), len(clientele))
         await loading.freeze()
         await loading.analyse()
 

@@ -8,6 +8,7 @@ import typer
 
 from api.commands.process import DataDir, console, run, surroundings
 from api.database import Database
+from api.delivery.outside import Outside
 from api.jobs import worker
 
 app = typer.Typer(add_completion=False)
@@ -18,12 +19,13 @@ def work(data_dir: DataDir = None) -> None:
     """Run the worker alone, beside `truelift serve --no-worker`."""
     with surroundings(data_dir) as around:
         console.print("The worker runs.")
-        run(around, lambda database: until_ended(database, seconds=around.settings.refresh_seconds))
+        outside = Outside.of(around.settings, around.secret)
+        run(around, lambda database: until_ended(database, seconds=around.settings.refresh_seconds, outside=outside))
 
 
-async def until_ended(database: Database, *, seconds: float) -> None:
+async def until_ended(database: Database, *, seconds: float, outside: Outside) -> None:
     """Work until interrupted; both signals that end a process end it quietly."""
-    task = asyncio.create_task(worker.work(database, seconds=seconds))
+    task = asyncio.create_task(worker.work(database, seconds=seconds, outside=outside))
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, task.cancel)
     with suppress(asyncio.CancelledError):

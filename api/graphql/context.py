@@ -6,6 +6,7 @@ from strawberry.types import Info as StrawberryInfo
 
 from api.auth.keys import Caller
 from api.database import Database
+from api.delivery.outside import Outside
 from api.graphql.loaders import Loaders
 from api.graphql.news import Desk
 
@@ -14,13 +15,27 @@ class Context:
     """One request. Loaders open their own reads: fields resolve side by side, and a session must not be shared."""
 
     def __init__(
-        self, *, database: Database, caller: Caller, now: datetime | None = None, desk: Desk | None = None
+        self,
+        *,
+        database: Database,
+        caller: Caller,
+        now: datetime | None = None,
+        desk: Desk | None = None,
+        outside: Outside | None = None,
     ) -> None:
         self.database = database
         self.caller = caller
         self.now = now or datetime.now(UTC)
         self.desk = desk
+        self._outside = outside
         self.loaders = Loaders(database, caller.workspace_id, self.now)
+
+    @property
+    def outside(self) -> Outside:
+        """How this process reaches the outside. Raises ValueError where a page asks, which tells it nothing."""
+        if self._outside is None:
+            raise ValueError("this request was given no way to the outside")
+        return self._outside
 
     def renew(self) -> None:
         """Forget what was loaded: a subscription outlives many states of the data."""

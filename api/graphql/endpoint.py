@@ -16,6 +16,7 @@ from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL
 from api.auth import keys
 from api.auth.keys import Caller
 from api.database import Database
+from api.delivery.outside import Outside
 from api.doors.faults import SOON
 from api.graphql.context import Context
 from api.graphql.errors import UNAVAILABLE
@@ -29,11 +30,11 @@ LONGEST = 120.0
 class Endpoint(GraphQL[Context, None]):
     """The GraphQL endpoint. A request without a key that works is answered 401."""
 
-    def __init__(self, *, database: Database, secret: bytes, desk: Desk) -> None:
+    def __init__(self, *, database: Database, secret: bytes, desk: Desk, outside: Outside) -> None:
         super().__init__(
             schema, graphql_ide=None, allow_queries_via_get=False, subscription_protocols=(GRAPHQL_SSE_PROTOCOL,)
         )
-        self.database, self.secret, self.desk = database, secret, desk
+        self.database, self.secret, self.desk, self.outside = database, secret, desk, outside
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -52,7 +53,8 @@ class Endpoint(GraphQL[Context, None]):
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
         """The context of one request; only a stream has use for news."""
         is_stream = "text/event-stream" in request.headers.get("accept", "")
-        return Context(database=self.database, caller=request.state.caller, desk=self.desk if is_stream else None)
+        desk = self.desk if is_stream else None
+        return Context(database=self.database, caller=request.state.caller, desk=desk, outside=self.outside)
 
     def create_response(
         self, response_data: GraphQLHTTPResponse | list[GraphQLHTTPResponse], sub_response: Response

@@ -8,6 +8,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from strawberry.dataloader import DataLoader
 
 from api.database import Database, driver
+from api.delivery import queries as delivery_queries
+from api.delivery.tables import Delivery, Endpoint
 from api.graphql.nodes import Page, Part, pages
 from api.jobs import spool
 from api.jobs.tables import Job
@@ -36,7 +38,7 @@ from experiments.tables import (
 from kpi import batches
 from kpi import queries as kpi_queries
 from kpi.history import values
-from kpi.tables import Baseline, Definition, History, Hypothesis, Kpi, KpiChange, KpiLink, Rejection, Target
+from kpi.tables import Baseline, Definition, History, Hypothesis, Kpi, KpiChange, KpiLink, Notice, Rejection, Target
 
 V = TypeVar("V")
 Fetch = Callable[[AsyncSession, list[int]], Awaitable[dict[int, V]]]
@@ -92,6 +94,15 @@ class Loaders:
         self.kpi_changes: DataLoader[int, list[KpiChange] | None] = self._loader(kpi_queries.changes_of)
         self.kpi_links: DataLoader[int, list[KpiLink] | None] = self._loader(
             lambda session, ids: kpi_queries.links_of(session, workspace_id, ids)
+        )
+        self.endpoints: DataLoader[int, Endpoint | None] = self._loader(
+            lambda session, ids: delivery_queries.endpoints_by_id(session, workspace_id, ids)
+        )
+        self.deliveries: DataLoader[int, Delivery | None] = self._loader(
+            lambda session, ids: delivery_queries.deliveries_by_id(session, workspace_id, ids)
+        )
+        self.notices: DataLoader[int, Notice | None] = self._loader(
+            lambda session, ids: delivery_queries.notices_by_id(session, workspace_id, ids)
         )
         self.kpis_by_key: DataLoader[str, Kpi | None] = DataLoader(self._kpis_by_key(workspace_id))
 

@@ -5,9 +5,12 @@ from typing import Annotated, Any
 
 import strawberry
 
+from api.auth.keys import Scope
 from api.auth.permissions import MayRead
 from api.database import driver
+from api.graphql.catalogue import CatalogueQuery
 from api.graphql.context import Info
+from api.graphql.deliveries import DeliveryQuery
 from api.graphql.errors import answer
 from api.graphql.library import LibraryQuery
 from api.graphql.nodes import (
@@ -46,7 +49,7 @@ Identities = Annotated[list[strawberry.ID], strawberry.argument(description="The
 
 
 @strawberry.type(description="What can be asked.")
-class Query(LibraryQuery):
+class Query(LibraryQuery, CatalogueQuery, DeliveryQuery):
     """What can be asked."""
 
     @strawberry.field(description="Who is asking.", permission_classes=[MayRead])
@@ -191,5 +194,7 @@ async def _node(info: Info, identity: str) -> Any:
         "Learning": loaders.learnings,
         "Protocol": loaders.protocols,
     }
+    if info.context.caller.may(Scope.ADMIN):
+        by_noun |= {"Endpoint": loaders.endpoints, "Delivery": loaders.deliveries}
     loader = by_noun.get(found[0]) if found else None
     return None if loader is None or found is None else await loader.load(found[1])

@@ -10,6 +10,7 @@ from api.graphql.columns import SCALARS
 from api.graphql.errors import Masked, Streamed
 from api.graphql.mutations.amendment import AmendmentMutation
 from api.graphql.mutations.decision import DecisionMutation
+from api.graphql.mutations.endpoint import EndpointMutation
 from api.graphql.mutations.experiment import ExperimentMutation
 from api.graphql.mutations.governance import GovernanceMutation
 from api.graphql.mutations.ingest import IngestMutation
@@ -25,6 +26,7 @@ from api.graphql.mutations.uploads import UploadMutation
 from api.graphql.mutations.workspace import WorkspaceMutation
 from api.graphql.query import Query
 from api.graphql.subscription import Subscription
+from api.graphql.types.endpoint import Delivery, Endpoint
 from api.graphql.types.experiment import Experiment
 from api.graphql.types.hypothesis import Hypothesis
 from api.graphql.types.job import Job
@@ -57,6 +59,7 @@ class Mutation(
     UploadMutation,
     UnitMutation,
     WorkspaceMutation,
+    EndpointMutation,
 ):
     """What can be done."""
 
@@ -65,7 +68,7 @@ schema = strawberry.Schema(
     query=Query,
     mutation=Mutation,
     subscription=Subscription,
-    types=[Kpi, Hypothesis, Experiment, Job, Rejection, Learning, Protocol],
+    types=[Kpi, Hypothesis, Experiment, Job, Rejection, Learning, Protocol, Endpoint, Delivery],
     extensions=[
         Masked,
         Streamed,

@@ -6,11 +6,14 @@ One duty is one function that is safe to run twice, and one line in `DUTIES`. A 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from time import monotonic
 
 import asyncpg
 
 from api.database import CLIENT_FAULTS, Database, News
+from api.delivery.outside import Outside
+from api.jobs.deliveries import deliver_due, forget_deliveries
 from api.jobs.evidence import weigh_due
 from api.jobs.histories import measure_baselines, refresh_histories
 from api.jobs.links import estimate_links
@@ -20,6 +23,7 @@ from api.jobs.refresh import forget_rejections, refresh_due
 from api.jobs.rehearsals import rehearse_drafts
 from api.jobs.retention import drop_old_rows
 from api.jobs.uploads import take_in_uploads
+from kpi.notices import CHANNEL
 
 log = logging.getLogger("truelift.worker")
 APPLICATION = "truelift worker"
@@ -33,7 +37,7 @@ FAULTS = (*CLIENT_FAULTS, asyncpg.PostgresError)
 experiment's: `faults` keeps that from the others."""
 
 Duty = Callable[[Database], Awaitable[object]]
-DUTIES: tuple[Duty, ...] = (refresh_due, publish_due, weigh_due, forget_rejections, drop_old_rows)
+DUTIES: tuple[Duty, ...] = (refresh_due, publish_due, weigh_due, forget_rejections, forget_deliveries, drop_old_rows)
 
 LONG_DUTIES: tuple[Duty, ...] = (
     take_in_uploads,
@@ -46,13 +50,13 @@ LONG_DUTIES: tuple[Duty, ...] = (
 """Duties that may take minutes go their own round, so that results stay fresh meanwhile."""
 
 
-async def work(database: Database, *, seconds: float) -> None:
-    """Do what is due until cancelled."""
+async def work(database: Database, *, seconds: float, outside: Outside | None = None) -> None:
+    """Do what is due until cancelled. Without a way to the outside nothing is delivered."""
     wait = seconds
     while True:
         began = monotonic()
         try:
-            await _until_fault(database, seconds)
+            await _until_fault(database, seconds, outside)
         except* FAULTS as faults:
             wait = seconds if monotonic() - began > LONGEST_WAIT else wait
             name = type(faults.exceptions[0]).__name__
@@ -61,10 +65,13 @@ async def work(database: Database, *, seconds: float) -> None:
             wait = min(wait * 2, LONGEST_WAIT)
 
 
-async def _until_fault(database: Database, seconds: float) -> None:
+async def _until_fault(database: Database, seconds: float, outside: Outside | None) -> None:
     async with database.listening("truelift_ingested", APPLICATION) as news, asyncio.TaskGroup() as group:
         group.create_task(_rounds(database, DUTIES, news, seconds))
         group.create_task(_rounds(database, LONG_DUTIES, await news.also("truelift_jobs"), seconds))
+        if outside is not None:
+            deliver = partial(deliver_due, outside=outside)
+            group.create_task(_rounds(database, (deliver,), await news.also(CHANNEL), seconds))
 
 
 async def _rounds(database: Database, duties: Sequence[Duty], news: News, seconds: float) -> None:

@@ -1,12 +1,24 @@
 """The sample company of `truelift demo`: Northwind Planner, simulated, with known truths.
 
-About 20,000 users in 2,000 accounts over 120 days, five experiments, and rows in the public wire form. Pure: no
-database, no web, no clock; the same seed gives the same company.
+About 20,000 users in 2,000 accounts over 120 days and five experiments; beside them 900 customers with a contract and
+their people over two years (api/sample/customers). Rows are in the public wire form. Pure: no database, no web, no
+clock; the same seed gives the same company.
 """
 
 from api.sample.company import Company, Period, simulate
 from api.sample.registrations import Registrations
-from api.sample.rows import exposures, outcomes
+from api.sample.rows import customer_outcomes, exposures, memberships, outcomes, traits
 from api.sample.truths import Truth
 
-__all__ = ["Company", "Period", "Registrations", "Truth", "exposures", "outcomes", "simulate"]
+__all__ = [
+    "Company",
+    "Period",
+    "Registrations",
+    "Truth",
+    "customer_outcomes",
+    "exposures",
+    "memberships",
+    "outcomes",
+    "simulate",
+    "traits",
+]

@@ -8,6 +8,7 @@ import numpy as np
 
 from api.sample.arr import movements
 from api.sample.baselines import with_baselines
+from api.sample.customers.clientele import Clientele, clientele
 from api.sample.exposures import Exposures, expose
 from api.sample.law import NO_EFFECT, Levels, levels, stack
 from api.sample.outcomes import Outcomes, act, in_time_order
@@ -41,6 +42,8 @@ class Company:
     registrations: Registrations
     periods: Mapping[str, Period]
     truths: tuple[Truth, ...]
+    clientele: Clientele
+    """The customers with a contract, over two years."""
 
     @property
     def exposure_count(self) -> int:
@@ -71,6 +74,7 @@ def simulate(*, today: date, seed: int = SEED) -> Company:
         registrations=registrations(with_baselines(users, outcome_log, began_at.date())),
         periods=_periods(began_at),
         truths=truths(),
+        clientele=clientele(seed=seed, today=today),
     )
 
 

@@ -2,6 +2,9 @@
 
 from typing import Any, TypeAlias
 
+from api.sample.customers.law import ACTIVATION_DAYS as CUSTOMER_ACTIVATION_DAYS
+from api.sample.customers.law import QUIET_FROM, QUIET_UNTIL, TTFV_DAYS, YEAR
+
 Input: TypeAlias = dict[str, Any]
 """A GraphQL input: camelCase keys, enum members as strings."""
 
@@ -9,6 +12,14 @@ TAU_DAYS = 14
 ACTIVATION_DAYS = 7
 MEAN_DAYS = 14
 REVENUE_CAP = 500.0
+
+NEW_USERS: Input = {"entry": {"event": "signed_up"}, "segments": ["plan"]}
+"""Outside experiments a KPI of users counts who signed up, from then on."""
+NEW_CUSTOMERS: Input = {"entry": {"event": "account_created"}, "segments": ["region", "plan"]}
+OLD_CUSTOMERS: Input = {"entry": {"every": "MONTH"}, "segments": ["region", "plan"]}
+SUCCESS, REVENUE = "Ines Duarte, Head of Customer Success", "Oskar Brandt, Head of Revenue"
+PAID_BEFORE: Input = {"amount": {"event": "mrr", "of": "LEVEL_AT_START"}}
+PAID_AFTER: Input = {"event": "mrr", "of": "LEVEL_AT_END"}
 
 KPIS: tuple[Input, ...] = (
     {
@@ -24,6 +35,7 @@ KPIS: tuple[Input, ...] = (
         "dataSource": "Planner event stream, first_value",
         "frequency": "WEEKLY",
         "action": "Watch ten recordings of new users who are stuck, then call the three largest stuck accounts.",
+        **NEW_USERS,
         "definition": {"timeToValue": {"event": "first_value", "tauDays": TAU_DAYS}},
     },
     {
@@ -39,6 +51,7 @@ KPIS: tuple[Input, ...] = (
         "dataSource": "Planner event stream, project_created",
         "frequency": "WEEKLY",
         "action": "Compare the sign-up funnel by device and plan; roll back the last change to the first-run screen.",
+        **NEW_USERS,
         "definition": {"activation": {"event": "project_created", "windowDays": ACTIVATION_DAYS}},
     },
     {
@@ -54,6 +67,7 @@ KPIS: tuple[Input, ...] = (
         "dataSource": "Planner event stream, session_started",
         "frequency": "WEEKLY",
         "action": "Check mail and notification delivery first, then interview five users who did not come back.",
+        **NEW_USERS,
         "definition": {"retention": {"event": "session_started", "day": 7}},
     },
     {
@@ -69,6 +83,7 @@ KPIS: tuple[Input, ...] = (
         "dataSource": "Planner event stream, session_started",
         "frequency": "MONTHLY",
         "action": "Hand customer success the accounts that lost more than half of their new users.",
+        **NEW_USERS,
         "definition": {"retention": {"event": "session_started", "day": 14, "hasCurve": True}},
     },
     {
@@ -84,6 +99,7 @@ KPIS: tuple[Input, ...] = (
         "dataSource": "Planner event stream, session_started",
         "frequency": "WEEKLY",
         "action": "Look for a slow or broken entry page by device before asking for new features.",
+        **NEW_USERS,
         "definition": {
             "mean": {"event": "session_started", "windowDays": MEAN_DAYS, "of": "COUNT", "cap": None},
         },
@@ -101,8 +117,142 @@ KPIS: tuple[Input, ...] = (
         "dataSource": "Billing export, purchase",
         "frequency": "MONTHLY",
         "action": "Compare prices and checkout errors with last month, and pause discounts until the cause is known.",
+        **NEW_USERS,
         "definition": {
             "mean": {"event": "purchase", "windowDays": MEAN_DAYS, "of": "VALUE", "cap": REVENUE_CAP},
         },
     },
 )
+
+
+def _kept(how: str) -> Input:
+    """What is kept of revenue over a year, by GraphQL input."""
+    above = {"amount": PAID_AFTER, "how": how, "other": PAID_BEFORE["amount"]}
+    return {"ratio": {"windowDays": YEAR, "numerator": above, "denominator": PAID_BEFORE}}
+
+
+CUSTOMER_KPIS: tuple[Input, ...] = (
+    {
+        "key": "account-ttfv",
+        "name": "Time to first value of accounts",
+        "description": "Days from the opening of an account to the first plan that somebody of it shares, up to 60.",
+        "unit": "ACCOUNT",
+        "direction": "LOWER",
+        "tier": "EARLY",
+        "isLeading": True,
+        "driver": "RENEWAL",
+        "owner": SUCCESS,
+        "dataSource": "Planner event stream, first_value",
+        "frequency": "WEEKLY",
+        "action": "Give every account past day 20 a date with the onboarding desk this week.",
+        **NEW_CUSTOMERS,
+        "definition": {"timeToValue": {"event": "first_value", "tauDays": TTFV_DAYS}},
+    },
+    {
+        "key": "account-activation-90d",
+        "name": "Activation of accounts within 90 days",
+        "description": "Share of new accounts that plan with at least two teams within 90 days.",
+        "unit": "ACCOUNT",
+        "direction": "HIGHER",
+        "tier": "EARLY",
+        "isLeading": True,
+        "driver": "RENEWAL",
+        "owner": SUCCESS,
+        "dataSource": "Customer success platform, activated",
+        "frequency": "MONTHLY",
+        "action": "Bring the second team's lead into the next call of every account past day 45.",
+        **NEW_CUSTOMERS,
+        "definition": {"activation": {"event": "activated", "windowDays": CUSTOMER_ACTIVATION_DAYS}},
+    },
+    {
+        "key": "account-retention-d60",
+        "name": "Accounts still there in the third month",
+        "description": "Share of new accounts of which somebody comes between day 60 and day 89.",
+        "unit": "ACCOUNT",
+        "direction": "HIGHER",
+        "tier": "GROWTH",
+        "isLeading": True,
+        "driver": "RENEWAL",
+        "owner": SUCCESS,
+        "dataSource": "Planner event stream, session_started",
+        "frequency": "MONTHLY",
+        "action": "Call every account that fell silent, and ask which job went back to spreadsheets.",
+        **NEW_CUSTOMERS,
+        "definition": {
+            "retention": {
+                "event": "session_started",
+                "day": QUIET_FROM,
+                "form": "BRACKET",
+                "untilDay": QUIET_UNTIL - 1,
+            }
+        },
+    },
+    {
+        "key": "grr-first-year",
+        "name": "Gross revenue retention of the first year",
+        "description": "Recurring revenue of new accounts a year later, of what they paid first; expansion left out.",
+        "unit": "ACCOUNT",
+        "direction": "HIGHER",
+        "tier": "LATE",
+        "isLeading": False,
+        "driver": "RENEWAL",
+        "owner": REVENUE,
+        "dataSource": "Billing export, mrr",
+        "frequency": "QUARTERLY",
+        "action": "List the ten largest losses with what was known 90 days before.",
+        **NEW_CUSTOMERS,
+        "definition": _kept("SMALLER"),
+    },
+    {
+        "key": "nrr-first-year",
+        "name": "Net revenue retention of the first year",
+        "description": "Recurring revenue of new accounts a year later, of what they paid at first.",
+        "unit": "ACCOUNT",
+        "direction": "HIGHER",
+        "tier": "LATE",
+        "isLeading": False,
+        "driver": "EXPANSION",
+        "owner": REVENUE,
+        "dataSource": "Billing export, mrr",
+        "frequency": "QUARTERLY",
+        "action": "Take it apart into expansion, contraction and churn, and work on the part that moved.",
+        **NEW_CUSTOMERS,
+        "definition": _kept("KEPT"),
+    },
+    {
+        "key": "grr",
+        "name": "Gross revenue retention",
+        "description": "Recurring revenue of a year ago that is there at the end of the month; expansion left out.",
+        "unit": "ACCOUNT",
+        "direction": "HIGHER",
+        "tier": "LATE",
+        "isLeading": False,
+        "driver": "RENEWAL",
+        "owner": REVENUE,
+        "dataSource": "Billing export, mrr",
+        "frequency": "MONTHLY",
+        "action": "Put the sign that was missed in the largest loss of the month on watch.",
+        **OLD_CUSTOMERS,
+        "definition": _kept("SMALLER"),
+    },
+    {
+        "key": "nrr",
+        "name": "Net revenue retention",
+        "description": "What last year's customers pay at the end of each month, of what they paid a year before.",
+        "unit": "ACCOUNT",
+        "direction": "HIGHER",
+        "tier": "LATE",
+        "isLeading": False,
+        "driver": "EXPANSION",
+        "owner": REVENUE,
+        "dataSource": "Billing export, mrr",
+        "frequency": "MONTHLY",
+        "action": "Take it apart into expansion, contraction and churn, and work on the part that moved.",
+        **OLD_CUSTOMERS,
+        "definition": _kept("KEPT"),
+    },
+)
+"""KPIs of the customers with a contract; the rungs of their ladder are the first five (api/sample/customers/rungs.py).
+
+They have no experiments here, and no baseline is stated: theirs is measured from history.
+"""

@@ -21,6 +21,41 @@ EVENTS = (
     "arr_expansion",
     "arr_contraction",
     "arr_churn",
+    # Of accounts with a contract and their people (api/sample/customers): the names that the KPI catalogue reads.
+    "account_created",
+    "onboarding_task_assigned",
+    "onboarding_task_completed",
+    "onboarding_completed",
+    "value_reached",
+    "activated",
+    "adoption_reached",
+    "feature_used",
+    "department_active",
+    "seats",
+    "seats_active",
+    "pxq_signal",
+    "pqa_reached",
+    "opportunity_created",
+    "mrr",
+    "revenue_booked",
+    "service_cost",
+    "renewal_window_opened",
+    "renewal_conversation_held",
+    "renewal_due",
+    "renewal_won",
+    "renewal_forecast",
+    "outcome_agreed",
+    "outcome_attained",
+    "survey_answered",
+    "sentiment_noted",
+    "service_rated",
+    "ticket_opened",
+    "risk_flagged",
+    "account_saved",
+    "expansion_closed",
+    "expansion_won",
+    "reference_given",
+    "review_published",
 )
 MORE_PROJECTS, PROJECT_GAP_DAYS = 0.8, 12.0
 TASKS_PER_SESSION, SESSION_DAYS = 0.6, 40 / (24 * 60)
@@ -53,11 +88,11 @@ def outcomes_of(event: str, unit: Ints, day: Floats, value: Floats | None = None
     )
 
 
-def in_time_order(logs: list[Outcomes]) -> Outcomes:
-    """All logs as one, cut at the end of the history."""
+def in_time_order(logs: list[Outcomes], days: int = DAYS) -> Outcomes:
+    """All logs as one, cut at the end of a history of so many days."""
     day = np.concatenate([log.day for log in logs])
     order = np.argsort(day, kind="stable")
-    order = order[: np.searchsorted(day[order], DAYS)]
+    order = order[: np.searchsorted(day[order], days)]
     return Outcomes(
         event=np.concatenate([log.event for log in logs])[order],
         unit=np.concatenate([log.unit for log in logs])[order],

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from api.sample.kpis import Input
+from api.sample.kpis import CUSTOMER_KPIS, Input
 from api.sample.runs import RUNS, Run
 
 ONBOARDING = "Maya Okafor, Head of Onboarding"
@@ -151,8 +151,8 @@ class Registrations:
 
 
 def registrations(kpis: tuple[Input, ...]) -> Registrations:
-    """All inputs, given the KPIs with their baselines."""
-    return Registrations(kpis=kpis, hypotheses=HYPOTHESES, experiments=experiments())
+    """All inputs, given the users' KPIs with their baselines."""
+    return Registrations(kpis=(*kpis, *CUSTOMER_KPIS), hypotheses=HYPOTHESES, experiments=experiments())
 
 
 def experiments() -> tuple[Input, ...]:

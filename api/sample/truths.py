@@ -1,9 +1,10 @@
-"""What each sample experiment really does to each KPI, from the law and not from the rows."""
+"""What each sample experiment really does to each KPI, and what is true of the customers: by the laws, not the rows."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from api.sample.customers import rungs
 from api.sample.kpis import ACTIVATION_DAYS, MEAN_DAYS, REVENUE_CAP, TAU_DAYS
 from api.sample.law import (
     NO_EFFECT,
@@ -81,3 +82,52 @@ def _sentence(run: Run, kpi: str, plan: str | None, difference: float) -> str:
     does = f"changes {kpi} by {written.format(scale * difference)}" if difference else f"does nothing to {kpi}"
     because = ", but its split is broken, so no difference of it can be trusted" if run.mobile_loss else ""
     return f"{run.key} {does}{whom}{because}."
+
+
+LADDER: Mapping[str, str] = MappingProxyType(
+    {
+        "account-ttfv": "ttfv",
+        "account-activation-90d": "activation",
+        "account-retention-d60": "retention",
+        "grr-first-year": "grr",
+        "nrr-first-year": "nrr",
+    }
+)
+"""KPIs of customers by key, from leading to lagging, and the rung of the law that each measures."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RungTruth:
+    """What is true of a KPI of the customers, whenever they entered."""
+
+    kpi: str
+    level: float
+    """The KPI of the population of entrants: a restricted mean of days, or a share."""
+    elasticity: float
+    """Percent by which it changes where the time to first value is one percent longer, for no other reason."""
+    lifts: Mapping[str, float]
+    """By experiment the relative change, were its treatment given to every customer it is meant for."""
+
+
+def ladder_truths() -> tuple[RungTruth, ...]:
+    """Every rung, from leading to lagging."""
+    return tuple(
+        RungTruth(
+            kpi=kpi,
+            level=rungs.level(rung),
+            elasticity=elasticity("account-ttfv", kpi),
+            lifts=MappingProxyType({run.key: rungs.lift(rung, run.effect) for run in RUNS}),
+        )
+        for kpi, rung in LADDER.items()
+    )
+
+
+def elasticity(leading: str, lagging: str) -> float:
+    """The true elasticity of a customers' KPI to another one, by their keys."""
+    return rungs.elasticity(LADDER[leading], LADDER[lagging])
+
+
+def kept_on(day: int) -> Mapping[str, float]:
+    """The expected `grr` and `nrr` of the 365 days up to midnight of a day of the customers' history."""
+    grr, nrr = rungs.kept_on(day)
+    return MappingProxyType({"grr": grr, "nrr": nrr})

@@ -13,11 +13,12 @@ from experiments.inference.treatments import VerdictState
 from experiments.inference.verdict import Verdict
 from experiments.life import story
 from experiments.life.lifecycle import Action
-from experiments.life.moves import locked, made, move_problems
+from experiments.life.moves import locked, made, move_problems, tell
 from experiments.planning import plan as plans
 from experiments.programme import weighing
 from experiments.tables import Decision, Experiment
 from kpi.actor import Actor
+from kpi.enums import NoticeType
 from kpi.errors import Code, Problem, bad, refuse
 from kpi.workspaces import workspace_by_id
 
@@ -66,6 +67,7 @@ async def decide(
         )
     )
     await weighing.weigh(session, connection, experiment=experiment, cause=Cause.DECISION, by=actor.name, now=actor.now)
+    await tell(session, experiment, NoticeType.EXPERIMENT_DECIDED, actor, choice=choice, variant=variant)
     return made(session, experiment, Action.DECIDE, actor)
 
 

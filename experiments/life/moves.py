@@ -6,6 +6,7 @@ was made already changes nothing.
 """
 
 from datetime import datetime
+from typing import Any
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -18,7 +19,9 @@ from experiments.life.surroundings import launch_checks, neighbours
 from experiments.planning import plan as plans
 from experiments.planning.draft import TRAFFIC, is_share
 from experiments.tables import Experiment, Step
+from kpi import notices
 from kpi.actor import Actor
+from kpi.enums import NoticeType
 from kpi.errors import Code, NotFound, Problem, bad, refuse
 from kpi.gate import midnight
 from kpi.ingest import EARLIEST, SKEW
@@ -47,7 +50,9 @@ async def start(
     experiment.plan_hash = plans.seal(sealed)
     experiment.sealed_at = actor.now
     experiment.started_at = begins
-    return made(session, experiment, Action.START, actor, at=begins)
+    made(session, experiment, Action.START, actor, at=begins)
+    await tell(session, experiment, NoticeType.EXPERIMENT_STARTED, actor)
+    return experiment
 
 
 async def ramp(session: AsyncSession, *, actor: Actor, experiment_id: int, traffic: float) -> Experiment:
@@ -122,6 +127,7 @@ async def stop(
     experiment.stopped_at = ends
     made(session, experiment, Action.STOP, actor, at=ends)
     await queries.outdate(session, experiment, actor.now)
+    await tell(session, experiment, NoticeType.EXPERIMENT_STOPPED, actor)
     return experiment
 
 
@@ -200,6 +206,12 @@ def made(
         )
     )
     return experiment
+
+
+async def tell(session: AsyncSession, experiment: Experiment, what: NoticeType, actor: Actor, **more: Any) -> None:
+    """Tell the outside what somebody did to an experiment."""
+    said = {"experiment": experiment.key, **more}
+    await notices.tell(session, experiment.workspace_id, what, said, actor.now)
 
 
 async def _end_enrolment(session: AsyncSession, experiment: Experiment, ends: datetime, actor: Actor) -> None:

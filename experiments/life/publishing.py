@@ -23,6 +23,8 @@ from experiments.life import story
 from experiments.planning import plan as plans
 from experiments.planning.plan import Plan
 from experiments.tables import Experiment, PublishedLook
+from kpi import notices
+from kpi.enums import NoticeType
 
 BULKY = ("series", "curves")
 """What a published finding leaves out: every day of it is in the looks before."""
@@ -39,8 +41,9 @@ async def publish_looks(
     days = due(plan, span_at(experiment), reach(experiment, refresh).date(), known)
     for day in days:
         then = await results(session, connection, experiment, datetime.combine(day, time(tzinfo=UTC)))
-        if then is not None:
-            await story.publish(session, _published(experiment, then, day))
+        if then is not None and await story.publish(session, _published(experiment, then, day)):
+            said = {"experiment": experiment.key, "plannedOn": day, "verdict": then.verdict.state}
+            await notices.tell(session, workspace_id, NoticeType.LOOK_PUBLISHED, said, datetime.now(UTC))
     return days
 
 

@@ -55,10 +55,11 @@ async def published_looks_of(session: AsyncSession, experiment_ids: Collection[i
     return await _of(session, PublishedLook, experiment_ids)
 
 
-async def publish(session: AsyncSession, look: PublishedLook) -> None:
-    """Keep a published look; one that was published already stays as it was."""
+async def publish(session: AsyncSession, look: PublishedLook) -> bool:
+    """Keep a published look; False for one that was published already, which stays as it was."""
     row = look.model_dump(exclude={"id"})
-    await session.exec(insert(PublishedLook).values(row).on_conflict_do_nothing())
+    kept = insert(PublishedLook).values(row).on_conflict_do_nothing().returning(col(PublishedLook.id))
+    return (await session.exec(kept)).first() is not None
 
 
 async def has_units(session: AsyncSession, experiment_id: int) -> bool:

@@ -16,6 +16,8 @@ from kpi.history.entry import Entry
 from kpi.history.periods import DAY, ends
 from kpi.ingest import EARLIEST
 from kpi.kinds import Aggregate, Kind
+from kpi.kinds.sums import latest
+from kpi.kinds.terms import LOOKBACK_DAYS
 
 Statement = tuple[str, tuple[object, ...]]
 """SQL and its arguments."""
@@ -60,8 +62,10 @@ FROM unnest($1::date[]) p (entered_on)
     AND o.id >= '{first_id}' AND o.id < '{last_id}'
     AND o.occurred_at >= e.exposed_at + interval '{since} hours'
     AND o.occurred_at < e.exposed_at + interval '{until} hours'{accounts}
-GROUP BY 1, e.exposed_at, e.entered_on
+GROUP BY 1, e.exposed_at, e.entered_on{having}
 """
+AMONG = " HAVING {level} > 0"
+"""Who has a level then is counted, whatever else they did."""
 ACCOUNT = """coalesce((SELECT m.account FROM memberships m WHERE m.workspace_id = {workspace} AND m.member = u.unit
     AND m.since_at <= u.exposed_at AND u.exposed_at < coalesce(m.until_at, 'infinity')), u.unit)"""
 """Who belongs to nobody stands alone."""
@@ -185,9 +189,10 @@ class Derivation:
         )
 
     def _measured(self) -> str:
-        earliest = max(EVER, self.began - (self.kind.window[1] + self.kind.lookback_days + 1) * DAY)
+        earliest = max(EVER, self.began - (self.kind.window[1] + self._lookback + 1) * DAY)
         return self._windowed(
             MEASURED,
+            having=AMONG.format(level=latest(f"o.event_id = {self._among}")) if self.entry.among else "",
             unit=self._whose,
             accounts=self._accounts,
             first_id=_first_id(earliest),
@@ -200,8 +205,8 @@ class Derivation:
         first = min(first, curve.days[0]) if curve is not None else first
         return template.format(
             numbers="".join(f", {sql} AS {name}" for name, sql in self._numbers),
-            events=", ".join(sorted({str(self.numbers.get(name, NOBODY)) for name in self.kind.events})),
-            since=24 * (first - self.kind.lookback_days),
+            events=", ".join(sorted({str(self.numbers.get(name, NOBODY)) for name in self._read})),
+            since=24 * (first - self._lookback),
             until=24 * until,
             through=self.through,
             **parts,
@@ -214,6 +219,19 @@ class Derivation:
         if self.kind.curve is not None:
             found.append(("b", self.kind.by_day(self.numbers)))
         return [(name, sql) for name, sql in found if sql is not None]
+
+    @property
+    def _read(self) -> set[str]:
+        return {*self.kind.events, *([self.entry.among] if self.entry.among else [])}
+
+    @property
+    def _among(self) -> int:
+        return self.numbers.get(self.entry.among or "", NOBODY)
+
+    @property
+    def _lookback(self) -> int:
+        """Days before the window in which an outcome may matter: a level that is asked for was sent some time ago."""
+        return max(self.kind.lookback_days, LOOKBACK_DAYS if self.entry.among else 0)
 
     @property
     def _below(self) -> str | None:

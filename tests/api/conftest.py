@@ -16,6 +16,7 @@ from api.auth import keys
 from api.auth.keys import Caller, Scope
 from api.auth.tenants import ensure_workspace
 from api.database import Database
+from api.delivery.outside import Outside
 from api.graphql.context import Context
 from api.graphql.schema import schema
 from api.settings import Settings
@@ -43,7 +44,7 @@ class Try(Protocol):
 
 
 @pytest.fixture
-def attempt(database: Database, caller: Caller) -> Try:
+def attempt(database: Database, caller: Caller, outside: Outside) -> Try:
     """Run a document that may well be refused; the caller of the test's workspace unless another is named."""
     somebody = caller
 
@@ -54,7 +55,7 @@ def attempt(database: Database, caller: Caller) -> Try:
         caller: Caller | None = None,
         now: datetime | None = None,
     ) -> dict[str, Any]:
-        context = Context(database=database, caller=caller or somebody, now=now)
+        context = Context(database=database, caller=caller or somebody, now=now, outside=outside)
         result = await schema.execute(document, variables, context)
         return {"data": result.data, "errors": [error.formatted for error in result.errors or []]}
 

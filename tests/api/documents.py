@@ -12,6 +12,11 @@ mutation Register($input: %(noun)sRegisterInput!) { %(verb)sRegister(input: $inp
 KPI_REGISTER = REGISTER % {"noun": "Kpi", "verb": "kpi"}
 HYPOTHESIS_REGISTER = REGISTER % {"noun": "Hypothesis", "verb": "hypothesis"}
 EXPERIMENT_REGISTER = REGISTER % {"noun": "Experiment", "verb": "experiment"}
+KPI_REDEFINE_PREVIEW = """
+mutation ($input: KpiRedefinePreviewInput!) { kpiRedefinePreview(input: $input) {
+    before { value } after { value } userErrors { code path message }
+} }
+"""
 KPI_CHANGE = """
 mutation Change($input: Kpi%(verb)sInput!) { kpi%(verb)s(input: $input) {
   kpi {
@@ -70,6 +75,36 @@ REJECTIONS_REPLAY = """
 mutation Replay($input: RejectionsReplayInput!) { rejectionsReplay(input: $input) {
   results { id outcome code message path } userErrors { message code path }
 } }
+"""
+
+ENDPOINT = """
+mutation Endpoint($input: Endpoint%(verb)sInput!) { endpoint%(verb)s(input: $input) {
+  %(answer)s userErrors { message code path }
+} }
+"""
+ENDPOINT_FIELDS = "id kind address types isEnabled disabledReason createdBy rotatedAt oldSecretEndsAt"
+DELIVERY_FIELDS = """
+id state attempts nextAt attemptedAt status answer fault deliveredAt
+notice { type data key } endpoint { id }
+"""
+ENDPOINT_ANSWERS = {
+    "Register": f"endpoint {{ {ENDPOINT_FIELDS} }} secret",
+    "Update": f"endpoint {{ {ENDPOINT_FIELDS} }}",
+    "Rotate": f"endpoint {{ {ENDPOINT_FIELDS} }} secret",
+    "Remove": f"endpoint {{ {ENDPOINT_FIELDS} }}",
+    "Test": f"delivery {{ {DELIVERY_FIELDS} }}",
+}
+
+
+def endpoint(verb: str) -> str:
+    """Something done with an endpoint."""
+    return ENDPOINT % {"verb": verb, "answer": ENDPOINT_ANSWERS[verb]}
+
+
+DELIVERY_REDELIVER = f"""
+mutation Redeliver($input: DeliveryRedeliverInput!) {{ deliveryRedeliver(input: $input) {{
+  delivery {{ {DELIVERY_FIELDS} }} userErrors {{ message code path }}
+}} }}
 """
 
 JOB_CANCEL = """

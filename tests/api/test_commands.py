@@ -24,6 +24,7 @@ from api import sample, schema
 from api.auth import keys
 from api.auth.tenants import ensure_workspace
 from api.database import Database
+from api.sample.truths import ladder_truths
 from tests.api import databases
 from tests.api.databases import url_of
 from tests.api.embedded.conftest import python_for
@@ -369,6 +370,10 @@ def test_demo_tells_the_true_effects_it_was_drawn_with() -> None:
         assert truth.experiment in told.stderr
         assert f"{truth.difference:+.4f}" in told.stderr
         assert truth.kpi in told.stderr
+    for rung in ladder_truths():
+        assert rung.kpi in told.stderr
+        assert f"{rung.level:.4f}" in told.stderr
+        assert f"{rung.elasticity:+.4f}" in told.stderr
 
 
 def test_demo_on_a_database_of_ones_own_is_refused_with_a_sentence(migrated: str) -> None:

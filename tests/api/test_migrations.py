@@ -13,6 +13,7 @@ from sqlalchemy import CheckConstraint, Connection, text
 from sqlmodel import SQLModel
 
 import api.auth.tables
+import api.delivery.tables
 import api.jobs.tables
 import experiments.tables
 import kpi.tables
@@ -20,7 +21,7 @@ from api import schema
 from api.database import Database
 from tests.api.databases import made, url_of
 
-MODELS = (api.auth.tables, api.jobs.tables, experiments.tables, kpi.tables)
+MODELS = (api.auth.tables, api.delivery.tables, api.jobs.tables, experiments.tables, kpi.tables)
 FILL = """
 INSERT INTO workspaces (key, name, created_at) VALUES ('w', 'w', now());
 INSERT INTO kpis (workspace_id, key, name, description, unit, direction, tier, is_leading, driver, owner, data_source,
@@ -97,6 +98,12 @@ INSERT INTO kpi_links (leading_id, lagging_id, source, version, workspace_id, lo
     standard_error, by, reason, created_at)
 SELECT k.id, l.id, 'ASSUMPTION', 1, k.workspace_id, 0.2, 0.5, 1.1, 0.6, 0.19, 'b', 'r', now()
 FROM kpis AS k, kpis AS l WHERE k.key = 'k' AND l.key = 'l';
+INSERT INTO notices (key, workspace_id, type, data, is_pending, created_at)
+SELECT gen_random_uuid(), id, 'KPI_CHANGED', '{}', false, now() FROM workspaces;
+INSERT INTO endpoints (workspace_id, kind, address, is_enabled, salt, created_by, created_at)
+SELECT id, 'WEBHOOK', 'https://example.org/', true, 's', 'b', now() FROM workspaces;
+INSERT INTO deliveries (workspace_id, notice_id, endpoint_id, state, attempts, next_at, created_at)
+SELECT n.workspace_id, n.id, e.id, 'WAITING', 0, now(), now() FROM notices n CROSS JOIN endpoints e;
 """
 
 

@@ -25,6 +25,7 @@ ASKED: dict[str, tuple[Scope, str, dict[str, Any]]] = {
     "nodes": (Scope.READ, "query Q($id: ID!) { nodes(ids: [$id]) { id } }", {"id": NOBODYS}),
     "kpi": (Scope.READ, '{ kpi(key: "k") { id } }', {}),
     "kpis": (Scope.READ, "{ kpis { totalCount } }", {}),
+    "kpiCatalogue": (Scope.READ, "{ kpiCatalogue { key } }", {}),
     "hypothesis": (Scope.READ, '{ hypothesis(key: "h") { id } }', {}),
     "hypotheses": (Scope.READ, "{ hypotheses { totalCount } }", {}),
     "experiment": (Scope.READ, '{ experiment(key: "e") { id } }', {}),
@@ -70,6 +71,21 @@ ASKED: dict[str, tuple[Scope, str, dict[str, Any]]] = {
         documents.KPI_CHANGE % {"verb": "BaselineState"},
         {"input": {"id": "x", "reason": "r", "baseline": {"value": 0.4, "standardError": 0.01}}},
     ),
+    "kpiBaselineMeasure": (
+        Scope.EDIT,
+        documents.KPI_CHANGE % {"verb": "BaselineMeasure"},
+        {"input": {"id": "x", "reason": "r", "fromOn": "2026-01-01", "toOn": "2026-01-31"}},
+    ),
+    "kpiBaselineSchedule": (
+        Scope.EDIT,
+        documents.KPI_CHANGE % {"verb": "BaselineSchedule"},
+        {"input": {"id": "x", "reason": "r"}},
+    ),
+    "kpiRedefinePreview": (
+        Scope.EDIT,
+        documents.KPI_REDEFINE_PREVIEW,
+        {"input": {"id": "x", "definition": {"activation": {"event": "e", "windowDays": 7}}}},
+    ),
     "kpiTargetSet": (Scope.DECIDE, documents.KPI_CHANGE % {"verb": "TargetSet"}, {"input": {"id": "x", "reason": "r"}}),
     "kpiLinkAssume": (
         Scope.EDIT,
@@ -81,6 +97,18 @@ ASKED: dict[str, tuple[Scope, str, dict[str, Any]]] = {
         documents.KPI_LINK % {"verb": "Withdraw"},
         {"input": {"leading": "a", "lagging": "b", "reason": "r"}},
     ),
+    "endpoints": (Scope.ADMIN, "{ endpoints { totalCount } }", {}),
+    "deliveries": (Scope.ADMIN, "{ deliveries { totalCount } }", {}),
+    "endpointRegister": (
+        Scope.ADMIN,
+        documents.endpoint("Register"),
+        {"input": {"kind": "WEBHOOK", "address": "https://example.org/hook"}},
+    ),
+    **{
+        f"endpoint{verb}": (Scope.ADMIN, documents.endpoint(verb), {"input": {"id": NOBODYS}})
+        for verb in ("Update", "Rotate", "Remove", "Test")
+    },
+    "deliveryRedeliver": (Scope.ADMIN, documents.DELIVERY_REDELIVER, {"input": {"id": NOBODYS}}),
     "workspace": (Scope.READ, "{ workspace { key } }", {}),
     "workspaceUpdate": (Scope.ADMIN, documents.WORKSPACE_UPDATE, {"input": {}}),
     "unitForget": (Scope.ADMIN, documents.UNIT_FORGET, {"input": {"unit": "nobody"}}),

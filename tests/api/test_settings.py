@@ -2,16 +2,18 @@
 
 import pytest
 
+from api.delivery.outside import Outside
 from api.settings import SettingsError, load
 
 SECRET = "x" * 32
 GIVEN = ("DATABASE_URL", "TRUELIFT_SECRET", "TRUELIFT_PORT", "TRUELIFT_POOL_SIZE", "TRUELIFT_DATA_DIR")
+OUTWARD = ("TRUELIFT_BASE_URL", "TRUELIFT_ALLOWED_RECEIVERS", "TRUELIFT_SMTP_HOST", "TRUELIFT_SMTP_FROM")
 
 
 @pytest.fixture(autouse=True)
 def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take away what the surroundings of the tests may have set."""
-    for name in GIVEN:
+    for name in (*GIVEN, *OUTWARD):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -62,3 +64,36 @@ def test_every_wrong_setting_is_told_at_once(monkeypatch: pytest.MonkeyPatch) ->
     for name in ("TRUELIFT_PORT is wrong", "TRUELIFT_POOL_SIZE is wrong", "TRUELIFT_SECRET is wrong"):
         assert name in str(refused.value)
     assert SECRET[1:] not in str(refused.value)
+
+
+def test_way_to_the_outside_is_what_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = Outside.of(load(), b"s")
+    assert (usual.base_url, usual.allowed, usual.mail) == ("http://127.0.0.1:8000", frozenset(), None)
+    monkeypatch.setenv("TRUELIFT_BASE_URL", "https://truelift.example/")
+    monkeypatch.setenv("TRUELIFT_ALLOWED_RECEIVERS", "http://Hooks.inside:9000, https://chat.inside/")
+    monkeypatch.setenv("TRUELIFT_SMTP_HOST", "mail.inside")
+    monkeypatch.setenv("TRUELIFT_SMTP_FROM", "truelift@example.org")
+    said = Outside.of(load(), b"s")
+    assert said.base_url == "https://truelift.example"
+    assert said.allowed == {"http://hooks.inside:9000", "https://chat.inside:443"}
+    assert said.mail is not None
+    assert (said.mail.host, said.mail.port, said.mail.has_starttls) == ("mail.inside", 587, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("TRUELIFT_BASE_URL", "truelift.example"),
+        ("TRUELIFT_BASE_URL", "https://truelift.example/below"),
+        ("TRUELIFT_ALLOWED_RECEIVERS", "hooks.inside:9000"),
+        ("TRUELIFT_ALLOWED_RECEIVERS", "https://hooks.inside/only-here"),
+        ("TRUELIFT_SMTP_FROM", "Truelift"),
+        ("TRUELIFT_SMTP_FROM", ""),
+    ],
+)
+def test_wrong_way_to_the_outside_is_told(monkeypatch: pytest.MonkeyPatch, name: str, given: str) -> None:
+    monkeypatch.setenv("TRUELIFT_SMTP_HOST", "mail.inside")
+    monkeypatch.setenv("TRUELIFT_SMTP_FROM", "truelift@example.org")
+    monkeypatch.setenv(name, given)
+    with pytest.raises(SettingsError, match=rf"^{name} is wrong: .+\.$"):
+        load()

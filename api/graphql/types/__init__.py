@@ -2,10 +2,13 @@
 
 import strawberry
 
+from api.delivery.tables import DeliveryState, EndpointKind
 from api.jobs.tables import Noun
 from experiments import enums
 from experiments.inference import facts, health, monitoring, treatments
 from experiments.life import launch, lifecycle
+from kpi.enums import NoticeType
+from kpi.notices import TELLINGS
 
 strawberry.enum(Noun, name="RowNoun", description="What the rows of a batch or a file are.")
 strawberry.enum(enums.Kind, name="ExperimentKind", description="What an experiment changes.")
@@ -27,3 +30,8 @@ strawberry.enum(monitoring.SrmState, name="SrmState", description="What the samp
 strawberry.enum(health.HealthState, name="HealthState", description="What a check of the data says.")
 strawberry.enum(health.CheckKind, name="CheckKind", description="What a check of the data is about.")
 strawberry.enum(facts.FactName, name="FactName", description="What a number behind a check or a verdict is.")
+strawberry.enum(EndpointKind, name="EndpointKind", description="How notices reach an endpoint.")
+strawberry.enum(DeliveryState, name="DeliveryState", description="What became of a delivery.")
+strawberry.enum(NoticeType, name="NoticeType", description="What a notice tells.")
+for value in NoticeType.__strawberry_definition__.values:  # type: ignore[attr-defined]  # strawberry has just set it
+    value.description = TELLINGS[NoticeType[value.name]].meaning

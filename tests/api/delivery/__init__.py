@@ -1,0 +1,1 @@
+"""Tests of what Truelift tells the outside, with real receivers on loopback."""
