@@ -17,8 +17,8 @@ SCHEDULE = "schedule"
 """Who estimates links that nobody asks for."""
 
 
-async def estimate_links(database: Database) -> int:
-    """Estimate every link that is due, one transaction each; returns how many. Safe to run twice.
+async def estimate_links(database: Database) -> list[links.Due]:
+    """Estimate every link that is due, one transaction each; returns the pairs. Safe to run twice.
 
     One that would close a circle, or does not add up, is left as it was, with a note in the log, until it is due again.
     """
@@ -33,7 +33,7 @@ async def estimate_links(database: Database) -> int:
         async with database.write() as session:
             kpis = await kpis_by_id(session, pair[0], pair[1:])
             await ladder.note_estimated(session, leading=kpis[pair[1]], lagging=kpis[pair[2]], at=now)
-    return len(due)
+    return due
 
 
 async def _estimate(database: Database, pair: links.Due, now: datetime) -> None:

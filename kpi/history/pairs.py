@@ -39,11 +39,13 @@ NOBODYS = 0
 """The number of a definition whose sums are not stored."""
 
 FIRST = "SELECT min(occurred_at AT TIME ZONE 'UTC')::date FROM outcomes WHERE event_id = ANY($1::int[])"
+KEPT = "CREATE TEMP TABLE {name} ON COMMIT DROP AS {units}"
+"""A table each, with statistics: without, Postgres takes thousands of units for a few and joins them one by one."""
 UNITS = """
-WITH {entrants}both_kpis AS (
+WITH both_kpis AS (
     SELECT date_trunc('month', u.entered_on)::date AS month, {cluster} AS cluster{segments},
         {y} AS y, {x} AS x, {y_lagging} AS v, {x_lagging} AS w
-    FROM ({leading}) u JOIN ({lagging}) l ON l.unit = u.unit AND l.entered_on = u.entered_on
+    FROM leading_units u JOIN lagging_units l ON l.unit = u.unit AND l.entered_on = u.entered_on
     WHERE u.entered_on + {days} <= '{through}'
 ), by_cluster AS (
     SELECT month, cluster, {segment} AS segment,
@@ -52,6 +54,7 @@ WITH {entrants}both_kpis AS (
 )
 SELECT month, segment, count(*) AS n, {moments} FROM by_cluster GROUP BY month, segment ORDER BY month, segment
 """
+TABLES = ("entrants", "leading_units", "lagging_units")
 COLUMNS = ("y", "x", "v", "w")
 """The leading KPI's number of a unit and what it is divided by, then the lagging KPI's."""
 PLACES = [(row, column) for row in range(4) for column in range(row, 4)]
@@ -138,23 +141,7 @@ async def read(connection: asyncpg.Connection, workspace_id: int, pair: Pair, th
     numbers = await storage.event_numbers(connection, workspace_id, names)
     first = await storage.frozen_before(connection, workspace_id) or EVER
     began = max(first, await connection.fetchval(FIRST, list(numbers.values())) or first)
-    statement = _statement(workspace_id, pair, numbers, first, began, through)
     dates = [] if pair.entry.every is None else [apart(began, through, pair.entry.every, pair.window_days)]
-    return cells(_finest(await connection.fetch(statement, *dates)))
-
-
-def apart(began: date, through: date, every: Granularity, days: int) -> list[date]:
-    """The last days of periods of which no two share a day of their windows, the newest first."""
-    found: list[date] = []
-    for end in reversed(list(periods.ends(began, through, every))):
-        if end - (days - 1) * DAY >= began and (not found or (found[-1] - end).days >= days):
-            found.append(end)
-    return found
-
-
-def _statement(
-    workspace_id: int, pair: Pair, numbers: Mapping[str, int], first: date, began: date, through: date
-) -> str:
     leading, lagging = (
         Derivation(
             definition_id=NOBODYS,
@@ -170,19 +157,41 @@ def _statement(
         )
         for one in (pair.leading, pair.lagging)
     )
+    if pair.entry.every is None:
+        await _keep(connection, "entrants", leading.entrants)
+    await _keep(connection, "leading_units", leading.units, *dates)
+    await _keep(connection, "lagging_units", lagging.units, *dates)
+    found = await connection.fetch(_statement(workspace_id, pair, numbers, through))
+    for name in TABLES:
+        await connection.execute(f"DROP TABLE IF EXISTS pg_temp.{name}")
+    return cells(_finest(found))
+
+
+async def _keep(connection: asyncpg.Connection, name: str, units: str, *arguments: object) -> None:
+    await connection.execute(KEPT.format(name=name, units=units), *arguments)
+    await connection.execute(f"ANALYZE {name}")
+
+
+def apart(began: date, through: date, every: Granularity, days: int) -> list[date]:
+    """The last days of periods of which no two share a day of their windows, the newest first."""
+    found: list[date] = []
+    for end in reversed(list(periods.ends(began, through, every))):
+        if end - (days - 1) * DAY >= began and (not found or (found[-1] - end).days >= days):
+            found.append(end)
+    return found
+
+
+def _statement(workspace_id: int, pair: Pair, numbers: Mapping[str, int], through: date) -> str:
     cut = [traits.value_at(_text(name), "u.unit", "u.exposed_at", workspace_id) for name in pair.traits]
     named = [f"{_text(name + '=')} || segment_{place}" for place, name in enumerate(pair.traits)]
     sets = ["(month, cluster)", *(f"(month, cluster, segment_{place})" for place in range(len(cut)))]
     return UNITS.format(
-        entrants="" if pair.entry.every else f"entrants AS MATERIALIZED ({leading.entrants}), ",
         cluster=ACCOUNT.format(workspace=workspace_id) if pair.entry.is_clustered else "u.unit",
         segments="".join(f", {sql} AS segment_{place}" for place, sql in enumerate(cut)),
         y=_number(pair.leading.kind, "u"),
         x=_below(pair.leading.kind, numbers, "u"),
         y_lagging=_number(pair.lagging.kind, "l"),
         x_lagging=_below(pair.lagging.kind, numbers, "l"),
-        leading=leading.units,
-        lagging=lagging.units,
         days=1 if pair.entry.every else 1 + pair.window_days,
         through=through,
         segment=f"coalesce({', '.join([*named, _text(EVERYBODY)])})",

@@ -168,8 +168,8 @@ async def test_units_measured_every_month_are_a_pair_over_its_days(database: Dat
     some = units()
     await send(database, workspace, rows(some))
     found = await read(database, workspace, Pair(leading=paid, lagging=twice))
-    assert found.months == (*MONTHS, date(2026, 5, 1))
+    assert found.months == MONTHS
     same = await read(database, workspace, Pair(leading=paid, lagging=paid))
     assert same.covariance == pytest.approx(same.leading_error**2)
-    assert found.covariance == pytest.approx(same.covariance, rel=0.5)
+    assert ((found.covariance > 0) & (found.covariance < same.covariance)).all()
     assert (found.lagging < found.leading).all()
