@@ -58,7 +58,7 @@ async def ask(
     below, above = await ladder.pair_to_estimate(session, actor=actor, leading=leading, lagging=lagging)
     try:
         async with session.begin_nested():
-            await connection.execute(f"SET LOCAL statement_timeout = '{PATIENCE}s'")
+            await pairs.hurry(connection, PATIENCE)
             cohorts = [await of_cohorts(session, connection, below, above, actor.now)]
     except asyncpg.QueryCanceledError:
         cohorts = []

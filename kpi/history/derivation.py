@@ -78,8 +78,10 @@ SELECT {definition}, {segment}, entered_on, count(*) FROM cells GROUP BY GROUPIN
 MOMENTS = """
 INSERT INTO history_moments (definition_id, segment, entered_on, n, mean, m2, mean_x, m2_x, c_xy)
 SELECT {definition}, {segment}, entered_on, count(*), avg(k), var_pop(k) * count(*), {pair}
-FROM cells WHERE {final} GROUP BY GROUPING SETS ({sets})
+FROM cells WHERE {final}{counted} GROUP BY GROUPING SETS ({sets})
 """
+MEASURABLE = " AND (k <> 0 OR x <> 0)"
+"""A unit with nothing on either side of a ratio's line says nothing of it: who had no revenue a year ago, say."""
 PAIR, ALONE = "avg(x), var_pop(x) * count(*), covar_pop(k, x) * count(*)", "NULL, NULL, NULL"
 VALUES = """
 INSERT INTO history_values (definition_id, segment, entered_on, value, n)
@@ -136,7 +138,9 @@ class Derivation:
         yield self._cells()
         yield self._filled(ENTRIES)
         if self.kind.aggregate is Aggregate.MOMENTS:
-            yield self._filled(MOMENTS, pair=ALONE if self._below is None else PAIR, final=self._final)
+            is_ratio = self._below is not None
+            parts = {"pair": PAIR if is_ratio else ALONE, "counted": MEASURABLE if is_ratio else ""}
+            yield self._filled(MOMENTS, final=self._final, **parts)
         else:
             yield self._filled(ENDED)
         if not self.kind.adds_up:

@@ -132,6 +132,11 @@ class Cells:
         )
 
 
+async def hurry(connection: asyncpg.Connection, seconds: int) -> None:
+    """Let no statement take longer than this for the rest of the transaction, as somebody waits."""
+    await connection.execute(f"SET LOCAL statement_timeout = '{seconds}s'")
+
+
 async def read(connection: asyncpg.Connection, workspace_id: int, pair: Pair, through: date) -> Cells:
     """The cohorts of a pair that is followed, as far as raw rows reach back, in the finest cut that leaves them large.
 

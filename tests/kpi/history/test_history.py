@@ -230,6 +230,9 @@ async def test_value_of_net_retention_is_a_ratio_of_sums_of_levels(database: Dat
     assert net[date(2026, 1, 1)] == pytest.approx((130 + 0) / (100 + 50))
     assert net[date(2026, 4, 1)] == pytest.approx((130 + 0 + 70) / (100 + 50 + 70))
     assert net[date(2025, 1, 1)] is None
+    measured = dict(zip(found.start_on, found.n, strict=True))
+    # A ratio counts the units that stand on either side of its line: of the four, the three that paid a year before.
+    assert (measured[date(2026, 4, 1)], measured[date(2025, 1, 1)]) == (3, 0)
 
 
 async def test_value_among_customers_counts_those_who_did_nothing(database: Database, workspace: Workspace) -> None:
