@@ -39,6 +39,11 @@ async def kpis_of(session: AsyncSession, workspace_id: int) -> list[Kpi]:
     return list(await session.exec(select(Kpi).where(Kpi.workspace_id == workspace_id).order_by(col(Kpi.key))))
 
 
+async def all_kpis(session: AsyncSession, workspace_id: int) -> list[Kpi]:
+    """The KPIs of a workspace, in order of key."""
+    return list(await session.exec(select(Kpi).where(Kpi.workspace_id == workspace_id).order_by(Kpi.key)))
+
+
 async def hypotheses_by_key(session: AsyncSession, workspace_id: int, keys: Collection[str]) -> dict[str, Hypothesis]:
     """Hypotheses of a workspace by key; unknown keys are absent."""
     among = col(Hypothesis.key).in_(filter(is_text, keys))

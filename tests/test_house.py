@@ -44,6 +44,7 @@ WITH_STATEMENTS = {
     "kpi/history/derivation.py": "what fills a KPI's sums",
     "kpi/history/pairs.py": "units with two KPIs side by side",
     "kpi/history/preview.py": "how long a preview may take",
+    "kpi/history/recurring.py": "what units pay now",
     "kpi/history/refresh.py": "how far a KPI's sums reach",
     "kpi/history/values.py": "a KPI's sums",
     "kpi/queries.py": "what is registered",

@@ -53,6 +53,7 @@ ASKED: dict[str, tuple[Scope, str, dict[str, Any]]] = {
     "experimentDecide": (Scope.DECIDE, documents.move("Decide"), {"input": {"id": NOBODYS, "choice": "ABANDON"}}),
     "experimentDecisionApprove": (Scope.DECIDE, documents.move("DecisionApprove"), {"input": {"id": NOBODYS}}),
     "learnings": (Scope.READ, "{ learnings { totalCount } }", {}),
+    "impact": (Scope.READ, "{ impact { fromOn } }", {}),
     "programme": (Scope.READ, "{ programme { started } }", {}),
     "protocol": (Scope.READ, '{ protocol(key: "p") { id } }', {}),
     "protocols": (Scope.READ, "{ protocols { totalCount } }", {}),
