@@ -21,9 +21,11 @@ from stats.results import Interval as StatsInterval
 
 if TYPE_CHECKING:
     from api.graphql.types.experiment import Experiment
+    from api.graphql.types.hypothesis import Hypothesis
 
 LazyExperiment = Annotated["Experiment", strawberry.lazy("api.graphql.types.experiment")]
-"""An experiment shows its impact and an impact its experiments."""
+LazyHypothesis = Annotated["Hypothesis", strawberry.lazy("api.graphql.types.hypothesis")]
+"""What shows its impact is shown by it."""
 MOST_SEGMENTS = 50
 
 Coverage = Annotated[
@@ -100,7 +102,7 @@ class RevenueImpact:
         return self.found.yearly
 
     @strawberry.field(description="The day it was summed up at the end of.")
-    def on(self) -> date | None:
+    def summed_on(self) -> date | None:
         """The day it was summed up."""
         return None if self.found.summit.revenue is None else self.found.summit.revenue.on
 
@@ -199,17 +201,33 @@ class TopImpact:
         return self.found.carried if isinstance(self.found.carried, Carried) else None
 
 
+@strawberry.type(description="An experiment that tested a change.")
+class ImpactPart:
+    """An experiment that tested a change."""
+
+    identity: strawberry.Private[int]
+
+    @strawberry.field(description="The experiment.", graphql_type=LazyExperiment | None)
+    async def experiment(self, info: Info) -> tables.Experiment | None:
+        """The experiment."""
+        return await info.context.loaders.experiments.load(self.identity)
+
+
 @strawberry.type(description="What one change is worth: its effect, and what that comes to at the top of the ladder.")
 class Impact:
     """What one change is worth."""
 
     found: strawberry.Private[impact.Impact]
 
-    @strawberry.field(description="The experiments that tested it.", graphql_type=list[LazyExperiment])
-    async def experiments(self, info: Info) -> list[tables.Experiment]:
+    @strawberry.field(description="The hypothesis it is about.", graphql_type=LazyHypothesis | None)
+    async def hypothesis(self, info: Info) -> kpi_tables.Hypothesis | None:
+        """The hypothesis it is about."""
+        return await info.context.loaders.hypotheses.load(self.found.effect.hypothesis_id)
+
+    @strawberry.field(description="The experiments that tested it.")
+    def parts(self) -> list[ImpactPart]:
         """The experiments that tested it."""
-        rows = [await info.context.loaders.experiments.load(one) for one in self.found.effect.experiment_ids]
-        return [row for row in rows if row is not None]
+        return [ImpactPart(identity=one) for one in self.found.effect.experiment_ids]
 
     @strawberry.field(description="Whether it was decided to ship it, and approved where that is needed.")
     def is_shipped(self) -> bool:
