@@ -181,6 +181,23 @@ async def test_what_cannot_be_is_refused(attempt: Try) -> None:
         assert [error["message"] for error in found["errors"]] == [sentence]
 
 
+async def test_other_mix_weighs_the_effects_of_segments_by_share_and_level(ask: Ask, database: Database) -> None:
+    await registered(ask, "activation", "activated")
+    await ask(documents.HYPOTHESIS_REGISTER, {"input": documents.hypothesis()})
+    pro = Trial("first", (150, 200), (150, 155), attributes={"plan": "pro"})
+    free = Trial("first", (90, 95), (150, 155), attributes={"plan": "free"})
+    await registered(ask, "retention", "returned")
+    await pro.run(ask, segmentAttributes=["plan"])
+    await free.enter(ask, "free")
+    await refresh_due(database)
+    shares = [{"segment": "plan=pro", "share": 0.25}, {"segment": "plan=free", "share": 0.75}]
+    found = (await ask(OF_EXPERIMENT, {"segments": shares}))["experiment"]["impact"]
+    # Shares of the units times levels of control are weights; the mix of the lifts is theirs.
+    before, after = (0.25 * pro.done["activated"][arm] + 0.75 * free.done["activated"][arm] for arm in (0, 1))
+    assert found["effect"]["lift"] == pytest.approx(after / before - 1)
+    assert found["effect"]["method"] == "Effects by segment as measured, not corrected"
+
+
 @pytest.mark.usefixtures("experiments")
 async def test_mix_of_segments_that_were_not_measured_has_no_answer(ask: Ask) -> None:
     shares = {"segments": [{"segment": "plan=pro", "share": 1.0}]}
