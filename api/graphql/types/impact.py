@@ -1,5 +1,6 @@
 """What changes are worth at the top of the ladder, as the API shows it."""
 
+import asyncio
 from datetime import UTC, date
 from math import expm1
 from typing import TYPE_CHECKING, Annotated
@@ -286,7 +287,7 @@ async def of_experiment(info: Info, experiment: tables.Experiment, terms: Terms,
         effect = await _in_mix(info, experiment, effect, mix)
     if effect is None:
         return None
-    return Impact(found=impact.of_change(effect, programme.links, programme.summits, terms))
+    return Impact(found=await asyncio.to_thread(impact.of_change, effect, programme.links, programme.summits, terms))
 
 
 async def of_hypothesis(info: Info, hypothesis: kpi_tables.Hypothesis, terms: Terms) -> Impact | None:
@@ -295,7 +296,7 @@ async def of_hypothesis(info: Info, hypothesis: kpi_tables.Hypothesis, terms: Te
     effect = impact.effect_of(programme.rows, [row for row in programme.rows if row.hypothesis_id == hypothesis.id])
     if effect is None:
         return None
-    return Impact(found=impact.of_change(effect, programme.links, programme.summits, terms))
+    return Impact(found=await asyncio.to_thread(impact.of_change, effect, programme.links, programme.summits, terms))
 
 
 async def of_time(info: Info, begin: date | None, end: date | None, terms: Terms) -> ShippedImpact:
@@ -306,7 +307,7 @@ async def of_time(info: Info, begin: date | None, end: date | None, terms: Terms
         raise bad_input(f"A time is 1 to {LONGEST.days:,} days: “to” comes after “from”, and is left out.")
     programme = await info.context.loaders.programme()
     effects = impact.shipped_effects(programme.rows, from_on, to_on)
-    found = impact.of_changes(effects, programme.links, programme.summits, terms)
+    found = await asyncio.to_thread(impact.of_changes, effects, programme.links, programme.summits, terms)
     return ShippedImpact(from_on=from_on, to_on=to_on, found=found)
 
 
