@@ -25,7 +25,7 @@ mutation Estimate($input: KpiLinkEstimateInput!) {{ kpiLinkEstimate(input: $inpu
   step {{ {STEP} }} userErrors {{ code path message }}
 }} }}
 """
-LADDER = f"{{ kpiLadder {{ rungs {{ kpi {{ key }} height level {{ n value }} target state }} steps {{ {STEP} }} }} }}"
+LADDER = f"{{ kpiLadder {{ rungs {{ kpi {{ key }} height level {{ n value }} target openAlerts state }} steps {{ {STEP} }} }} }}"
 PAIR = {"leading": "activation", "lagging": "retention", "reason": "they should go together"}
 ENTRY = {"entry": {"event": "signed_up"}}
 TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -306,6 +306,7 @@ async def test_ladder_has_its_rungs_from_leading_to_lagging_with_where_they_stan
         ("retention", 1, None),
         ("nrr", 2, None),
     ]
+    assert {rung["openAlerts"] for rung in found["rungs"]} == {0}
     assert [(rung["target"], rung["state"]) for rung in found["rungs"]] == [
         (None, "NO_TARGET"),
         (None, "NO_TARGET"),
