@@ -40,7 +40,7 @@ class Rung:
 
     @property
     def state(self) -> RungState:
-        """Where it stands, as its value is and without regard to chance; a target of another definition says nothing."""
+        """Where it stands, as its value is, whatever chance did to it; a target of another definition says nothing."""
         if self.target is None or self.target.value is None:
             return RungState.NO_TARGET
         is_other = self.target.definition_version not in (None, self.version)

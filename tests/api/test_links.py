@@ -11,6 +11,7 @@ from api.jobs.links import estimate_links
 from api.jobs.refresh import refresh_due
 from experiments.programme import links
 from kpi.tables import Workspace
+from stats.ladder.elasticity import Elasticity
 from stats.ladder.trials import Trials, from_trials
 from tests.api import documents
 from tests.conftest import Ask
@@ -25,7 +26,9 @@ mutation Estimate($input: KpiLinkEstimateInput!) {{ kpiLinkEstimate(input: $inpu
   step {{ {STEP} }} userErrors {{ code path message }}
 }} }}
 """
-LADDER = f"{{ kpiLadder {{ rungs {{ kpi {{ key }} height level {{ n value }} target openAlerts state }} steps {{ {STEP} }} }} }}"
+LADDER = f"""
+{{ kpiLadder {{ rungs {{ kpi {{ key }} height level {{ n value }} target openAlerts state }} steps {{ {STEP} }} }} }}
+"""
 PAIR = {"leading": "activation", "lagging": "retention", "reason": "they should go together"}
 ENTRY = {"entry": {"event": "signed_up"}}
 TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -70,7 +73,8 @@ async def send(ask: Ask, outcomes: list[dict[str, Any]]) -> None:
 
 def cohorts(months: int = 14) -> list[tuple[str, str, str, float | None]]:
     """Months of users of which a share activates, and of those who stay another, as its power: log-linear."""
-    random, found = np.random.default_rng(3), []
+    random = np.random.default_rng(3)
+    found: list[tuple[str, str, str, float | None]] = []
     for month in range(months):
         share = 0.3 * np.exp(0.4 * np.sin(month))
         kept = 0.3 * (share / 0.3) ** ELASTICITY
@@ -229,6 +233,7 @@ async def test_link_over_experiments_is_the_slope_over_those_that_are_over(ask: 
     expected = from_trials(
         Trials(leading=x[0], leading_error=x[1], lagging=y[0], lagging_error=y[1]), alpha=0.05
     ).elasticity
+    assert isinstance(expected, Elasticity)
     assert step["used"] == ["EXPERIMENTS"]
     assert step["elasticity"] == pytest.approx(expected.estimate, rel=0.01)
     assert step["standardError"] == pytest.approx(expected.standard_error, rel=0.02)
