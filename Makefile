@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo mcp test agreement check format schema catalogue bench faults calibrate year lock clean
+.PHONY: demo mcp test agreement page check format schema catalogue bench faults calibrate year lock clean
 
 demo: $(VENV)/run.stamp  ## the sample company, served on http://127.0.0.1:$(PORT)
 	$(BIN)/truelift demo --port $(PORT)
@@ -20,6 +20,9 @@ agreement: $(VENV)/dev.stamp  ## the statistics beside R (Debian's packages) and
 	@$(BIN)/python -m tests.agreement.sources
 	$(BIN)/python -m benchmarks.peers $(VENV)/peers lifelines tea-tasting gbstats savvi
 	$(BIN)/python -m pytest tests/agreement -m agreement
+
+page: $(VENV)/dev.stamp  ## the example page in TypeScript: types against the schema, and drawn in a browser
+	$(BIN)/python -m pytest tests/api/clients -m node
 
 check: $(VENV)/dev.stamp  ## format, lint, types, imports, dead code
 	$(BIN)/ruff format --check .
