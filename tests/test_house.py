@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("api", "experiments", "kpi", "stats", "web", "migrations")
+PACKAGES = ("api", "experiments", "kpi", "stats", "web", "migrations", "clients/python/truelift")
 SOURCES = tuple(path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py")))
 EVERYTHING = (*SOURCES, *sorted((ROOT / "tests").rglob("*.py")), *sorted((ROOT / "benchmarks").rglob("*.py")))
 
