@@ -71,12 +71,13 @@ class Change(StrEnum):
 
 
 class Governed(StrEnum):
-    """What of a KPI was changed."""
+    """What of a KPI was changed; of its risk, which units are marked by it."""
 
     DETAILS = "DETAILS"
     DEFINITION = "DEFINITION"
     BASELINE = "BASELINE"
     TARGET = "TARGET"
+    RISK = "RISK"
 
 
 class LinkSource(StrEnum):
