@@ -13,7 +13,7 @@ from starlette.staticfiles import StaticFiles
 import web
 from api.database import Database
 from api.delivery.outside import Outside
-from api.doors import export, faults, health, ingest, pages, uploads
+from api.doors import export, faults, health, ingest, pages, risk, uploads
 from api.doors.limits import Limits
 from api.graphql.endpoint import Endpoint
 from api.graphql.news import Desk, listen
@@ -55,6 +55,7 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
             Route("/graphql", Endpoint(database=database, secret=secret, desk=desk, outside=outside), methods=["POST"]),
             *(Route(path, partial(ingest.take_in, noun=noun), methods=["POST"]) for path, noun in ingest.PATHS.items()),
             Route(uploads.PATH, uploads.upload, methods=["POST"]),
+            Route(risk.PATH, risk.at_risk, methods=["GET"]),
             Route(export.PATH, export.export, methods=["GET"]),
             Route("/", pages.experiments),
             Route("/experiments/{key}", pages.experiment),

@@ -52,13 +52,13 @@ class Told:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskCheck:
-    """What the numbers at the end of `ended_on` told of who has `left`, by the end of `until`, of `n` units.
+    """What the numbers at the end of `ended_on` told of who has `left`, by the end of `until_on`, of `n` units.
 
     `is_hindsight` where the definition was written after that period: whoever wrote it may have known who left.
     """
 
     ended_on: date
-    until: date
+    until_on: date
     n: int
     left: int
     told: Told
@@ -77,7 +77,7 @@ async def check(connection: asyncpg.Connection, of: Ranking, definition: Definit
     told = _of(risk, has_left)
     return RiskCheck(
         ended_on=of.ends.checked,
-        until=of.ends.until,
+        until_on=of.ends.until,
         n=len(rows),
         left=int(has_left.sum()),
         told=_told(None, told),

@@ -21,8 +21,9 @@ WHERE ($4::float8 IS NULL OR {sign} * u.score < {sign} * $4)
 COUNTED = "SELECT count(*) FROM ({listed}) l"
 PAGE = """
 SELECT * FROM ({listed}) l
-WHERE $7::float8 IS NULL OR ({sign} * score, unit) > ({sign} * $7, $8::text)
-ORDER BY {sign} * score, unit LIMIT $9
+WHERE ($7::float8 IS NULL OR ({sign} * score, unit) > ({sign} * $7, $8::text))
+    AND ($9::float8 IS NULL OR ({sign} * score, unit) < ({sign} * $9, $10::text))
+ORDER BY {sign} * score {order}, unit {order} LIMIT $11
 """
 EVERY = "SELECT * FROM ({listed}) l ORDER BY {sign} * score, unit"
 KNOWN = """
@@ -34,7 +35,17 @@ BATCH = 5_000
 """Rows read at a time."""
 
 Place = tuple[float, str]
-"""The score and the name of a unit, after which a page begins."""
+"""The score and the name of a unit, after which a page begins or before which it ends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slice:
+    """So many units from the start of what lies between two places, or from its end."""
+
+    size: int
+    backwards: bool = False
+    after: Place | None = None
+    before: Place | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,13 +75,11 @@ async def count(connection: asyncpg.Connection, of: Ranking, rule: Rule) -> int:
     return int(await connection.fetchval(_filled(COUNTED, of), *_arguments(of, rule)))
 
 
-async def page(
-    connection: asyncpg.Connection, of: Ranking, rule: Rule, *, after: Place | None, size: int
-) -> list[AtRisk]:
-    """So many of the units at risk, worst first, that come after a place."""
-    score, unit = after or (None, None)
-    rows = await connection.fetch(_filled(PAGE, of), *_arguments(of, rule), score, unit, size)
-    return [_at_risk(row) for row in rows]
+async def page(connection: asyncpg.Connection, of: Ranking, rule: Rule, part: Slice) -> list[AtRisk]:
+    """A slice of the units at risk, the worst first; backwards, the last one first."""
+    ends = (*(part.after or (None, None)), *(part.before or (None, None)))
+    statement = _filled(PAGE, of, order="DESC" if part.backwards else "ASC")
+    return [_at_risk(row) for row in await connection.fetch(statement, *_arguments(of, rule), *ends, part.size)]
 
 
 async def everyone(connection: asyncpg.Connection, of: Ranking, rule: Rule) -> AsyncIterator[list[AtRisk]]:
@@ -88,8 +97,8 @@ async def known(
     return {(row["unit"], row["name"]): row["value"] for row in rows}
 
 
-def _filled(template: str, of: Ranking) -> str:
-    return template.format(listed=LISTED.format(sign=of.sign), sign=of.sign)
+def _filled(template: str, of: Ranking, order: str = "ASC") -> str:
+    return template.format(listed=LISTED.format(sign=of.sign), sign=of.sign, order=order)
 
 
 def _arguments(of: Ranking, rule: Rule) -> tuple[object, ...]:

@@ -12,6 +12,7 @@ from kpi.errors import Problem, bad
 from kpi.history import entry as entries
 from kpi.history.units import Ends, ends_of
 from kpi.history.values import EVERYBODY
+from kpi.ingest import is_text
 from kpi.kinds.composite import Component, Composite, is_component
 from kpi.tables import Definition, History, Kpi
 
@@ -36,6 +37,8 @@ class Rule:
             return [
                 bad("Say who is at risk by a number (below) or by a share of the units (worst): one of both.", "worst")
             ]
+        if not is_text(self.segment):
+            return [bad("A segment is text, such as `plan=pro`.", "segment")]
         if self.below is not None and not isfinite(self.below):
             return [bad("“below” is a number.", "below")]
         if self.worst is not None and not 0 < self.worst <= 1:

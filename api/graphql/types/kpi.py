@@ -14,6 +14,7 @@ from api.graphql.types.governance import KpiChange, Target
 from api.graphql.types.history import HistoryFields
 from api.graphql.types.ladder import KpiLink
 from api.graphql.types.question import QuestionFields
+from api.graphql.types.risk import RiskFields
 from kpi import enums, kinds, tables
 from kpi.history.audit import Audit, Found
 
@@ -69,7 +70,7 @@ class Baseline:
 
 
 @strawberry.type(description="A KPI: what is measured, who owns it, which way is better.")
-class Kpi(HistoryFields, QuestionFields, Node):
+class Kpi(HistoryFields, QuestionFields, RiskFields, Node):
     """A KPI."""
 
     key: str = strawberry.field(description="The key of the KPI, unique in the workspace.")

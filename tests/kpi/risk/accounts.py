@@ -13,7 +13,7 @@ from kpi.kinds import Component, Composite, Mean
 from kpi.kinds.mean import Of
 from kpi.queries import kpis_by_key
 from kpi.risk import listing
-from kpi.risk.listing import AtRisk
+from kpi.risk.listing import AtRisk, Slice
 from kpi.risk.ranking import Ranking, Rule, ranking
 from kpi.tables import Definition, Kpi, Workspace
 from tests.kpi.history.rows import derive, describe, kept, send
@@ -74,4 +74,4 @@ async def ranked(database: Database, workspace: Workspace, definition: Definitio
 async def listed(database: Database, of: Ranking, rule: Rule) -> Sequence[AtRisk]:
     """All units at risk by a rule."""
     async with database.read() as session:
-        return await listing.page(await driver(session), of, rule, after=None, size=1_000)
+        return await listing.page(await driver(session), of, rule, Slice(size=1_000))

@@ -16,6 +16,7 @@ from kpi.history.units import ends_of
 from kpi.kinds import Mean, TimeToValue
 from kpi.kinds.mean import Of
 from kpi.risk import listing
+from kpi.risk.listing import Slice
 from kpi.risk.ranking import Rule, ranking
 from kpi.tables import Workspace
 from tests.kpi.history.rows import NOW, derive, kept, send
@@ -141,13 +142,19 @@ async def test_pages_hold_every_unit_once_in_the_order_of_the_whole(database: Da
     await send(database, workspace, rows)
     await derive(database, definition, THROUGH)
     of = await ranked(database, workspace, definition)
-    whole, after, found = await listed(database, of, EVERYBODY), None, []
+    whole = await listed(database, of, EVERYBODY)
     async with database.read() as session:
         connection = await driver(session)
-        while page := await listing.page(connection, of, EVERYBODY, after=after, size=5):
+        place, found = None, []
+        while page := await listing.page(connection, of, EVERYBODY, Slice(size=5, after=place)):
             found += page
-            after = (page[-1].score, page[-1].unit)
-    assert found == whole
+            place = (page[-1].score, page[-1].unit)
+        assert found == whole
+        place, found = None, []
+        while page := await listing.page(connection, of, EVERYBODY, Slice(size=4, before=place, backwards=True)):
+            found += page
+            place = (page[-1].score, page[-1].unit)
+        assert found == whole[::-1]
     assert len(whole) == len(units)
 
 
@@ -204,6 +211,7 @@ async def test_known_traits_are_those_of_the_moment(database: Database, workspac
         (Rule(worst=1.01), "worst"),
         (Rule(worst=float("nan")), "worst"),
         (Rule(below=float("inf")), "below"),
+        (Rule(below=0, segment="a\0b"), "segment"),
     ],
 )
 def test_faulty_rules_are_told_where(rule: Rule, path: str) -> None:
