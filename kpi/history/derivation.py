@@ -104,7 +104,11 @@ SELECT {definition}, {segment}, entered_on, day, count(*), 0
 FROM cells CROSS JOIN generate_series({day}, {last}) AS day
 WHERE get_bit(b, day) = 1 AND entered_on + 2 + day <= '{through}' GROUP BY day, GROUPING SETS ({sets})
 """
-DROP_SCORES = "DELETE FROM unit_scores WHERE definition_id = {definition}"
+DROP_SCORES = """
+DELETE FROM unit_scores s USING definitions d, definitions mine
+WHERE mine.id = {definition} AND d.kpi_id = mine.kpi_id AND s.definition_id = d.id
+"""
+"""Those of earlier versions go as well: nobody asks for them any more, and they are of people."""
 SCORES = """
 INSERT INTO unit_scores (definition_id, unit, ended_on, score, parts, level, segments)
 SELECT {definition}, unit, entered_on, k, parts, level, ARRAY[{segments}]::text[] FROM ({units}) u

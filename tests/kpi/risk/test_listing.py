@@ -10,16 +10,19 @@ from hypothesis import strategies as st
 
 from api.database import Database, driver
 from experiments.aggregation import forgetting
-from kpi.enums import Direction, Granularity
+from kpi import governance, storage
+from kpi.actor import Actor
+from kpi.enums import Direction, Granularity, Unit
 from kpi.history.entry import Entry
 from kpi.history.units import ends_of
 from kpi.kinds import Mean, TimeToValue
 from kpi.kinds.mean import Of
+from kpi.queries import latest_definitions
 from kpi.risk import listing
 from kpi.risk.listing import Slice
 from kpi.risk.ranking import Rule, ranking
 from kpi.tables import Workspace
-from tests.kpi.history.rows import NOW, derive, kept, send
+from tests.kpi.history.rows import NOW, derive, join, kept, send
 from tests.kpi.registering import register_kpi
 from tests.kpi.risk.accounts import JUNE, SCORES, THROUGH, acts, health, listed, pays, ranked, scored
 
@@ -193,6 +196,43 @@ async def test_forgotten_unit_is_not_listed_any_more(database: Database, workspa
     async with database.raw() as connection:
         await forgetting.forget(connection, workspace_id=workspace.id, unit="ben", now=NOW)
     assert [one.unit for one in await listed(database, of, EVERYBODY)] == ["dan", "cat", "ann"]
+
+
+async def test_account_stands_where_its_members_put_it(database: Database, workspace: Workspace) -> None:
+    visits = Mean(event="visited", window_days=28, of=Of.COUNT)
+    entry = Entry(every=Granularity.MONTH, among="mrr")
+    definition = await kept(database, workspace, visits, entry, key="health", unit=Unit.ACCOUNT, baseline=None)
+    await join(database, workspace, [("ann", "acme", "2026-01-01T00:00:00Z"), ("ben", "acme", "2026-01-01T00:00:00Z")])
+    rows = [pays("acme", "2026-01-05", 9), pays("solo", "2026-01-05", 5)]
+    await send(database, workspace, [*rows, *acts("ann", 6, 2, 0), *acts("ben", 6, 3, 0), *acts("solo", 6, 4, 0)])
+    await derive(database, definition, THROUGH)
+    found = await listed(database, await ranked(database, workspace, definition), EVERYBODY)
+    assert [(one.unit, one.score, one.level) for one in found] == [("solo", 4, 5), ("acme", 5, 9)]
+
+
+async def test_periods_that_ended_before_the_floor_are_not_kept(database: Database, workspace: Workspace) -> None:
+    definition = await scored(database, workspace)
+    async with database.raw() as connection:
+        await storage.raise_floor(connection, workspace.id, date(2026, 6, 1), date(2026, 5, 1))
+    await derive(database, definition, THROUGH)
+    found = await listed(database, await ranked(database, workspace, definition), EVERYBODY)
+    assert {one.unit: one.score for one in found} == pytest.approx(SCORES)
+    assert {one.change for one in found} == {None}
+
+
+async def test_numbers_of_an_earlier_version_go_when_the_next_has_its_own(
+    database: Database, workspace: Workspace
+) -> None:
+    before = await scored(database, workspace)
+    actor = Actor(workspace_id=workspace.id, name="ada", id="k1", now=NOW, reason="days, not visits")
+    visits = Mean(event="visited", window_days=28, of=Of.COUNT)
+    async with database.write() as session:
+        await governance.redefine(session, actor=actor, kpi_id=before.kpi_id, definition=visits)
+        after = (await latest_definitions(session, [before.kpi_id]))[before.kpi_id]
+    await derive(database, after, THROUGH)
+    assert await listed(database, await ranked(database, workspace, before), EVERYBODY) == []
+    found = await listed(database, await ranked(database, workspace, after), EVERYBODY)
+    assert {one.unit: one.score for one in found} == {unit: sessions for unit, (sessions, _) in JUNE.items()}
 
 
 async def test_known_traits_are_those_of_the_moment(database: Database, workspace: Workspace) -> None:
