@@ -14,7 +14,7 @@ import web
 from api.auth.budgets import Budgets
 from api.database import Database
 from api.delivery.outside import Outside
-from api.doors import export, faults, health, ingest, pages, uploads
+from api.doors import export, faults, health, ingest, pages, risk, uploads
 from api.doors.limits import Limits
 from api.doors.strangers import Strangers
 from api.graphql.endpoint import Endpoint
@@ -67,6 +67,7 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
             WebSocketRoute("/graphql", graphql),
             *(Route(path, partial(ingest.take_in, noun=noun), methods=["POST"]) for path, noun in ingest.PATHS.items()),
             Route(uploads.PATH, uploads.upload, methods=["POST"]),
+            Route(risk.PATH, risk.at_risk, methods=["GET"]),
             Route(export.PATH, export.export, methods=["GET"]),
             Route("/", pages.experiments),
             Route("/experiments/{key}", pages.experiment),

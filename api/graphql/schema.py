@@ -24,6 +24,7 @@ from api.graphql.mutations.lifecycle import LifecycleMutation
 from api.graphql.mutations.protocol import ProtocolMutation
 from api.graphql.mutations.rehearsal import RehearsalMutation
 from api.graphql.mutations.rejections import RejectionMutation
+from api.graphql.mutations.risk import RiskMutation
 from api.graphql.mutations.units import UnitMutation
 from api.graphql.mutations.uploads import UploadMutation
 from api.graphql.mutations.workspace import WorkspaceMutation
@@ -48,6 +49,7 @@ class Mutation(
     GovernanceMutation,
     AlertMutation,
     LadderMutation,
+    RiskMutation,
     ExperimentMutation,
     LifecycleMutation,
     RehearsalMutation,
