@@ -13,6 +13,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from api.auth.tenants import DEFAULT
 from api.commands.process import DataDir, WorkspaceKey, console, fail
 from api.commands.rehearse import rehearse
+from api.sample import calibration as company
+from api.sample.calibration import CompanyRow
+from api.sample.estimates import COHORT_DAYS, SPEED
 from api.version import VERSION
 from stats.calibration import decision, sample_ratio, series
 from stats.calibration.decision import DecisionRow
@@ -78,6 +81,32 @@ The alarm promises a mean run of {series.RUN_LENGTH:g} periods, which allows \
 {2 * series.PERIODS / series.RUN_LENGTH:g} within {2 * series.PERIODS}; the drift is read after every period, from a
 baseline with a standard error of {series.BASELINE_ERROR}.
 """
+COMPANY = f"""\
+The customers of the [sample company](sample.md), drawn anew {company.companies(10_000)} times in 10,000 replicates, \
+once as large as it is loaded and once ten times as large, and estimated at {ALPHA} by the code that the service runs: \
+levels from a KPI's sums, elasticities from cohorts, and what an experiment does carried up these links. The truth is \
+the law's, to which no estimator has access. Estimands:
+
+- **Level**: of all who entered early enough to be final, errors by account; of the days to first value also of those \
+on their way. Power is that the interval excludes a level {company.SHIFT:.0%} lower.
+- **Elasticity** (*a to b*): percent of b for one percent of a, over cohorts of {COHORT_DAYS:.0f} days and a region in \
+which both are final. The truth is the slope over these very cohorts, as the law is not exactly log-linear. Both rungs \
+are of the same accounts: the covariance of their errors is the delta method's. Power, here and below, is that the \
+interval excludes 0.
+- **Lift and gain**: an experiment in as many other accounts an arm brings first value sooner \
+({SPEED.first_value_speed} in log-days) and touches nothing else. Its effect on the days to first value goes up to NRR \
+by three links or by one; the gain is what that is worth a year later of 100 that enter.
+
+An answer that is not identified counts as no power, and so does an endless interval. Rows without a gate are what \
+{company.SMALL} accounts do not tell: a quarter of a region holds some 37 of them, activation and retention hardly \
+differ between these beyond chance, and the estimator gives no answer rather than a wrong one. What is known:
+
+- Weights from each cohort's own estimate of error, and logarithms as they are, made slopes at {company.SMALL} \
+accounts 10 % too flat. Cohorts now count by their accounts, and logarithms are freed of half their variance: on 600 \
+companies the mean is within 2 % of the truth.
+- The error of a slope leaves out each of a dozen cohorts in turn, and with so few it errs to the safe side: for links \
+to revenue it is 1.2 to 1.4 times the spread of the estimates, so that intervals cover more than they promise.
+"""
 VARIANT = """\
 Other spending functions, and the kernel for gains only (alpha all on one side).
 """
@@ -117,6 +146,7 @@ class Calibration:
     decisions: tuple[DecisionRow, ...]
     alarms: tuple[AlarmRow, ...]
     series: tuple[SeriesRow, ...]
+    company: tuple[CompanyRow, ...]
 
     @property
     def failures(self) -> tuple[str, ...]:
@@ -126,6 +156,7 @@ class Calibration:
             *((f"{row.units:,} units, {row.rule}", row.failures) for row in self.decisions),
             *((f"{row.split}, {row.rule}", row.failures) for row in self.alarms),
             *((f"{row.question}, {row.world}", row.failures) for row in self.series),
+            *((f"{row.question}, {row.accounts:,} accounts", row.failures) for row in self.company),
         )
         return tuple(f"{name}: {', '.join(failures)}" for name, failures in named if failures)
 
@@ -182,7 +213,7 @@ def _calibrate(replicates: int, seed: int, out: Path) -> None:
 def measure(*, replicates: int, seed: int, families: Sequence[Family] = (*FAMILIES, *VARIANTS)) -> Calibration:
     """Draw and judge every scenario, each with random numbers of its own."""
     worlds, variants = (*SCENARIOS, *LIMITS), {family.name for family in VARIANTS}
-    parts = (worlds, decision.SIZES, sample_ratio.SPLITS, series.QUESTIONS)
+    parts = (worlds, decision.SIZES, sample_ratio.SPLITS, series.QUESTIONS, company.SIZES)
     draws = iter(np.random.default_rng(seed).spawn(sum(len(part) for part in parts)))
     usual = [family for family in families if family.name not in variants]
     columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
@@ -216,6 +247,7 @@ def measure(*, replicates: int, seed: int, families: Sequence[Family] = (*FAMILI
             row for split in sample_ratio.SPLITS for row in sample_ratio.rows(split, next(draws), replicates=replicates)
         ),
         series=tuple(series.row(question, next(draws), replicates=replicates) for question in series.QUESTIONS),
+        company=tuple(row for size in company.SIZES for row in company.rows(size, next(draws), replicates=replicates)),
     )
 
 
@@ -250,6 +282,8 @@ def _lines(measured: Calibration, on: date) -> Iterator[str]:
     yield from _alarms(measured.alarms)
     yield f"\n## KPIs over time\n\n{SERIES}"
     yield from _series(measured.series)
+    yield f"\n## The sample company\n\n{COMPANY}"
+    yield from _company(measured.company)
     yield f"\n## Beyond the promises\n\n{BEYOND}"
     yield from _scenarios(LIMITS)
     yield ""
@@ -327,6 +361,25 @@ def _series(measured: Sequence[SeriesRow]) -> Iterator[str]:
             _rate(row.coverage),
             _number(row.least_coverage if row.coverage else None),
             _passed(row.failures),
+        )
+        for row in measured
+    ]
+    yield from _table(columns, lines)
+
+
+def _company(measured: Sequence[CompanyRow]) -> Iterator[str]:
+    columns = ("accounts", "question", "truth", "answered", "coverage", "at least", "power", "at least", "gate")
+    lines = [
+        (
+            f"{row.accounts:,}",
+            row.question,
+            _number(row.truth),
+            f"{row.answered.value:.1%}",
+            _rate(row.coverage),
+            _number(row.least_coverage if row.coverage else None),
+            _rate(row.power),
+            _number(row.least_power),
+            "none" if row.least_power is None else _passed(row.failures),
         )
         for row in measured
     ]

@@ -59,16 +59,23 @@ WHERE e.exposed_at >= '{first}Z' AND e.exposed_at < '{through}Z'
 GROUP BY e.unit, e.exposed_at
 """
 MEASURED = """
-SELECT {unit} AS unit, e.exposed_at, e.entered_on{numbers}
-FROM unnest($1::date[]) p (entered_on)
-    CROSS JOIN LATERAL (SELECT p.entered_on, ((p.entered_on + 1)::timestamp - interval '{until} hours')
-        AT TIME ZONE 'UTC' AS exposed_at) e
-    JOIN outcomes o ON o.event_id IN ({events})
-    AND o.id >= '{first_id}' AND o.id < '{last_id}'
-    AND o.occurred_at >= e.exposed_at + interval '{since} hours'
-    AND o.occurred_at < e.exposed_at + interval '{until} hours'{accounts}
-GROUP BY 1, e.exposed_at, e.entered_on{having}
+SELECT {unit} AS unit, e.exposed_at,
+    ((e.exposed_at + interval '{until} hours') AT TIME ZONE 'UTC')::date - 1 AS entered_on{numbers}
+FROM (
+    SELECT o.unit, o.event_id, o.occurred_at, o.value, unnest(p.opened[
+        1 + width_bucket(o.occurred_at - interval '{until} hours', p.opened) :
+        width_bucket(o.occurred_at - interval '{since} hours', p.opened)
+    ]) AS exposed_at
+    FROM outcomes o CROSS JOIN (SELECT ARRAY(
+        SELECT ((entered_on + 1)::timestamp - interval '{until} hours') AT TIME ZONE 'UTC'
+        FROM unnest($1::date[]) entered_on ORDER BY 1
+    ) AS opened) p
+    WHERE o.event_id IN ({events}) AND o.id >= '{first_id}' AND o.id < '{last_id}'
+) o CROSS JOIN LATERAL (SELECT o.exposed_at) e{accounts}
+GROUP BY 1, e.exposed_at{having}
 """
+"""Periods are in order, so those that an outcome is in lie next to each other: from the first that closes after it to
+the last that has opened. Each row is read once, however many periods there are."""
 AMONG = " HAVING {level} > 0"
 """Who has a level then is counted, whatever else they did."""
 ACCOUNT = """coalesce((SELECT m.account FROM memberships m WHERE m.workspace_id = {workspace} AND m.member = u.unit

@@ -13,9 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from stats.arrays import Array, Numbers, divide, numbers
+from stats.comoments import CoMoments
 from stats.distributions import critical_z, level_of
 from stats.ladder import line
 from stats.ladder.elasticity import Elasticity, NotIdentified, Obstacle, Scale, Source
+from stats.methods import ratio
 
 FEWEST_COHORTS = 8
 FEWEST_CLUSTERS = 6
@@ -28,8 +30,10 @@ class Cohorts:
     """A row for each cohort: both KPIs with their standard errors, and the cluster it belongs to; columns broadcast.
 
     `covariance` is that of both sampling errors: the same units are in both KPIs, so it is zero only where other units
-    gave the lagging one. Without clusters each cohort is its own. Rows in which anything is NaN are left out. Raises
-    ValueError for columns that are not one axis, and a negative standard error.
+    gave the lagging one. Without clusters each cohort is its own. With `units` (how many gave both KPIs) cohorts count
+    by these, and logarithms are freed of the half of their variance by which they are too low: with few units a cohort
+    both matter. Rows in which anything is NaN are left out. Raises ValueError for columns that are not one axis, and a
+    negative standard error.
     """
 
     leading: Numbers
@@ -38,6 +42,34 @@ class Cohorts:
     lagging_error: Numbers
     covariance: Numbers = 0.0
     clusters: Numbers | None = None
+    units: Numbers | None = None
+
+    @classmethod
+    def of_sums(cls, sums: CoMoments, *, clusters: Numbers | None = None) -> "Cohorts":
+        """Both KPIs measured on the same units: (C,) cohorts of four variables, with what the errors share.
+
+        The variables are numerator and denominator of the leading KPI, then of the lagging one; a denominator of 1
+        makes a mean or a share. Errors by the delta method (Deng, Knoblich & Lu 2018, KDD), NaN below two units.
+        Raises ValueError unless there are four variables and one axis of cohorts.
+
+        >>> rows = [[[1.0, 1.0, 4.0, 10.0], [0.0, 1.0, 2.0, 5.0]], [[1.0, 1.0, 9.0, 10.0], [1.0, 1.0, 3.0, 10.0]]]
+        >>> found = Cohorts.of_sums(CoMoments.from_values(rows))
+        >>> found.leading.tolist(), found.lagging.tolist(), found.leading_error.round(3).tolist()
+        ([0.5, 1.0], [0.4, 0.6], [0.5, 0.0])
+        """
+        if sums.variables != 4 or len(sums.shape) != 1:
+            raise ValueError("cohorts are rows of four sums: numerator and denominator of each KPI")
+        both = ratio.linearised(sums)
+        shared = divide(both.products, np.where(both.n > 1, both.n * (both.n - 1), 0.0)[:, np.newaxis, np.newaxis])
+        return cls(
+            leading=both.means[:, 0],
+            leading_error=np.sqrt(shared[:, 0, 0]),
+            lagging=both.means[:, 1],
+            lagging_error=np.sqrt(shared[:, 1, 1]),
+            covariance=shared[:, 0, 1],
+            clusters=clusters,
+            units=both.n,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,12 +98,12 @@ def from_cohorts(cohorts: Cohorts, *, scale: Scale = Scale.LOG, alpha: float) ->
     (0.65, 0.64, 0.99)
     """
     level_of(alpha)
-    rows, clusters = _complete(cohorts)
+    rows, clusters, units = _complete(cohorts)
     count = len(np.unique(clusters))
     obstacle = _obstacle_before(rows, count, scale)
     if obstacle is not None:
         return _answer(NotIdentified(obstacle=obstacle), rows, count, None)
-    found = line.through(_points(*rows, scale=scale), clusters=clusters)
+    found = line.through(_points(*rows, units=units, scale=scale), clusters=clusters)
     after = _obstacle_after(found, alpha)
     if after is not None:
         return _answer(NotIdentified(obstacle=after), rows, count, found)
@@ -80,24 +112,32 @@ def from_cohorts(cohorts: Cohorts, *, scale: Scale = Scale.LOG, alpha: float) ->
 
 
 def _points(
-    leading: Array, leading_error: Array, lagging: Array, lagging_error: Array, covariance: Array, *, scale: Scale
+    leading: Array,
+    leading_error: Array,
+    lagging: Array,
+    lagging_error: Array,
+    covariance: Array,
+    *,
+    units: Array | None,
+    scale: Scale,
 ) -> line.Points:
     """The points of the line; on the log scale errors are relative ones (delta method)."""
-    if scale is Scale.LINEAR:
-        over_x, over_y, x, y = np.ones_like(leading), np.ones_like(lagging), leading, lagging
-    else:
-        over_x, over_y, x, y = leading, lagging, np.log(leading), np.log(lagging)
+    is_log = scale is Scale.LOG
+    over_x, over_y = (leading, lagging) if is_log else (np.ones_like(leading), np.ones_like(lagging))
+    x_variance, y_variance = np.square(divide(leading_error, over_x)), np.square(divide(lagging_error, over_y))
+    half = 0.5 if units is not None else 0.0  # a logarithm of what varies is too low by so much of its variance
     return line.Points(
-        x=x,
-        y=y,
-        x_variance=np.square(divide(leading_error, over_x)),
-        y_variance=np.square(divide(lagging_error, over_y)),
+        x=np.log(leading) + half * x_variance if is_log else leading,
+        y=np.log(lagging) + half * y_variance if is_log else lagging,
+        x_variance=x_variance,
+        y_variance=y_variance,
         covariance=divide(covariance, over_x * over_y),
+        units=units,
     )
 
 
-def _complete(cohorts: Cohorts) -> tuple[tuple[Array, ...], npt.NDArray[np.int64]]:
-    """The columns and the cluster numbers of the rows in which nothing is missing."""
+def _complete(cohorts: Cohorts) -> tuple[tuple[Array, ...], npt.NDArray[np.int64], Array | None]:
+    """The columns, cluster numbers and units of the rows in which nothing is missing."""
     given = (cohorts.leading, cohorts.leading_error, cohorts.lagging, cohorts.lagging_error, cohorts.covariance)
     columns = np.broadcast_arrays(*map(numbers, given))
     if columns[0].ndim != 1:
@@ -109,9 +149,9 @@ def _complete(cohorts: Cohorts) -> tuple[tuple[Array, ...], npt.NDArray[np.int64
     if labels.shape != (size,):
         raise ValueError("each cohort has one cluster")
     known = np.isfinite(np.stack(columns)).all(axis=0)
-    return tuple(column[known] for column in columns), np.unique(labels[known], return_inverse=True)[1].astype(
-        np.int64
-    ).ravel()
+    units = None if cohorts.units is None else np.broadcast_to(numbers(cohorts.units), (size,))[known]
+    members = np.unique(labels[known], return_inverse=True)[1].astype(np.int64).ravel()
+    return tuple(column[known] for column in columns), members, units
 
 
 def _obstacle_before(rows: tuple[Array, ...], clusters: int, scale: Scale) -> Obstacle | None:

@@ -21,7 +21,11 @@ AT_ONCE = 1_000_000
 class Points:
     """The points of the last axis, (n,) each; all broadcast.
 
-    Raises ValueError for a variance below zero, a covariance larger than the variances allow, and what is not finite.
+    `units` each point was estimated from, where known: points then count by these. An error that was estimated with the
+    point goes with the point's own chance, and weights by it would bend the line.
+
+    Raises ValueError for a variance below zero, a covariance larger than the variances allow, what is not finite, and
+    units that are not above zero.
     """
 
     x: Array
@@ -29,6 +33,7 @@ class Points:
     x_variance: Array
     y_variance: Array
     covariance: Array
+    units: Array | None = None
 
     def __post_init__(self) -> None:
         names = ("x", "y", "x_variance", "y_variance", "covariance")
@@ -41,6 +46,19 @@ class Points:
             raise ValueError("a variance is never negative")
         if np.any(np.square(self.covariance) > self.x_variance * self.y_variance * (1 + 1e-9)):
             raise ValueError("a covariance is at most the product of both standard errors")
+        if self.units is not None and (np.shape(self.units) != self.x.shape or not np.all(numbers(self.units) > 0)):
+            raise ValueError("each point has units, more than none")
+
+    @property
+    def evened(self) -> "Points":
+        """With the errors that points of so many units have on average, where units are known."""
+        if self.units is None:
+            return self
+        units = self.units
+        x_variance, y_variance, covariance = (
+            (units * one).mean() / units for one in (self.x_variance, self.y_variance, self.covariance)
+        )
+        return Points(x=self.x, y=self.y, x_variance=x_variance, y_variance=y_variance, covariance=covariance)
 
     def error_variance(self, slope: Array) -> Array:
         """The known variance of y - slope x, for slopes (...), as (..., n)."""
@@ -124,8 +142,9 @@ def _left_out(points: Points, members: npt.NDArray[np.int64], count: int, has_in
 
 def _slopes(points: Points, chosen: Mask, has_intercept: bool) -> Slopes:
     """Twice: with weights that take no view of the line, then with those its first slope and spread give."""
-    first = _weighted(points, np.where(chosen, _plain_weights(points), 0.0), has_intercept)
-    variance = first.excess[..., np.newaxis] + points.error_variance(first.slope)
+    evened = points.evened
+    first = _weighted(points, np.where(chosen, _plain_weights(evened), 0.0), has_intercept)
+    variance = first.excess[..., np.newaxis] + evened.error_variance(first.slope)
     second = np.where(chosen & np.isfinite(variance), divide(1.0, variance), 0.0)
     is_better = np.isfinite(second).all(axis=-1, keepdims=True) & (second.sum(axis=-1, keepdims=True) > 0)
     return _weighted(points, np.where(is_better, second, first.weights), has_intercept)

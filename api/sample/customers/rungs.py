@@ -69,9 +69,9 @@ def rungs(late: Floats, effect: Effect = NO_EFFECT) -> Rungs:
     return Rungs(**{name: np.interp(late, nodes, level) for name, level in zip(RUNGS, mixed, strict=True)})
 
 
-def level(rung: str, effect: Effect = NO_EFFECT) -> float:
-    """The level of a rung in the whole population of entrants."""
-    late, share = _cohorts()
+def level(rung: str, effect: Effect = NO_EFFECT, *, until: int = HISTORY_DAYS) -> float:
+    """The level of a rung in the whole population of entrants, or of those of the first days of the history."""
+    late, share = _cohorts(until)
     values: Floats = getattr(rungs(late, effect), rung)
     return float(values @ share)
 
@@ -87,6 +87,20 @@ def elasticity(leading: str, lagging: str) -> float:
     cohorts = rungs(late)
     x, y = np.log(getattr(cohorts, leading)), np.log(getattr(cohorts, lagging))
     centred = share * (x - x @ share)
+    return float(centred @ y / (centred @ x))
+
+
+def slope(leading: str, lagging: str, *, cohort_days: float, until: int) -> float:
+    """The elasticity over cohorts of so many days in a region, of who entered before a day of the history.
+
+    What a regression over such cohorts is about: their levels are means over the days in them, weighted by their size.
+    """
+    late, share = _cohorts(until)
+    day, region = divmod(np.arange(len(late)), len(REGION_SHARES))
+    cell = (day // cohort_days).astype(np.int64) * len(REGION_SHARES) + region
+    size, cohorts = np.bincount(cell, share), rungs(late)
+    x, y = (np.log(np.bincount(cell, share * getattr(cohorts, rung)) / size) for rung in (leading, lagging))
+    centred = size * (x - x @ size)
     return float(centred @ y / (centred @ x))
 
 
@@ -171,8 +185,8 @@ def _kept(state: int) -> tuple[float, float]:
 
 
 @cache
-def _cohorts() -> tuple[Floats, Floats]:
-    """Delays of the cohorts and their shares: days of entry are alike, regions are not."""
-    day: Floats = np.repeat(np.arange(0.5, HISTORY_DAYS), len(REGION_SHARES))
-    region = np.tile(np.arange(len(REGION_SHARES)), HISTORY_DAYS)
-    return delay(day, region), REGION_SHARES[region] / HISTORY_DAYS
+def _cohorts(until: int = HISTORY_DAYS) -> tuple[Floats, Floats]:
+    """Delays of the cohorts of the first days, and their shares: days of entry are alike, regions are not."""
+    day: Floats = np.repeat(np.arange(0.5, until), len(REGION_SHARES))
+    region = np.tile(np.arange(len(REGION_SHARES)), until)
+    return delay(day, region), REGION_SHARES[region] / until

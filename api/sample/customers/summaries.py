@@ -12,6 +12,7 @@ from api.sample.customers.law import ACTIVATION_DAYS, HISTORY_DAYS, QUIET_UNTIL,
 from api.sample.customers.population import Customers, Flags
 from api.sample.law import Floats
 from api.sample.population import Ints
+from stats.comoments import CoMoments
 
 WINDOWS = {
     "ttfv": TTFV_DAYS,
@@ -100,6 +101,17 @@ def by_cohort(measured: Measured) -> Cohorts:
         m2_x=_sums(place, off_x * off_x),
         c_xy=_sums(place, off * off_x),
     )
+
+
+def comoments(columns: Floats, cell: Ints) -> CoMoments:
+    """Means and sums of products of some numbers of accounts (account, number), by cell in their order."""
+    place = np.unique(cell, return_inverse=True)[1]
+    n = np.bincount(place).astype(np.float64)
+    means = np.column_stack([_sums(place, column) for column in columns.T]) / n[:, np.newaxis]
+    off = columns - means[place]
+    products = np.zeros((len(n), *off.shape[1:] * 2))
+    np.add.at(products, place, off[:, :, np.newaxis] * off[:, np.newaxis, :])
+    return CoMoments(n=n, means=means, products=products)
 
 
 def durations(customers: Customers) -> Durations:

@@ -112,6 +112,22 @@ async def test_values_measured_every_month_are_of_the_window_up_to_its_end(
     assert (found.n[:2], found.value[:2]) == ([1, 1], [1, 2])
 
 
+@pytest.mark.parametrize(("days", "expected"), [(10, [3, 4, 1]), (3, [2, 1])])
+async def test_windows_of_periods_overlap_or_leave_gaps_and_hold_their_start_but_not_their_end(
+    database: Database, workspace: Workspace, days: int, expected: list[int]
+) -> None:
+    """Of ten days up to the Sundays 10, 17 and 24 May: from the 1st, the 8th and the 15th on; of three, from 8th."""
+    moments = ("07T23:59:59.999999", "08T00:00:00", "10T23:59:59.999999", "11T00:00:00", "15T00:00:00")
+    await send(database, workspace, [("ann", "visited", f"2026-05-{moment}Z", None) for moment in moments])
+    kind = Mean(event="visited", window_days=days, of=Of.COUNT)
+    definition = await kept(database, workspace, kind, Entry(every=Granularity.WEEK))
+    await derive(database, definition)
+    found = await cohorts(database, definition)
+    assert found.days == (date(2026, 5, 10), date(2026, 5, 17), date(2026, 5, 24))[: len(expected)]
+    assert found.moments is not None
+    assert found.moments.mean.tolist() == expected
+
+
 async def test_values_of_accounts_count_what_their_members_do_while_they_belong(
     database: Database, workspace: Workspace
 ) -> None:
