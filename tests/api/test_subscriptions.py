@@ -37,7 +37,7 @@ Event = tuple[str, Any]
 async def serving(url: str, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
     """A server of its own, and a client of it."""
     app = build(Database(url), settings=Settings(**settings), secret=SECRET, with_worker=False)
-    port = free_port()
+    port = settings.setdefault("port", free_port())
     started = asyncio.Event()
     server = Server(uvicorn.Config(app, port=port, log_level="warning", timeout_graceful_shutdown=1), started.set)
     task = asyncio.create_task(server.serve())
