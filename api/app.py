@@ -7,14 +7,16 @@ from functools import partial
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import Mount, Route
+from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 
 import web
+from api.auth.budgets import Budgets
 from api.database import Database
 from api.delivery.outside import Outside
-from api.doors import export, faults, health, ingest, pages, uploads
+from api.doors import export, faults, health, ingest, pages, risk, uploads
 from api.doors.limits import Limits
+from api.doors.strangers import Strangers
 from api.graphql.endpoint import Endpoint
 from api.graphql.news import Desk, listen
 from api.jobs.sweep import keep_sweeping
@@ -24,9 +26,17 @@ from api.settings import Settings
 
 def build(database: Database, *, settings: Settings, secret: bytes, with_worker: bool) -> Starlette:
     """The application. With a worker, it refreshes aggregates in this process as well; else it only sweeps."""
-    desk = Desk(most=settings.max_subscriptions)
     outside = Outside.of(settings, secret)
     worker = partial(work, database, seconds=settings.refresh_seconds, outside=outside)
+    desk = Desk(most=settings.max_subscriptions, most_each=settings.max_workspace_subscriptions)
+    graphql = Endpoint(
+        database=database,
+        secret=secret,
+        desk=desk,
+        outside=outside,
+        budgets=Budgets(per_second=settings.cost_per_second, at_once=settings.cost_at_once),
+        most_sockets=settings.max_subscriptions,
+    )
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -43,18 +53,21 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
         lifespan=lifespan,
         exception_handlers=dict.fromkeys(FAULTS, faults.away) | {Exception: faults.unexpected},
         middleware=[
+            Middleware(Strangers, wrong_at_once=settings.wrong_keys_at_once),
             Middleware(
                 Limits,
                 max_body_bytes=settings.max_body_bytes,
                 caps=ingest.CAPS | {uploads.PATH: settings.max_upload_bytes},
-            )
+            ),
         ],
         routes=[
             Route("/healthz", health.healthz),
             Route("/readyz", health.readyz),
-            Route("/graphql", Endpoint(database=database, secret=secret, desk=desk, outside=outside), methods=["POST"]),
+            Route("/graphql", graphql),
+            WebSocketRoute("/graphql", graphql),
             *(Route(path, partial(ingest.take_in, noun=noun), methods=["POST"]) for path, noun in ingest.PATHS.items()),
             Route(uploads.PATH, uploads.upload, methods=["POST"]),
+            Route(risk.PATH, risk.at_risk, methods=["GET"]),
             Route(export.PATH, export.export, methods=["GET"]),
             Route("/", pages.experiments),
             Route("/experiments/{key}", pages.experiment),

@@ -17,7 +17,7 @@ from sqlalchemy import (
     Index,
     UniqueConstraint,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, DATE, INTEGER, JSONB, TEXT, TSVECTOR
+from sqlalchemy.dialects.postgresql import ARRAY, DATE, FLOAT, INTEGER, JSONB, TEXT, TSVECTOR
 from sqlmodel import Field, SQLModel
 
 from kpi.enums import Change, Direction, Driver, Frequency, Governed, Granularity, LinkSource, NoticeType, Tier, Unit
@@ -250,8 +250,29 @@ class HistoryCluster(SQLModel, table=True):
     x: float
 
 
+class UnitScore(SQLModel, table=True):
+    """A unit's own number at the end of a period, with those of a composite's components, in their order.
+
+    Kept of the newest period that is over, of the one before, and of one that ended long enough ago for it to show who
+    `has_left` since (null: not looked at). `level` is that by which units are counted, null where they are by any row.
+    """
+
+    __tablename__ = "unit_scores"
+    definition_id: int = Field(primary_key=True, foreign_key="definitions.id")
+    unit: str = Field(primary_key=True)
+    ended_on: date = Field(primary_key=True)
+    score: float
+    parts: list[float] = Field(sa_type=ARRAY(FLOAT))
+    level: float | None
+    segments: list[str] = Field(sa_type=ARRAY(TEXT))
+    has_left: bool | None
+
+
 class Target(SQLModel, table=True):
-    """Where a KPI shall be by a day. Rows are added, never changed: the newest holds; without a value there is none."""
+    """Where a KPI shall be by a day. Rows are added, never changed: the newest holds; without a value there is none.
+
+    It is of the version of the definition that was newest then; of targets set before that was kept it is not known.
+    """
 
     __tablename__ = "targets"
     __table_args__ = (
@@ -264,6 +285,7 @@ class Target(SQLModel, table=True):
     due_on: date | None
     owner: str
     approver: str
+    definition_version: int | None = Field(default=None)
     by: str
     reason: str
     created_at: datetime = Field(sa_type=AWARE)
@@ -319,6 +341,16 @@ class KpiLink(SQLModel, table=True):
     by: str
     reason: str
     created_at: datetime = Field(sa_type=AWARE)
+
+
+class KpiPair(SQLModel, table=True):
+    """Two KPIs whose link was estimated from data, and when; null when that is to be done again at once."""
+
+    __tablename__ = "kpi_pairs"
+    leading_id: int = Field(primary_key=True, foreign_key="kpis.id")
+    lagging_id: int = Field(primary_key=True, foreign_key="kpis.id")
+    workspace_id: int = Field(foreign_key="workspaces.id", index=True)
+    estimated_at: datetime | None = Field(default=None, sa_type=AWARE)
 
 
 class Hypothesis(SQLModel, table=True):

@@ -7,6 +7,7 @@ import api.auth.tables
 import api.delivery.tables
 import api.jobs.tables
 import experiments.tables
+import kpi.alerts.tables
 import kpi.tables
 
 TABLES = (
@@ -14,6 +15,7 @@ TABLES = (
     api.delivery.tables,
     api.jobs.tables,
     experiments.tables,
+    kpi.alerts.tables,
     kpi.tables,
 )  # imported so that the metadata know them
 

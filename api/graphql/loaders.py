@@ -1,5 +1,6 @@
 """Reads that many fields of one answer share: each key is fetched once, all keys of a tick in one statement."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import TypeVar
@@ -21,7 +22,8 @@ from experiments.life.launch import LaunchCheck
 from experiments.life.surroundings import launch_checks
 from experiments.planning import rehearsals
 from experiments.planning.replays import Shown
-from experiments.programme import library, weighing
+from experiments.programme import changes, library, weighing
+from experiments.programme.changes import Programme
 from experiments.programme.evidence import Evidence
 from experiments.tables import (
     Amendment,
@@ -37,6 +39,8 @@ from experiments.tables import (
 )
 from kpi import batches
 from kpi import queries as kpi_queries
+from kpi.alerts import queries as alert_queries
+from kpi.alerts.tables import Alert, AlertRule, Annotation
 from kpi.history import values
 from kpi.tables import Baseline, Definition, History, Hypothesis, Kpi, KpiChange, KpiLink, Notice, Rejection, Target
 
@@ -49,6 +53,8 @@ class Loaders:
 
     def __init__(self, database: Database, workspace_id: int, now: datetime) -> None:
         self._database = database
+        self._workspace_id, self._now = workspace_id, now
+        self._programme: asyncio.Task[Programme] | None = None
         self.kpis: DataLoader[int, Kpi | None] = self._loader(
             lambda session, ids: kpi_queries.kpis_by_id(session, workspace_id, ids)
         )
@@ -68,7 +74,20 @@ class Loaders:
         self.learnings: DataLoader[int, Learning | None] = self._loader(
             lambda session, ids: library.learnings_by_id(session, workspace_id, ids)
         )
-        self.learnings_of: DataLoader[tuple[int, Part], Page[Learning]] = DataLoader(self._learnings_of(workspace_id))
+        self.learnings_of: DataLoader[tuple[int, Part], Page[Learning]] = DataLoader(
+            self._pages(Learning, "experiment_id", workspace_id)
+        )
+        self.alerts: DataLoader[int, Alert | None] = self._loader(
+            lambda session, ids: alert_queries.alerts_by_id(session, workspace_id, ids)
+        )
+        self.alerts_of: DataLoader[tuple[int, Part], Page[Alert]] = DataLoader(
+            self._pages(Alert, "kpi_id", workspace_id)
+        )
+        self.alert_rules: DataLoader[int, AlertRule | None] = self._loader(
+            lambda session, ids: alert_queries.rules_by_id(session, workspace_id, ids)
+        )
+        self.alert_rules_of: DataLoader[int, list[AlertRule] | None] = self._loader(alert_queries.rules_of)
+        self.annotations_of: DataLoader[int, list[Annotation] | None] = self._loader(alert_queries.annotations_of)
         self.learning_versions: DataLoader[int, list[LearningVersion] | None] = self._loader(library.versions_of)
         self.protocols: DataLoader[int, Protocol | None] = self._loader(
             lambda session, ids: library.protocols_by_id(session, workspace_id, ids)
@@ -114,15 +133,17 @@ class Loaders:
 
         return DataLoader(load)
 
-    def _learnings_of(self, workspace_id: int) -> Callable[[list[tuple[int, Part]]], Awaitable[list[Page[Learning]]]]:
-        """Pages of the learnings of experiments; those that one document asks for are mostly the same part of each."""
+    def _pages(
+        self, table: type[V], of: str, workspace_id: int
+    ) -> Callable[[list[tuple[int, Part]]], Awaitable[list[Page[V]]]]:
+        """Pages of the rows of owners; those that one document asks for are mostly the same part of each."""
 
-        async def load(keys: list[tuple[int, Part]]) -> list[Page[Learning]]:
-            found: dict[tuple[int, Part], Page[Learning]] = {}
+        async def load(keys: list[tuple[int, Part]]) -> list[Page[V]]:
+            found: dict[tuple[int, Part], Page[V]] = {}
             async with self._database.read() as session:
                 for part in {part for _, part in keys}:
                     ids = [identity for identity, asked in keys if asked == part]
-                    own = await pages(session, Learning, workspace_id, "experiment_id", ids, part)
+                    own = await pages(session, table, workspace_id, of, ids, part)
                     found |= {(identity, part): page for identity, page in own.items()}
             return [found[key] for key in keys]
 
@@ -153,6 +174,25 @@ class Loaders:
         """An experiment's results; None before its first refresh. One read, so all of it is of one moment."""
         async with self._database.read() as session:
             return await analysis.results(session, await driver(session), experiment, as_of)
+
+    async def programme(self) -> Programme:
+        """What the impact of changes is worked out from: read once a request, for it is all experiments."""
+        if self._programme is None:
+            self._programme = asyncio.create_task(self._read_programme())
+        return await asyncio.shield(self._programme)
+
+    async def _read_programme(self) -> Programme:
+        async with self._database.read() as session:
+            return await changes.read(session, await driver(session), self._workspace_id, self._now)
+
+    async def segment_effects(
+        self, experiment: Experiment, kpi_id: int, shares: dict[str, float]
+    ) -> list[tuple[float, float, float, float]] | None:
+        """The effects of an experiment on segments, with their shares."""
+        seen = await self.results(experiment, None)
+        kpi = await self.kpis.load(kpi_id)
+        shipped = changes.shipping(await self.decisions.load(experiment.id) or [])
+        return None if seen is None or kpi is None else changes.segment_effects(seen, kpi, shipped, shares)
 
     async def evidence(self, hypothesis: Hypothesis) -> Evidence:
         """What the experiments on a hypothesis say together, in one read as well."""

@@ -8,6 +8,7 @@ import strawberry
 from api.auth.keys import Scope
 from api.auth.permissions import MayRead
 from api.database import driver
+from api.graphql.alerts import AlertQuery
 from api.graphql.catalogue import CatalogueQuery
 from api.graphql.context import Info
 from api.graphql.deliveries import DeliveryQuery
@@ -30,6 +31,7 @@ from api.graphql.types.experiment import Experiment, ExperimentConnection, Exper
 from api.graphql.types.hypothesis import Hypothesis, HypothesisConnection, HypothesisEdge
 from api.graphql.types.job import Job, JobConnection, JobEdge
 from api.graphql.types.kpi import Kpi, KpiConnection, KpiEdge
+from api.graphql.types.ladder import KpiLadder, Whole, whole
 from api.graphql.types.rejection import RejectionConnection, RejectionEdge, RejectionFilter
 from api.graphql.types.viewer import Viewer
 from api.graphql.types.workspace import Workspace
@@ -48,7 +50,7 @@ Identities = Annotated[list[strawberry.ID], strawberry.argument(description="The
 
 
 @strawberry.type(description="What can be asked.")
-class Query(LibraryQuery, CatalogueQuery, DeliveryQuery):
+class Query(LibraryQuery, CatalogueQuery, DeliveryQuery, AlertQuery):
     """What can be asked."""
 
     @strawberry.field(description="Who is asking.", permission_classes=[MayRead])
@@ -96,6 +98,15 @@ class Query(LibraryQuery, CatalogueQuery, DeliveryQuery):
     ) -> KpiConnection:
         """The KPIs of the workspace."""
         return _connection(KpiConnection, KpiEdge, await _page(info, kpi_tables.Kpi, first, after, last, before))
+
+    @strawberry.field(
+        description="The ladder of the workspace, from leading KPIs to lagging ones.",
+        permission_classes=[MayRead],
+        graphql_type=KpiLadder,
+    )
+    async def kpi_ladder(self, info: Info) -> Whole:
+        """The ladder of the workspace."""
+        return await whole(info)
 
     @strawberry.field(
         description="A hypothesis by its key.", permission_classes=[MayRead], graphql_type=Hypothesis | None
@@ -177,6 +188,7 @@ async def _node(info: Info, identity: str) -> Any:
     loaders = info.context.loaders
     by_noun: dict[str, Any] = {
         "Kpi": loaders.kpis,
+        "Alert": loaders.alerts,
         "Hypothesis": loaders.hypotheses,
         "Experiment": loaders.experiments,
         "Job": loaders.jobs,

@@ -3,11 +3,14 @@
 from pathlib import Path
 
 import strawberry
-from strawberry.extensions import MaxTokensLimiter, ParserCache, ValidationCache
+from graphql import GraphQLError
 from strawberry.schema.config import StrawberryConfig
+from strawberry.types import ExecutionContext
 
 from api.graphql.columns import SCALARS
-from api.graphql.errors import Masked, Streamed
+from api.graphql.documents import Checked
+from api.graphql.errors import Masked
+from api.graphql.mutations.alert import AlertMutation
 from api.graphql.mutations.amendment import AmendmentMutation
 from api.graphql.mutations.decision import DecisionMutation
 from api.graphql.mutations.endpoint import EndpointMutation
@@ -21,11 +24,13 @@ from api.graphql.mutations.lifecycle import LifecycleMutation
 from api.graphql.mutations.protocol import ProtocolMutation
 from api.graphql.mutations.rehearsal import RehearsalMutation
 from api.graphql.mutations.rejections import RejectionMutation
+from api.graphql.mutations.risk import RiskMutation
 from api.graphql.mutations.units import UnitMutation
 from api.graphql.mutations.uploads import UploadMutation
 from api.graphql.mutations.workspace import WorkspaceMutation
 from api.graphql.query import Query
 from api.graphql.subscription import Subscription
+from api.graphql.types.alert import Alert
 from api.graphql.types.endpoint import Delivery, Endpoint
 from api.graphql.types.experiment import Experiment
 from api.graphql.types.hypothesis import Hypothesis
@@ -36,17 +41,15 @@ from api.graphql.types.protocol import Protocol
 from api.graphql.types.rejection import Rejection
 
 SDL = Path(__file__).with_name("schema.graphql")
-MOST_TOKENS = 2_000
-"""A document names what is wanted; rows belong into its variables."""
-KEPT = 32
-"""Documents that are kept parsed and checked: pages and front ends send the same few again and again."""
 
 
 @strawberry.type(description="What can be done.")
 class Mutation(
     KpiMutation,
     GovernanceMutation,
+    AlertMutation,
     LadderMutation,
+    RiskMutation,
     ExperimentMutation,
     LifecycleMutation,
     RehearsalMutation,
@@ -64,17 +67,21 @@ class Mutation(
     """What can be done."""
 
 
-schema = strawberry.Schema(
+class Schema(strawberry.Schema):
+    """The schema. What a sender did wrong is told to the sender and no matter for the log; `Masked` logs the rest."""
+
+    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
+        """Log nothing: a document may hold what is nobody's business."""
+
+
+schema = Schema(
     query=Query,
     mutation=Mutation,
     subscription=Subscription,
-    types=[Kpi, Hypothesis, Experiment, Job, Rejection, Learning, Protocol, Endpoint, Delivery],
+    types=[Kpi, Alert, Hypothesis, Experiment, Job, Rejection, Learning, Protocol, Endpoint, Delivery],
     extensions=[
         Masked,
-        Streamed,
-        lambda: MaxTokensLimiter(max_token_count=MOST_TOKENS),
-        lambda: ParserCache(maxsize=KEPT),
-        lambda: ValidationCache(maxsize=KEPT),
+        Checked,
     ],
     config=StrawberryConfig(auto_camel_case=True, scalar_map=SCALARS),
 )

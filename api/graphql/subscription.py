@@ -6,6 +6,7 @@ Before every event the caller's key is looked up again, so that a revoked one he
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import suppress
+from datetime import timedelta
 from typing import Annotated
 
 import strawberry
@@ -14,14 +15,17 @@ from graphql import GraphQLError
 from api.auth import keys
 from api.auth.permissions import MayRead
 from api.graphql.context import Info
-from api.graphql.news import Channel
+from api.graphql.news import RECHECK_SECONDS, Channel
 from api.graphql.nodes import local_id
+from api.graphql.types.alert import Alert
 from api.graphql.types.experiment import Experiment
 from api.graphql.types.job import Job
 from api.jobs.tables import JobState
+from kpi.alerts import tables as alert_tables
+from kpi.alerts.queries import raised_since
 
-RECHECK_SECONDS = 60.0
-"""How often a key is looked up while nothing happens."""
+LATELY = timedelta(minutes=10)
+"""How far back a subscription looks for alerts that it has not told yet."""
 ENDED = {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED}
 
 ExperimentId = Annotated[strawberry.ID, strawberry.argument(description="The global id of the experiment.")]
@@ -40,6 +44,13 @@ class JobProgressed:
     """A job has moved on."""
 
     job: Job | None = strawberry.field(description="The job as it is now.")
+
+
+@strawberry.type(description="An alert was raised on a KPI.")
+class AlertRaised:
+    """An alert was raised on a KPI."""
+
+    alert: Alert = strawberry.field(description="The alert as it is now.")
 
 
 @strawberry.type(description="What can be followed.")
@@ -76,6 +87,27 @@ class Subscription:
             if job is None or job.state in ENDED:
                 return
 
+    @strawberry.subscription(
+        description="Each alert that is raised in the workspace from now on. What a break of the connection hides is in"
+        " `alerts`.",
+        permission_classes=[MayRead],
+    )
+    async def alert_raised(self, info: Info) -> AsyncGenerator[AlertRaised, None]:
+        """Each alert that is raised from now on."""
+        told = {alert.id for alert in await _recent(info)}
+        async for _ in _changes(info, Channel.ALERTS, info.context.caller.workspace_id):
+            recent = await _recent(info)
+            for alert in recent:
+                if alert.id not in told:
+                    yield AlertRaised(alert=alert)  # type: ignore[arg-type]  # a row stands for itself
+            told = {alert.id for alert in recent}
+
+
+async def _recent(info: Info) -> list[alert_tables.Alert]:
+    """The alerts raised lately: one may be committed after another that was raised later."""
+    async with info.context.database.read() as session:
+        return await raised_since(session, info.context.caller.workspace_id, info.context.now - LATELY)
+
 
 async def _number(info: Info, noun: str, identity: str) -> int:
     """The row that an id of the caller's workspace names."""
@@ -88,11 +120,12 @@ async def _number(info: Info, noun: str, identity: str) -> int:
 
 async def _changes(info: Info, channel: Channel, number: int) -> AsyncGenerator[None, None]:
     """Now, and each time the row has changed since; with fresh loaders, which would else remember what was."""
-    desk = info.context.desk
-    if desk is None or desk.is_full:
+    desk, caller = info.context.desk, info.context.caller
+    if desk is None or desk.is_full(caller.workspace_id):
         sentence = "Too many subscriptions are open; close some, or ask from time to time."
         raise GraphQLError(sentence, extensions={"code": "RATE_LIMITED"})
-    with desk.seat(channel, number) as flag:
+    places = (channel, str(number)), (Channel.KEYS, caller.public_id)
+    with desk.guest(caller.workspace_id), desk.seat(*places) as flag:
         flag.set()
         while await _may_go_on(info):
             if flag.is_set():

@@ -13,9 +13,11 @@ import asyncpg
 
 from api.database import CLIENT_FAULTS, Database, News
 from api.delivery.outside import Outside
+from api.jobs.alerts import judge_alerts
 from api.jobs.deliveries import deliver_due, forget_deliveries
 from api.jobs.evidence import weigh_due
 from api.jobs.histories import measure_baselines, refresh_histories
+from api.jobs.links import estimate_links
 from api.jobs.looks import publish_due
 from api.jobs.overlaps import derive_overlaps
 from api.jobs.refresh import forget_rejections, refresh_due
@@ -42,6 +44,8 @@ LONG_DUTIES: tuple[Duty, ...] = (
     take_in_uploads,
     refresh_histories,
     measure_baselines,
+    estimate_links,
+    judge_alerts,
     rehearse_drafts,
     derive_overlaps,
 )

@@ -6,7 +6,7 @@ experiment, so a kind's SQL serves both. What can no longer change is left alone
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 
 from kpi import traits
@@ -15,7 +15,7 @@ from kpi.events import first_id
 from kpi.history.entry import Entry
 from kpi.history.periods import DAY, ends
 from kpi.ingest import EARLIEST
-from kpi.kinds import Aggregate, Kind
+from kpi.kinds import Aggregate, Composite, Kind
 from kpi.kinds.sums import latest
 from kpi.kinds.terms import LOOKBACK_DAYS
 
@@ -30,6 +30,11 @@ ENTRANTS = """
 SELECT {unit} AS unit, min(o.occurred_at) AS exposed_at FROM outcomes o{accounts}
 WHERE o.event_id = {event}{recent} GROUP BY 1
 """
+EACH = """
+SELECT DISTINCT {unit} AS unit, o.occurred_at AS exposed_at FROM outcomes o{accounts}
+WHERE o.event_id = {event} AND o.id >= '{first_id}'
+"""
+"""Who enters again is counted again."""
 RECENT = """
     AND o.id >= '{first_id}' AND NOT EXISTS (
         SELECT FROM outcomes p WHERE p.unit = o.unit AND p.event_id = {event} AND p.occurred_at < '{first}Z'
@@ -42,7 +47,7 @@ OF_ACCOUNT = """ LEFT JOIN memberships m ON m.workspace_id = {workspace} AND m.m
 ACTORS = """ JOIN (
     SELECT account AS unit, member, since_at, coalesce(until_at, 'infinity') AS until_at FROM memberships
     WHERE workspace_id = {workspace} AND account <> member
-    UNION ALL SELECT unit, unit, '-infinity', 'infinity' FROM entrants
+    UNION ALL SELECT DISTINCT unit, unit, '-infinity'::timestamptz, 'infinity'::timestamptz FROM entrants
 ) a ON a.unit = e.unit"""
 FOLLOWED = """
 SELECT e.unit, e.exposed_at, (e.exposed_at AT TIME ZONE 'UTC')::date AS entered_on{numbers}
@@ -78,8 +83,10 @@ SELECT {definition}, {segment}, entered_on, count(*) FROM cells GROUP BY GROUPIN
 MOMENTS = """
 INSERT INTO history_moments (definition_id, segment, entered_on, n, mean, m2, mean_x, m2_x, c_xy)
 SELECT {definition}, {segment}, entered_on, count(*), avg(k), var_pop(k) * count(*), {pair}
-FROM cells WHERE {final} GROUP BY GROUPING SETS ({sets})
+FROM cells WHERE {final}{counted} GROUP BY GROUPING SETS ({sets})
 """
+MEASURABLE = " AND (k <> 0 OR x <> 0)"
+"""A unit with nothing on either side of a ratio's line says nothing of it: who had no revenue a year ago, say."""
 PAIR, ALONE = "avg(x), var_pop(x) * count(*), covar_pop(k, x) * count(*)", "NULL, NULL, NULL"
 VALUES = """
 INSERT INTO history_values (definition_id, segment, entered_on, value, n)
@@ -104,6 +111,20 @@ SELECT {definition}, {segment}, entered_on, day, count(*), 0
 FROM cells CROSS JOIN generate_series({day}, {last}) AS day
 WHERE get_bit(b, day) = 1 AND entered_on + 2 + day <= '{through}' GROUP BY day, GROUPING SETS ({sets})
 """
+DROP_SCORES = """
+DELETE FROM unit_scores s USING definitions d, definitions mine
+WHERE mine.id = {definition} AND d.kpi_id = mine.kpi_id AND s.definition_id = d.id
+"""
+"""Those of earlier versions go as well: nobody asks for them any more, and they are of people."""
+SCORES = """
+INSERT INTO unit_scores (definition_id, unit, ended_on, score, parts, level, segments)
+SELECT {definition}, unit, entered_on, k, parts, level, ARRAY[{segments}]::text[] FROM ({units}) u
+"""
+LEFT = """
+UPDATE unit_scores s SET has_left = NOT EXISTS (SELECT FROM later WHERE later.unit = s.unit)
+WHERE s.definition_id = {definition} AND s.ended_on = '{ended_on}'
+"""
+LATER = "CREATE TEMP TABLE later AS {units}"
 DIGITS = 4
 """Significant digits of a number that a quantile is told from: it is off by one part in 2,000 at most."""
 TABLES = ("history_values", "history_entries", "history_moments", "history_durations", "history_clusters")
@@ -131,26 +152,71 @@ class Derivation:
         """What to run, in order, in one transaction."""
         yield from (self._filled(DROP_COHORTS, table=table) for table in TABLES)
         if self.entry.every is None:
-            yield "CREATE TEMP TABLE entrants AS" + self._entrants(), ()
+            yield "CREATE TEMP TABLE entrants AS" + self.entrants, ()
             yield "ANALYZE entrants", ()
         yield self._cells()
         yield self._filled(ENTRIES)
         if self.kind.aggregate is Aggregate.MOMENTS:
-            yield self._filled(MOMENTS, pair=ALONE if self._below is None else PAIR, final=self._final)
+            is_ratio = self._below is not None
+            parts = {"pair": PAIR if is_ratio else ALONE, "counted": MEASURABLE if is_ratio else ""}
+            yield self._filled(MOMENTS, final=self._final, **parts)
         else:
             yield self._filled(ENDED)
         if not self.kind.adds_up:
             yield self._filled(VALUES, digits=DIGITS, final=self._final)
         if self.kind.curve is not None:
             yield self._filled(BY_DAY, day=self.kind.curve.days[0], last=self.kind.curve.days[-1])
-        if self.entry.is_clustered:
+        if self._has_clusters:
             yield self._filled(CLUSTERS, x="1" if self._below is None else "x", final=self._final, by="account, ")
         yield "DROP TABLE cells", ()
         if self.entry.every is None:
             yield "DROP TABLE entrants", ()
 
-    def _entrants(self) -> str:
+    def scored(self, at: Sequence[date], checked: tuple[date, date] | None) -> Iterator[Statement]:
+        """What keeps the units' own numbers at the ends of periods, each with those of its components and its level.
+
+        `checked` are one of these ends and the day at whose end it shows who has left since: whose level is 0.
+        """
+        yield self._filled(DROP_SCORES)
+        segments = ", ".join(
+            f"'{_quoted(name)}=' || {self._trait(place)}"
+            for name, place in zip(self.segments, self._places, strict=True)
+        )
+        numbers = [
+            ("k", self.kind.per_unit(self.numbers)),
+            ("parts", self._parts),
+            ("level", self._level or "NULL::float8"),
+        ]
+        units = replace(self, began=min(at, default=self.began))._measured(numbers)
+        scores = SCORES.format(definition=self.definition_id, segments=segments, units=units)
+        yield scores, (list(at), *self.segments)
+        if checked is not None and self._level is not None:
+            ended_on, until = checked
+            later = replace(self, began=until)._measured([("level", self._level)])
+            yield LATER.format(units=later), ([until],)
+            yield "ANALYZE later", ()
+            yield LEFT.format(definition=self.definition_id, ended_on=ended_on), ()
+            yield "DROP TABLE later", ()
+
+    @property
+    def _parts(self) -> str:
+        """SQL of the numbers of a composite's components, in their order; none where it is no composite."""
+        components = self.kind.components if isinstance(self.kind, Composite) else ()
+        return f"ARRAY[{', '.join(one.number.per_unit(self.numbers) for one in components)}]::float8[]"
+
+    @property
+    def _level(self) -> str | None:
+        """SQL of the level that says who is counted at all."""
+        return latest(f"o.event_id = {self._among}") if self.entry.among else None
+
+    @property
+    def entrants(self) -> str:
+        """SQL of the units that enter by an event: `unit` and the moment of the first one, `exposed_at`."""
         event = self.numbers.get(self.entry.event or "", NOBODY)
+        if self.entry.is_repeated:
+            return EACH.format(
+                unit=self._whose, accounts=self._accounts, event=event, first_id=_first_id(max(self.first, EVER))
+            )
         # An account's first event may be any member's: all of them are read, and there are fewer.
         is_part = self.unit is Unit.USER and self._is_part
         recent = RECENT.format(event=event, first=self.first, first_id=_first_id(self.first)) if is_part else ""
@@ -158,12 +224,20 @@ class Derivation:
 
     def _cells(self) -> Statement:
         columns = [f"{self._trait(place)} AS segment_{place}" for place in self._places]
-        if self.entry.is_clustered:
-            columns.append(f"{ACCOUNT.format(workspace=self.workspace_id)} AS account")
+        if self._has_clusters:
+            whose = ACCOUNT.format(workspace=self.workspace_id) if self.entry.is_clustered else "u.unit"
+            columns.append(f"{whose} AS account")
         columns += [name for name, _ in self._numbers]
-        units = self._measured() if self._is_periodic else self._followed()
         dates = (list(ends(self.began, self.through, self.entry.every)),) if self.entry.every else ()
-        return CELLS.format(columns=", ".join(columns), units=units), (*dates, *self.segments)
+        return CELLS.format(columns=", ".join(columns), units=self.units), (*dates, *self.segments)
+
+    @property
+    def units(self) -> str:
+        """SQL of each unit of each cohort: `unit`, `exposed_at`, `entered_on`, its number `k`, and a ratio's `x`.
+
+        It reads `entrants` where units enter by an event, and else takes the last days of the periods for $1.
+        """
+        return self._measured(self._numbers) if self._is_periodic else self._followed()
 
     def _trait(self, place: int) -> str:
         return traits.value_at(f"${place}", "u.unit", "u.exposed_at", self.workspace_id)
@@ -173,29 +247,31 @@ class Derivation:
         within = " AND o.occurred_at >= a.since_at AND o.occurred_at < a.until_at" if is_account else ""
         return self._windowed(
             FOLLOWED,
+            self._numbers,
             actors=" LEFT" + ACTORS.format(workspace=self.workspace_id) if is_account else "",
             actor="a.member" if is_account else "e.unit",
             within=within,
             first=self.first,
         )
 
-    def _measured(self) -> str:
+    def _measured(self, numbers: Sequence[tuple[str, str]]) -> str:
         earliest = max(EVER, self.began - (self.kind.window[1] + self._lookback + 1) * DAY)
         return self._windowed(
             MEASURED,
-            having=AMONG.format(level=latest(f"o.event_id = {self._among}")) if self.entry.among else "",
+            numbers,
+            having="" if self._level is None else AMONG.format(level=self._level),
             unit=self._whose,
             accounts=self._accounts,
             first_id=_first_id(earliest),
             last_id=_first_id(self.through),
         )
 
-    def _windowed(self, template: str, **parts: object) -> str:
+    def _windowed(self, template: str, numbers: Sequence[tuple[str, str]], **parts: object) -> str:
         first, until = self.kind.window
         curve = self.kind.curve
         first = min(first, curve.days[0]) if curve is not None else first
         return template.format(
-            numbers="".join(f", {sql} AS {name}" for name, sql in self._numbers),
+            numbers="".join(f", {sql} AS {name}" for name, sql in numbers),
             events=", ".join(sorted({str(self.numbers.get(name, NOBODY)) for name in self._read})),
             since=24 * (first - self._lookback),
             until=24 * until,
@@ -210,6 +286,10 @@ class Derivation:
         if self.kind.curve is not None:
             found.append(("b", self.kind.by_day(self.numbers)))
         return [(name, sql) for name, sql in found if sql is not None]
+
+    @property
+    def _has_clusters(self) -> bool:
+        return self.entry.has_clusters and self.kind.aggregate is Aggregate.MOMENTS and self.kind.adds_up
 
     @property
     def _read(self) -> set[str]:

@@ -16,12 +16,20 @@ import api.auth.tables
 import api.delivery.tables
 import api.jobs.tables
 import experiments.tables
+import kpi.alerts.tables
 import kpi.tables
 from api import schema
 from api.database import Database
 from tests.api.databases import made, url_of
 
-MODELS = (api.auth.tables, api.delivery.tables, api.jobs.tables, experiments.tables, kpi.tables)
+MODELS = (
+    api.auth.tables,
+    api.delivery.tables,
+    api.jobs.tables,
+    experiments.tables,
+    kpi.alerts.tables,
+    kpi.tables,
+)
 FILL = """
 INSERT INTO workspaces (key, name, created_at) VALUES ('w', 'w', now());
 INSERT INTO kpis (workspace_id, key, name, description, unit, direction, tier, is_leading, driver, owner, data_source,
@@ -91,6 +99,17 @@ INSERT INTO jobs (workspace_id, noun, state, parameters, bytes_total, bytes_read
 SELECT id, 'TRAITS', 'WAITING', '{}', 1, 0, 0, 0, 0, 0, 0, now(), now() FROM workspaces;
 INSERT INTO job_chunks (job_id, place, data) SELECT id, 0, 'x' FROM jobs WHERE noun = 'TRAITS';
 INSERT INTO job_omissions (job_id, unit) SELECT id, 'u' FROM jobs WHERE noun = 'TRAITS';
+INSERT INTO kpi_changes (kpi_id, number, what, by, by_id, reason, changes, created_at)
+SELECT id, 2, 'ALERTS', 'b', 'k', 'r', '[]', now() FROM kpis;
+INSERT INTO alert_rules (workspace_id, kpi_id, kind, parameters, segment, granularity, severity, is_enabled,
+    cooldown_days, created_by, created_at)
+SELECT workspace_id, id, 'THRESHOLD', '{}', '', 'WEEK', 'WARNING', true, 7, 'b', now() FROM kpis;
+INSERT INTO alerts (workspace_id, kpi_id, rule_id, state, kind, severity, segment, granularity, start_on, end_on, value,
+    "limit", sentence, evidence, raised_at)
+SELECT workspace_id, kpi_id, id, 'RAISED', kind, severity, '', 'WEEK', '2026-03-02', '2026-03-08', 0.3, 0.4, 's', '{}',
+    now() FROM alert_rules;
+INSERT INTO annotations (workspace_id, kpi_id, alert_id, noted_on, text, by, created_at)
+SELECT workspace_id, kpi_id, id, start_on, 't', 'b', now() FROM alerts;
 INSERT INTO kpis (workspace_id, key, name, description, unit, direction, tier, is_leading, driver, owner, data_source,
     frequency, action, created_at)
 SELECT id, 'l', 'l', '', 'USER', 'HIGHER', 'LATE', false, 'RENEWAL', 'o', '', 'WEEKLY', '', now() FROM workspaces;

@@ -7,7 +7,7 @@ import pytest_asyncio
 from api.auth.keys import Scope
 from api.database import Database
 from tests.api.conftest import MakeKey
-from tests.api.test_subscriptions import serving
+from tests.api.servers import serving
 from truelift import AsyncTruelift, Truelift
 
 

@@ -18,7 +18,7 @@ from kpi.kinds import Activation
 from kpi.tables import Workspace
 from tests.api import documents
 from tests.api.conftest import SECRET, MakeKey
-from tests.api.test_subscriptions import serving
+from tests.api.servers import serving
 from tests.conftest import Ask
 from tests.kpi.history.rows import derive, kept
 from tests.service.running import free_port
