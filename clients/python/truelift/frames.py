@@ -35,7 +35,7 @@ def _polars(columns: Mapping[str, tuple[Type, Sequence[Any]]]) -> Any:
 
 
 def _pandas(columns: Mapping[str, tuple[Type, Sequence[Any]]]) -> Any:
-    import pandas  # type: ignore[import-untyped]  # noqa: PLC0415 - as above
+    import pandas  # noqa: PLC0415 - as above
 
     types = {str: "object", float: "float64", int: "int64", bool: "bool", date: "datetime64[s]"}
     series = {name: pandas.Series(list(values), dtype=types[of]) for name, (of, values) in columns.items()}

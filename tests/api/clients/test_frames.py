@@ -97,7 +97,7 @@ def test_frame_goes_in_as_rows_and_what_is_missing_as_null(library: Library) -> 
 
 
 def test_times_of_pandas_keep_their_zone() -> None:
-    import pandas as pd  # type: ignore[import-untyped]  # noqa: PLC0415 - only here
+    import pandas as pd  # noqa: PLC0415 - only here
 
     times = pd.DataFrame({"occurred_at": pd.to_datetime(["2026-06-01T08:00:00Z", None])})
     assert [encoded(row) for row in each(times)] == [
