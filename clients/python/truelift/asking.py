@@ -20,7 +20,7 @@ def asking(operation: str, variables: Mapping[str, Any], attempts: int) -> Steps
 
 
 def everything(operation: str, of: type[T], attempts: int) -> Steps[list[T]]:
-    """A whole list, page after page, oldest first as the server gives it."""
+    """A whole list, page after page, in the order of the server."""
     found: list[T] = []
     after: str | None = None
     while True:

@@ -5,13 +5,19 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from truelift.errors import ServerFault
+
 T = TypeVar("T")
 CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 def decode(value: Any, of: type[T]) -> T:
-    """A JSON value as a class, its parts included."""
-    return msgspec.convert(snake(value), of)
+    """A JSON value as a class, its parts included. Raises ServerFault for what is none: another version's answer."""
+    try:
+        return msgspec.convert(snake(value), of)
+    except msgspec.ValidationError as error:
+        sentence = f"The server's answer is not what this client knows ({error}). Are both of one version?"
+        raise ServerFault(sentence, code="UNKNOWN_ANSWER") from error
 
 
 def snake(value: Any) -> Any:

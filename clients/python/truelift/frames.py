@@ -14,10 +14,16 @@ LIBRARIES: tuple[Library, ...] = ("polars", "pandas")
 
 def frame(columns: Mapping[str, tuple[Type, Sequence[Any]]], library: Library | None = None) -> Any:
     """Columns by name, each with the type of its values, as a frame. Raises NoFrames where no library is installed."""
-    chosen = library or next((name for name in LIBRARIES if find_spec(name)), None)
-    if chosen is None or not find_spec(chosen):
+    chosen = library or next((name for name in LIBRARIES if is_installed(name)), None)
+    if chosen is None or not is_installed(chosen):
         raise NoFrames(f"Install {chosen or 'polars or pandas'} to get frames.", code="NO_FRAMES")
     return _polars(columns) if chosen == "polars" else _pandas(columns)
+
+
+def is_installed(name: str) -> bool:
+    """Whether there is a library of that name, and not a folder beside the notebook that happens to be called so."""
+    found = find_spec(name)
+    return found is not None and found.origin is not None
 
 
 def _polars(columns: Mapping[str, tuple[Type, Sequence[Any]]]) -> Any:

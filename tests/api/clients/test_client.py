@@ -18,8 +18,10 @@ from kpi.kinds import Activation
 from kpi.tables import Workspace
 from tests.api import documents
 from tests.api.conftest import SECRET, MakeKey
+from tests.api.servers import serving
 from tests.conftest import Ask
 from tests.kpi.history.rows import derive, kept
+from tests.service.running import free_port
 from truelift import (
     AsyncTruelift,
     BadInput,
@@ -208,3 +210,23 @@ def test_url_and_key_come_from_the_environment_and_the_key_is_not_shown(monkeypa
         assert client.address.url == "http://127.0.0.1:8000"
         assert client.address.headers == {"authorization": "Bearer secret"}
         assert "secret" not in repr(client.address)
+
+
+@pytest.mark.usefixtures("started")
+async def test_updates_go_on_when_the_server_was_away(database_url: str, database: Database, key: str) -> None:
+    port = free_port()
+    async with AsyncTruelift(f"http://127.0.0.1:{port}", key, attempts=8) as client:
+        async with serving(database_url, port=port):
+            await client.ingest_exposures(EXPOSURES[:1])
+            await refresh_due(database)
+            updates = client.experiment("guided-tour").updates()
+            assert (await anext(updates)).diagnostics.exposed == 1
+        waiting = asyncio.create_task(anext(updates))  # nobody is there
+        async with asyncio.timeout(60), serving(database_url, port=port):
+            await client.ingest_exposures(EXPOSURES[1:2])
+            await refresh_due(database)
+            found = await waiting
+            while found.diagnostics.exposed == 1:  # what held when it was back, before the refresh
+                found = await anext(updates)
+            assert found.diagnostics.exposed == 2
+            await updates.aclose()

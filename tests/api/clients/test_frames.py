@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from importlib import util
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -96,7 +97,7 @@ def test_frame_goes_in_as_rows_and_what_is_missing_as_null(library: Library) -> 
 
 
 def test_times_of_pandas_keep_their_zone() -> None:
-    import pandas as pd  # noqa: PLC0415  # only here
+    import pandas as pd  # noqa: PLC0415 - only here
 
     times = pd.DataFrame({"occurred_at": pd.to_datetime(["2026-06-01T08:00:00Z", None])})
     assert [encoded(row) for row in each(times)] == [
@@ -118,6 +119,13 @@ def test_without_a_library_the_sentence_names_both(monkeypatch: pytest.MonkeyPat
         frame({"n": (int, [1])})
     with pytest.raises(NoFrames, match="Install pandas"):
         frame({"n": (int, [1])}, "pandas")
+
+
+def test_folder_of_the_same_name_is_no_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tmp_path.joinpath("truelift_folder").mkdir()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert not frames.is_installed("truelift_folder")
+    assert frames.is_installed("msgspec")
 
 
 def test_polars_is_preferred_where_both_are_installed() -> None:

@@ -105,6 +105,12 @@ def test_address_of_another_server_is_told_as_such(busy: Busy, status: int, body
         truelift.kpis()
 
 
+def test_answer_of_another_version_is_told_as_such(busy: Busy) -> None:
+    busy.script[:] = [(200, {"data": {"kpi": {"key": "k", "values": {"segment": 7}}}})]
+    with client(busy) as truelift, pytest.raises(ServerFault, match="Are both of one version"):
+        truelift.kpi("k").values()
+
+
 @pytest.mark.parametrize(("attempt", "least", "most"), [(0, 0.25, 0.5), (3, 2, 4), (9, 15, 30)])
 def test_pause_doubles_up_to_a_limit_and_has_jitter(attempt: int, least: float, most: float) -> None:
     pauses = [pause_before_next(Answer(status=503, body=b""), attempt) or 0 for _ in range(200)]
