@@ -153,6 +153,14 @@ class Kpi(HistoryFields, QuestionFields, Node):
         return isinstance(obj, tables.Kpi)
 
 
+@strawberry.input(description="Which KPIs are meant. What is not said may be anything.")
+class KpiFilter:
+    """Which KPIs are meant."""
+
+    tier: enums.Tier | None = strawberry.field(description="The tier.", default=None)
+    is_leading: bool | None = strawberry.field(description="Whether it moves before revenue does.", default=None)
+
+
 @strawberry.type(description="A KPI in a list.")
 class KpiEdge:
     """A KPI in a list."""
