@@ -33,7 +33,8 @@ def test_standing_is_of_the_newest_final_period_against_the_one_before() -> None
         FIRST + 2 * WEEK / 7,
         FIRST + WEEK / 7,
     )
-    assert (found.level.n, found.level.value) == (3, pytest.approx(6))
+    assert found.level.n == 3
+    assert found.level.value == pytest.approx(6)
     assert found.change is not None
     expected = scipy_stats.ttest_ind(now, before, equal_var=False)
     assert found.change.difference == pytest.approx(6 - 3)
