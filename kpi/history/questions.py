@@ -183,11 +183,16 @@ class Outlook:
 def outlook(
     found: Sums, *, granularity: Granularity, direction: Direction, target: Target | None, ahead: int
 ) -> Outlook:
-    """The KPI in the next periods, as far as its target is due, from its final periods so far."""
+    """The KPI in the next periods, as far as its target is due, from its final periods so far.
+
+    Days are foretold by the week where the target is due further than `MOST_DAYS` ahead.
+    """
+    granularity = _coarse_enough(found, granularity, target)
     past = series(found, segment=EVERYBODY, granularity=granularity)
     known = [place for place, final in enumerate(past.is_final) if final]
     if not known:
         return _nothing(granularity)
+    ahead = min(ahead, MOST_DAYS) if granularity is Granularity.DAY else ahead
     starts, due = _later(past.start_on[known[-1]], granularity, target, ahead)
     value, error = _columns(past, [past.start_on[place] for place in known])
     season = {Granularity.DAY: 7, Granularity.MONTH: 12, Granularity.QUARTER: 4}.get(granularity)
@@ -236,6 +241,14 @@ def _later(last: date, granularity: Granularity, target: Target | None, ahead: i
 
 MOST_AHEAD = 120
 """Periods that are foretold."""
+MOST_DAYS = 28
+"""Days that are foretold: seasons of a week over many days cost seconds, and say no more than weeks do."""
+
+
+def _coarse_enough(found: Sums, granularity: Granularity, target: Target | None) -> Granularity:
+    due = None if target is None else target.due_on
+    is_far = due is not None and due > found.through + MOST_DAYS * periods.DAY
+    return Granularity.WEEK if granularity is Granularity.DAY and is_far else granularity
 
 
 def _nothing(granularity: Granularity, reason: Reason = Reason.TOO_FEW_PERIODS) -> Outlook:
