@@ -66,6 +66,11 @@ def period(first: str, granularity: str) -> str:
     return f"Q{(on.month + 2) // 3} {on.year}" if granularity == "QUARTER" else day(first)
 
 
+def during(first: str, granularity: str) -> str:
+    """When something was: on 9 Nov 2026, in Nov 2026."""
+    return f"{'on' if granularity == 'DAY' else 'in'} {period(first, granularity)}"
+
+
 def choices(entry: Json | None) -> list[str]:
     """The periods that a KPI's values can be read by: none shorter than it is measured by."""
     every = entry["every"] if entry else None
@@ -105,7 +110,7 @@ def level_words(standing: Json, kpi: Json, granularity: str) -> str:
     held = limits(level["lower"], level["upper"], on)
     within = "" if held == DASH else f" (95% interval {held})"
     return (
-        f"In {period(standing['startOn'], granularity)}: {value(level['value'], on)}{within}, of "
+        f"{sentence(during(standing['startOn'], granularity))}: {value(level['value'], on)}{within}, of "
         f"{count(level['n'])} {kpi['unit'].lower()}s."
     )
 
@@ -134,8 +139,8 @@ def outlook_words(outlook: Json, kpi: Json) -> str:
         return f"Where it is heading cannot be said: {reason(outlook)}."
     on, last = scale(kpi), outlook["starts"][-1]
     held = limits(outlook["lower"][-1], outlook["upper"][-1], on)
-    when = period(last, outlook["granularity"])
-    goes = f"If it goes on as it did, it will be {value(outlook['value'][-1], on)} ({held}) in {when}."
+    when = during(last, outlook["granularity"])
+    goes = f"If it goes on as it did, it will be {value(outlook['value'][-1], on)} ({held}) {when}."
     if outlook["chance"] is None or kpi["target"] is None:
         return goes
     return f"{goes} The chance to meet the target by {day(kpi['target']['dueOn'])} is {chance(outlook['chance'])}."

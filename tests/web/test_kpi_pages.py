@@ -287,3 +287,13 @@ def test_levels_and_chances_are_written_without_a_sign_and_never_as_certain() ->
 )
 def test_period_is_named_as_people_name_it(granularity: str, words: str) -> None:
     assert standings.period("2026-11-09", granularity) == words
+    assert standings.during("2026-11-09", granularity) == f"{'on' if granularity == 'DAY' else 'in'} {words}"
+
+
+def test_axis_of_days_and_weeks_together_names_places_that_are_far_enough_apart() -> None:
+    of = activation(values=values([0.4] * 10, 10))
+    of["values"]["starts"] = [f"2026-09-{day:02}" for day in range(1, 11)]
+    figure = standings.levels_figure(of)
+    assert figure is not None
+    # From 1 Sep to 31 Dec are 121 days, so nine labels are 15.125 days apart at least; the outlook is of 9 Nov on.
+    assert [word for word in Page(str(figure.wide)).words if "%" not in word] == ["1 Sep", "9 Nov", "30 Nov", "31 Dec"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from web.charts.axes import Paper, level, place_axis, runs, value_axis
-from web.charts.scale import Scale, day_steps, room
+from web.charts.scale import Scale, room
 from web.charts.svg import circle, diamond, drawing, path
 
 Column = Sequence[float | None]
@@ -50,7 +50,6 @@ def levels(
     )
     across = paper.across(places[0], max(places[-1], places[0] + 1))
     up = paper.upward(*_span(known, is_final, coming, marks))
-    shown = [places[at] for at in day_steps(len(places), paper.label_count)]
     parts = [
         *value_axis(paper, up, tick_text),
         *_baseline(marks, paper, up),
@@ -61,7 +60,7 @@ def levels(
         *_line(_only(known, is_final), across, up, "line treatment"),
         *_open(known, is_final, across, up),
         *_last(_only(known, is_final), across, up),
-        *place_axis(paper, [(across(at), day_text(at)) for at in shown]),
+        *place_axis(paper, [(across(at), day_text(at)) for at in _labelled(places, paper.label_count)]),
     ]
     return drawing(*parts, width=paper.width, height=paper.height, label=label, class_=f"plot {paper.name}")
 
@@ -75,6 +74,15 @@ def spark(values: Column, label: str) -> Markup:
     ends = [circle(x, up(value), 3.5, "mark treatment") for x, value in (run[-1] for run in found[-1:])]
     lines = [path([(x, up(value)) for x, value in run], "line treatment") for run in found]
     return drawing(*lines, *ends, width=120, height=32, label=label, class_="spark")
+
+
+def _labelled(places: Sequence[int], most: int) -> list[int]:
+    """Places that are far enough apart for their words, however unlike the periods are."""
+    apart, shown = (places[-1] - places[0]) / max(1, most - 1), [places[0]]
+    for place in places[1:]:
+        if place - shown[-1] >= apart:
+            shown.append(place)
+    return shown
 
 
 def _span(known: Levels, is_final: Sequence[bool], coming: Levels, marks: Marks) -> tuple[float, float]:
