@@ -71,6 +71,8 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
             Route(export.PATH, export.export, methods=["GET"]),
             Route("/", pages.experiments),
             Route("/experiments/{key}", pages.experiment),
+            Route("/kpis", pages.kpis),
+            Route("/kpis/{key}", pages.kpi),
             Route("/sign-in", pages.sign_in_form, methods=["GET"]),
             Route("/sign-in", pages.sign_in_with_key, methods=["POST"]),
             Route("/sign-out", pages.sign_out, methods=["POST"]),

@@ -45,7 +45,7 @@ def forest_figure(experiment: Json) -> Figure | None:
         return None
     told = "; ".join(f"{row.name}, {row.detail}: {row.answer}, {row.reading}" for row in rows)
     label = f"Lift against control with its interval, {len(rows)} rows. {told}."
-    return _both(lambda sheet: forest.forest(rows, sheet, label=label, tick_text=_ticks(LIFT)), forest.SIZES, label)
+    return both(lambda sheet: forest.forest(rows, sheet, label=label, tick_text=_ticks(LIFT)), forest.SIZES, label)
 
 
 def _forest_row(finding: Json, experiment: Json) -> forest.Row:
@@ -98,7 +98,7 @@ def interval_figure(finding: Json) -> Figure | None:
     series = _series(finding["series"], shown.factor)
     taken = _looks_on(finding, shown.factor)
     label = interval_sentence(finding, len(taken))
-    return _both(
+    return both(
         lambda paper: intervals.intervals(series, taken, paper, label=label, tick_text=_ticks(shown, 1)),
         axes.SIZES,
         label,
@@ -145,9 +145,7 @@ def curves_figure(finding: Json, control: Json) -> Figure | None:
         return None
     arms = [_curve(found["control"], control, "control"), _curve(found["treatment"], finding["variant"], "treatment")]
     label = curves_sentence(finding, control)
-    return _both(
-        lambda paper: curves.curves(found["days"], arms, paper, of=found["of"], label=label), axes.SIZES, label
-    )
+    return both(lambda paper: curves.curves(found["days"], arms, paper, of=found["of"], label=label), axes.SIZES, label)
 
 
 def _curve(columns: Json, variant: Json, style: str) -> curves.Curve:
@@ -177,10 +175,11 @@ def looks_figure(rows: Sequence[Json]) -> Figure | None:
         for row in drawn
     ]
     label = looks_sentence(rows)
-    return _both(lambda paper: looks.looks(points, paper, label=label), (axes.HALF, axes.NARROW), label)
+    return both(lambda paper: looks.looks(points, paper, label=label), (axes.HALF, axes.NARROW), label)
 
 
-def _both(draw: Callable[[Size], Markup], sizes: tuple[Size, Size], label: str) -> Figure:
+def both(draw: Callable[[Size], Markup], sizes: tuple[Size, Size], label: str) -> Figure:
+    """One chart drawn on both sizes."""
     wide, narrow = sizes
     return Figure(label=label, wide=draw(wide), narrow=draw(narrow))
 

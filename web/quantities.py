@@ -58,6 +58,19 @@ def value(number: float | None, on: str) -> str:
     return _written([number], shown.factor, shown.value_places, shown.value_unit, sign=False)
 
 
+def levels(lower: float | None, upper: float | None, on: str) -> str:
+    """The interval of a level: 39.0% to 43.4%."""
+    shown = MEASURES[on]
+    return _written([lower, upper], shown.factor, shown.value_places, shown.value_unit, sign=False)
+
+
+def chance(number: float | None) -> str:
+    """A chance, never as an impossible 0% or 100%."""
+    if not _is_known(number):
+        return DASH
+    return "<1%" if number < 0.01 else ">99%" if number > 0.99 else percent(number)
+
+
 def difference(number: float | None, on: str, beside: Json | None = None) -> str:
     """An absolute difference, signed: +2.10 pp, −0.62 days; written as finely as the interval `beside` it."""
     shown = MEASURES[on]
@@ -135,6 +148,11 @@ def percent(number: float | None, places: int = 0) -> str:
 def axis_number(number: float, places: int, unit: str) -> str:
     """A number on an axis, signed: +2 pp."""
     return _digits(number, places, sign=True) + unit
+
+
+def axis_level(number: float, places: int, unit: str) -> str:
+    """A level on an axis, unsigned: 40%."""
+    return _digits(number, places, sign=False) + unit
 
 
 def moment(text: str | None) -> str:

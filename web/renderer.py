@@ -7,7 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from web import figures, quantities, readings, sentences
+from web import definitions, figures, quantities, readings, sentences, standings
 from web.quantities import Json
 
 HERE = Path(__file__).parent
@@ -17,7 +17,7 @@ documents: Mapping[str, str] = MappingProxyType(
     {path.stem: path.read_text(encoding="utf-8") for path in sorted((HERE / "pages").glob("*.graphql"))}
 )
 """The trusted document of each page, by the page's name."""
-CONTEXT: Json = {"error": None, "nonce": None, "version": None, "viewer": None}
+CONTEXT: Json = {"chosen": {}, "error": None, "nonce": None, "version": None, "viewer": None}
 """What a page may be given beside its data; absent means nothing to say."""
 
 
@@ -36,11 +36,13 @@ def _environment() -> Environment:
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     made.globals |= {"figures": figures, "quantities": quantities, "readings": readings, "sentences": sentences}
+    made.globals |= {"definitions": definitions, "standings": standings}
     made.filters |= {
         name: getattr(quantities, name)
         for name in (
             "value",
             "difference",
+            "chance",
             "size",
             "scale",
             "evidence",

@@ -14,9 +14,13 @@ from api.graphql.context import Context
 from api.graphql.errors import AWAY, UNAVAILABLE
 from api.graphql.schema import schema
 from api.version import VERSION
+from kpi.enums import Granularity, Tier
+from kpi.ingest import is_text
 
 PAGE = 50
-"""Experiments on a page of the list."""
+"""Experiments or KPIs on a page of their list."""
+MOVES = {"first": True, "later": False}
+"""Whether KPIs move before revenue does, as an address says it."""
 
 
 async def experiments(request: Request) -> Response:
@@ -28,6 +32,27 @@ async def experiments(request: Request) -> Response:
 async def experiment(request: Request) -> Response:
     """One experiment and its results."""
     return await _page(request, "experiment", {"key": request.path_params["key"]}, must_find="experiment")
+
+
+async def kpis(request: Request) -> Response:
+    """The KPIs and how they stand, all of them or those of a tier, leading or lagging."""
+    asked = request.query_params
+    tier, moves = asked.get("tier"), asked.get("moves")
+    if tier not in (None, *Tier) or moves not in (None, *MOVES):
+        return _html("not_found", {}, 404)
+    chosen = {"tier": tier, "isLeading": None if moves is None else MOVES[moves]}
+    variables = {"first": PAGE, "after": asked.get("after"), "filter": chosen}
+    return await _page(request, "kpis", variables, chosen={"tier": tier, "moves": moves})
+
+
+async def kpi(request: Request) -> Response:
+    """One KPI over time, by the periods and in the segment that are asked for."""
+    asked = request.query_params
+    granularity, segment = asked.get("by"), asked.get("segment", "")
+    if granularity not in (None, *Granularity) or not is_text(segment):
+        return _html("not_found", {}, 404)
+    variables = {"key": request.path_params["key"], "granularity": granularity, "segment": segment}
+    return await _page(request, "kpi", variables, must_find="kpi")
 
 
 async def sign_in_form(request: Request) -> Response:
@@ -68,7 +93,9 @@ async def sign_out(request: Request) -> Response:
     return response
 
 
-async def _page(request: Request, page: str, variables: dict[str, Any], must_find: str | None = None) -> Response:
+async def _page(
+    request: Request, page: str, variables: dict[str, Any], must_find: str | None = None, **beside: Any
+) -> Response:
     caller = await _caller(request)
     if caller is None:
         return RedirectResponse("/sign-in", 303)
@@ -85,10 +112,10 @@ async def _page(request: Request, page: str, variables: dict[str, Any], must_fin
         return _html("not_found", {}, 500, error=sentence)
     if must_find is not None and result.data[must_find] is None:
         return _html("not_found", {}, 404)
-    return _html(page, result.data)
+    return _html(page, result.data, **beside)
 
 
-def _html(page: str, data: dict[str, Any], status: int = 200, **context: str) -> HTMLResponse:
+def _html(page: str, data: dict[str, Any], status: int = 200, **context: Any) -> HTMLResponse:
     return HTMLResponse(web.render(page, data, version=VERSION, **context), status)
 
 

@@ -30,7 +30,7 @@ from api.graphql.types.design import DesignInput, ExperimentDesign, shown
 from api.graphql.types.experiment import Experiment, ExperimentConnection, ExperimentEdge
 from api.graphql.types.hypothesis import Hypothesis, HypothesisConnection, HypothesisEdge
 from api.graphql.types.job import Job, JobConnection, JobEdge
-from api.graphql.types.kpi import Kpi, KpiConnection, KpiEdge
+from api.graphql.types.kpi import Kpi, KpiConnection, KpiEdge, KpiFilter
 from api.graphql.types.ladder import KpiLadder, Whole, whole
 from api.graphql.types.rejection import RejectionConnection, RejectionEdge, RejectionFilter
 from api.graphql.types.viewer import Viewer
@@ -45,6 +45,7 @@ from kpi.queries import hypotheses_by_key, kpis_by_key, workspace_by_id
 MOST_NODES = 100
 Key = Annotated[str, strawberry.argument(description="The key of the object.")]
 Identity = Annotated[strawberry.ID, strawberry.argument(description="The global id of the object.")]
+WhichKpis = Annotated[KpiFilter | None, strawberry.argument(description="Which KPIs; all of them if not said.")]
 Rejected = Annotated[RejectionFilter | None, strawberry.argument(description="Which rows; all of them if not said.")]
 Identities = Annotated[list[strawberry.ID], strawberry.argument(description="The global ids, 100 at most.")]
 
@@ -94,10 +95,19 @@ class Query(LibraryQuery, CatalogueQuery, DeliveryQuery, AlertQuery):
 
     @strawberry.field(description="The KPIs of the workspace, newest first.", permission_classes=[MayRead])
     async def kpis(
-        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+        self,
+        info: Info,
+        filter: WhichKpis = None,  # noqa: A002 - the API's word
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
     ) -> KpiConnection:
         """The KPIs of the workspace."""
-        return _connection(KpiConnection, KpiEdge, await _page(info, kpi_tables.Kpi, first, after, last, before))
+        table, wanted = kpi_tables.Kpi, filter or KpiFilter()
+        where = [table.tier == wanted.tier] if wanted.tier else []
+        where += [table.is_leading == wanted.is_leading] if wanted.is_leading is not None else []
+        return _connection(KpiConnection, KpiEdge, await _page(info, table, first, after, last, before, where))
 
     @strawberry.field(
         description="The ladder of the workspace, from leading KPIs to lagging ones.",

@@ -93,10 +93,10 @@ def against_baseline(found: Sums, window: Window, baseline: Baseline) -> Answer:
     return _answered(now, baseline.value, compared, _cautions(found, is_shared=is_shared))
 
 
-def against_target(found: Sums, target: Target, direction: Direction, version: int) -> Answer:
+def against_target(found: Sums, target: Target, direction: Direction, version: int | None = None) -> Answer:
     """The level of a window against a target: one-sided, and the chance that the true level is there.
 
-    `version` is that of the definition that the level is of.
+    `version` is that of the definition that the level is of, if it is known.
     """
     now = level(found)
     tested = levels.against_target(
@@ -107,7 +107,7 @@ def against_target(found: Sums, target: Target, direction: Direction, version: i
         sign=direction.sign,
         n=now.n or None,
     )
-    is_other = target.definition_version not in (None, version)
+    is_other = None not in (version, target.definition_version) and version != target.definition_version
     cautions = (*_cautions(found), *([Caution.OTHER_DEFINITION] if is_other else []))
     answer = _answered(now, target.value, tested.comparison, cautions)
     if answer.reason is not None:
@@ -190,11 +190,16 @@ class Outlook:
 def outlook(
     found: Sums, *, granularity: Granularity, direction: Direction, target: Target | None, ahead: int
 ) -> Outlook:
-    """The KPI in the next periods, as far as its target is due, from its final periods so far."""
+    """The KPI in the next periods, as far as its target is due, from its final periods so far.
+
+    Days are foretold by the week where the target is due further than `MOST_DAYS` ahead.
+    """
+    granularity = _coarse_enough(found, granularity, target)
     past = series(found, segment=EVERYBODY, granularity=granularity)
     known = [place for place, final in enumerate(past.is_final) if final]
     if not known:
         return _nothing(granularity)
+    ahead = min(ahead, MOST_DAYS) if granularity is Granularity.DAY else ahead
     starts, due = _later(past.start_on[known[-1]], granularity, target, ahead)
     value, error = _columns(past, [past.start_on[place] for place in known])
     season = {Granularity.DAY: 7, Granularity.MONTH: 12, Granularity.QUARTER: 4}.get(granularity)
@@ -243,6 +248,14 @@ def _later(last: date, granularity: Granularity, target: Target | None, ahead: i
 
 MOST_AHEAD = 120
 """Periods that are foretold."""
+MOST_DAYS = 28
+"""Days that are foretold: seasons of a week over many days cost seconds, and say no more than weeks do."""
+
+
+def _coarse_enough(found: Sums, granularity: Granularity, target: Target | None) -> Granularity:
+    due = None if target is None else target.due_on
+    is_far = due is not None and due > found.through + MOST_DAYS * periods.DAY
+    return Granularity.WEEK if granularity is Granularity.DAY and is_far else granularity
 
 
 def _nothing(granularity: Granularity, reason: Reason = Reason.TOO_FEW_PERIODS) -> Outlook:

@@ -1,9 +1,12 @@
 """The pages as a browser gets them: status, and that they are about what was asked for."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from api.auth.keys import Caller, Scope
 from api.database import Database
+from api.jobs.histories import refresh_histories
 from api.jobs.refresh import refresh_due
 from tests.api import documents
 from tests.api.conftest import Client, MakeKey, Try
@@ -17,7 +20,7 @@ async def browser(client: Client, make_key: MakeKey) -> Client:
     return client
 
 
-@pytest.mark.parametrize("path", ["/", "/experiments/guided-tour", "/experiments/nothing"])
+@pytest.mark.parametrize("path", ["/", "/experiments/guided-tour", "/experiments/nothing", "/kpis", "/kpis/nothing"])
 async def test_page_sends_a_browser_that_is_not_signed_in_to_the_form(client: Client, path: str) -> None:
     answer = await client.get(path)
     assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
@@ -59,6 +62,58 @@ async def test_name_with_markup_is_shown_as_text(browser: Client, ask: Ask, draf
     assert [page.status_code for page in pages] == [200, 200]
     assert not any("<script>alert" in page.text for page in pages)
     assert all("&lt;script&gt;alert" in page.text for page in pages)
+
+
+async def test_kpis_are_chosen_by_tier_and_by_whether_they_lead(browser: Client, ask: Ask) -> None:
+    for key, tier, is_leading in (("a-one", "EARLY", True), ("a-two", "LATE", True), ("a-three", "EARLY", False)):
+        given = documents.kpi(key) | {"name": f"Number {key}", "tier": tier, "isLeading": is_leading}
+        assert (await ask(documents.KPI_REGISTER, {"input": given}))["kpiRegister"]["userErrors"] == []
+
+    async def shown(**chosen: str) -> set[str]:
+        answer = await browser.get("/kpis", params=chosen)
+        assert answer.status_code == 200
+        return {key for key in ("a-one", "a-two", "a-three") if f"Number {key}" in answer.text}
+
+    assert await shown() == {"a-one", "a-two", "a-three"}
+    assert await shown(tier="EARLY") == {"a-one", "a-three"}
+    assert await shown(moves="first") == {"a-one", "a-two"}
+    assert await shown(tier="EARLY", moves="later") == {"a-three"}
+    assert await shown(tier="GROWTH") == set()
+
+
+async def test_page_of_a_kpi_is_there_before_and_after_its_first_rows(
+    browser: Client, ask: Ask, database: Database
+) -> None:
+    given = documents.kpi("activation-rate") | {
+        "frequency": "DAILY",
+        "entry": {"event": "signed_up"},
+        "definition": {"activation": {"event": "activated", "windowDays": 2, "hasCurve": True}},
+    }
+    assert (await ask(documents.KPI_REGISTER, {"input": given}))["kpiRegister"]["userErrors"] == []
+    assert "No values yet" in (await browser.get("/kpis/activation-rate")).text
+    began = datetime.now(UTC) - timedelta(days=20)
+    rows = [documents.outcome(f"u{n}", "signed_up", began.isoformat()) for n in range(4)]
+    rows += [documents.outcome("u1", "activated", (began + timedelta(hours=1)).isoformat())]
+    await ask(documents.OUTCOMES_INGEST, {"input": {"outcomes": rows}})
+    await refresh_histories(database)
+    shown = [await browser.get("/kpis/activation-rate"), await browser.get("/kpis")]
+    assert [page.status_code for page in shown] == [200, 200]
+    assert "25.0%" in shown[0].text
+    assert "25.0%" in shown[1].text
+    by_month = await browser.get("/kpis/activation-rate", params={"by": "QUARTER", "segment": "plan=none"})
+    assert "Nobody entered in the segment “plan=none”" in by_month.text
+
+
+@pytest.mark.parametrize("path", ["/kpis/nothing", "/kpis/%00", "/kpis?tier=NOW", "/kpis?moves=up", "/kpis?after=x"])
+async def test_page_of_no_kpi_is_404(browser: Client, path: str) -> None:
+    assert (await browser.get(path)).status_code == 404
+
+
+@pytest.mark.parametrize("query", ["by=HOUR", "segment=%00"])
+async def test_page_of_a_kpi_by_what_cannot_be_is_404(browser: Client, ask: Ask, query: str) -> None:
+    await ask(documents.KPI_REGISTER, {"input": documents.kpi("activation-rate")})
+    assert (await browser.get("/kpis/activation-rate")).status_code == 200
+    assert (await browser.get(f"/kpis/activation-rate?{query}")).status_code == 404
 
 
 @pytest.mark.parametrize("path", ["/experiments/nothing", "/experiments/%00", "/experiments/%ff", "/?after=nonsense"])

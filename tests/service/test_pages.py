@@ -80,7 +80,16 @@ def test_experiment_page_says_the_verdict_and_the_plan_that_the_api_says(page: P
     expect(page.get_by_role("main")).to_contain_text(found["results"]["planHash"])
 
 
-@pytest.mark.parametrize("path", ["/", *(f"/experiments/{key}" for key in EXPERIMENTS)])
+KPIS = [
+    "/kpis",
+    "/kpis?tier=EARLY&moves=first",
+    "/kpis/ttfv",
+    "/kpis/grr",
+    "/kpis/activation-7d?by=DAY&segment=plan%3Dfree",
+]
+
+
+@pytest.mark.parametrize("path", ["/", *(f"/experiments/{key}" for key in EXPERIMENTS), *KPIS])
 def test_page_has_no_serious_accessibility_fault_and_does_not_scroll_sideways(
     page: Page, demo: Service, path: str
 ) -> None:
@@ -90,6 +99,17 @@ def test_page_has_no_serious_accessibility_fault_and_does_not_scroll_sideways(
     viewport = page.viewport_size
     assert viewport is not None
     assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+
+
+def test_kpi_page_says_the_level_that_the_api_says_and_is_reached_from_the_start(page: Page, demo: Service) -> None:
+    found = demo.ask('{ kpi(key: "activation-7d") { name standing { level { n value } } triangle { value } } }')["kpi"]
+    assert isinstance(found, dict)
+    level = found["standing"]["level"]
+    page.goto(demo.address)
+    page.get_by_role("link", name="KPIs").click()
+    page.get_by_role("link", name=found["name"], exact=True).click()
+    expect(page.get_by_role("main")).to_contain_text(f"{100 * level['value']:.1f}%")
+    expect(page.get_by_role("main")).to_contain_text(f"of {level['n']:,} users.")
 
 
 def test_every_chart_says_its_numbers_to_a_screen_reader(page: Page, demo: Service) -> None:

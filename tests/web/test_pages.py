@@ -11,6 +11,7 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
+    InlineFragmentNode,
     OperationDefinitionNode,
     SelectionSetNode,
     build_schema,
@@ -19,6 +20,7 @@ from graphql import (
 )
 
 import web
+from tests.web.kpi_samples import DEFINITIONS, KPIS, defined, one, overview
 from tests.web.samples import (
     EXPERIMENTS,
     VIEWER,
@@ -81,6 +83,9 @@ ALL = {
     **{name: web.render("experiment", answer(make())) for name, make in EXPERIMENTS.items()},
     "list": web.render("experiments", listed(*(make() for make in EXPERIMENTS.values()), after="a/b=")),
     "empty list": web.render("experiments", listed()),
+    **{name: web.render("kpi", one(make())) for name, make in KPIS.items()},
+    "KPIs": web.render("kpis", overview(*(make() for make in KPIS.values()), after="a/b=")),
+    "no KPIs": web.render("kpis", overview()),
     "sign in": web.render("sign_in", {}, error="This key is not known."),
     "not found": web.render("not_found", {"viewer": VIEWER}),
 }
@@ -117,7 +122,7 @@ def test_page_has_one_heading_a_language_unique_ids_and_targets_for_its_anchors(
     assert anchors | pointed <= set(ids)
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("name", [*EXPERIMENTS, *KPIS, "KPIs", "no KPIs"])
 def test_every_chart_is_a_named_image_and_every_table_scrolls_in_a_named_focusable_region(name: str) -> None:
     page = Page(ALL[name])
     images = [given for tag, given in page.tags if tag == "svg" and "aria-hidden" not in given]
@@ -508,7 +513,7 @@ def watched(value: Any, path: str, seen: set[str]) -> Any:
 
 
 def asked(document: str) -> set[str]:
-    """Every path a document selects, fragments unfolded."""
+    """Every path a document selects, by the names of the answer, fragments unfolded."""
     nodes = parse(document).definitions
     fragments = {node.name.value: node for node in nodes if isinstance(node, FragmentDefinitionNode)}
 
@@ -516,10 +521,13 @@ def asked(document: str) -> set[str]:
         for node in selections.selections:
             if isinstance(node, FragmentSpreadNode):
                 yield from below(fragments[node.name.value].selection_set, path)
+            elif isinstance(node, InlineFragmentNode):
+                yield from below(node.selection_set, path)
             elif isinstance(node, FieldNode):
-                yield f"{path}.{node.name.value}"
+                named = f"{path}.{(node.alias or node.name).value}"
+                yield named
                 if node.selection_set:
-                    yield from below(node.selection_set, f"{path}.{node.name.value}")
+                    yield from below(node.selection_set, named)
 
     operation = next(node for node in nodes if isinstance(node, OperationDefinitionNode))
     return set(below(operation.selection_set, ""))
@@ -530,6 +538,8 @@ def asked(document: str) -> set[str]:
     [
         ("experiments", [listed(finished(), early(), draft(), after="x")]),
         ("experiment", [answer(make()) for make in EXPERIMENTS.values()]),
+        ("kpis", [overview(*(make() for make in KPIS.values()), after="x"), overview()]),
+        ("kpi", [one(made) for made in (*(make() for make in KPIS.values()), *map(defined, DEFINITIONS.values()))]),
     ],
 )
 def test_document_of_a_page_asks_exactly_what_the_page_reads(page: str, answers: list[Json]) -> None:
@@ -546,5 +556,5 @@ def test_document_of_a_page_is_valid_against_the_committed_schema(page: str) -> 
 
 
 def test_documents_belong_to_pages_and_every_static_file_is_there() -> None:
-    assert set(web.documents) == {"experiment", "experiments"}
+    assert set(web.documents) == {"experiment", "experiments", "kpi", "kpis"}
     assert {path.name for path in web.static_dir.iterdir()} == {"mark.svg", "page.css", "page.js"}

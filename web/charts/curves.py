@@ -43,16 +43,19 @@ class Way:
 
 
 WAYS = {
-    "REACHED": Way(heading="Still waiting (number at risk), by day since exposure", delay=1),
-    "RETURNED": Way(heading="Watched so long (number at risk), by day since exposure", delay=0),
-    "REMAINED": Way(heading="Watched to the last day (number at risk), by day since exposure", delay=0),
+    "REACHED": Way(heading="Still waiting (number at risk), by day since {since}", delay=1),
+    "RETURNED": Way(heading="Watched so long (number at risk), by day since {since}", delay=0),
+    "REMAINED": Way(heading="Watched to the last day (number at risk), by day since {since}", delay=0),
 }
 
 
-def curves(days: Sequence[int], arms: Sequence[Curve], paper: Paper, *, of: str, label: str) -> Markup:
+def curves(
+    days: Sequence[int], arms: Sequence[Curve], paper: Paper, *, of: str, label: str, since: str = "exposure"
+) -> Markup:
     """The chart of the arms over `days` since exposure: REACHED as steps up from nobody, others a step for each day.
 
     The days are whole ones from 1; of REACHED those that are over, of others those that begin so many days after.
+    `since` names what they are counted from.
     """
     way, last = WAYS[of], max([1, *days])
     below = LINE * (len(arms) + 2)
@@ -65,7 +68,7 @@ def curves(days: Sequence[int], arms: Sequence[Curve], paper: Paper, *, of: str,
         *(mark for arm in arms for mark in _bands(days, arm, way, across, up)),
         *(mark for arm in arms for mark in _lines(days, arm, way, across, up)),
         *place_axis(paper, [(across(day), str(day)) for day in shown]),
-        *_at_risk(days, arms, way, shown, across, paper),
+        *_at_risk(days, arms, replace(way, heading=way.heading.format(since=since)), shown, across, paper),
     ]
     return drawing(*parts, width=paper.width, height=paper.height, label=label, class_=f"plot {paper.name}")
 

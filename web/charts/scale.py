@@ -35,6 +35,17 @@ def span(values: Iterable[float | None], *, margin: float = 0.06) -> tuple[float
     return lower - room * (lower < 0 or upper == lower), upper + room * (upper > 0 or upper == lower)
 
 
+def room(values: Iterable[float | None], *, margin: float = 0.08) -> tuple[float, float]:
+    """The smallest span with every finite value in it, without zero, widened on each side by `margin` of itself.
+
+    What is nowhere below zero is given no room below it.
+    """
+    known = [value for value in values if value is not None and math.isfinite(value)] or [0.0]
+    lower, upper = min(known), max(known)
+    more = (upper - lower) * margin or abs(upper) * margin or 1.0
+    return (max(0.0, lower - more) if lower >= 0 else lower - more), upper + more
+
+
 def ticks(lower: float, upper: float, count: int = 5) -> list[float]:
     """About `count` round numbers (1, 2 or 5 times a power of ten apart) inside `lower..upper`."""
     if not (math.isfinite(lower) and math.isfinite(upper) and lower < upper):

@@ -23,12 +23,6 @@ from stats.results import Reason
 
 strawberry.enum(Role, name="KpiRole", description="What a KPI is for in a plan: it decides, informs, or guards.")
 strawberry.enum(Scale, name="ValueScale", description="How a value reads: a share of units, days, or an amount.")
-strawberry.enum(
-    CurveOf,
-    name="CurveOf",
-    description="What a curve shows: the share that has done it by the end of each day, that came back on each "
-    "day, or (REMAINED) on it or later.",
-)
 LARGEST_LOG = 700.0
 """exp() of more is no float."""
 

@@ -8,13 +8,23 @@ from strawberry import Parent
 
 from api.graphql.columns import Counts, Days, Numbers
 from api.graphql.context import Info
-from kpi import enums, tables
-from kpi.history import values
+from kpi import enums, kinds, tables
+from kpi.history import curves, periods, values
+from kpi.history.curves import Adoption, Triangle
 from kpi.history.entry import decode
+from kpi.history.measured import events_of
 from kpi.history.periods import DAY
+from kpi.history.sums import Sums
 from kpi.history.values import EVERYBODY, MOST_PERIODS, Series
+from kpi.kinds.shape import CurveOf
 
 strawberry.enum(enums.Granularity, name="Granularity", description="The periods that values over time are given by.")
+strawberry.enum(
+    CurveOf,
+    name="CurveOf",
+    description="What a curve shows: the share that has done it by the end of each day, that came back on each "
+    "day, or (REMAINED) on it or later.",
+)
 
 GRANULARITY = {
     enums.Frequency.DAILY: enums.Granularity.DAY,
@@ -66,6 +76,46 @@ class SeriesType:
     is_final: list[bool] = strawberry.field(description="Whether all windows of the period have closed.")
 
 
+@strawberry.type(
+    name="KpiTriangle",
+    description=(
+        "The shares of cohorts by age, as columns of one length: a place a cell, and only cells in which nothing can "
+        "change any more."
+    ),
+)
+class TriangleType:
+    """The shares of cohorts by age."""
+
+    of: CurveOf = strawberry.field(description="How the shares read.")
+    granularity: enums.Granularity = strawberry.field(description="The periods that units are put together by.")
+    start_on: Days = strawberry.field(name="starts", description="The first day of the period the units entered in.")
+    age: Counts = strawberry.field(
+        name="ages",
+        description="The days since entry: each up to day 31, then every seventh, and the last.",
+    )
+    n: Counts = strawberry.field(description="The units of the cohort.")
+    value: Numbers = strawberry.field(description="The share of them.")
+
+
+@strawberry.type(
+    name="KpiAdoption",
+    description="The share of units by day since they entered, as columns; each cohort counts for as long as it was "
+    "watched.",
+)
+class AdoptionType:
+    """The share of units by day since they entered."""
+
+    of: CurveOf = strawberry.field(description="How the shares read.")
+    days: Counts = strawberry.field(description="The days since entry.")
+    n: Counts = strawberry.field(description="The units that were still watched, and of REACHED still waiting.")
+    value: Numbers = strawberry.field(description="The share; null on days through which nobody was watched.")
+    lower: Numbers = strawberry.field(
+        description="The lower limit of the 95% interval of each day by itself; null where the error is of accounts."
+    )
+    upper: Numbers = strawberry.field(description="The upper limit of that interval.")
+    median: float | None = strawberry.field(description="The day by which half had reached it; null if not known.")
+
+
 Segment = Annotated[str, strawberry.argument(description="The segment, such as `plan=pro`; empty for everybody.")]
 Period = Annotated[
     enums.Granularity | None,
@@ -82,6 +132,15 @@ class HistoryFields:
     """What a KPI was and is outside experiments."""
 
     segments: list[str] = strawberry.field(description="The traits of units that the KPI's values are sliced by.")
+
+    @strawberry.field(description="The events that the KPI reads, with the one that units enter by, by name.")
+    async def events(parent: Parent[tables.Kpi], info: Info) -> list[str] | None:
+        """The events that the KPI reads."""
+        found = await info.context.loaders.definitions.load(parent.id)
+        if found is None:
+            return None
+        kind, entry = kinds.decode(found.kind, found.parameters), decode(found.entry)
+        return sorted(kind.events) if entry is None else events_of(kind, entry)
 
     @strawberry.field(
         description="Whom the newest definition counts outside experiments; null: it has no values of its own.",
@@ -131,14 +190,68 @@ class HistoryFields:
         to_on: To = None,
     ) -> Series | None:
         """The values by period."""
-        found = await info.context.loaders.definitions.load(parent.id)
-        if found is None:
-            return None
         chosen = granularity or GRANULARITY[parent.frequency]
-        last = to_on or info.context.now.date()
-        first = from_on or last - (100 if chosen is enums.Granularity.DAY else 730) * DAY
-        async with info.context.database.read() as session:
-            cohorts = await values.sums(
-                session, found, segment=segment, first=max(first, last - MOST_PERIODS * 92 * DAY), last=last
-            )
+        cohorts = await cohorts_of(parent, info, chosen, segment, from_on, to_on)
         return None if cohorts is None else values.series(cohorts, segment=segment, granularity=chosen)
+
+    @strawberry.field(
+        description=(
+            "The share of each period's units by day since they entered; null until it is derived, and for a KPI "
+            f"without a curve. At most {MOST_PERIODS} periods."
+        ),
+        graphql_type=TriangleType | None,
+    )
+    async def triangle(
+        parent: Parent[tables.Kpi],
+        info: Info,
+        granularity: Period = None,
+        segment: Segment = EVERYBODY,
+        from_on: From = None,
+        to_on: To = None,
+    ) -> Triangle | None:
+        """The shares of cohorts by age."""
+        chosen = granularity or GRANULARITY[parent.frequency]
+        cohorts = await cohorts_of(parent, info, chosen, segment, from_on, to_on)
+        return None if cohorts is None else curves.triangle(cohorts, chosen)
+
+    @strawberry.field(
+        description=(
+            "The share of units by day since they entered, with its interval; null until it is derived, and for a "
+            "KPI without a curve."
+        ),
+        graphql_type=AdoptionType | None,
+    )
+    async def adoption(
+        parent: Parent[tables.Kpi],
+        info: Info,
+        segment: Segment = EVERYBODY,
+        from_on: From = None,
+        to_on: To = None,
+    ) -> Adoption | None:
+        """The share of units by day since they entered."""
+        cohorts = await cohorts_of(parent, info, enums.Granularity.WEEK, segment, from_on, to_on)
+        return None if cohorts is None else curves.adoption(cohorts)
+
+
+async def cohorts_of(
+    kpi: tables.Kpi,
+    info: Info,
+    granularity: enums.Granularity,
+    segment: str,
+    from_on: date | None = None,
+    to_on: date | None = None,
+) -> Sums | None:
+    """The cohorts of a KPI that an answer by such periods is made of; None until they are derived.
+
+    Where no first day is asked for, the first period is a whole one.
+    """
+    found = await info.context.loaders.definitions.load(kpi.id)
+    if found is None:
+        return None
+    last = to_on or info.context.now.date()
+    back = 100 if granularity is enums.Granularity.DAY else 730
+    first = from_on or periods.start(last - back * DAY, granularity)
+    async with info.context.database.read() as session:
+        return await values.sums(
+            session, found, segment=segment, first=max(first, last - MOST_PERIODS * 92 * DAY), last=last
+        )

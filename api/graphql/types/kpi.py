@@ -13,12 +13,15 @@ from api.graphql.types.alert import AlertFields
 from api.graphql.types.definition import KpiDefinition
 from api.graphql.types.governance import KpiChange, Target
 from api.graphql.types.history import HistoryFields
+from api.graphql.types.interval import Interval
 from api.graphql.types.ladder import KpiLink, KpiStep
 from api.graphql.types.question import QuestionFields
 from api.graphql.types.risk import RiskFields
 from api.graphql.types.steadiness import SteadinessFields
 from kpi import enums, kinds, ladder, tables
 from kpi.history.audit import Audit, Found
+from kpi.history.sums import ALPHA
+from stats.distributions import critical_z
 
 strawberry.enum(Audit, name="BaselineAuditKind", description="What is looked at in the rows behind a baseline.")
 strawberry.enum(enums.Unit, name="UnitType", description="Whom a KPI counts.")
@@ -51,6 +54,12 @@ class Baseline:
     segment: str = strawberry.field(description="The segment it is of, such as `plan=pro`; empty for everybody.")
     is_measured: bool = strawberry.field(description="Whether it was measured from history, and not typed in.")
     created_at: datetime = strawberry.field(description="The time it was recorded.")
+
+    @strawberry.field(description="The 95% interval of the value, from its standard error.")
+    def interval(parent: Parent[tables.Baseline]) -> Interval:
+        """The interval of the value."""
+        reach = float(critical_z(ALPHA)) * parent.standard_error
+        return Interval(lower=parent.value - reach, upper=parent.value + reach, level=1 - ALPHA)
 
     @strawberry.field(
         description="What was found when the rows behind it were looked at; null where it was typed in.",
@@ -161,6 +170,14 @@ class Kpi(HistoryFields, QuestionFields, SteadinessFields, RiskFields, AlertFiel
     def is_type_of(cls, obj: object, _info: Any) -> bool:
         """Rows stand for themselves."""
         return isinstance(obj, tables.Kpi)
+
+
+@strawberry.input(description="Which KPIs are meant. What is not said may be anything.")
+class KpiFilter:
+    """Which KPIs are meant."""
+
+    tier: enums.Tier | None = strawberry.field(description="The tier.", default=None)
+    is_leading: bool | None = strawberry.field(description="Whether it moves before revenue does.", default=None)
 
 
 @strawberry.type(description="A KPI in a list.")

@@ -1,19 +1,20 @@
 """What is asked of a KPI's level outside experiments, as the API answers it."""
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Any
 
 import strawberry
 from strawberry import Parent
 
 from api.graphql.columns import Days, Numbers
 from api.graphql.context import Info
-from api.graphql.types.history import GRANULARITY, Segment
+from api.graphql.types.history import GRANULARITY, Segment, SeriesType, cohorts_of
 from api.graphql.types.interval import Interval
 from kpi import enums, tables
 from kpi.history import questions, values
 from kpi.history.periods import DAY
 from kpi.history.questions import CAUTIONS, Answer, Caution, Effect, Outlook, Window
+from kpi.history.standing import Standing, standing
 from kpi.history.sums import Sums
 from kpi.history.values import EVERYBODY
 from stats.results import Reason
@@ -92,6 +93,39 @@ class OutlookType:
     reason: Reason | None = strawberry.field(description="The reason there is no outlook.")
 
 
+@strawberry.type(name="KpiStanding", description="How a KPI stands in its newest period that is final and has a value.")
+class StandingType:
+    """How a KPI stands."""
+
+    start_on: date = strawberry.field(description="The first day of the period.")
+    end_on: date = strawberry.field(description="The last day of the period.")
+    level: LevelType = strawberry.field(description="The level in it.")
+    before_on: date | None = strawberry.field(description="The first day of the period before.")
+    change: AnswerType | None = strawberry.field(
+        description="The level against that of the period before; null without one."
+    )
+    against_baseline: AnswerType | None = strawberry.field(
+        description="The level against the segment's newest baseline; null without one."
+    )
+    against_target: AnswerType | None = strawberry.field(
+        description="The level against the KPI's target; null without one."
+    )
+
+
+@strawberry.type(name="KpiSegment", description="A KPI in one of its segments: its values, and how it stands.")
+class SegmentType:
+    """A KPI in one of its segments."""
+
+    segment: str = strawberry.field(description="The segment, such as `plan=pro`.")
+    values: SeriesType = strawberry.field(description="The values by period.")
+    standing: StandingType | None = strawberry.field(
+        description="How the KPI stands in it; null while no period is final."
+    )
+
+
+MOST_SEGMENTS = 24
+
+
 @strawberry.input(description="Units of a segment that entered between two days.")
 class CohortInput:
     """Units of a segment that entered between two days."""
@@ -128,9 +162,7 @@ class QuestionFields:
     )
     async def against_baseline(parent: Parent[tables.Kpi], info: Info, cohort: Cohort) -> Answer | None:
         """The level against the baseline."""
-        definition = await info.context.loaders.definitions.load(parent.id)
-        rows = None if definition is None else await info.context.loaders.all_baselines.load(definition.id)
-        baseline = next((row for row in reversed(rows or []) if row.segment == cohort.segment), None)
+        baseline = await _baseline(parent, info, cohort.segment)
         found = await _sums(parent, info, cohort.window())
         if found is None or baseline is None:
             return None
@@ -143,9 +175,9 @@ class QuestionFields:
     async def against_target(parent: Parent[tables.Kpi], info: Info, cohort: Cohort) -> Answer | None:
         """The level against the target."""
         definition = await info.context.loaders.definitions.load(parent.id)
-        target = next(iter(await info.context.loaders.targets.load(parent.id) or []), None)
+        target = await _target(parent, info)
         found = await _sums(parent, info, cohort.window())
-        if definition is None or found is None or target is None or target.value is None:
+        if definition is None or found is None or target is None:
             return None
         return questions.against_target(found, target, parent.direction, definition.version)
 
@@ -182,6 +214,45 @@ class QuestionFields:
         return questions.of_change(found, beside, changed_on=changed_on, granularity=chosen)
 
     @strawberry.field(
+        description=(
+            "How the KPI stands in its newest period that is final: its level, and the change to the period before, "
+            "to the baseline and to the target; null while no period is final."
+        ),
+        graphql_type=StandingType | None,
+    )
+    async def standing(
+        parent: Parent[tables.Kpi], info: Info, granularity: Period = None, segment: Segment = EVERYBODY
+    ) -> Standing | None:
+        """How the KPI stands."""
+        chosen = granularity or GRANULARITY[parent.frequency]
+        found = await cohorts_of(parent, info, chosen, segment)
+        return None if found is None else await _standing(parent, info, found, chosen, segment)
+
+    @strawberry.field(
+        description=(
+            "The KPI in its segments side by side, by name and without everybody; null until they are derived. "
+            f"At most {MOST_SEGMENTS} of them."
+        ),
+        graphql_type=list[SegmentType] | None,
+    )
+    async def by_segment(
+        parent: Parent[tables.Kpi], info: Info, granularity: Period = None
+    ) -> list[SegmentType] | None:
+        """The KPI in its segments."""
+        definition = await info.context.loaders.definitions.load(parent.id)
+        if definition is None:
+            return None
+        chosen = granularity or GRANULARITY[parent.frequency]
+        async with info.context.database.read() as session:
+            names = [name for name in await values.segments_of(session, definition.id) if name != EVERYBODY]
+        shown: list[SegmentType] = []
+        for name in names[:MOST_SEGMENTS]:
+            found = await cohorts_of(parent, info, chosen, name)
+            if found is not None:
+                shown.append(await _segment(parent, info, found, chosen, name))
+        return shown
+
+    @strawberry.field(
         description="Where the KPI will be if it goes on as it did, and the chance to meet its target.",
         graphql_type=OutlookType | None,
     )
@@ -197,7 +268,7 @@ class QuestionFields:
         found = await _sums(parent, info, Window(from_on=last - 730 * DAY, to_on=last, segment=segment))
         if found is None:
             return None
-        target = next(iter(await info.context.loaders.targets.load(parent.id) or []), None)
+        target = await _target(parent, info)
         return questions.outlook(
             found,
             granularity=granularity or GRANULARITY[parent.frequency],
@@ -205,6 +276,42 @@ class QuestionFields:
             target=target,
             ahead=min(max(ahead, 1), LONGEST_OUTLOOK),
         )
+
+
+async def _segment(
+    kpi: tables.Kpi, info: Info, found: Sums, granularity: enums.Granularity, segment: str
+) -> SegmentType:
+    series: Any = values.series(found, segment=segment, granularity=granularity)
+    stands: Any = await _standing(kpi, info, found, granularity, segment)
+    return SegmentType(segment=segment, values=series, standing=stands)
+
+
+async def _standing(
+    kpi: tables.Kpi, info: Info, found: Sums, granularity: enums.Granularity, segment: str
+) -> Standing | None:
+    definition = await info.context.loaders.definitions.load(kpi.id)
+    return standing(
+        found,
+        granularity=granularity,
+        direction=kpi.direction,
+        baseline=await _baseline(kpi, info, segment),
+        target=await _target(kpi, info),
+        version=definition and definition.version,
+        segment=segment,
+    )
+
+
+async def _baseline(kpi: tables.Kpi, info: Info, segment: str) -> tables.Baseline | None:
+    """The newest baseline of a segment."""
+    definition = await info.context.loaders.definitions.load(kpi.id)
+    rows = None if definition is None else await info.context.loaders.all_baselines.load(definition.id)
+    return next((row for row in reversed(rows or []) if row.segment == segment), None)
+
+
+async def _target(kpi: tables.Kpi, info: Info) -> tables.Target | None:
+    """The target that holds; None where it was withdrawn."""
+    newest = next(iter(await info.context.loaders.targets.load(kpi.id) or []), None)
+    return None if newest is None or newest.value is None else newest
 
 
 async def _sums(kpi: tables.Kpi, info: Info, window: Window) -> Sums | None:

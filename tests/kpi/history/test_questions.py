@@ -185,3 +185,16 @@ def test_outlook_of_a_share_stays_a_share() -> None:
 def test_outlook_of_a_short_past_has_a_reason() -> None:
     found = outlook(drawn([5.0] * 3), granularity=Granularity.WEEK, direction=Direction.HIGHER, target=None, ahead=2)
     assert (found.start_on, found.reason) == ([], Reason.TOO_FEW_PERIODS)
+
+
+def test_outlook_of_days_to_a_target_that_is_far_goes_by_the_week() -> None:
+    rng = np.random.default_rng(3)
+    found = days_of([list(rng.normal(5, 1, 30)) for _ in range(60)], through=FIRST + timedelta(days=68))
+    near, far = (aimed(5.0, found.through + timedelta(days=days)) for days in (10, 100))
+    seen = [
+        outlook(found, granularity=Granularity.DAY, direction=Direction.HIGHER, target=target, ahead=100)
+        for target in (near, far)
+    ]
+    assert [one.granularity for one in seen] == [Granularity.DAY, Granularity.WEEK]
+    assert len(seen[0].start_on) == 28
+    assert all(one.chance is not None for one in seen)
