@@ -296,7 +296,7 @@ async def _standing(
         direction=kpi.direction,
         baseline=await _baseline(kpi, info, segment),
         target=await _target(kpi, info),
-        version=definition and definition.version,
+        version=None if definition is None else definition.version,
         segment=segment,
     )
 
