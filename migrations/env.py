@@ -6,6 +6,7 @@ from sqlmodel import SQLModel
 import api.auth.tables
 import api.delivery.tables
 import api.jobs.tables
+import experiments.programme.reviews.tables
 import experiments.tables
 import kpi.tables
 
@@ -13,6 +14,7 @@ TABLES = (
     api.auth.tables,
     api.delivery.tables,
     api.jobs.tables,
+    experiments.programme.reviews.tables,
     experiments.tables,
     kpi.tables,
 )  # imported so that the metadata know them

@@ -21,6 +21,7 @@ from api.graphql.mutations.lifecycle import LifecycleMutation
 from api.graphql.mutations.protocol import ProtocolMutation
 from api.graphql.mutations.rehearsal import RehearsalMutation
 from api.graphql.mutations.rejections import RejectionMutation
+from api.graphql.mutations.review import ReviewMutation
 from api.graphql.mutations.units import UnitMutation
 from api.graphql.mutations.uploads import UploadMutation
 from api.graphql.mutations.workspace import WorkspaceMutation
@@ -34,6 +35,7 @@ from api.graphql.types.kpi import Kpi
 from api.graphql.types.learning import Learning
 from api.graphql.types.protocol import Protocol
 from api.graphql.types.rejection import Rejection
+from api.graphql.types.review import ActionItem, Review
 
 SDL = Path(__file__).with_name("schema.graphql")
 MOST_TOKENS = 2_000
@@ -54,6 +56,7 @@ class Mutation(
     DecisionMutation,
     LearningMutation,
     ProtocolMutation,
+    ReviewMutation,
     IngestMutation,
     RejectionMutation,
     UploadMutation,
@@ -68,7 +71,7 @@ schema = strawberry.Schema(
     query=Query,
     mutation=Mutation,
     subscription=Subscription,
-    types=[Kpi, Hypothesis, Experiment, Job, Rejection, Learning, Protocol, Endpoint, Delivery],
+    types=[Kpi, Hypothesis, Experiment, Job, Rejection, Learning, Protocol, Review, ActionItem, Endpoint, Delivery],
     extensions=[
         Masked,
         Streamed,

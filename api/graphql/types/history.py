@@ -11,17 +11,10 @@ from api.graphql.context import Info
 from kpi import enums, tables
 from kpi.history import values
 from kpi.history.entry import decode
-from kpi.history.periods import DAY
+from kpi.history.periods import DAY, GRANULARITY
 from kpi.history.values import EVERYBODY, MOST_PERIODS, Series
 
 strawberry.enum(enums.Granularity, name="Granularity", description="The periods that values over time are given by.")
-
-GRANULARITY = {
-    enums.Frequency.DAILY: enums.Granularity.DAY,
-    enums.Frequency.WEEKLY: enums.Granularity.WEEK,
-    enums.Frequency.MONTHLY: enums.Granularity.MONTH,
-    enums.Frequency.QUARTERLY: enums.Granularity.QUARTER,
-}
 
 
 @strawberry.type(name="KpiEntry", description="Whom a KPI counts outside experiments, and from when on.")
