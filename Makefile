@@ -6,13 +6,27 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test agreement check format schema bench faults calibrate year lock clean
+.PHONY: demo test clients audit fuzz agreement check format schema catalogue bench faults calibrate year lock clean
 
 demo: $(VENV)/run.stamp  ## the sample company, served on http://127.0.0.1:$(PORT)
 	$(BIN)/truelift demo --port $(PORT)
 
-test: check  ## every check and every test but the marked long ones
+test: check clients  ## every check and every test but the marked long ones
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --no-loadscope-reorder
+
+CLIENTS := tests/clients/node_modules/.package-lock.json
+
+clients: $(CLIENTS)  ## the public clients that the tests hold the API against, where there is a Node to run them
+
+$(CLIENTS): tests/clients/package-lock.json
+	@npm ci --prefix tests/clients --no-audit --no-fund --silent \
+		|| echo "Without npm the API is not tested against public clients."
+
+audit: $(VENV)/dev.stamp clients  ## the public audits of GraphQL over HTTP, and the public clients of subscriptions
+	$(BIN)/python -m pytest tests/api/test_clients.py
+
+fuzz: $(VENV)/dev.stamp  ## 20,000 bodies and 20,000 documents at random, and what they cost in memory
+	$(BIN)/python -m tests.api.fuzz 20000
 
 agreement: $(VENV)/dev.stamp  ## the statistics beside R (Debian's packages) and the Python peers, asked anew
 	@$(BIN)/python -m tests.agreement.sources
@@ -32,6 +46,9 @@ format: $(VENV)/dev.stamp
 
 schema: $(VENV)/dev.stamp  ## write the GraphQL schema to its file
 	$(BIN)/python -m api.graphql.schema
+
+catalogue: $(VENV)/dev.stamp  ## write the page of the shipped KPIs
+	$(BIN)/python -m kpi.catalogue.page
 
 bench: $(VENV)/dev.stamp  ## measurements side by side, as ratios
 	$(BIN)/python -m benchmarks.ingest

@@ -7,7 +7,7 @@ from functools import partial
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import Mount, Route
+from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 
 import web
@@ -24,9 +24,12 @@ from api.settings import Settings
 
 def build(database: Database, *, settings: Settings, secret: bytes, with_worker: bool) -> Starlette:
     """The application. With a worker, it refreshes aggregates in this process as well; else it only sweeps."""
-    desk = Desk(most=settings.max_subscriptions)
     outside = Outside.of(settings, secret)
     worker = partial(work, database, seconds=settings.refresh_seconds, outside=outside)
+    desk = Desk(most=settings.max_subscriptions, most_each=settings.max_workspace_subscriptions)
+    graphql = Endpoint(
+        database=database, secret=secret, desk=desk, outside=outside, most_sockets=settings.max_subscriptions
+    )
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -52,7 +55,8 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
         routes=[
             Route("/healthz", health.healthz),
             Route("/readyz", health.readyz),
-            Route("/graphql", Endpoint(database=database, secret=secret, desk=desk, outside=outside), methods=["POST"]),
+            Route("/graphql", graphql),
+            WebSocketRoute("/graphql", graphql),
             *(Route(path, partial(ingest.take_in, noun=noun), methods=["POST"]) for path, noun in ingest.PATHS.items()),
             Route(uploads.PATH, uploads.upload, methods=["POST"]),
             Route(export.PATH, export.export, methods=["GET"]),

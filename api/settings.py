@@ -36,6 +36,7 @@ class Settings(BaseSettings):
     max_upload_bytes: Annotated[int, Field(ge=1_000, le=2_000_000_000)] = 200_000_000
     max_uploads: Annotated[int, Field(ge=1, le=1_000)] = 5
     max_subscriptions: Annotated[int, Field(ge=1, le=100_000)] = 1_000
+    max_workspace_subscriptions: Annotated[int, Field(ge=1, le=100_000)] = 1_000
     refresh_seconds: Annotated[float, Field(ge=0.1, le=3_600)] = 2.0
     base_url: str | None = None
     allowed_receivers: Annotated[tuple[str, ...], NoDecode] = ()

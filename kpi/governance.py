@@ -34,6 +34,7 @@ from kpi.service import (
     defined,
     definition_problems,
     entry_problems,
+    register_kpi,
     segment_problems,
     stated,
     text_problems,
@@ -47,6 +48,8 @@ DETAILS = (*TEXTS, *CHOICES, "segments")
 """What of a KPI is neither its key, its unit nor a version of something."""
 CLEARED: dict[str, Any] = {**dict.fromkeys(TEXTS, ""), "segments": []}
 """What is left of details that null clears."""
+NOTHING: tuple[Any, ...] = (None, "", [])
+"""What says nothing, in a text or a list."""
 STATED = ("value", "standard_error", "n", "from_on", "to_on")
 MEASURED = (*STATED, "segment")
 SCHEDULED = ("every", "days")
@@ -63,6 +66,17 @@ class Aim:
     due_on: date | None
     owner: str
     approver: str
+
+
+async def register(session: AsyncSession, *, actor: Actor, fields: Mapping[str, Any]) -> Kpi:
+    """Register a KPI so that its history begins with who did, and why; `fields` are those of `service.register_kpi`."""
+    refuse(_reason_problems(actor))
+    kpi = await register_kpi(
+        session, workspace_id=actor.workspace_id, now=actor.now, **({"baseline": None} | dict(fields))
+    )
+    first = {name: getattr(kpi, name) for name in ("key", *DETAILS)}
+    await _record(session, actor, kpi, Governed.DETAILS, list(differences({}, first)))
+    return kpi
 
 
 async def update(session: AsyncSession, *, actor: Actor, kpi_id: int, given: Mapping[str, Any]) -> Kpi:
@@ -128,9 +142,8 @@ async def compare_definitions(
     through = actor.now.astimezone(UTC).date()
     first = through - preview.LONGEST * DAY
     before = await values.sums(session, newest, first=first, last=through)
-    kind = kinds.decode(after.kind, after.parameters)
     then = await preview.preview(
-        connection, session, kpi=kpi, definition=kind, entry=counted, first=first, through=through
+        connection, session, kpi=kpi, definition=after, entry=counted, first=first, through=through
     )
     return before, then
 
@@ -230,10 +243,10 @@ async def set_target(session: AsyncSession, *, actor: Actor, kpi_id: int, aim: A
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Path, before and after of each value that is another one, as plain JSON; no text is as good as none."""
+    """Path, before and after of each value that is another one, as plain JSON; an empty one is as good as none."""
     for name in [*before, *(name for name in after if name not in before)]:
         old, new = before.get(name), after.get(name)
-        if old != new and (old or new or {old, new} != {None, ""}):
+        if old != new and not (old in NOTHING and new in NOTHING):
             yield msgspec.to_builtins({"path": name, "before": old, "after": new})
 
 

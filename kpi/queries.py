@@ -33,6 +33,11 @@ async def kpis_by_key(session: AsyncSession, workspace_id: int, keys: Collection
     return {row.key: row for row in rows}
 
 
+async def kpis_of(session: AsyncSession, workspace_id: int) -> list[Kpi]:
+    """All KPIs of a workspace, in the order of their keys."""
+    return list(await session.exec(select(Kpi).where(Kpi.workspace_id == workspace_id).order_by(col(Kpi.key))))
+
+
 async def hypotheses_by_key(session: AsyncSession, workspace_id: int, keys: Collection[str]) -> dict[str, Hypothesis]:
     """Hypotheses of a workspace by key; unknown keys are absent."""
     among = col(Hypothesis.key).in_(filter(is_text, keys))

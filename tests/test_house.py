@@ -43,7 +43,7 @@ WITH_STATEMENTS = {
     "kpi/batches.py": "what became of each batch",
     "kpi/history/audit.py": "how rows came in, looked at from outside",
     "kpi/history/derivation.py": "what fills a KPI's sums",
-    "kpi/history/preview.py": "sums that are forgotten after the answer",
+    "kpi/history/preview.py": "how long a preview may take",
     "kpi/history/refresh.py": "how far a KPI's sums reach",
     "kpi/history/values.py": "a KPI's sums",
     "kpi/queries.py": "what is registered",

@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlmodel import col, select
+from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.auth.tables import ApiKey
 from kpi.tables import Workspace
 
 PREFIX = "tl"
+REVOKED = "truelift_keys"
+"""The channel that says which key no longer works."""
 
 
 class Scope(StrEnum):
@@ -94,6 +96,7 @@ async def revoke(session: AsyncSession, workspace_id: int, public_id: str, now: 
     if found is None or found[0].workspace_id != workspace_id:
         return False
     found[0].revoked_at = now
+    await session.exec(select(func.pg_notify(REVOKED, public_id)))
     return True
 
 

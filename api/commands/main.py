@@ -10,6 +10,7 @@ COMMANDS = {
     "import": ("importing", "Take in a file: exposures, outcomes, aggregates, memberships or traits."),
     "export": ("export", "Write exposures, outcomes or aggregates to a file."),
     "forget": ("forgetting", "Remove all rows of a unit; the worker derives the results anew without it."),
+    "kpi": ("kpi", "Keep KPIs in a file: what it would change, apply it, write one."),
     "calibrate": ("calibrate", "Measure how often the shipped methods err, how often one plan does, or on your data."),
     "serve": ("serve", "Serve the API and the pages, with the worker in the same process."),
     "work": ("work", "Run the worker alone, beside `truelift serve --no-worker`."),

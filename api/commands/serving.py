@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import uvicorn
+from starlette.applications import Starlette
 
 from api.app import build
 from api.commands.process import Surroundings, run
@@ -12,6 +13,8 @@ from api.database import Database
 
 CONCURRENCY = 200
 """Connections, beside those of subscriptions, beyond which a request is answered 503 at once instead of waiting."""
+LARGEST_MESSAGE = 1_000_000
+"""Bytes of a message on a websocket."""
 GRACE = 5
 """Seconds that open requests get to finish when the service ends."""
 ENDING = (signal.SIGINT, signal.SIGTERM)
@@ -22,16 +25,22 @@ def serve(around: Surroundings, *, host: str, port: int, with_worker: bool, read
     run(around, _nothing)
     database = Database(around.url, pool_size=around.settings.pool_size)
     app = build(database, settings=around.settings, secret=around.secret, with_worker=with_worker)
-    config = uvicorn.Config(
+    config = configured(app, host=host, port=port, subscriptions=around.settings.max_subscriptions)
+    Server(config, ready).run()
+
+
+def configured(app: Starlette, *, host: str, port: int, subscriptions: int) -> uvicorn.Config:
+    """How the application is served."""
+    return uvicorn.Config(
         app,
         host=host,
         port=port,
         log_level="warning",
         server_header=False,
-        limit_concurrency=CONCURRENCY + around.settings.max_subscriptions,
+        ws_max_size=LARGEST_MESSAGE,
+        limit_concurrency=CONCURRENCY + subscriptions,
         timeout_graceful_shutdown=GRACE,
     )
-    Server(config, ready).run()
 
 
 class Server(uvicorn.Server):

@@ -1,17 +1,27 @@
-"""`POST /graphql`: who asks is settled before anything is parsed."""
+"""`/graphql`: who asks is settled before anything is parsed, and what is no request never reaches the schema.
+
+GraphQL over HTTP for queries (GET, POST) and mutations (POST), server-sent events in distinct connections mode
+(graphql-sse) for subscriptions, and graphql-transport-ws over websockets for all of them.
+"""
 
 import asyncio
-from typing import Any
+import logging
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, cast
 
 import msgspec
-from cross_web import HTTPException
-from starlette.requests import Request
+from cross_web import AsyncHTTPRequestAdapter, HTTPException
+from graphql import GraphQLError, OperationType
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
-from strawberry.http import GraphQLHTTPResponse
-from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL
+from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
+from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.types import ExecutionResult
+from strawberry.types.unset import UNSET, UnsetType
 
 from api.auth import keys
 from api.auth.keys import Caller
@@ -19,88 +29,219 @@ from api.database import Database
 from api.delivery.outside import Outside
 from api.doors.faults import SOON
 from api.graphql.context import Context
-from api.graphql.errors import UNAVAILABLE
+from api.graphql.documents import operation, read
+from api.graphql.errors import UNAVAILABLE, is_of_request
+from api.graphql.negotiation import Media, accepted, is_json
 from api.graphql.news import Desk
+from api.graphql.requests import TOO_LONG, Refused, fault_of, is_too_long, key_of
 from api.graphql.schema import schema
+from api.graphql.sockets import Arrival, Socket, Wire, welcome
 
+log = logging.getLogger("truelift.graphql")
 LONGEST = 120.0
 """Seconds a request may take, all its parts together, with the wait for its body."""
+SLOWEST_READER = 30.0
+"""Seconds until a piece of an answer must have left: who reads nothing for so long is given up."""
+METHODS = {"GET", "POST"}
+STATUSES = {"FORBIDDEN": 403, "INTERNAL": 500}
+"""Of what is refused before it runs, for those who take GraphQL's own media type; 400 for the rest."""
+HEADERS = {401: {"www-authenticate": "Bearer"}, 405: {"allow": "GET, POST"}}
+"""What goes with a status."""
+INIT_SECONDS = 10
+MOST_OPERATIONS = 20
+"""At once on one websocket."""
 
 
 class Endpoint(GraphQL[Context, None]):
     """The GraphQL endpoint. A request without a key that works is answered 401."""
 
-    def __init__(self, *, database: Database, secret: bytes, desk: Desk, outside: Outside) -> None:
+    graphql_transport_ws_handler_class = Socket
+    websocket_adapter_class = Wire
+
+    def __init__(self, *, database: Database, secret: bytes, desk: Desk, outside: Outside, most_sockets: int) -> None:
         super().__init__(
-            schema, graphql_ide=None, allow_queries_via_get=False, subscription_protocols=(GRAPHQL_SSE_PROTOCOL,)
+            schema,
+            graphql_ide=None,
+            subscription_protocols=(GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL),
+            connection_init_wait_timeout=timedelta(seconds=INIT_SECONDS),
+            max_subscriptions_per_connection=MOST_OPERATIONS,
         )
         self.database, self.secret, self.desk, self.outside = database, secret, desk, outside
+        self._sockets, self._most_sockets = 0, most_sockets
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        caller = await self._caller(Request(scope, receive)) if scope["type"] == "http" else None
-        if caller is None:
-            await _unknown()(scope, receive, send)
+        """Answer one request, or talk over one websocket."""
+        if scope["type"] == "websocket":
+            await self._talk(WebSocket(scope, receive, send))
             return
-        scope["state"] = {"caller": caller}
+        request = Request(scope, receive)
         try:
             async with asyncio.timeout(LONGEST):
-                response = await self.run(Request(scope, receive))
+                response = await self._response(request)
         except HTTPException as refused:
-            response = _refusal(refused.status_code, "BAD_REQUEST", refused.reason)
-        await response(scope, receive, send)
+            code = refused.code if isinstance(refused, Refused) else "BAD_REQUEST"
+            response = _refusal(refused.status_code, code, refused.reason)
+        try:
+            await response(scope, receive, _in_time(send))
+        except TimeoutError:
+            log.warning("A reader took nothing of its answer for %.0f s, and is given up.", SLOWEST_READER)
+
+    async def _talk(self, socket: WebSocket) -> None:
+        """Talk over a websocket, where there is room for one more."""
+        if self._sockets >= self._most_sockets:
+            await socket.send_denial_response(_refusal(503, "UNAVAILABLE", "Too many websockets are open.", SOON))
+            return
+        self._sockets += 1
+        try:
+            await self.run(socket)
+        finally:
+            self._sockets -= 1
+
+    async def _response(self, request: Request) -> Response:
+        if request.method not in METHODS:
+            raise Refused(405, "METHOD_NOT_ALLOWED", "GraphQL is asked for by POST, and queries by GET too.")
+        request.state.caller = await self.caller(bearer(request))
+        if request.state.caller is None:
+            raise Refused(401, "UNAUTHENTICATED", UNKNOWN)
+        request.state.forms = accepted(request.headers.get("accept", ""))
+        if not request.state.forms:
+            raise Refused(406, "NOT_ACCEPTABLE", f"An answer comes as {Media.JSON}, {Media.GRAPHQL} or {Media.EVENTS}.")
+        return await self.run(request)
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
-        """The context of one request; only a stream has use for news."""
-        is_stream = "text/event-stream" in request.headers.get("accept", "")
-        desk = self.desk if is_stream else None
-        return Context(database=self.database, caller=request.state.caller, desk=desk, outside=self.outside)
+        """The context of one request; that of a websocket, before anybody has said who asks, is what it came with."""
+        if isinstance(request, WebSocket):
+            return Arrival(key=bearer(request))  # type: ignore[return-value]  # a socket makes contexts of it
+        return self.context(request.state.caller)
+
+    def context(self, caller: Caller) -> Context:
+        """The context of one operation, with loaders that have loaded nothing."""
+        return Context(database=self.database, caller=caller, desk=self.desk, outside=self.outside)
+
+    async def on_ws_connect(self, context: Context) -> UnsetType:
+        """Let a websocket in."""
+        await welcome(cast("Arrival", context), self)
+        return UNSET
+
+    async def get_sub_response(self, request: Request | WebSocket) -> Response:
+        """What the answer begins as: its form is settled."""
+        response = await super().get_sub_response(request)
+        response.media_type = next(media for media in [*request.state.forms, Media.JSON] if media != Media.EVENTS)
+        return response
+
+    def should_render_graphql_ide(self, request: object) -> bool:
+        """Never: there is none."""
+        return False
+
+    async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> GraphQLRequestData:
+        """What is asked for. Raises Refused for what is no request."""
+        body = self._parameters(request) if request.method == "GET" else await self._body(request)
+        fault = fault_of(body)
+        if fault is not None:
+            raise Refused(400, "BAD_REQUEST", fault)
+        if is_too_long(body["query"]):
+            raise Refused(413, "PAYLOAD_TOO_LARGE", TOO_LONG)
+        return GraphQLRequestData(
+            query=body["query"],
+            variables=body.get("variables"),
+            operation_name=body.get("operationName"),
+            extensions=body.get("extensions"),
+            protocol="sse" if self._is_stream(request, body) else "http",
+        )
+
+    def _parameters(self, request: AsyncHTTPRequestAdapter) -> dict[str, Any]:
+        given: dict[str, Any] = dict(request.query_params)
+        for name in ("variables", "extensions"):
+            if name in given:
+                given[name] = self.decode_json(given[name])
+        return given
+
+    async def _body(self, request: AsyncHTTPRequestAdapter) -> Any:
+        if not is_json(request.content_type or ""):
+            raise Refused(415, "UNSUPPORTED_MEDIA_TYPE", f"Send the request as {Media.JSON} in UTF-8.")
+        return self.decode_json(await request.get_body())
+
+    def _is_stream(self, request: AsyncHTTPRequestAdapter, body: dict[str, Any]) -> bool:
+        """Whether the answer is a stream. Raises Refused for what cannot be answered in the way it is asked for."""
+        forms = accepted(request.headers.get("accept", ""))
+        kind = _kind(body["query"], body.get("operationName"))
+        if kind is OperationType.MUTATION and request.method == "GET":
+            raise Refused(405, "METHOD_NOT_ALLOWED", "A mutation is sent by POST.")
+        if kind is OperationType.SUBSCRIPTION and Media.EVENTS not in forms:
+            raise Refused(406, "NOT_ACCEPTABLE", STREAMED)
+        return forms[0] is Media.EVENTS or kind is OperationType.SUBSCRIPTION
+
+    async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
+        """An answer; one that was never run has no data, not even null."""
+        answer = await super().process_result(request, result)
+        if is_of_request(result):
+            del answer["data"]
+        return answer
 
     def create_response(
         self, response_data: GraphQLHTTPResponse | list[GraphQLHTTPResponse], sub_response: Response
     ) -> Response:
         """An answer; 503 when some of it is missing because the database does not answer, beside what there is."""
-        answers = response_data if isinstance(response_data, list) else [response_data]
-        errors: list[Any] = [error for answer in answers for error in answer.get("errors") or []]
-        if any((error.get("extensions") or {}).get("code") == UNAVAILABLE for error in errors):
-            sub_response.status_code = 503
-            sub_response.headers.update(SOON)
-        return super().create_response(response_data, sub_response)
+        answer: Any = response_data
+        codes = [(error.get("extensions") or {}).get("code") for error in answer.get("errors") or []]
+        status, headers = 200, {}
+        if "data" not in answer and sub_response.media_type == Media.GRAPHQL:
+            status = STATUSES.get(str(codes[0]), 400)
+        if UNAVAILABLE in codes:
+            status, headers = 503, SOON
+        media = f"{sub_response.media_type}; charset=utf-8"
+        return Response(self.encode_json(answer), status, headers=headers, media_type=media)
 
     def decode_json(self, data: str | bytes) -> object:
         """A body as JSON in UTF-8; what is none, as half a surrogate pair or NaN, is the sender's fault."""
         try:
-            decoded = msgspec.json.decode(data)
+            return msgspec.json.decode(data)
         except (ValueError, RecursionError):
-            raise HTTPException(400, "The body is not JSON.") from None
-        if not isinstance(decoded, dict):
-            raise HTTPException(400, "The body is not a JSON object with a query.")
-        return decoded
+            raise Refused(400, "BAD_REQUEST", "The body is not JSON.") from None
 
     def encode_json(self, data: object) -> str:
         """An answer as JSON: numbers by the thousand take Python's own encoder longer than the analysis behind them."""
         return msgspec.json.encode(data).decode()
 
-    async def _caller(self, request: Request) -> Caller | None:
-        key = bearer(request)
+    async def caller(self, key: str | None) -> Caller | None:
+        """Who a key belongs to."""
         if key is None:
             return None
         async with self.database.read() as session:
             return await keys.caller(session, key, self.secret)
 
+    async def works(self, caller: Caller) -> bool:
+        """Whether a caller's key still does."""
+        async with self.database.read() as session:
+            return await keys.caller_by_id(session, caller.public_id) is not None
 
-def bearer(request: Request) -> str | None:
+
+UNKNOWN = "This needs a key: send the header “Authorization: Bearer <key>”."
+STREAMED = f"A subscription is answered as a stream: send the header “Accept: {Media.EVENTS}”."
+
+
+def bearer(request: HTTPConnection) -> str | None:
     """The key of a request."""
-    kind, _, key = request.headers.get("authorization", "").partition(" ")
-    return key.strip() if kind.lower() == "bearer" and key.strip() else None
+    return key_of(request.headers.get("authorization"))
 
 
-def _unknown() -> JSONResponse:
-    response = _refusal(401, "UNAUTHENTICATED", "This needs a key: send the header “Authorization: Bearer <key>”.")
-    response.headers["www-authenticate"] = "Bearer"
-    return response
+def _kind(document: str, name: str | None) -> OperationType | None:
+    """What a document does; None where that cannot be said, which is answered when it is run."""
+    try:
+        found = operation(read(document), name)
+    except GraphQLError:
+        return None
+    return found.operation if found else None
 
 
-def _refusal(status: int, code: str, message: str) -> JSONResponse:
+def _refusal(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     body: dict[str, Any] = {"errors": [{"message": message, "extensions": {"code": code}}]}
-    return JSONResponse(body, status)
+    return JSONResponse(body, status, headers=headers or HEADERS.get(status))
+
+
+def _in_time(send: Send) -> Send:
+    async def in_time(message: Message) -> None:
+        async with asyncio.timeout(SLOWEST_READER):
+            await send(message)
+
+    return in_time

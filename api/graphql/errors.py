@@ -10,18 +10,22 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import strawberry
-from graphql import ExecutionResult, GraphQLError
+from graphql import GraphQLError
 from sqlalchemy.exc import IntegrityError
 from strawberry.extensions import SchemaExtension
-from strawberry.types.graphql import OperationType
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 
+from api.auth.keys import Scope
 from api.database import is_away
 from kpi.errors import Code, Invalid, NotFound, Problem
 
 log = logging.getLogger("truelift.graphql")
 strawberry.enum(Code, name="UserErrorCode", description="What is wrong with an input, for programs.")
 P = TypeVar("P")
+HINT = " Did you mean "
 UNAVAILABLE = "UNAVAILABLE"
+NO_OPERATION = (CannotGetOperationTypeError, InvalidOperationTypeError)
+"""What strawberry says of a document without the operation that is asked for."""
 AWAY = "The database does not answer in time; try again soon."
 
 
@@ -60,30 +64,30 @@ class Masked(SchemaExtension):
     def on_operation(self) -> Any:
         """After the operation, replace the text of each unexpected error."""
         yield
-        result = self.execution_context.result
+        self._mask(self.execution_context.result)
+
+    def on_stream_result(self, result: Any) -> Any:
+        """Before an event of a stream is sent, the same: the operation ends with the last event only."""
+        self._mask(result)
+        yield
+
+    def _mask(self, result: Any) -> None:
         errors = getattr(result, "errors", None)
         if errors:
-            result.errors = [_masked(error) for error in errors]  # type: ignore[union-attr]  # it has errors, as just seen
+            knows_schema = self.execution_context.context.caller.may(Scope.SCHEMA)
+            result.errors = [_masked(error) if knows_schema else _without_hints(_masked(error)) for error in errors]
 
 
-class Streamed(SchemaExtension):
-    """Refuses a subscription whose answer is not a stream, where it could only fail."""
-
-    def on_execute(self) -> Any:
-        """Before the execution, look how it was asked for; only a stream has a desk to hear news at."""
-        context = self.execution_context
-        if context.operation_type is OperationType.SUBSCRIPTION and context.context.desk is None:
-            error = GraphQLError(
-                "A subscription is answered as a stream: send the header “Accept: text/event-stream”.",
-                extensions={"code": "BAD_REQUEST"},
-            )
-            context.result = ExecutionResult(data=None, errors=[error])
-        yield
+def is_of_request(result: Any) -> bool:
+    """Whether an answer says that nothing was run: there is no data, and no field that an error belongs to."""
+    return result.data is None and all(error.path is None for error in result.errors or [])
 
 
 def _masked(error: GraphQLError) -> GraphQLError:
     if error.original_error is None or isinstance(error.original_error, GraphQLError):
         return error
+    if isinstance(error.original_error, NO_OPERATION):
+        return GraphQLError(error.message, extensions={"code": "BAD_REQUEST"})
     if is_away(error.original_error):
         log.warning("The database does not answer (%s).", type(error.original_error).__name__)
         return GraphQLError(AWAY, path=error.path, extensions={"code": UNAVAILABLE})
@@ -91,6 +95,12 @@ def _masked(error: GraphQLError) -> GraphQLError:
     log.error("trace %s: %s", trace, error.message, exc_info=error.original_error)
     extensions = {"code": "INTERNAL", "traceId": trace}
     return GraphQLError("Something went wrong on our side.", path=error.path, extensions=extensions)
+
+
+def _without_hints(error: GraphQLError) -> GraphQLError:
+    """A fault without what the schema has instead: that is told to those who may ask for the schema."""
+    plain, hint, _ = error.message.partition(HINT)
+    return GraphQLError(plain, nodes=error.nodes, path=error.path, extensions=error.extensions) if hint else error
 
 
 def _error(problem: Problem) -> UserError:

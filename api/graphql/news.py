@@ -6,55 +6,75 @@ what is true then. So a slow reader costs no memory.
 
 import asyncio
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 
+from api.auth.keys import REVOKED
 from api.database import Database
 from api.jobs.worker import FAULTS
 
 log = logging.getLogger("truelift.news")
 APPLICATION = "truelift news"
 """The name of the listening connection in Postgres."""
+RECHECK_SECONDS = 60.0
+"""How often the key of whoever listens is looked up while nothing happens."""
 RETRY_SECONDS = 1.0
 """Between attempts at a database that does not answer."""
 
 
 class Channel(StrEnum):
-    """What Postgres tells: the payload is the row's number."""
+    """What Postgres tells: the payload is the row's number, or a key's public id."""
 
     REFRESHED = "truelift_refreshed"
     JOBS = "truelift_jobs"
+    KEYS = REVOKED
+
+
+Place = tuple[Channel, str]
+"""What is waited for: a channel, and what it must say."""
 
 
 class Desk:
-    """Where subscriptions wait for news."""
+    """Where subscriptions wait for news: so many of a process, and so many of each workspace."""
 
-    def __init__(self, *, most: int) -> None:
-        self._most = most
-        self._waiting: dict[tuple[Channel, str], set[asyncio.Event]] = defaultdict(set)
+    def __init__(self, *, most: int, most_each: int) -> None:
+        self._most, self._most_each = most, most_each
+        self._guests: Counter[int] = Counter()
+        self._waiting: dict[Place, set[asyncio.Event]] = defaultdict(set)
 
-    @property
-    def is_full(self) -> bool:
-        """Whether no more subscriptions are taken."""
-        return sum(map(len, self._waiting.values())) >= self._most
+    def is_full(self, workspace_id: int) -> bool:
+        """Whether no more subscriptions of a workspace are taken."""
+        return self._guests.total() >= self._most or self._guests[workspace_id] >= self._most_each
 
     @contextmanager
-    def seat(self, channel: Channel, number: int) -> Iterator[asyncio.Event]:
-        """A flag that is set when a row changes, for as long as the block runs."""
-        flag, place = asyncio.Event(), (channel, str(number))
-        self._waiting[place].add(flag)
+    def guest(self, workspace_id: int) -> Iterator[None]:
+        """One subscription, for as long as the block runs."""
+        self._guests[workspace_id] += 1
+        try:
+            yield
+        finally:
+            self._guests[workspace_id] -= 1
+            self._guests += Counter()  # forget the workspaces that have none
+
+    @contextmanager
+    def seat(self, *places: Place) -> Iterator[asyncio.Event]:
+        """A flag that is set when any of these is told, for as long as the block runs."""
+        flag = asyncio.Event()
+        for place in places:
+            self._waiting[place].add(flag)
         try:
             yield flag
         finally:
-            self._waiting[place].discard(flag)
-            if not self._waiting[place]:
-                del self._waiting[place]
+            for place in places:
+                self._waiting[place].discard(flag)
+                if not self._waiting[place]:
+                    del self._waiting[place]
 
-    def tell(self, channel: Channel, number: str) -> None:
-        """A row has changed."""
-        for flag in self._waiting.get((channel, number), ()):
+    def tell(self, channel: Channel, name: str) -> None:
+        """Something has changed."""
+        for flag in self._waiting.get((channel, name), ()):
             flag.set()
 
     def tell_all(self) -> None:
@@ -70,10 +90,11 @@ async def listen(database: Database, desk: Desk) -> None:
         try:
             async with database.listening(Channel.REFRESHED, APPLICATION) as refreshed:
                 desk.tell_all()
-                jobs = await refreshed.also(Channel.JOBS)
+                heard = {Channel.REFRESHED: refreshed}
+                heard |= {channel: await refreshed.also(channel) for channel in (Channel.JOBS, Channel.KEYS)}
                 async with asyncio.TaskGroup() as group:
-                    group.create_task(_pass_on(Channel.REFRESHED, refreshed.payloads(), desk))
-                    group.create_task(_pass_on(Channel.JOBS, jobs.payloads(), desk))
+                    for channel, told in heard.items():
+                        group.create_task(_pass_on(channel, told.payloads(), desk))
         except* FAULTS as faults:
             log.warning("News cannot be heard (%s); trying again.", type(faults.exceptions[0]).__name__)
         await asyncio.sleep(RETRY_SECONDS)

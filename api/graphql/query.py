@@ -8,6 +8,7 @@ import strawberry
 from api.auth.keys import Scope
 from api.auth.permissions import MayRead
 from api.database import driver
+from api.graphql.catalogue import CatalogueQuery
 from api.graphql.context import Info
 from api.graphql.deliveries import DeliveryQuery
 from api.graphql.errors import answer
@@ -48,7 +49,7 @@ Identities = Annotated[list[strawberry.ID], strawberry.argument(description="The
 
 
 @strawberry.type(description="What can be asked.")
-class Query(LibraryQuery, ReviewQuery, DeliveryQuery):
+class Query(LibraryQuery, CatalogueQuery, ReviewQuery, DeliveryQuery):
     """What can be asked."""
 
     @strawberry.field(description="Who is asking.", permission_classes=[MayRead])

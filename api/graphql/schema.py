@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import strawberry
-from strawberry.extensions import MaxTokensLimiter, ParserCache, ValidationCache
+from graphql import GraphQLError
 from strawberry.schema.config import StrawberryConfig
+from strawberry.types import ExecutionContext
 
 from api.graphql.columns import SCALARS
-from api.graphql.errors import Masked, Streamed
+from api.graphql.documents import Checked
+from api.graphql.errors import Masked
 from api.graphql.mutations.amendment import AmendmentMutation
 from api.graphql.mutations.decision import DecisionMutation
 from api.graphql.mutations.endpoint import EndpointMutation
@@ -38,10 +40,6 @@ from api.graphql.types.rejection import Rejection
 from api.graphql.types.review import ActionItem, Review
 
 SDL = Path(__file__).with_name("schema.graphql")
-MOST_TOKENS = 2_000
-"""A document names what is wanted; rows belong into its variables."""
-KEPT = 32
-"""Documents that are kept parsed and checked: pages and front ends send the same few again and again."""
 
 
 @strawberry.type(description="What can be done.")
@@ -67,17 +65,21 @@ class Mutation(
     """What can be done."""
 
 
-schema = strawberry.Schema(
+class Schema(strawberry.Schema):
+    """The schema. What a sender did wrong is told to the sender and no matter for the log; `Masked` logs the rest."""
+
+    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
+        """Log nothing: a document may hold what is nobody's business."""
+
+
+schema = Schema(
     query=Query,
     mutation=Mutation,
     subscription=Subscription,
     types=[Kpi, Hypothesis, Experiment, Job, Rejection, Learning, Protocol, Review, ActionItem, Endpoint, Delivery],
     extensions=[
         Masked,
-        Streamed,
-        lambda: MaxTokensLimiter(max_token_count=MOST_TOKENS),
-        lambda: ParserCache(maxsize=KEPT),
-        lambda: ValidationCache(maxsize=KEPT),
+        Checked,
     ],
     config=StrawberryConfig(auto_camel_case=True, scalar_map=SCALARS),
 )

@@ -14,14 +14,12 @@ from graphql import GraphQLError
 from api.auth import keys
 from api.auth.permissions import MayRead
 from api.graphql.context import Info
-from api.graphql.news import Channel
+from api.graphql.news import RECHECK_SECONDS, Channel
 from api.graphql.nodes import local_id
 from api.graphql.types.experiment import Experiment
 from api.graphql.types.job import Job
 from api.jobs.tables import JobState
 
-RECHECK_SECONDS = 60.0
-"""How often a key is looked up while nothing happens."""
 ENDED = {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED}
 
 ExperimentId = Annotated[strawberry.ID, strawberry.argument(description="The global id of the experiment.")]
@@ -88,11 +86,12 @@ async def _number(info: Info, noun: str, identity: str) -> int:
 
 async def _changes(info: Info, channel: Channel, number: int) -> AsyncGenerator[None, None]:
     """Now, and each time the row has changed since; with fresh loaders, which would else remember what was."""
-    desk = info.context.desk
-    if desk is None or desk.is_full:
+    desk, caller = info.context.desk, info.context.caller
+    if desk is None or desk.is_full(caller.workspace_id):
         sentence = "Too many subscriptions are open; close some, or ask from time to time."
         raise GraphQLError(sentence, extensions={"code": "RATE_LIMITED"})
-    with desk.seat(channel, number) as flag:
+    places = (channel, str(number)), (Channel.KEYS, caller.public_id)
+    with desk.guest(caller.workspace_id), desk.seat(*places) as flag:
         flag.set()
         while await _may_go_on(info):
             if flag.is_set():

@@ -16,6 +16,8 @@ from kpi.history.entry import Entry
 from kpi.history.periods import DAY, ends
 from kpi.ingest import EARLIEST
 from kpi.kinds import Aggregate, Kind
+from kpi.kinds.sums import latest
+from kpi.kinds.terms import LOOKBACK_DAYS
 
 Statement = tuple[str, tuple[object, ...]]
 """SQL and its arguments."""
@@ -60,8 +62,10 @@ FROM unnest($1::date[]) p (entered_on)
     AND o.id >= '{first_id}' AND o.id < '{last_id}'
     AND o.occurred_at >= e.exposed_at + interval '{since} hours'
     AND o.occurred_at < e.exposed_at + interval '{until} hours'{accounts}
-GROUP BY 1, e.exposed_at, e.entered_on
+GROUP BY 1, e.exposed_at, e.entered_on{having}
 """
+AMONG = " HAVING {level} > 0"
+"""Who has a level then is counted, whatever else they did."""
 ACCOUNT = """coalesce((SELECT m.account FROM memberships m WHERE m.workspace_id = {workspace} AND m.member = u.unit
     AND m.since_at <= u.exposed_at AND u.exposed_at < coalesce(m.until_at, 'infinity')), u.unit)"""
 """Who belongs to nobody stands alone."""
@@ -74,8 +78,10 @@ SELECT {definition}, {segment}, entered_on, count(*) FROM cells GROUP BY GROUPIN
 MOMENTS = """
 INSERT INTO history_moments (definition_id, segment, entered_on, n, mean, m2, mean_x, m2_x, c_xy)
 SELECT {definition}, {segment}, entered_on, count(*), avg(k), var_pop(k) * count(*), {pair}
-FROM cells WHERE {final} GROUP BY GROUPING SETS ({sets})
+FROM cells WHERE {final}{counted} GROUP BY GROUPING SETS ({sets})
 """
+MEASURABLE = " AND (k <> 0 OR x <> 0)"
+"""A unit with nothing on either side of a ratio's line says nothing of it: who had no revenue a year ago, say."""
 PAIR, ALONE = "avg(x), var_pop(x) * count(*), covar_pop(k, x) * count(*)", "NULL, NULL, NULL"
 VALUES = """
 INSERT INTO history_values (definition_id, segment, entered_on, value, n)
@@ -132,7 +138,9 @@ class Derivation:
         yield self._cells()
         yield self._filled(ENTRIES)
         if self.kind.aggregate is Aggregate.MOMENTS:
-            yield self._filled(MOMENTS, pair=ALONE if self._below is None else PAIR, final=self._final)
+            is_ratio = self._below is not None
+            parts = {"pair": PAIR if is_ratio else ALONE, "counted": MEASURABLE if is_ratio else ""}
+            yield self._filled(MOMENTS, final=self._final, **parts)
         else:
             yield self._filled(ENDED)
         if not self.kind.adds_up:
@@ -176,9 +184,10 @@ class Derivation:
         )
 
     def _measured(self) -> str:
-        earliest = max(EVER, self.began - (self.kind.window[1] + self.kind.lookback_days + 1) * DAY)
+        earliest = max(EVER, self.began - (self.kind.window[1] + self._lookback + 1) * DAY)
         return self._windowed(
             MEASURED,
+            having=AMONG.format(level=latest(f"o.event_id = {self._among}")) if self.entry.among else "",
             unit=self._whose,
             accounts=self._accounts,
             first_id=_first_id(earliest),
@@ -191,8 +200,8 @@ class Derivation:
         first = min(first, curve.days[0]) if curve is not None else first
         return template.format(
             numbers="".join(f", {sql} AS {name}" for name, sql in self._numbers),
-            events=", ".join(sorted({str(self.numbers.get(name, NOBODY)) for name in self.kind.events})),
-            since=24 * (first - self.kind.lookback_days),
+            events=", ".join(sorted({str(self.numbers.get(name, NOBODY)) for name in self._read})),
+            since=24 * (first - self._lookback),
             until=24 * until,
             through=self.through,
             **parts,
@@ -205,6 +214,19 @@ class Derivation:
         if self.kind.curve is not None:
             found.append(("b", self.kind.by_day(self.numbers)))
         return [(name, sql) for name, sql in found if sql is not None]
+
+    @property
+    def _read(self) -> set[str]:
+        return {*self.kind.events, *([self.entry.among] if self.entry.among else [])}
+
+    @property
+    def _among(self) -> int:
+        return self.numbers.get(self.entry.among or "", NOBODY)
+
+    @property
+    def _lookback(self) -> int:
+        """Days before the window in which an outcome may matter: a level that is asked for was sent some time ago."""
+        return max(self.kind.lookback_days, LOOKBACK_DAYS if self.entry.among else 0)
 
     @property
     def _below(self) -> str | None:

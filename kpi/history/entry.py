@@ -19,13 +19,15 @@ class Entry:
     """When a unit's window opens where no experiment exposes it.
 
     With `event` at its first such event, once in its life; cohorts are the units of one day. With `every` all units are
-    measured at the end of each period, over the window up to that end. With `is_clustered` units are users, and the
-    error is that of their accounts.
+    measured at the end of each period, over the window up to that end: those with a row of the KPI's events, or with
+    `among` all whose level of that event is above 0 at the end, also those who did nothing. With `is_clustered` units
+    are users, and the error is that of their accounts.
     """
 
     event: str | None = None
     every: Granularity | None = None
     is_clustered: bool = False
+    among: str | None = None
 
     def problems(self, kind: Kind, unit: Unit) -> list[tuple[str, str]]:
         """What is wrong with it for a kind: field and sentence."""
@@ -34,6 +36,9 @@ class Entry:
         found = event_problem("event", self.event)
         if self.every is not None and (kind.aggregate is not Aggregate.MOMENTS or kind.curve is not None):
             found.append(("every", "What follows units by day of their own needs the event by which they enter."))
+        found += event_problem("among", self.among)
+        if self.among is not None and self.every is None:
+            found.append(("among", "Units that enter by an event are all counted; only periods are among some."))
         if self.is_clustered and unit is Unit.ACCOUNT:
             found.append(("isClustered", "Accounts are units of their own here: only users go by account."))
         if self.is_clustered and (kind.aggregate is not Aggregate.MOMENTS or not kind.adds_up):

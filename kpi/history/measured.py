@@ -23,7 +23,7 @@ def history(kpi: Kpi, definition: Definition) -> History | None:
 
 def events_of(kind: kinds.Kind, entry: entries.Entry) -> list[str]:
     """The names of the events that a history reads."""
-    return sorted({*kind.events, *([entry.event] if entry.event else [])})
+    return sorted({*kind.events, *(name for name in (entry.event, entry.among) if name)})
 
 
 async def derive_anew(session: AsyncSession, definition_id: int) -> None:

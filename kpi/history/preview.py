@@ -1,30 +1,22 @@
-"""What a new definition would have said of the past: derived beside the stored sums, and forgotten after the answer.
-
-The tables of sums are made anew for the transaction under the same names, where Postgres looks first; so the statements
-are those that fill the real ones.
-"""
+"""What a new definition would have said of the past: derived under a number of its own, and rolled back."""
 
 from datetime import date
 
 import asyncpg
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from kpi import storage
+from kpi import kinds, storage
 from kpi.history import values
-from kpi.history.derivation import TABLES, Derivation
+from kpi.history.derivation import Derivation
 from kpi.history.entry import Entry
 from kpi.history.measured import events_of
 from kpi.history.periods import DAY
 from kpi.history.sums import Sums
-from kpi.kinds import Kind
-from kpi.tables import Kpi
+from kpi.tables import Definition, Kpi
 
 LONGEST = 366
 """Days of entry that a preview is of: somebody waits for it."""
 SECONDS = 20
-NOBODYS = 0
-"""The number of a definition that is not stored."""
-SHADOW = "CREATE TEMP TABLE {table} (LIKE {table} INCLUDING DEFAULTS) ON COMMIT DROP"
 
 
 async def preview(
@@ -32,30 +24,31 @@ async def preview(
     session: AsyncSession,
     *,
     kpi: Kpi,
-    definition: Kind,
+    definition: Definition,
     entry: Entry,
     first: date,
     through: date,
 ) -> Sums:
-    """The cohorts from a day on as this definition would count them, in a transaction that is thrown away.
+    """The cohorts from a day on as a definition that is not stored would count them.
 
-    `connection` is the one under the session.
+    `connection` is the one under the session, whose transaction must be rolled back.
     """
     await connection.execute(f"SET LOCAL statement_timeout = '{SECONDS}s'")
-    for table in TABLES:
-        await connection.execute(SHADOW.format(table=table))
+    session.add(definition)
+    await session.flush()
+    kind = kinds.decode(definition.kind, definition.parameters)
     derivation = Derivation(
-        definition_id=NOBODYS,
+        definition_id=definition.id,
         workspace_id=kpi.workspace_id,
         unit=kpi.unit,
-        kind=definition,
+        kind=kind,
         entry=entry,
         segments=(),
-        numbers=await storage.event_numbers(connection, kpi.workspace_id, events_of(definition, entry)),
+        numbers=await storage.event_numbers(connection, kpi.workspace_id, events_of(kind, entry)),
         first=first,
         began=first,
         through=through,
     )
     for statement, arguments in derivation.statements():
         await connection.execute(statement, *arguments)
-    return await values.read(session, NOBODYS, definition, entry, through=through, first=first, last=through - DAY)
+    return await values.read(session, definition.id, kind, entry, through=through, first=first, last=through - DAY)

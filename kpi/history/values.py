@@ -96,7 +96,8 @@ async def read(
     days = tuple(row[0] for row in entered)
     parts: dict[str, Any] = {}
     if kind.aggregate is Aggregate.MOMENTS:
-        parts |= _moments(days, await _rows(session, HistoryMoments, where, *MOMENTS))
+        rows = await _rows(session, HistoryMoments, where, *MOMENTS)
+        parts |= _moments(days, rows, has_pairs=kind.has_denominator)
     if kind.aggregate is Aggregate.DURATIONS or kind.curve is not None:
         parts |= _durations(days, kind, await _rows(session, HistoryDuration, where, "day", "events", "losses"))
     if not kind.adds_up:
@@ -160,12 +161,12 @@ async def _rows(session: AsyncSession, table: Any, where: tuple[int, str, date, 
     return list(await session.exec(within.order_by(col(table.entered_on))))
 
 
-def _moments(days: Sequence[date], rows: Iterable[Any]) -> dict[str, Any]:
+def _moments(days: Sequence[date], rows: Iterable[Any], *, has_pairs: bool) -> dict[str, Any]:
     by_day = {row[0]: row[1:] for row in rows}
     n, mean, m2, mean_x, m2_x, c_xy = np.array(
         [[part if part is not None else 0.0 for part in by_day.get(day, (0,) * 6)] for day in days], np.float64
     ).reshape(-1, 6).T  # fmt: skip
-    if any(row[3] is not None for row in by_day.values()):
+    if has_pairs:
         pairs = CoMoments.of_pair(n=n, first_mean=mean, second_mean=mean_x, first_m2=m2, second_m2=m2_x, c=c_xy)
         return {"moments": Moments(n=n, mean=mean, m2=m2), "pairs": pairs}
     return {"moments": Moments(n=n, mean=mean, m2=m2)}

@@ -12,9 +12,10 @@ from kpi.kinds.sums import added_up
 
 
 class Of(StrEnum):
-    """What is added up: the events' values, the events, the unit's days with one, or different values."""
+    """What is added up: the events' values or their average, the events, days with one, or different values."""
 
     VALUE = "VALUE"
+    AVERAGE = "AVERAGE"
     COUNT = "COUNT"
     DAYS = "DAYS"
     DISTINCT = "DISTINCT"

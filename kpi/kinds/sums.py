@@ -2,13 +2,14 @@
 
 SUMS = {
     "VALUE": "coalesce(sum(o.value) FILTER (WHERE {only}), 0)",
+    "AVERAGE": "coalesce(avg(o.value) FILTER (WHERE {only}), 0)",
     "COUNT": "(count(*) FILTER (WHERE {only}))::float8",
     "DAYS": "(count(DISTINCT floor(extract(epoch FROM o.occurred_at - e.exposed_at) / 86400))"
     " FILTER (WHERE {only}))::float8",
     "DISTINCT": "(count(DISTINCT o.value) FILTER (WHERE {only}))::float8",
     "ANY": "(count(*) FILTER (WHERE {only}) > 0)::int::float8",
 }
-"""The events' values, the events, the unit's own days of 24 hours with one, different values, whether there is any."""
+"""The events' values, their average, the events, the unit's own days of 24 hours with one, different values, any."""
 LATEST = (
     "coalesce((max(ARRAY[extract(epoch FROM o.occurred_at)::float8, o.value])"
     " FILTER (WHERE {only} AND o.value IS NOT NULL))[2], 0)"

@@ -8,10 +8,12 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.applications import Starlette
 
 from api.app import build
 from api.auth.keys import PREFIX, Scope
 from api.database import Database
+from api.graphql import endpoint
 from api.settings import Settings
 from kpi.tables import Workspace
 from tests.api.conftest import SECRET, Client, MakeKey, bearing
@@ -89,17 +91,83 @@ async def test_body_that_is_no_request_is_refused_with_400_and_the_server_goes_o
 
 @pytest.mark.parametrize(
     "media",
-    ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/graphql"],
+    [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "application/graphql",
+        "application/jsonx",
+        "application/json-seq",
+        "application/json, text/plain",
+        "application/json; charset=utf-16",
+        "",
+    ],
 )
 async def test_body_of_another_media_type_is_refused(reader: Client, media: str) -> None:
     answer = await reader.post("/graphql", content=json.dumps(VIEWER), headers={"content-type": media})
+    assert (answer.status_code, code(answer)) == (415, "UNSUPPORTED_MEDIA_TYPE")
+
+
+@pytest.mark.parametrize("method", ["HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"])
+async def test_other_methods_are_refused_and_told_the_right_ones(reader: Client, method: str) -> None:
+    answer = await reader.request(method, "/graphql", params=VIEWER)
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
+
+
+async def test_query_by_get_is_answered_with_its_variables(reader: Client) -> None:
+    asked = {
+        "query": "query A { viewer { workspace } } query Q($first: Int) { kpis(first: $first) { totalCount } }",
+        "operationName": "Q",
+        "variables": '{"first": 1}',
+    }
+    answer = await reader.get("/graphql", params=asked)
+    assert (answer.status_code, answer.json()["data"]) == (200, {"kpis": {"totalCount": 0}})
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
+async def test_mutation_by_get_is_refused_and_changes_nothing(
+    reader: Client, accept: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = await reader.get("/graphql", params={"query": "mutation { __typename }"}, headers={"accept": accept})
+    assert (answer.status_code, answer.headers["allow"], code(answer)) == (405, "GET, POST", "METHOD_NOT_ALLOWED")
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{}, {"query": ""}, VIEWER | {"variables": "{"}, VIEWER | {"variables": "[]"}, VIEWER | {"extensions": "1"}],
+)
+async def test_parameters_that_are_no_request_are_refused(reader: Client, asked: dict[str, str]) -> None:
+    answer = await reader.get("/graphql", params=asked)
     assert (answer.status_code, code(answer)) == (400, "BAD_REQUEST")
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"])
-async def test_other_methods_are_refused_and_told_the_right_one(reader: Client, method: str) -> None:
-    answer = await reader.request(method, "/graphql", params=VIEWER)
-    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+GRAPHQL = "application/graphql-response+json"
+
+
+@pytest.mark.parametrize(
+    ("accept", "form"),
+    [
+        ("*/*", "application/json"),
+        ("", "application/json"),
+        (GRAPHQL, GRAPHQL),
+        (f"application/json;q=0.5, {GRAPHQL}", GRAPHQL),
+        (f"{GRAPHQL};q=0.1, application/json", "application/json"),
+        (f"{GRAPHQL}, application/json, text/event-stream, multipart/mixed", GRAPHQL),
+        ("text/html, */*;q=0.1", "application/json"),
+        ("APPLICATION/JSON ; charset=utf-8", "application/json"),
+        ("application/json;q=0, application/*", GRAPHQL),
+    ],
+)
+async def test_answer_comes_in_the_form_that_is_liked_best(reader: Client, accept: str, form: str) -> None:
+    answer = await reader.post("/graphql", json=VIEWER, headers={"accept": accept})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, f"{form}; charset=utf-8")
+
+
+@pytest.mark.parametrize("accept", ["text/html", "application/json;q=0", "*/*;q=0", "multipart/mixed", ",;"])
+async def test_answer_in_a_form_we_do_not_have_is_refused(reader: Client, accept: str) -> None:
+    answer = await reader.post("/graphql", json=VIEWER, headers={"accept": accept})
+    assert (answer.status_code, code(answer)) == (406, "NOT_ACCEPTABLE")
 
 
 async def test_body_over_the_cap_is_refused_by_its_declared_size(reader: Client) -> None:
@@ -134,17 +202,54 @@ async def test_declared_size_that_is_no_size_is_refused(reader: Client, size: st
     [
         ("{", "Syntax Error"),
         ("{ nothing }", "Cannot query field"),
-        ("{ viewer" * 5_000 + "}" * 5_000, "nested too deeply"),
-        ("{ viewer { " + "workspace " * 25_000 + "} }", "tokens"),
+        ("{ viewer" * 1_000 + "}" * 1_000, "nested too deeply"),
+        ("{ viewer { " + "workspace " * 3_000 + "} }", "tokens"),
         ("{ viewer { ...A } } fragment A on Viewer { ...B } fragment B on Viewer { ...A }", "within itself"),
-        ('subscription { experimentResultsUpdated(id: "x") { experiment { id } } }', "text/event-stream"),
+        ("query A { viewer { workspace } } query B { viewer { workspace } }", "operationName"),
+        ("query A($id: ID!) { node(id: $id) { id } }", "to be provided"),
     ],
 )
-async def test_document_that_cannot_be_run_is_refused_and_says_why(reader: Client, document: str, word: str) -> None:
-    answer = await reader.post("/graphql", json={"query": document})
-    assert answer.json()["data"] is None
-    assert word in answer.json()["errors"][0]["message"]
+@pytest.mark.parametrize(("accept", "status"), [("application/json", 200), (GRAPHQL, 400), ("text/event-stream", 200)])
+async def test_document_that_cannot_be_run_is_refused_without_data_and_says_why(
+    reader: Client, document: str, word: str, accept: str, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Status 200 for plain JSON, as clients from before GraphQL over HTTP expect it."""
+    answer = await reader.post("/graphql", json={"query": document}, headers={"accept": accept})
+    assert answer.status_code == status
+    body = answer.json() if accept != "text/event-stream" else event(answer)
+    assert "data" not in body
+    assert word in body["errors"][0]["message"]
+    assert caplog.text == ""
     assert await still_answers(reader)
+
+
+def event(answer: httpx.Response) -> dict[str, Any]:
+    """The only event of a stream before it completes."""
+    first, last, _ = answer.text.split("\r\n\r\n")
+    assert last.startswith("event: complete")
+    found: dict[str, Any] = json.loads(first.removeprefix("event: next\r\ndata: "))
+    return found
+
+
+async def test_unknown_operation_of_a_stream_is_refused_in_its_event(reader: Client) -> None:
+    asked = {"query": "query A { viewer { workspace } }", "operationName": "B"}
+    answer = await reader.post("/graphql", json=asked, headers={"accept": "text/event-stream"})
+    (error,) = event(answer)["errors"]
+    assert (error["extensions"]["code"], error["message"]) == ("BAD_REQUEST", 'Unknown operation named "B".')
+
+
+async def test_subscription_that_is_not_asked_for_as_a_stream_is_refused(reader: Client) -> None:
+    document = 'subscription { experimentResultsUpdated(id: "x") { experiment { id } } }'
+    answer = await reader.post("/graphql", json={"query": document})
+    assert (answer.status_code, code(answer)) == (406, "NOT_ACCEPTABLE")
+    assert "text/event-stream" in answer.json()["errors"][0]["message"]
+
+
+async def test_document_over_32_000_bytes_is_refused(reader: Client) -> None:
+    within, over = ("{ viewer { workspace } } #" + letter * 15_980 for letter in ("ä", "ä" * 2))
+    assert (await reader.post("/graphql", json={"query": within})).status_code == 200
+    answer = await reader.post("/graphql", json={"query": over})
+    assert (answer.status_code, code(answer)) == (413, "PAYLOAD_TOO_LARGE")
 
 
 def _strangers(known: str) -> dict[str, str]:
@@ -258,7 +363,8 @@ SAFE_HEADERS = {
     ("method", "path", "status"),
     [
         ("POST", "/graphql", 401),
-        ("GET", "/graphql", 405),
+        ("GET", "/graphql", 401),
+        ("PUT", "/graphql", 405),
         ("GET", "/healthz", 200),
         ("GET", "/readyz", 503),
         ("GET", "/", 303),
@@ -287,6 +393,29 @@ async def test_answer_to_a_bug_outside_graphql_is_masked_and_carries_the_safe_he
     assert answer.json()["errors"][0]["message"] == "Something went wrong on our side."
     assert answer.json()["errors"][0]["extensions"]["traceId"] in caplog.text
     assert {name: answer.headers[name][: len(value)] for name, value in SAFE_HEADERS.items()} == SAFE_HEADERS
+
+
+async def test_reader_that_takes_nothing_of_its_answer_is_given_up(
+    app: Starlette, make_key: MakeKey, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    key = await make_key(Scope.READ)
+    monkeypatch.setattr(endpoint, "SLOWEST_READER", 0.2)
+    headers = {"accept": "text/event-stream", "content-type": "application/json"} | bearing(key)
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/graphql",
+        "query_string": b"",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+    }
+    sent = asyncio.Queue[dict[str, Any]]()
+    sent.put_nowait({"type": "http.request", "body": json.dumps(VIEWER).encode()})
+
+    async def never(_message: Any) -> None:
+        await asyncio.Event().wait()
+
+    await asyncio.wait_for(app(scope, sent.get, never), 30)
+    assert "is given up" in caplog.text
 
 
 async def test_many_requests_at_once_are_all_answered(reader: Client) -> None:

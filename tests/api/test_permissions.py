@@ -25,6 +25,7 @@ ASKED: dict[str, tuple[Scope, str, dict[str, Any]]] = {
     "nodes": (Scope.READ, "query Q($id: ID!) { nodes(ids: [$id]) { id } }", {"id": NOBODYS}),
     "kpi": (Scope.READ, '{ kpi(key: "k") { id } }', {}),
     "kpis": (Scope.READ, "{ kpis { totalCount } }", {}),
+    "kpiCatalogue": (Scope.READ, "{ kpiCatalogue { key } }", {}),
     "hypothesis": (Scope.READ, '{ hypothesis(key: "h") { id } }', {}),
     "hypotheses": (Scope.READ, "{ hypotheses { totalCount } }", {}),
     "experiment": (Scope.READ, '{ experiment(key: "e") { id } }', {}),

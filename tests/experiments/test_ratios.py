@@ -13,6 +13,9 @@ from api.database import Database, driver
 from experiments.aggregation import aggregates, floor
 from experiments.enums import Policy, Role
 from experiments.inference.analysis import Results
+from experiments.inference.behaviour import trend
+from experiments.inference.facts import FactName
+from experiments.inference.health import HealthState
 from experiments.planning import history
 from experiments.planning.draft import CovariateChoice, KpiChoice
 from kpi.errors import Invalid
@@ -22,6 +25,8 @@ from kpi.service import BaselineValue
 from kpi.tables import Workspace
 from stats.results import Reason
 from tests.experiments.aggregating import START, Running, bring_up, refresh, send
+from tests.experiments.planning import IDS, Rows, day, plan, planned
+from tests.experiments.planning import aggregates as laid_out
 from tests.experiments.recomputation import DAY, Did, Exposed
 from tests.experiments.registering import CONTROL, TREATMENT, draft, plan_choice, start
 from tests.experiments.test_warehouse import evaluated
@@ -238,6 +243,31 @@ async def test_values_of_past_control_units_are_those_of_the_straight_line(datab
     control, _ = trial.arms(trial.paid, trial.visits.astype(float))
     drawn = np.repeat(split.split.values, split.split.counts)  # type: ignore[union-attr]  # amounts, not times
     assert np.sort(drawn) == pytest.approx(np.sort(control), rel=1e-9)
+
+
+def test_trend_of_a_ratio_is_the_slope_of_its_straightened_rows_by_entry_day() -> None:
+    """Its effect grows by 0.05 a day of entry; every day brings as many units."""
+    draw, days, n = np.random.default_rng(5), 20, 300
+    below = draw.poisson(3.0, (2, days, n)).astype(float)
+    grown = np.stack((np.zeros(days), 0.05 * np.arange(days)))[..., np.newaxis]
+    above = below * (2 + grown) + draw.normal(0, 1, below.shape)
+    kpi = planned("per-visit", PER_VISIT, mde=0.2, baseline=None)
+    of = plan(kpi, horizon_days=40)
+    rows = Rows(entries=[], moments=[], durations=[])
+    for arm, variant in enumerate(of.variants):
+        for number in range(days):
+            cell = {"variant_id": IDS[variant.key], "entered_on": day(number), "segment": ""}
+            y, x = above[arm, number], below[arm, number]
+            rows.entries.append(cell | {"n": n})
+            sums = {"mean": y.mean(), "m2": n * y.var(), "mean_x": x.mean(), "m2_x": n * x.var()}
+            common = {"c_xy": n * np.cov(y, x, ddof=0)[0, 1], "missing": 0, "n": n}
+            rows.moments.append(cell | {"definition_id": kpi.definition.id} | sums | common)
+    check = trend(of, laid_out(of, rows, day(30)))
+    lines = [straight(above[arm].ravel(), below[arm].ravel()).reshape(days, n).mean(axis=-1) for arm in (0, 1)]
+    slope, _ = np.polyfit(np.arange(days) / 7, lines[1] - lines[0], 1)
+    assert check is not None
+    assert check.state is HealthState.WARNING
+    assert [fact.value for fact in check.facts if fact.name is FactName.SLOPE] == [pytest.approx(slope, rel=1e-9)]
 
 
 async def test_plan_with_a_ratio_and_a_covariate_is_refused_at_its_place(

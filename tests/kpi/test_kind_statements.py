@@ -1,6 +1,6 @@
 """Each kind's per-unit SQL on a real Postgres, against a plain Python reading of the same rows."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import fsum
@@ -47,11 +47,17 @@ def within(rows: Rows, event: str, start: int, until: int) -> list[Did]:
     return [did for did in rows if did.event == event and start * DAY <= did.after < until * DAY]
 
 
+def mean_of(values: Iterable[float]) -> float:
+    known = list(values)
+    return fsum(known) / len(known) if known else 0.0
+
+
 def amount(rows: Rows, event: str, of: str, start: int, until: int) -> float:
     """What the events of these days come to, as the kinds' parameters are written down."""
     found = within(rows, event, start, until)
     return {
         "VALUE": fsum(did.value or 0.0 for did in found),
+        "AVERAGE": mean_of(did.value for did in found if did.value is not None),
         "COUNT": float(len(found)),
         "DAYS": float(len({did.after // DAY for did in found})),
         "DISTINCT": float(len({did.value for did in found if did.value is not None})),

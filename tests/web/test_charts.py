@@ -196,7 +196,9 @@ def test_returned_curve_holds_each_share_through_its_day_and_may_fall() -> None:
     assert len({x for x, _ in steps}) == 4
 
 
-@pytest.mark.parametrize(("of", "begins"), [("REACHED", ("0", "1")), ("RETURNED", ("1", "2"))])
+@pytest.mark.parametrize(
+    ("of", "begins"), [("REACHED", ("0", "1")), ("RETURNED", ("1", "2")), ("REMAINED", ("1", "2"))]
+)
 def test_counts_at_risk_stand_where_their_day_begins(of: str, begins: tuple[str, str]) -> None:
     drawn = parsed(curves.curves([1, 2], [arm([0.2, 0.35], [100, 80])], axes.WIDE, of=of, label="x"))
     ticks = {element.text: element.attrib["x"] for element in of_class(drawn, "tick")}

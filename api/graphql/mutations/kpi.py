@@ -12,6 +12,8 @@ from api.graphql.mutations.definition import KpiDefinitionInput
 from api.graphql.types.hypothesis import Hypothesis
 from api.graphql.types.kpi import Kpi
 from kpi import enums, service
+from kpi.catalogue.completion import Choice, completed
+from kpi.errors import refuse
 from kpi.history.entry import Entry
 
 
@@ -49,38 +51,97 @@ class EntryInput:
     is_clustered: bool = strawberry.field(
         description="Whether users of one account are alike, so that the error is that of accounts.", default=False
     )
+    among: str | None = strawberry.field(
+        description="Measure, at the end of each period, all units whose level of this event is above 0, such as `mrr`,"
+        " also those who did nothing; without it only units with a row of the KPI's events in the window.",
+        default=None,
+    )
 
     def entry(self) -> Entry:
         """The entry it states."""
         return Entry(**vars(self))
 
 
-@strawberry.input(description="A KPI to register.")
+@strawberry.input(description="The name under which an event of the catalogue is sent here.")
+class EventNameInput:
+    """The name under which an event of the catalogue is sent here."""
+
+    from_: str = strawberry.field(name="from", description="The name in the catalogue.")
+    to: str = strawberry.field(description="The name here.")
+
+
+@strawberry.input(
+    description="A KPI to register. With `fromCatalogue` all else is optional, and what is given wins over it; without,"
+    " it needs key, name, direction, owner and definition."
+)
 class KpiRegisterInput:
     """A KPI to register."""
 
-    key: str = strawberry.field(description="The key: small letters, digits and hyphens, unique in the workspace.")
-    name: str = strawberry.field(description="The name.")
-    unit: enums.Unit = strawberry.field(description="The unit it counts.", default=enums.Unit.USER)
-    direction: enums.Direction = strawberry.field(description="The direction that is better.")
-    owner: str = strawberry.field(description="The person who owns it.")
-    definition: KpiDefinitionInput = strawberry.field(description="How it is computed.")
-    description: str = strawberry.field(description="The definition in words.", default="")
-    tier: enums.Tier = strawberry.field(description="The tier.", default=enums.Tier.EARLY)
-    is_leading: bool = strawberry.field(description="Whether it moves before revenue does.", default=True)
-    driver: enums.Driver = strawberry.field(description="The part of revenue it feeds.", default=enums.Driver.RENEWAL)
-    data_source: str = strawberry.field(description="The source of its data.", default="")
-    frequency: enums.Frequency = strawberry.field(
-        description="The frequency it is reported at.", default=enums.Frequency.WEEKLY
+    from_catalogue: str | None = strawberry.field(
+        description="The key of a KPI of the catalogue that says what is not given here.", default=None
     )
-    action: str = strawberry.field(description="The action its alert triggers.", default="")
+    events: list[EventNameInput] = strawberry.field(
+        description="Events of the catalogue's KPI that have other names here.", default_factory=list
+    )
+    key: str | None = strawberry.field(
+        description="The key: small letters, digits and hyphens, unique in the workspace; the catalogue's if not said.",
+        default=strawberry.UNSET,
+    )
+    name: str | None = strawberry.field(description="The name.", default=strawberry.UNSET)
+    unit: enums.Unit | None = strawberry.field(
+        description="The unit it counts; users, unless the catalogue says accounts.", default=strawberry.UNSET
+    )
+    direction: enums.Direction | None = strawberry.field(
+        description="The direction that is better.", default=strawberry.UNSET
+    )
+    owner: str | None = strawberry.field(
+        description="The person who owns it; for a KPI of the catalogue whoever registers it, if not said.",
+        default=strawberry.UNSET,
+    )
+    definition: KpiDefinitionInput | None = strawberry.field(
+        description="How it is computed.", default=strawberry.UNSET
+    )
+    description: str | None = strawberry.field(description="The definition in words.", default=strawberry.UNSET)
+    tier: enums.Tier | None = strawberry.field(description="The tier; early if not said.", default=strawberry.UNSET)
+    is_leading: bool | None = strawberry.field(
+        description="Whether it moves before revenue does; it does if not said.", default=strawberry.UNSET
+    )
+    driver: enums.Driver | None = strawberry.field(
+        description="The part of revenue it feeds; renewal if not said.", default=strawberry.UNSET
+    )
+    data_source: str | None = strawberry.field(description="The source of its data.", default=strawberry.UNSET)
+    frequency: enums.Frequency | None = strawberry.field(
+        description="The frequency it is reported at; weekly if not said.", default=strawberry.UNSET
+    )
+    action: str | None = strawberry.field(description="The action its alert triggers.", default=strawberry.UNSET)
     baseline: BaselineInput | None = strawberry.field(description="Its level before.", default=None)
     entry: EntryInput | None = strawberry.field(
-        description="Whom it counts outside experiments; without it, it has no values of its own.", default=None
+        description="Whom it counts outside experiments; without it, it has no values of its own.",
+        default=strawberry.UNSET,
     )
-    segments: list[str] = strawberry.field(
-        description="Traits of units that its values are sliced by, as known when a unit enters.", default_factory=list
+    segments: list[str] | None = strawberry.field(
+        description="Traits of units that its values are sliced by, as known when a unit enters.",
+        default=strawberry.UNSET,
     )
+
+    def fields(self, registrant: str) -> dict[str, Any]:
+        """All that registering it takes, with what the catalogue says; raises Invalid."""
+        apart = ("from_catalogue", "events", "baseline")
+        said = {name: value for name, value in vars(self).items() if value not in (None, strawberry.UNSET)}
+        given = {name: _stated(value) for name, value in said.items() if name not in apart}
+        if self.from_catalogue is not None:
+            given = {"owner": registrant} | given
+        events = tuple((event.from_, event.to) for event in self.events)
+        fields, problems = completed(given, Choice(template=self.from_catalogue, events=events))
+        refuse(problems)
+        return fields | {"baseline": self.baseline and self.baseline.stated()}
+
+
+def _stated(value: Any) -> Any:
+    """An input as the domain's own value."""
+    if isinstance(value, KpiDefinitionInput):
+        return value.kind()
+    return value.entry() if isinstance(value, EntryInput) else value
 
 
 @strawberry.type(description="The answer to kpiRegister.")
@@ -126,16 +187,15 @@ HypothesisInput = Annotated[HypothesisRegisterInput, strawberry.argument(descrip
 class KpiMutation:
     """Registering KPIs and hypotheses."""
 
-    @strawberry.mutation(description="Register a KPI, with its baseline if it is known.", permission_classes=[MayEdit])
+    @strawberry.mutation(
+        description="Register a KPI, of your own or from the catalogue, with its baseline if it is known.",
+        permission_classes=[MayEdit],
+    )
     async def kpi_register(self, info: Info, input: KpiInput) -> KpiRegisterPayload | None:  # noqa: A002 - the API's word
         """Register a KPI."""
 
         async def action() -> dict[str, Any]:
-            fields = vars(input) | {
-                "definition": input.definition.kind(),
-                "baseline": input.baseline and input.baseline.stated(),
-                "entry": input.entry and input.entry.entry(),
-            }
+            fields = input.fields(info.context.caller.key_name)
             async with info.context.database.write() as session:
                 kpi = await service.register_kpi(
                     session, workspace_id=info.context.caller.workspace_id, now=info.context.now, **fields

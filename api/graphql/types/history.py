@@ -26,6 +26,9 @@ class EntryType:
         description="The periods at whose end all units are measured instead, over the window up to it."
     )
     is_clustered: bool = strawberry.field(description="Whether the error is that of accounts, whose users are alike.")
+    among: str | None = strawberry.field(
+        description="The event of which units must have a level above 0 at the end of a period to be measured."
+    )
 
 
 @strawberry.type(name="KpiFreshness", description="How far a KPI's values reach, and whether newer rows wait.")

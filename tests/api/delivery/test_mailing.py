@@ -54,13 +54,13 @@ async def test_name_that_would_begin_a_header_or_markup_stays_text(
     database: Database, outside: Outside, mailbox: Mailbox, register: Register, tell: Tell
 ) -> None:
     await register(kind="EMAIL", address=TO)
-    await tell(NoticeType.REVIEW_CLOSED, review="x\r\nBcc: all@example.org\r\n\r\n<script>alert(1)</script>")
+    await tell(NoticeType.REVIEW_CLOSED, review="x\x1b[2J\r\nBcc: all@example.org\r\n\r\n<script>alert(1)</script>")
     await deliver_due(database, outside)
     (taken,) = mailbox.taken
     assert taken.rcpt_tos == [TO]
     message = read(mailbox)
     assert message["Bcc"] is None
-    assert "\n" not in message["Subject"]
+    assert message["Subject"].isprintable()
     assert [part.get_content_type() for part in message.walk()] == ["text/plain"]
     assert "<script>" in message.get_content()
 

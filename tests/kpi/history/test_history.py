@@ -230,6 +230,33 @@ async def test_value_of_net_retention_is_a_ratio_of_sums_of_levels(database: Dat
     assert net[date(2026, 1, 1)] == pytest.approx((130 + 0) / (100 + 50))
     assert net[date(2026, 4, 1)] == pytest.approx((130 + 0 + 70) / (100 + 50 + 70))
     assert net[date(2025, 1, 1)] is None
+    measured = dict(zip(found.start_on, found.n, strict=True))
+    # A ratio counts the units that stand on either side of its line: of the four, the three that paid a year before.
+    assert (measured[date(2026, 4, 1)], measured[date(2025, 1, 1)]) == (3, 0)
+
+
+async def test_value_among_customers_counts_those_who_did_nothing(database: Database, workspace: Workspace) -> None:
+    await send(
+        database,
+        workspace,
+        [
+            ("acme", "mrr", "2025-01-10T00:00:00Z", 100),
+            ("bolt", "mrr", "2026-02-10T00:00:00Z", 50),
+            ("cosy", "mrr", "2026-02-10T00:00:00Z", 50),
+            ("cosy", "mrr", "2026-05-20T00:00:00Z", 0),
+            ("acme", "ticket", "2026-05-10T00:00:00Z", None),
+            ("acme", "ticket", "2026-05-12T00:00:00Z", None),
+            ("cosy", "ticket", "2026-05-12T00:00:00Z", None),
+            ("dyne", "ticket", "2026-05-12T00:00:00Z", None),
+        ],
+    )
+    kind = Mean(event="ticket", window_days=28, of=Of.COUNT)
+    definition = await kept(database, workspace, kind, Entry(every=Granularity.MONTH, among="mrr"), unit=Unit.ACCOUNT)
+    await derive(database, definition)
+    found = series(await cohorts(database, definition), segment="", granularity=Granularity.MONTH)
+    by_month = {day: (n, value) for day, n, value in zip(found.start_on, found.n, found.value, strict=True)}
+    assert by_month[date(2026, 5, 1)] == (2, 1)  # acme twice, bolt never; cosy has left, dyne is no customer
+    assert by_month[date(2026, 3, 1)] == (3, 0)
 
 
 async def test_segment_is_what_was_known_of_the_unit_when_it_entered(database: Database, workspace: Workspace) -> None:

@@ -12,6 +12,7 @@ from api.database import Database
 from kpi.enums import Granularity, Unit
 from kpi.history.entry import Entry
 from kpi.kinds import Activation, Kind, Mean, Quantile, Ratio, Retention, TimeToValue
+from kpi.kinds.mean import Of
 from kpi.kinds.terms import Amount, How, Measured, Term
 from kpi.tables import Definition
 from tests.kpi.history.rows import derive, join, kept, send
@@ -30,6 +31,7 @@ CASES: list[tuple[Kind, Entry, Unit]] = [
     (Mean(event="a", window_days=4), Entry(event="a", is_clustered=True), Unit.USER),
     (Mean(event="a", window_days=7), Entry(every=Granularity.DAY), Unit.ACCOUNT),
     (Quantile(event="a", window_days=4, quantile=0.5), Entry(event="s"), Unit.USER),
+    (Mean(event="s", window_days=3, of=Of.COUNT), Entry(every=Granularity.WEEK, among="a"), Unit.USER),
     (NET, Entry(every=Granularity.WEEK), Unit.ACCOUNT),
 ]
 TABLES = ("history_values", "history_entries", "history_moments", "history_durations", "history_clusters")
