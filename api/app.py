@@ -13,7 +13,7 @@ from starlette.staticfiles import StaticFiles
 import web
 from api.database import Database
 from api.delivery.outside import Outside
-from api.doors import export, faults, health, ingest, pages, uploads
+from api.doors import export, faults, health, ingest, pages, reviews, uploads
 from api.doors.limits import Limits
 from api.graphql.endpoint import Endpoint
 from api.graphql.news import Desk, listen
@@ -62,6 +62,8 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
             Route(export.PATH, export.export, methods=["GET"]),
             Route("/", pages.experiments),
             Route("/experiments/{key}", pages.experiment),
+            Route("/reviews", pages.reviews),
+            Route(reviews.PATH, reviews.review, methods=["GET"]),
             Route("/sign-in", pages.sign_in_form, methods=["GET"]),
             Route("/sign-in", pages.sign_in_with_key, methods=["POST"]),
             Route("/sign-out", pages.sign_out, methods=["POST"]),

@@ -7,7 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from web import figures, quantities, readings, sentences
+from web import figures, quantities, readings, reviews, sentences
 from web.quantities import Json
 
 HERE = Path(__file__).parent
@@ -35,7 +35,13 @@ def _environment() -> Environment:
     made = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    made.globals |= {"figures": figures, "quantities": quantities, "readings": readings, "sentences": sentences}
+    made.globals |= {
+        "figures": figures,
+        "quantities": quantities,
+        "readings": readings,
+        "reviews": reviews,
+        "sentences": sentences,
+    }
     made.filters |= {
         name: getattr(quantities, name)
         for name in (
