@@ -10,7 +10,7 @@ from sqlmodel import col, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from experiments.enums import Duty
-from experiments.tables import DayMoments, EntryCount, Experiment, Refresh, Rehearsal, StatusChange, Variant
+from experiments.tables import DayMoments, Decision, EntryCount, Experiment, Refresh, Rehearsal, StatusChange, Variant
 from kpi.enums import Unit
 from kpi.ingest import is_text
 from kpi.tables import Definition, Ingest, Kpi
@@ -34,6 +34,12 @@ async def started_experiments(session: AsyncSession, workspace_id: int) -> list[
     """The experiments of a workspace that have started, in order of key."""
     found = select(Experiment).where(Experiment.workspace_id == workspace_id, col(Experiment.started_at).is_not(None))
     return list(await session.exec(found.order_by(Experiment.key)))
+
+
+async def last_decided(session: AsyncSession) -> dict[int, datetime]:
+    """When the last decision of each workspace was recorded; those without one are absent."""
+    last = select(Decision.workspace_id, func.max(Decision.created_at)).group_by(col(Decision.workspace_id))
+    return {workspace_id: at for workspace_id, at in await session.exec(last)}  # noqa: C416 - a result has keys of its own
 
 
 async def experiments_on(session: AsyncSession, hypothesis_id: int) -> list[Experiment]:

@@ -1,7 +1,7 @@
 """Statements on what is registered. Each names the workspace it reads: authorisation is part of the query."""
 
 from collections.abc import Collection, Iterable
-from datetime import date
+from datetime import date, datetime
 from typing import TypeVar
 
 from sqlalchemy.orm import aliased
@@ -18,6 +18,7 @@ from kpi.tables import (
     Kpi,
     KpiChange,
     KpiLink,
+    KpiPair,
     Notice,
     Target,
     Workspace,
@@ -36,6 +37,11 @@ async def kpis_by_key(session: AsyncSession, workspace_id: int, keys: Collection
 async def kpis_of(session: AsyncSession, workspace_id: int) -> list[Kpi]:
     """All KPIs of a workspace, in the order of their keys."""
     return list(await session.exec(select(Kpi).where(Kpi.workspace_id == workspace_id).order_by(col(Kpi.key))))
+
+
+async def all_kpis(session: AsyncSession, workspace_id: int) -> list[Kpi]:
+    """The KPIs of a workspace, in order of key."""
+    return list(await session.exec(select(Kpi).where(Kpi.workspace_id == workspace_id).order_by(Kpi.key)))
 
 
 async def hypotheses_by_key(session: AsyncSession, workspace_id: int, keys: Collection[str]) -> dict[str, Hypothesis]:
@@ -144,6 +150,14 @@ async def links_of(session: AsyncSession, workspace_id: int, kpi_ids: Collection
         for kpi_id in {link.leading_id, link.lagging_id}.intersection(kpi_ids):
             found.setdefault(kpi_id, []).append(link)
     return found
+
+
+async def known_pairs(session: AsyncSession) -> list[tuple[int, int, int, datetime | None]]:
+    """Workspace, leading and lagging KPI of every link, whatever it is known from; and when data were last asked."""
+    pair = col(KpiLink.leading_id), col(KpiLink.lagging_id)
+    is_it = (pair[0] == col(KpiPair.leading_id)) & (pair[1] == col(KpiPair.lagging_id))
+    every = select(col(KpiLink.workspace_id), *pair, KpiPair.estimated_at).outerjoin(KpiPair, is_it).distinct()
+    return list(await session.exec(every.order_by(col(KpiLink.workspace_id), *pair)))
 
 
 async def lock_ladder(session: AsyncSession, workspace_id: int) -> None:

@@ -322,6 +322,16 @@ class KpiLink(SQLModel, table=True):
     created_at: datetime = Field(sa_type=AWARE)
 
 
+class KpiPair(SQLModel, table=True):
+    """Two KPIs whose link was estimated from data, and when; null when that is to be done again at once."""
+
+    __tablename__ = "kpi_pairs"
+    leading_id: int = Field(primary_key=True, foreign_key="kpis.id")
+    lagging_id: int = Field(primary_key=True, foreign_key="kpis.id")
+    workspace_id: int = Field(foreign_key="workspaces.id", index=True)
+    estimated_at: datetime | None = Field(default=None, sa_type=AWARE)
+
+
 class Hypothesis(SQLModel, table=True):
     """What a change is believed to do to a KPI, and why."""
 

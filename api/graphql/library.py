@@ -11,6 +11,7 @@ from api.auth.permissions import MayRead
 from api.database import driver
 from api.graphql.context import Info
 from api.graphql.nodes import After, Before, First, Last, bad_input, connection, page_of, page_size
+from api.graphql.types.impact import Cost, Coverage, Periods, ShippedImpact, of_time, terms_of
 from api.graphql.types.learning import LearningConnection, LearningFilter, learnings
 from api.graphql.types.programme import Programme, figures
 from api.graphql.types.protocol import Protocol, ProtocolConnection, ProtocolEdge
@@ -34,6 +35,10 @@ Kinds = Annotated[list[SearchKind] | None, strawberry.argument(description="What
 Begin = Annotated[
     date | None,
     strawberry.argument(name="from", description="The first day (UTC); 52 weeks before the end if not said."),
+]
+Since = Annotated[
+    date | None,
+    strawberry.argument(name="from", description="The first day (UTC); 13 weeks before the end if not said."),
 ]
 End = Annotated[
     date | None, strawberry.argument(name="to", description="The day (UTC) it ends before; tomorrow if not said.")
@@ -104,6 +109,22 @@ class LibraryQuery:
     async def programme(self, info: Info, begin: Begin = None, end: End = None) -> Figures:
         """Figures of the workspace's experiments over a time."""
         return await figures(info, begin, end)
+
+    @strawberry.field(
+        description="What the changes that were decided to be shipped over a time are worth.",
+        permission_classes=[MayRead],
+    )
+    async def impact(
+        self,
+        info: Info,
+        begin: Since = None,
+        end: End = None,
+        coverage: Coverage = 1.0,
+        cost_to_serve: Cost = 0.0,
+        periods_a_year: Periods = 12.0,
+    ) -> ShippedImpact:
+        """What the changes that were shipped over a time are worth."""
+        return await of_time(info, begin, end, terms_of(coverage, cost_to_serve, periods_a_year))
 
     @strawberry.field(description="A protocol by its key.", permission_classes=[MayRead], graphql_type=Protocol | None)
     async def protocol(self, info: Info, key: Key) -> tables.Protocol | None:

@@ -1,5 +1,6 @@
 """Reads that many fields of one answer share: each key is fetched once, all keys of a tick in one statement."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import TypeVar
@@ -21,7 +22,8 @@ from experiments.life.launch import LaunchCheck
 from experiments.life.surroundings import launch_checks
 from experiments.planning import rehearsals
 from experiments.planning.replays import Shown
-from experiments.programme import library, weighing
+from experiments.programme import changes, library, weighing
+from experiments.programme.changes import Programme
 from experiments.programme.evidence import Evidence
 from experiments.programme.reviews import queries as review_queries
 from experiments.programme.reviews.tables import ActionItem, Review
@@ -51,6 +53,8 @@ class Loaders:
 
     def __init__(self, database: Database, workspace_id: int, now: datetime) -> None:
         self._database = database
+        self._workspace_id, self._now = workspace_id, now
+        self._programme: asyncio.Task[Programme] | None = None
         self.kpis: DataLoader[int, Kpi | None] = self._loader(
             lambda session, ids: kpi_queries.kpis_by_id(session, workspace_id, ids)
         )
@@ -161,6 +165,25 @@ class Loaders:
         """An experiment's results; None before its first refresh. One read, so all of it is of one moment."""
         async with self._database.read() as session:
             return await analysis.results(session, await driver(session), experiment, as_of)
+
+    async def programme(self) -> Programme:
+        """What the impact of changes is worked out from: read once a request, for it is all experiments."""
+        if self._programme is None:
+            self._programme = asyncio.create_task(self._read_programme())
+        return await asyncio.shield(self._programme)
+
+    async def _read_programme(self) -> Programme:
+        async with self._database.read() as session:
+            return await changes.read(session, await driver(session), self._workspace_id, self._now)
+
+    async def segment_effects(
+        self, experiment: Experiment, kpi_id: int, shares: dict[str, float]
+    ) -> list[tuple[float, float, float, float]] | None:
+        """The effects of an experiment on segments, with their shares."""
+        seen = await self.results(experiment, None)
+        kpi = await self.kpis.load(kpi_id)
+        shipped = changes.shipping(await self.decisions.load(experiment.id) or [])
+        return None if seen is None or kpi is None else changes.segment_effects(seen, kpi, shipped, shares)
 
     async def evidence(self, hypothesis: Hypothesis) -> Evidence:
         """What the experiments on a hypothesis say together, in one read as well."""

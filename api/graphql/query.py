@@ -31,6 +31,7 @@ from api.graphql.types.experiment import Experiment, ExperimentConnection, Exper
 from api.graphql.types.hypothesis import Hypothesis, HypothesisConnection, HypothesisEdge
 from api.graphql.types.job import Job, JobConnection, JobEdge
 from api.graphql.types.kpi import Kpi, KpiConnection, KpiEdge
+from api.graphql.types.ladder import KpiLadder, Whole, whole
 from api.graphql.types.rejection import RejectionConnection, RejectionEdge, RejectionFilter
 from api.graphql.types.viewer import Viewer
 from api.graphql.types.workspace import Workspace
@@ -97,6 +98,15 @@ class Query(LibraryQuery, CatalogueQuery, ReviewQuery, DeliveryQuery):
     ) -> KpiConnection:
         """The KPIs of the workspace."""
         return _connection(KpiConnection, KpiEdge, await _page(info, kpi_tables.Kpi, first, after, last, before))
+
+    @strawberry.field(
+        description="The ladder of the workspace, from leading KPIs to lagging ones.",
+        permission_classes=[MayRead],
+        graphql_type=KpiLadder,
+    )
+    async def kpi_ladder(self, info: Info) -> Whole:
+        """The ladder of the workspace."""
+        return await whole(info)
 
     @strawberry.field(
         description="A hypothesis by its key.", permission_classes=[MayRead], graphql_type=Hypothesis | None

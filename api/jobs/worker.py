@@ -16,6 +16,7 @@ from api.delivery.outside import Outside
 from api.jobs.deliveries import deliver_due, forget_deliveries
 from api.jobs.evidence import weigh_due
 from api.jobs.histories import measure_baselines, refresh_histories
+from api.jobs.links import estimate_links
 from api.jobs.looks import publish_due
 from api.jobs.overlaps import derive_overlaps
 from api.jobs.refresh import forget_rejections, refresh_due
@@ -43,6 +44,7 @@ LONG_DUTIES: tuple[Duty, ...] = (
     take_in_uploads,
     refresh_histories,
     measure_baselines,
+    estimate_links,
     rehearse_drafts,
     derive_overlaps,
     open_reviews,

@@ -193,7 +193,7 @@ def gather(contributions: Sequence[Contribution], *, sign: int) -> Evidence:
 
 
 def _standings(parts: Sequence[Contribution]) -> list[Standing]:
-    alone = [_standing(part) for part in parts]
+    alone = [standing(part) for part in parts]
     sound = [part.definition_version for part, found in zip(parts, alone, strict=True) if found is Standing.COUNTS]
     newest = max(sound, default=0)
     return [
@@ -202,7 +202,8 @@ def _standings(parts: Sequence[Contribution]) -> list[Standing]:
     ]
 
 
-def _standing(part: Contribution) -> Standing:
+def standing(part: Contribution) -> Standing:
+    """Whether an experiment counts by itself, whatever others there are."""
     if part.is_split_broken:
         return Standing.BROKEN_SPLIT
     if part.is_exploratory:

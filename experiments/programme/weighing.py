@@ -30,12 +30,22 @@ async def evidence(session: AsyncSession, connection: asyncpg.Connection, hypoth
     return gather(found, sign=hypothesis.direction.sign)
 
 
-def contribution(seen: Results, kpi: str) -> Contribution | None:
+def contribution(
+    seen: Results, kpi: str, variant: str | None = None, segment: str | None = None
+) -> Contribution | None:
     """What an experiment says of a KPI; None if it does not measure it.
 
-    Of several variants the first that is not control, for everybody.
+    Of several variants the first that is not control, if none is named; for everybody, if no segment is.
     """
-    finding = next((finding for finding in seen.evaluation.findings if finding.kpi == kpi), None)
+    among = seen.evaluation.findings if segment is None else seen.evaluation.segment_findings
+    finding = next(
+        (
+            one
+            for one in among
+            if one.kpi == kpi and variant in (None, one.variant.key) and segment in (None, one.segment)
+        ),
+        None,
+    )
     if finding is None:
         return None
     planned = next(planned for planned in seen.plan.kpis if planned.kpi == kpi)

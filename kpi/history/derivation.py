@@ -133,7 +133,7 @@ class Derivation:
         """What to run, in order, in one transaction."""
         yield from (self._filled(DROP_COHORTS, table=table) for table in TABLES)
         if self.entry.every is None:
-            yield "CREATE TEMP TABLE entrants AS" + self._entrants(), ()
+            yield "CREATE TEMP TABLE entrants AS" + self.entrants, ()
             yield "ANALYZE entrants", ()
         yield self._cells()
         yield self._filled(ENTRIES)
@@ -153,7 +153,9 @@ class Derivation:
         if self.entry.every is None:
             yield "DROP TABLE entrants", ()
 
-    def _entrants(self) -> str:
+    @property
+    def entrants(self) -> str:
+        """SQL of the units that enter by an event: `unit` and the moment of the first one, `exposed_at`."""
         event = self.numbers.get(self.entry.event or "", NOBODY)
         # An account's first event may be any member's: all of them are read, and there are fewer.
         is_part = self.unit is Unit.USER and self._is_part
@@ -165,9 +167,16 @@ class Derivation:
         if self.entry.is_clustered:
             columns.append(f"{ACCOUNT.format(workspace=self.workspace_id)} AS account")
         columns += [name for name, _ in self._numbers]
-        units = self._measured() if self._is_periodic else self._followed()
         dates = (list(ends(self.began, self.through, self.entry.every)),) if self.entry.every else ()
-        return CELLS.format(columns=", ".join(columns), units=units), (*dates, *self.segments)
+        return CELLS.format(columns=", ".join(columns), units=self.units), (*dates, *self.segments)
+
+    @property
+    def units(self) -> str:
+        """SQL of each unit of each cohort: `unit`, `exposed_at`, `entered_on`, its number `k`, and a ratio's `x`.
+
+        It reads `entrants` where units enter by an event, and else takes the last days of the periods for $1.
+        """
+        return self._measured() if self._is_periodic else self._followed()
 
     def _trait(self, place: int) -> str:
         return traits.value_at(f"${place}", "u.unit", "u.exposed_at", self.workspace_id)

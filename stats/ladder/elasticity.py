@@ -42,6 +42,7 @@ class Obstacle(StrEnum):
     'Fewer than three past experiments have measured both KPIs.'
     """
 
+    NOT_FOLLOWED = "not_followed"
     TOO_FEW_COHORTS = "too_few_cohorts"
     TOO_FEW_CLUSTERS = "too_few_clusters"
     TOO_FEW_EXPERIMENTS = "too_few_experiments"
@@ -60,6 +61,7 @@ class Obstacle(StrEnum):
 
 
 _SENTENCES = {
+    Obstacle.NOT_FOLLOWED: "The two KPIs do not follow the same units from the same moment on, so no cohort has both.",
     Obstacle.TOO_FEW_COHORTS: "There are fewer than eight cohorts with both KPIs.",
     Obstacle.TOO_FEW_CLUSTERS: "The cohorts are of fewer than six months or segments, so what these share is unknown.",
     Obstacle.TOO_FEW_EXPERIMENTS: "Fewer than three past experiments have measured both KPIs.",

@@ -26,6 +26,7 @@ ASKED: dict[str, tuple[Scope, str, dict[str, Any]]] = {
     "kpi": (Scope.READ, '{ kpi(key: "k") { id } }', {}),
     "kpis": (Scope.READ, "{ kpis { totalCount } }", {}),
     "kpiCatalogue": (Scope.READ, "{ kpiCatalogue { key } }", {}),
+    "kpiLadder": (Scope.READ, "{ kpiLadder { steps { sentence } } }", {}),
     "hypothesis": (Scope.READ, '{ hypothesis(key: "h") { id } }', {}),
     "hypotheses": (Scope.READ, "{ hypotheses { totalCount } }", {}),
     "experiment": (Scope.READ, '{ experiment(key: "e") { id } }', {}),
@@ -64,6 +65,7 @@ ASKED: dict[str, tuple[Scope, str, dict[str, Any]]] = {
     ),
     "actionItemUpdate": (Scope.EDIT, documents.ACTION_ITEM % {"verb": "Update"}, {"input": {"id": NOBODYS}}),
     "learnings": (Scope.READ, "{ learnings { totalCount } }", {}),
+    "impact": (Scope.READ, "{ impact { fromOn } }", {}),
     "programme": (Scope.READ, "{ programme { started } }", {}),
     "protocol": (Scope.READ, '{ protocol(key: "p") { id } }', {}),
     "protocols": (Scope.READ, "{ protocols { totalCount } }", {}),
@@ -103,6 +105,11 @@ ASKED: dict[str, tuple[Scope, str, dict[str, Any]]] = {
         Scope.EDIT,
         documents.KPI_LINK % {"verb": "Assume"},
         {"input": {"leading": "a", "lagging": "b", "low": 0.1, "likely": 0.2, "high": 0.3, "reason": "r"}},
+    ),
+    "kpiLinkEstimate": (
+        Scope.EDIT,
+        "mutation E($input: KpiLinkEstimateInput!) { kpiLinkEstimate(input: $input) { userErrors { code } } }",
+        {"input": {"leading": "a", "lagging": "b", "reason": "r"}},
     ),
     "kpiLinkWithdraw": (
         Scope.EDIT,

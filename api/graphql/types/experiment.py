@@ -11,6 +11,7 @@ from api.graphql.nodes import After, Before, First, Last, Node, PageInfo, Part, 
 from api.graphql.types.diagnostics import Diagnostics, Fact
 from api.graphql.types.finding import Finding, Heterogeneity, Look, Variant
 from api.graphql.types.hypothesis import Hypothesis
+from api.graphql.types.impact import Cost, Coverage, Impact, Mix, Periods, of_experiment, terms_of
 from api.graphql.types.interaction import Interaction
 from api.graphql.types.kpi import Kpi
 from api.graphql.types.learning import LearningConnection, learnings
@@ -386,6 +387,21 @@ class Experiment(Node):
     async def published_looks(parent: Parent[tables.Experiment], info: Info) -> list[tables.PublishedLook]:
         """The planned looks as they were published."""
         return await info.context.loaders.published_looks.load(parent.id) or []
+
+    @strawberry.field(
+        description="What its shipped or leading variant is worth at the "
+        "top of the ladder; null without an effect that may be trusted and has a logarithm."
+    )
+    async def impact(
+        parent: Parent[tables.Experiment],
+        info: Info,
+        coverage: Coverage = 1.0,
+        cost_to_serve: Cost = 0.0,
+        periods_a_year: Periods = 12.0,
+        segments: Mix = None,
+    ) -> Impact | None:
+        """What it is worth."""
+        return await of_experiment(info, parent, terms_of(coverage, cost_to_serve, periods_a_year), segments)
 
     @classmethod
     def is_type_of(cls, obj: object, _info: Any) -> bool:

@@ -9,6 +9,7 @@ from strawberry import Parent
 from api.graphql.context import Info
 from api.graphql.nodes import Node, PageInfo
 from api.graphql.types.evidence import Evidence
+from api.graphql.types.impact import Cost, Coverage, Impact, Periods, of_hypothesis, terms_of
 from api.graphql.types.kpi import Kpi
 from kpi import enums, tables
 
@@ -39,6 +40,20 @@ class Hypothesis(Node):
         """What all experiments on it say together."""
         found = await info.context.loaders.evidence(parent)
         return Evidence(found=found, sign=parent.direction.sign, hypothesis_id=parent.id)
+
+    @strawberry.field(
+        description="What its change is, by all of its experiments, worth at the "
+        "top of the ladder; null without an effect that may be trusted and has a logarithm."
+    )
+    async def impact(
+        parent: Parent[tables.Hypothesis],
+        info: Info,
+        coverage: Coverage = 1.0,
+        cost_to_serve: Cost = 0.0,
+        periods_a_year: Periods = 12.0,
+    ) -> Impact | None:
+        """What it is worth."""
+        return await of_hypothesis(info, parent, terms_of(coverage, cost_to_serve, periods_a_year))
 
     @classmethod
     def is_type_of(cls, obj: object, _info: Any) -> bool:

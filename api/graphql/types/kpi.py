@@ -12,9 +12,9 @@ from api.graphql.nodes import Node, PageInfo
 from api.graphql.types.definition import KpiDefinition
 from api.graphql.types.governance import KpiChange, Target
 from api.graphql.types.history import HistoryFields
-from api.graphql.types.ladder import KpiLink
+from api.graphql.types.ladder import KpiLink, KpiStep
 from api.graphql.types.question import QuestionFields
-from kpi import enums, kinds, tables
+from kpi import enums, kinds, ladder, tables
 from kpi.history.audit import Audit, Found
 
 strawberry.enum(Audit, name="BaselineAuditKind", description="What is looked at in the rows behind a baseline.")
@@ -146,6 +146,13 @@ class Kpi(HistoryFields, QuestionFields, Node):
         """The links that begin or end at the KPI."""
         found = await info.context.loaders.kpi_links.load(parent.id) or []
         return [link for link in found if link.elasticity is not None or link.undefined is not None]
+
+    @strawberry.field(
+        description="The steps of the ladder that begin or end at the KPI: all sources of each pair, and together."
+    )
+    async def steps(parent: Parent[tables.Kpi], info: Info) -> list[KpiStep]:
+        """The steps that begin or end at the KPI."""
+        return [KpiStep(step=step) for step in ladder.steps(await info.context.loaders.kpi_links.load(parent.id) or [])]
 
     @classmethod
     def is_type_of(cls, obj: object, _info: Any) -> bool:
