@@ -77,6 +77,45 @@ class Governed(StrEnum):
     DEFINITION = "DEFINITION"
     BASELINE = "BASELINE"
     TARGET = "TARGET"
+    ALERTS = "ALERTS"
+
+
+class AlertKind(StrEnum):
+    """What an alert rule watches for."""
+
+    THRESHOLD = "THRESHOLD"
+    TREND = "TREND"
+    TARGET_AT_RISK = "TARGET_AT_RISK"
+    BASELINE_DRIFT = "BASELINE_DRIFT"
+    DATA_STOPPED = "DATA_STOPPED"
+
+
+class AlertState(StrEnum):
+    """How far an alert has come; one that is not resolved is open."""
+
+    RAISED = "RAISED"
+    ACKNOWLEDGED = "ACKNOWLEDGED"
+    RESOLVED = "RESOLVED"
+
+
+class Severity(StrEnum):
+    """How much an alert matters, as whoever set its rule says."""
+
+    INFO = "INFO"
+    WARNING = "WARNING"
+    CRITICAL = "CRITICAL"
+
+
+class Side(StrEnum):
+    """On which side of a limit a value is out of line."""
+
+    ABOVE = "ABOVE"
+    BELOW = "BELOW"
+
+    @property
+    def sign(self) -> int:
+        """+1 when larger values are out of line, else -1."""
+        return 1 if self is Side.ABOVE else -1
 
 
 class LinkSource(StrEnum):

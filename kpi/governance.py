@@ -70,22 +70,22 @@ class Aim:
 
 async def register(session: AsyncSession, *, actor: Actor, fields: Mapping[str, Any]) -> Kpi:
     """Register a KPI so that its history begins with who did, and why; `fields` are those of `service.register_kpi`."""
-    refuse(_reason_problems(actor))
+    refuse(reason_problems(actor))
     kpi = await register_kpi(
         session, workspace_id=actor.workspace_id, now=actor.now, **({"baseline": None} | dict(fields))
     )
     first = {name: getattr(kpi, name) for name in ("key", *DETAILS)}
-    await _record(session, actor, kpi, Governed.DETAILS, list(differences({}, first)))
+    await record(session, actor, kpi, Governed.DETAILS, list(differences({}, first)))
     return kpi
 
 
 async def update(session: AsyncSession, *, actor: Actor, kpi_id: int, given: Mapping[str, Any]) -> Kpi:
     """Change what is given of a KPI's details; None clears a text that need not be there."""
-    kpi = await _locked(session, actor, kpi_id)
+    kpi = await locked(session, actor, kpi_id)
     before = {name: getattr(kpi, name) for name in DETAILS}
     after = before | {name: CLEARED.get(name) if value is None else value for name, value in given.items()}
     texts = {camel(name): after[name] for name in TEXTS}
-    problems = _reason_problems(actor) + text_problems(texts, required={"name", "owner"})
+    problems = reason_problems(actor) + text_problems(texts, required={"name", "owner"})
     problems += segment_problems(after["segments"])
     missing = [camel(name) for name in CHOICES if after[name] is None]
     refuse(problems + [bad(f"{name} cannot be cleared.", name) for name in missing])
@@ -94,7 +94,7 @@ async def update(session: AsyncSession, *, actor: Actor, kpi_id: int, given: Map
         setattr(kpi, name, value)
     if before["segments"] != after["segments"]:
         await measured.derive_anew(session, (await _newest(session, kpi)).id)
-    await _record(session, actor, kpi, Governed.DETAILS, changes)
+    await record(session, actor, kpi, Governed.DETAILS, changes)
     return kpi
 
 
@@ -118,7 +118,7 @@ async def redefine(
     await add_definition(session, kpi, after)
     if baseline is not None:
         session.add(stated(after, baseline, version=1, now=actor.now))
-    await _record(session, actor, kpi, Governed.DEFINITION, changes)
+    await record(session, actor, kpi, Governed.DEFINITION, changes)
     return kpi
 
 
@@ -152,8 +152,8 @@ async def _next(
     session: AsyncSession, actor: Actor, kpi_id: int, definition: Kind, entry: Entry | None, more: list[Problem]
 ) -> tuple[Kpi, Definition, Definition]:
     """A locked KPI, its newest definition, and the one that would come next, all of whose faults are told."""
-    kpi = await _locked(session, actor, kpi_id)
-    problems = _reason_problems(actor) + definition_problems(definition)
+    kpi = await locked(session, actor, kpi_id)
+    problems = reason_problems(actor) + definition_problems(definition)
     definition, unpinned = await pinned(session, actor.workspace_id, definition, key=kpi.key, unit=kpi.unit)
     newest = await _newest(session, kpi)
     entry = entry or entries.decode(newest.entry)
@@ -163,17 +163,17 @@ async def _next(
 
 async def state_baseline(session: AsyncSession, *, actor: Actor, kpi_id: int, baseline: BaselineValue) -> Kpi:
     """State the next baseline of a KPI's newest definition."""
-    kpi = await _locked(session, actor, kpi_id)
+    kpi = await locked(session, actor, kpi_id)
     definition = await _newest(session, kpi)
     kind = kinds.decode(definition.kind, definition.parameters)
-    refuse(_reason_problems(actor) + baseline_problems(baseline, kind))
+    refuse(reason_problems(actor) + baseline_problems(baseline, kind))
     before = (await queries.latest_baselines(session, [definition.id])).get(definition.id)
     every = (await queries.baselines_of(session, [definition.id])).get(definition.id, [])
     after = stated(definition, baseline, version=1 + max((row.version for row in every), default=0), now=actor.now)
     changes = list(differences(_values(before, STATED), _values(after, STATED)))
     if changes:
         session.add(after)
-        await _record(session, actor, kpi, Governed.BASELINE, changes)
+        await record(session, actor, kpi, Governed.BASELINE, changes)
     return kpi
 
 
@@ -181,8 +181,8 @@ async def measure_baseline(
     session: AsyncSession, *, actor: Actor, kpi_id: int, from_on: date, to_on: date, segment: str = ""
 ) -> Kpi:
     """Measure the next baseline of a KPI's newest definition from its own history."""
-    kpi = await _locked(session, actor, kpi_id)
-    refuse(_reason_problems(actor))
+    kpi = await locked(session, actor, kpi_id)
+    refuse(reason_problems(actor))
     definition = await _newest(session, kpi)
     after = await baselines.measure(
         session,
@@ -198,7 +198,7 @@ async def measure_baseline(
     changes = list(differences(_values(before, MEASURED), _values(after, MEASURED)))
     if changes:
         session.add(after)
-        await _record(session, actor, kpi, Governed.BASELINE, changes)
+        await record(session, actor, kpi, Governed.BASELINE, changes)
     return kpi
 
 
@@ -206,8 +206,8 @@ async def schedule_baseline(
     session: AsyncSession, *, actor: Actor, kpi_id: int, every: Granularity | None, days: int | None
 ) -> Kpi:
     """Have a KPI's baseline measured anew every so often over its last final days, or no longer (None)."""
-    kpi = await _locked(session, actor, kpi_id)
-    refuse(_reason_problems(actor) + _schedule_problems(await _newest(session, kpi), every, days))
+    kpi = await locked(session, actor, kpi_id)
+    refuse(reason_problems(actor) + _schedule_problems(await _newest(session, kpi), every, days))
     before = await session.get(BaselineSchedule, kpi.id)
     changes = list(differences(_values(before, SCHEDULED), {} if every is None else {"every": every, "days": days}))
     if before is not None:
@@ -216,16 +216,16 @@ async def schedule_baseline(
     if every is not None and days is not None:
         kept = None if before is None else before.measured_on
         session.add(BaselineSchedule(kpi_id=kpi.id, every=every, days=days, measured_on=kept))
-    await _record(session, actor, kpi, Governed.BASELINE, changes)
+    await record(session, actor, kpi, Governed.BASELINE, changes)
     return kpi
 
 
 async def set_target(session: AsyncSession, *, actor: Actor, kpi_id: int, aim: Aim) -> Kpi:
     """Set a KPI's target, or withdraw it."""
-    kpi = await _locked(session, actor, kpi_id)
+    kpi = await locked(session, actor, kpi_id)
     newest = await _newest(session, kpi)
     kind = kinds.decode(newest.kind, newest.parameters)
-    refuse(_reason_problems(actor) + _aim_problems(aim, kind, actor.now.astimezone(UTC).date()))
+    refuse(reason_problems(actor) + _aim_problems(aim, kind, actor.now.astimezone(UTC).date()))
     before = next(iter((await queries.targets_of(session, [kpi.id])).get(kpi.id, [])), None)
     after = Target(
         kpi_id=kpi.id,
@@ -238,7 +238,7 @@ async def set_target(session: AsyncSession, *, actor: Actor, kpi_id: int, aim: A
     changes = list(differences(_values(before, AIMED), _values(after, AIMED)))
     if changes and (before or aim.value is not None):
         session.add(after)
-        await _record(session, actor, kpi, Governed.TARGET, changes)
+        await record(session, actor, kpi, Governed.TARGET, changes)
     return kpi
 
 
@@ -292,12 +292,14 @@ def _level_problems(value: float, kind: Kind) -> list[Problem]:
     return []
 
 
-def _reason_problems(actor: Actor) -> list[Problem]:
+def reason_problems(actor: Actor) -> list[Problem]:
+    """A change of a KPI says why."""
     reason = (actor.reason or "").strip()
     return text_problems({"reason": reason}, required={"reason"})
 
 
-async def _locked(session: AsyncSession, actor: Actor, kpi_id: int) -> Kpi:
+async def locked(session: AsyncSession, actor: Actor, kpi_id: int) -> Kpi:
+    """A KPI of the actor's workspace, locked until the transaction ends. Raises NotFound."""
     kpi = await queries.lock_kpi(session, actor.workspace_id, kpi_id)
     if kpi is None:
         raise NotFound
@@ -308,7 +310,8 @@ async def _newest(session: AsyncSession, kpi: Kpi) -> Definition:
     return (await queries.latest_definitions(session, [kpi.id]))[kpi.id]
 
 
-async def _record(session: AsyncSession, actor: Actor, kpi: Kpi, what: Governed, changes: list[dict[str, Any]]) -> None:
+async def record(session: AsyncSession, actor: Actor, kpi: Kpi, what: Governed, changes: list[dict[str, Any]]) -> None:
+    """Put changes of a locked KPI on its record; none leave no trace."""
     if not changes:
         return
     before = (await queries.changes_of(session, [kpi.id])).get(kpi.id, [])

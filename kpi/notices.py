@@ -45,7 +45,7 @@ TELLINGS: dict[NoticeType, Telling] = {
         meaning="An alert on a KPI was resolved.", sentence="An alert on the KPI “{kpi}” was resolved."
     ),
     NoticeType.KPI_CHANGED: Telling(
-        meaning="Somebody changed a KPI: its details, definition, baseline or target.",
+        meaning="Somebody changed a KPI: its details, definition, baseline, target or alert rules.",
         sentence="The {what} of the KPI “{kpi}” changed.",
     ),
     NoticeType.EXPERIMENT_STARTED: Telling(

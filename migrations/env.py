@@ -8,6 +8,7 @@ import api.delivery.tables
 import api.jobs.tables
 import experiments.programme.reviews.tables
 import experiments.tables
+import kpi.alerts.tables
 import kpi.tables
 
 TABLES = (
@@ -16,6 +17,7 @@ TABLES = (
     api.jobs.tables,
     experiments.programme.reviews.tables,
     experiments.tables,
+    kpi.alerts.tables,
     kpi.tables,
 )  # imported so that the metadata know them
 

@@ -40,6 +40,7 @@ WITH_STATEMENTS = {
     "experiments/programme/reviews/queries.py": "reviews and what they found is to be done",
     "experiments/programme/search.py": "finding words in hypotheses, experiments and learnings",
     "experiments/life/story.py": "what people did to experiments",
+    "kpi/alerts/queries.py": "alert rules, alerts and annotations",
     "kpi/batches.py": "what became of each batch",
     "kpi/history/audit.py": "how rows came in, looked at from outside",
     "kpi/history/derivation.py": "what fills a KPI's sums",

@@ -41,6 +41,8 @@ from experiments.tables import (
 )
 from kpi import batches
 from kpi import queries as kpi_queries
+from kpi.alerts import queries as alert_queries
+from kpi.alerts.tables import Alert, AlertRule, Annotation
 from kpi.history import values
 from kpi.tables import Baseline, Definition, History, Hypothesis, Kpi, KpiChange, KpiLink, Notice, Rejection, Target
 
@@ -74,7 +76,20 @@ class Loaders:
         self.learnings: DataLoader[int, Learning | None] = self._loader(
             lambda session, ids: library.learnings_by_id(session, workspace_id, ids)
         )
-        self.learnings_of: DataLoader[tuple[int, Part], Page[Learning]] = DataLoader(self._learnings_of(workspace_id))
+        self.learnings_of: DataLoader[tuple[int, Part], Page[Learning]] = DataLoader(
+            self._pages(Learning, "experiment_id", workspace_id)
+        )
+        self.alerts: DataLoader[int, Alert | None] = self._loader(
+            lambda session, ids: alert_queries.alerts_by_id(session, workspace_id, ids)
+        )
+        self.alerts_of: DataLoader[tuple[int, Part], Page[Alert]] = DataLoader(
+            self._pages(Alert, "kpi_id", workspace_id)
+        )
+        self.alert_rules: DataLoader[int, AlertRule | None] = self._loader(
+            lambda session, ids: alert_queries.rules_by_id(session, workspace_id, ids)
+        )
+        self.alert_rules_of: DataLoader[int, list[AlertRule] | None] = self._loader(alert_queries.rules_of)
+        self.annotations_of: DataLoader[int, list[Annotation] | None] = self._loader(alert_queries.annotations_of)
         self.learning_versions: DataLoader[int, list[LearningVersion] | None] = self._loader(library.versions_of)
         self.protocols: DataLoader[int, Protocol | None] = self._loader(
             lambda session, ids: library.protocols_by_id(session, workspace_id, ids)
@@ -126,15 +141,17 @@ class Loaders:
 
         return DataLoader(load)
 
-    def _learnings_of(self, workspace_id: int) -> Callable[[list[tuple[int, Part]]], Awaitable[list[Page[Learning]]]]:
-        """Pages of the learnings of experiments; those that one document asks for are mostly the same part of each."""
+    def _pages(
+        self, table: type[V], of: str, workspace_id: int
+    ) -> Callable[[list[tuple[int, Part]]], Awaitable[list[Page[V]]]]:
+        """Pages of the rows of owners; those that one document asks for are mostly the same part of each."""
 
-        async def load(keys: list[tuple[int, Part]]) -> list[Page[Learning]]:
-            found: dict[tuple[int, Part], Page[Learning]] = {}
+        async def load(keys: list[tuple[int, Part]]) -> list[Page[V]]:
+            found: dict[tuple[int, Part], Page[V]] = {}
             async with self._database.read() as session:
                 for part in {part for _, part in keys}:
                     ids = [identity for identity, asked in keys if asked == part]
-                    own = await pages(session, Learning, workspace_id, "experiment_id", ids, part)
+                    own = await pages(session, table, workspace_id, of, ids, part)
                     found |= {(identity, part): page for identity, page in own.items()}
             return [found[key] for key in keys]
 

@@ -25,11 +25,16 @@ RETRY_SECONDS = 1.0
 
 
 class Channel(StrEnum):
-    """What Postgres tells: the payload is the row's number, or a key's public id."""
+    """What Postgres tells: the payload is the row's number, a key's public id, or of alerts the workspace's number."""
 
     REFRESHED = "truelift_refreshed"
     JOBS = "truelift_jobs"
     KEYS = REVOKED
+    ALERTS = "truelift_alerts"
+
+
+OTHERS = (Channel.JOBS, Channel.KEYS, Channel.ALERTS)
+"""What is heard on the connection that listens for refreshes."""
 
 
 Place = tuple[Channel, str]
@@ -91,7 +96,7 @@ async def listen(database: Database, desk: Desk) -> None:
             async with database.listening(Channel.REFRESHED, APPLICATION) as refreshed:
                 desk.tell_all()
                 heard = {Channel.REFRESHED: refreshed}
-                heard |= {channel: await refreshed.also(channel) for channel in (Channel.JOBS, Channel.KEYS)}
+                heard |= {channel: await refreshed.also(channel) for channel in OTHERS}
                 async with asyncio.TaskGroup() as group:
                     for channel, told in heard.items():
                         group.create_task(_pass_on(channel, told.payloads(), desk))

@@ -8,6 +8,7 @@ import strawberry
 from api.auth.keys import Scope
 from api.auth.permissions import MayRead
 from api.database import driver
+from api.graphql.alerts import AlertQuery
 from api.graphql.catalogue import CatalogueQuery
 from api.graphql.context import Info
 from api.graphql.deliveries import DeliveryQuery
@@ -50,7 +51,7 @@ Identities = Annotated[list[strawberry.ID], strawberry.argument(description="The
 
 
 @strawberry.type(description="What can be asked.")
-class Query(LibraryQuery, CatalogueQuery, ReviewQuery, DeliveryQuery):
+class Query(LibraryQuery, CatalogueQuery, ReviewQuery, DeliveryQuery, AlertQuery):
     """What can be asked."""
 
     @strawberry.field(description="Who is asking.", permission_classes=[MayRead])
@@ -188,6 +189,7 @@ async def _node(info: Info, identity: str) -> Any:
     loaders = info.context.loaders
     by_noun: dict[str, Any] = {
         "Kpi": loaders.kpis,
+        "Alert": loaders.alerts,
         "Hypothesis": loaders.hypotheses,
         "Experiment": loaders.experiments,
         "Job": loaders.jobs,

@@ -10,6 +10,7 @@ from strawberry.types import ExecutionContext
 from api.graphql.columns import SCALARS
 from api.graphql.documents import Checked
 from api.graphql.errors import Masked
+from api.graphql.mutations.alert import AlertMutation
 from api.graphql.mutations.amendment import AmendmentMutation
 from api.graphql.mutations.decision import DecisionMutation
 from api.graphql.mutations.endpoint import EndpointMutation
@@ -29,6 +30,7 @@ from api.graphql.mutations.uploads import UploadMutation
 from api.graphql.mutations.workspace import WorkspaceMutation
 from api.graphql.query import Query
 from api.graphql.subscription import Subscription
+from api.graphql.types.alert import Alert
 from api.graphql.types.endpoint import Delivery, Endpoint
 from api.graphql.types.experiment import Experiment
 from api.graphql.types.hypothesis import Hypothesis
@@ -46,6 +48,7 @@ SDL = Path(__file__).with_name("schema.graphql")
 class Mutation(
     KpiMutation,
     GovernanceMutation,
+    AlertMutation,
     LadderMutation,
     ExperimentMutation,
     LifecycleMutation,
@@ -76,7 +79,20 @@ schema = Schema(
     query=Query,
     mutation=Mutation,
     subscription=Subscription,
-    types=[Kpi, Hypothesis, Experiment, Job, Rejection, Learning, Protocol, Review, ActionItem, Endpoint, Delivery],
+    types=[
+        Kpi,
+        Alert,
+        Hypothesis,
+        Experiment,
+        Job,
+        Rejection,
+        Learning,
+        Protocol,
+        Review,
+        ActionItem,
+        Endpoint,
+        Delivery,
+    ],
     extensions=[
         Masked,
         Checked,

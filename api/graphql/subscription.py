@@ -6,6 +6,7 @@ Before every event the caller's key is looked up again, so that a revoked one he
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import suppress
+from datetime import timedelta
 from typing import Annotated
 
 import strawberry
@@ -16,10 +17,15 @@ from api.auth.permissions import MayRead
 from api.graphql.context import Info
 from api.graphql.news import RECHECK_SECONDS, Channel
 from api.graphql.nodes import local_id
+from api.graphql.types.alert import Alert
 from api.graphql.types.experiment import Experiment
 from api.graphql.types.job import Job
 from api.jobs.tables import JobState
+from kpi.alerts import tables as alert_tables
+from kpi.alerts.queries import raised_since
 
+LATELY = timedelta(minutes=10)
+"""How far back a subscription looks for alerts that it has not told yet."""
 ENDED = {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED}
 
 ExperimentId = Annotated[strawberry.ID, strawberry.argument(description="The global id of the experiment.")]
@@ -38,6 +44,13 @@ class JobProgressed:
     """A job has moved on."""
 
     job: Job | None = strawberry.field(description="The job as it is now.")
+
+
+@strawberry.type(description="An alert was raised on a KPI.")
+class AlertRaised:
+    """An alert was raised on a KPI."""
+
+    alert: Alert = strawberry.field(description="The alert as it is now.")
 
 
 @strawberry.type(description="What can be followed.")
@@ -73,6 +86,27 @@ class Subscription:
             yield JobProgressed(job=job)  # type: ignore[arg-type]  # a row stands for itself
             if job is None or job.state in ENDED:
                 return
+
+    @strawberry.subscription(
+        description="Each alert that is raised in the workspace from now on. What a break of the connection hides is in"
+        " `alerts`.",
+        permission_classes=[MayRead],
+    )
+    async def alert_raised(self, info: Info) -> AsyncGenerator[AlertRaised, None]:
+        """Each alert that is raised from now on."""
+        told = {alert.id for alert in await _recent(info)}
+        async for _ in _changes(info, Channel.ALERTS, info.context.caller.workspace_id):
+            recent = await _recent(info)
+            for alert in recent:
+                if alert.id not in told:
+                    yield AlertRaised(alert=alert)  # type: ignore[arg-type]  # a row stands for itself
+            told = {alert.id for alert in recent}
+
+
+async def _recent(info: Info) -> list[alert_tables.Alert]:
+    """The alerts raised lately: one may be committed after another that was raised later."""
+    async with info.context.database.read() as session:
+        return await raised_since(session, info.context.caller.workspace_id, info.context.now - LATELY)
 
 
 async def _number(info: Info, noun: str, identity: str) -> int:

@@ -13,6 +13,7 @@ import asyncpg
 
 from api.database import CLIENT_FAULTS, Database, News
 from api.delivery.outside import Outside
+from api.jobs.alerts import judge_alerts
 from api.jobs.deliveries import deliver_due, forget_deliveries
 from api.jobs.evidence import weigh_due
 from api.jobs.histories import measure_baselines, refresh_histories
@@ -45,6 +46,7 @@ LONG_DUTIES: tuple[Duty, ...] = (
     refresh_histories,
     measure_baselines,
     estimate_links,
+    judge_alerts,
     rehearse_drafts,
     derive_overlaps,
     open_reviews,

@@ -44,3 +44,10 @@ def ends(first: date, through: date, granularity: Granularity) -> Iterator[date]
     while end < through:
         yield end
         end = last(end + DAY, granularity)
+
+
+def number(first: date, granularity: Granularity) -> int:
+    """The place of the period that a day is in among all of its kind: the next period has the next number."""
+    if granularity in MONTHS:
+        return (first.year * 12 + first.month - 1) // MONTHS[granularity]
+    return (first.toordinal() - 1) // (7 if granularity is Granularity.WEEK else 1)

@@ -126,7 +126,7 @@ class Sums:
             return Level(n=int(n))
         if not variance >= 0:
             return Level(n=int(n), value=value)
-        lower, upper = _limits(self.kind, n, value, variance)
+        lower, upper = limits(self.kind.scale, n, value, variance)
         return Level(n=int(n), value=value, standard_error=sqrt(variance), lower=lower, upper=upper)
 
     def _cohorts(self) -> Cohorts:
@@ -165,13 +165,13 @@ def _ranked(values: Floats, upto: Ints, rank: float) -> float | None:
     return float(values[np.searchsorted(upto, rank)]) if 1 <= rank <= upto[-1] else None
 
 
-def _limits(kind: Kind, n: float, value: float, variance: float) -> tuple[float, float]:
+def limits(scale: Scale, n: float, value: float, variance: float, alpha: float = ALPHA) -> tuple[float, float]:
     """Wilson's for a share, of as many independent units as its variance is worth; else the normal ones."""
-    if kind.scale is Scale.FRACTION and 0 <= value <= 1:
+    if scale is Scale.FRACTION and 0 <= value <= 1:
         worth = value * (1 - value) / variance if variance > 0 else n
-        lower, upper = wilson(np.array(value), np.array(worth), ALPHA)
+        lower, upper = wilson(np.array(value), np.array(worth), alpha)
         return float(lower), float(upper)
-    reach = float(critical_z(ALPHA)) * sqrt(variance)
+    reach = float(critical_z(alpha)) * sqrt(variance)
     return value - reach, value + reach
 
 

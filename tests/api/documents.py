@@ -27,6 +27,39 @@ mutation Change($input: Kpi%(verb)sInput!) { kpi%(verb)s(input: $input) {
   userErrors { code path }
 } }
 """
+CONDITION = """condition {
+  ... on ThresholdCondition { side limit clear runLength } ... on TrendCondition { side runLength }
+  ... on TargetAtRiskCondition { chance clear } ... on BaselineDriftCondition { shift alpha spread }
+  ... on DataStoppedCondition { runLength }
+}"""
+ALERT_RULE = f"""{{
+  id kind {CONDITION} segment granularity severity isEnabled cooldownDays createdBy lastJudgedOn silence
+}}"""
+ALERT_RULE_SET = """
+mutation Set($input: AlertRuleSetInput!) { alertRuleSet(input: $input) {
+  kpi { alertRules RULE history { what reason changes { path before after } } } userErrors { message code path }
+} }
+""".replace("RULE", ALERT_RULE)
+ALERT_RULE_REMOVE = """
+mutation Remove($input: AlertRuleRemoveInput!) { alertRuleRemove(input: $input) {
+  kpi { alertRules { id } } userErrors { message code path }
+} }
+"""
+ALERT_ANSWER = """
+mutation Answer($input: Alert%(verb)sInput!) { alert%(verb)s(input: $input) {
+  alert { id state acknowledgedBy note resolvedBy resolution } userErrors { message code path }
+} }
+"""
+ANNOTATION_ADD = """
+mutation Add($input: AnnotationAddInput!) { annotationAdd(input: $input) {
+  annotation { id notedOn text by alert { sentence } } userErrors { message code path }
+} }
+"""
+ANNOTATION_REMOVE = """
+mutation Remove($input: AnnotationRemoveInput!) { annotationRemove(input: $input) {
+  kpi { annotations { id } } userErrors { message code path }
+} }
+"""
 KPI_LINK = """
 mutation Link($input: KpiLink%(verb)sInput!) { kpiLink%(verb)s(input: $input) {
   link {

@@ -17,6 +17,7 @@ import api.delivery.tables
 import api.jobs.tables
 import experiments.programme.reviews.tables
 import experiments.tables
+import kpi.alerts.tables
 import kpi.tables
 from api import schema
 from api.database import Database
@@ -28,6 +29,7 @@ MODELS = (
     api.jobs.tables,
     experiments.programme.reviews.tables,
     experiments.tables,
+    kpi.alerts.tables,
     kpi.tables,
 )
 FILL = """
@@ -99,6 +101,17 @@ INSERT INTO jobs (workspace_id, noun, state, parameters, bytes_total, bytes_read
 SELECT id, 'TRAITS', 'WAITING', '{}', 1, 0, 0, 0, 0, 0, 0, now(), now() FROM workspaces;
 INSERT INTO job_chunks (job_id, place, data) SELECT id, 0, 'x' FROM jobs WHERE noun = 'TRAITS';
 INSERT INTO job_omissions (job_id, unit) SELECT id, 'u' FROM jobs WHERE noun = 'TRAITS';
+INSERT INTO kpi_changes (kpi_id, number, what, by, by_id, reason, changes, created_at)
+SELECT id, 2, 'ALERTS', 'b', 'k', 'r', '[]', now() FROM kpis;
+INSERT INTO alert_rules (workspace_id, kpi_id, kind, parameters, segment, granularity, severity, is_enabled,
+    cooldown_days, created_by, created_at)
+SELECT workspace_id, id, 'THRESHOLD', '{}', '', 'WEEK', 'WARNING', true, 7, 'b', now() FROM kpis;
+INSERT INTO alerts (workspace_id, kpi_id, rule_id, state, kind, severity, segment, granularity, start_on, end_on, value,
+    "limit", sentence, evidence, raised_at)
+SELECT workspace_id, kpi_id, id, 'RAISED', kind, severity, '', 'WEEK', '2026-03-02', '2026-03-08', 0.3, 0.4, 's', '{}',
+    now() FROM alert_rules;
+INSERT INTO annotations (workspace_id, kpi_id, alert_id, noted_on, text, by, created_at)
+SELECT workspace_id, kpi_id, id, start_on, 't', 'b', now() FROM alerts;
 INSERT INTO kpis (workspace_id, key, name, description, unit, direction, tier, is_leading, driver, owner, data_source,
     frequency, action, created_at)
 SELECT id, 'l', 'l', '', 'USER', 'HIGHER', 'LATE', false, 'RENEWAL', 'o', '', 'WEEKLY', '', now() FROM workspaces;

@@ -128,6 +128,17 @@ ASKED: dict[str, tuple[Scope, str, dict[str, Any]]] = {
         for verb in ("Update", "Rotate", "Remove", "Test")
     },
     "deliveryRedeliver": (Scope.ADMIN, documents.DELIVERY_REDELIVER, {"input": {"id": NOBODYS}}),
+    "alerts": (Scope.READ, "{ alerts { totalCount } }", {}),
+    "alertRuleSet": (Scope.EDIT, documents.ALERT_RULE_SET, {"input": {"id": "x", "reason": "r", "rules": []}}),
+    "alertRuleRemove": (Scope.EDIT, documents.ALERT_RULE_REMOVE, {"input": {"id": "x", "reason": "r"}}),
+    "alertAcknowledge": (Scope.EDIT, documents.ALERT_ANSWER % {"verb": "Acknowledge"}, {"input": {"id": "x"}}),
+    "alertResolve": (Scope.EDIT, documents.ALERT_ANSWER % {"verb": "Resolve"}, {"input": {"id": "x"}}),
+    "annotationAdd": (
+        Scope.EDIT,
+        documents.ANNOTATION_ADD,
+        {"input": {"kpi": "nothing", "notedOn": "2026-06-01", "text": "t"}},
+    ),
+    "annotationRemove": (Scope.EDIT, documents.ANNOTATION_REMOVE, {"input": {"id": "x"}}),
     "workspace": (Scope.READ, "{ workspace { key } }", {}),
     "workspaceUpdate": (Scope.ADMIN, documents.WORKSPACE_UPDATE, {"input": {}}),
     "unitForget": (Scope.ADMIN, documents.UNIT_FORGET, {"input": {"unit": "nobody"}}),

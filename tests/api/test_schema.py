@@ -142,11 +142,11 @@ def test_list_of_objects_with_an_id_is_a_connection() -> None:
 
 def test_every_connection_has_edges_nodes_a_count_and_relays_arguments() -> None:
     connections = {found.name: set(found.fields) for found in objects() if found.name.endswith("Connection")}
-    assert len(connections) == 11
+    assert len(connections) == 12
     assert connections["RejectionConnection"] >= {"counts"}  # by noun and rule, beside the page
     assert all(names - {"counts"} == {"edges", "nodes", "pageInfo", "totalCount"} for names in connections.values())
     paths = {path: field for path, field in fields() if named(field) in connections}
-    assert len(paths) == 12
+    assert len(paths) == 14
     for field in paths.values():
         assert isinstance(field, GraphQLField)
         assert set(field.args) - {"filter", "query", "kinds"} == {"first", "after", "last", "before"}
@@ -185,7 +185,11 @@ def test_every_input_and_payload_belongs_to_its_mutation() -> None:
 
 
 def test_inputs_that_are_one_of_many_are_marked_so() -> None:
-    assert {found.name for found in inputs() if found.is_one_of} == {"KpiDefinitionInput", "MdeInput"}
+    assert {found.name for found in inputs() if found.is_one_of} == {
+        "AlertConditionInput",
+        "KpiDefinitionInput",
+        "MdeInput",
+    }
 
 
 @pytest.mark.parametrize("word", ["user", "metric", "arm", "uplift", "treatmentGroup"])

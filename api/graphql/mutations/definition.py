@@ -2,6 +2,7 @@
 
 import strawberry
 
+import api.graphql.types.definition  # noqa: F401 - names the enums that inputs share with it
 from kpi import kinds
 from kpi.kinds.mean import Of
 from kpi.kinds.retention import Form

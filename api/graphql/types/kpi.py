@@ -9,6 +9,7 @@ from strawberry import Parent
 from api.graphql.columns import Numbers
 from api.graphql.context import Info
 from api.graphql.nodes import Node, PageInfo
+from api.graphql.types.alert import AlertFields
 from api.graphql.types.definition import KpiDefinition
 from api.graphql.types.governance import KpiChange, Target
 from api.graphql.types.history import HistoryFields
@@ -69,7 +70,7 @@ class Baseline:
 
 
 @strawberry.type(description="A KPI: what is measured, who owns it, which way is better.")
-class Kpi(HistoryFields, QuestionFields, Node):
+class Kpi(HistoryFields, QuestionFields, AlertFields, Node):
     """A KPI."""
 
     key: str = strawberry.field(description="The key of the KPI, unique in the workspace.")
