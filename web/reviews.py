@@ -100,6 +100,20 @@ def effect(found: Json) -> str:
     return f"{found['name']}, {found['variant']}: {lift(found['lift'])}{span}"
 
 
+def worth(found: Json) -> str:
+    """What a change comes to at the top of the ladder, and in revenue a year."""
+    if found["lift"] is None:
+        return f"{found['name']}: {found['reason'] or 'not known'}"
+    parts = [f"{found['name']}: {lift(found['lift'])}"]
+    if found["lower"] is not None and found["upper"] is not None:
+        parts.append(f"({_lift_interval(found)})")
+    if found["net"] is not None:
+        parts.append(f"or {value(found['net'], 'AMOUNT')} a year")
+        if found["netLower"] is not None and found["netUpper"] is not None:
+            parts.append(f"({value(found['netLower'], 'AMOUNT')} to {value(found['netUpper'], 'AMOUNT')})")
+    return " ".join(parts) + ("" if found["isEstimated"] else ", by links that are assumed")
+
+
 def about(item: Json) -> str:
     """What something to do is about, and which review found it."""
     parts = [text for text in (item["kpi"], item["experiment"]) if text]
@@ -187,11 +201,13 @@ def _lines(review: Json) -> Iterator[str]:
         ("KPI", "Level", "Against the period before", "Against baseline", "Target", "Data through"),
         [_kpi(one) for one in said["figures"]],
     )
+    yield from _table("Alerts", ("KPI", "Alert", "Action", "State"), [_alert(one) for one in said["alerts"]])
     yield from _table(
         "Experiments decided",
         ("Experiment", "Decision", "Verdict", "Effect"),
         [_experiment(one) for one in said["experiments"]],
     )
+    yield from (line for found in said["impact"] for line in ("", f"- Shipped, together: {plain(worth(found))}"))
     yield from _written(review["decisions"])
     yield from _table(
         "To do",
@@ -237,8 +253,15 @@ def _kpi(figure: Json) -> tuple[str, ...]:
     )
 
 
+def _alert(one: Json) -> tuple[str, ...]:
+    note = f": {one['note']}" if one["note"] else ""
+    said = f"{one['sentence']} ({words(one['severity'])}, {moment(one['raisedAt'])})"
+    return (f"{one['name']} ({one['owner']})", said, one["action"] or DASH, words(one["state"]) + note)
+
+
 def _experiment(one: Json) -> tuple[str, ...]:
-    effects = "; ".join(effect(found) for found in one["effects"]) or "no results"
+    found = [*map(effect, one["effects"]), *map(worth, one["impact"])]
+    effects = "; ".join(found) or "no results"
     verdict = words(one["verdict"]) + (", decided against it" if one["differs"] else "")
     return (f"{one['name']}: {one['hypothesis']}", f"{decision(one)} ({one['by']})", verdict, effects)
 

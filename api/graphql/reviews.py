@@ -8,9 +8,10 @@ from api.auth.permissions import MayRead
 from api.graphql.context import Info
 from api.graphql.nodes import After, Before, First, Last, connection, local_id, page_of
 from api.graphql.types.review import Entry, Review, ReviewConnection, ReviewEdge, ReviewFilter
-from experiments.programme.reviews import queries, reading, tables
+from experiments.programme.reviews import reading, tables
 from experiments.programme.reviews.backlog import Entry as EntryValue
 from kpi.history.periods import DAY
+from kpi.queries import all_kpis
 
 Identity = Annotated[strawberry.ID, strawberry.argument(description="The global id of the review.")]
 Which = Annotated[ReviewFilter | None, strawberry.argument(description="Which reviews; all of them if not said.")]
@@ -58,5 +59,5 @@ class ReviewQuery:
         """The backlog of improvements."""
         workspace_id, yesterday = info.context.caller.workspace_id, info.context.now.date() - DAY
         async with info.context.database.read() as session:
-            kpis = await queries.kpis_of(session, workspace_id)
+            kpis = await all_kpis(session, workspace_id)
             return await reading.ranked(session, workspace_id, kpis, yesterday)

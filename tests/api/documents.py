@@ -166,7 +166,10 @@ snapshot {
   experiments {
     experiment name owner hypothesis choice variant verdict differs reason by decidedAt
     effects { kpi name variant scale difference lower upper lift liftLower liftUpper }
+    impact { kpi lift lower upper net netLower netUpper isEstimated reason }
   }
+  alerts { kpi name owner severity state sentence action note raisedAt resolvedAt }
+  impact { kpi name lift lower upper net netLower netUpper isEstimated reason }
   items { actionItem { id } text owner dueOn kpi experiment state note doneAt kind fromOn isEarlier isOverdue }
   backlog {
     rank kpi name owner scale startOn value target dueOn gap isWithinError worth reasons

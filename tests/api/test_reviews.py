@@ -3,7 +3,11 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from api.auth.keys import Caller
+from api.database import Database
+from api.jobs.refresh import refresh_due
 from tests.api import documents
 from tests.api.conftest import Try
 from tests.conftest import Ask
@@ -86,6 +90,42 @@ async def test_node_finds_reviews_and_items(ask: Ask) -> None:
     document = "query N($ids: [ID!]!) { nodes(ids: $ids) { id __typename } }"
     found = (await ask(document, {"ids": [opened, added]}))["nodes"]
     assert found == [{"id": opened, "__typename": "Review"}, {"id": added, "__typename": "ActionItem"}]
+
+
+MRR = {"amount": {"event": "mrr", "of": "LEVEL_AT_START"}}
+NRR = {"ratio": {"windowDays": 30, "numerator": {"amount": {"event": "mrr", "of": "LEVEL_AT_END"}}, "denominator": MRR}}
+NRR_KPI = {"key": "nrr", "name": "NRR", "direction": "HIGHER", "owner": "Mara", "definition": NRR, "isLeading": False}
+
+
+async def test_shipped_experiment_is_among_the_decisions_with_its_effect_and_its_impact(
+    ask: Ask, database: Database, started: str
+) -> None:
+    await ask(documents.KPI_REGISTER, {"input": NRR_KPI})
+    link = {"leading": "activation", "lagging": "nrr", "low": 0.5, "likely": 0.5, "high": 0.5, "reason": "r"}
+    await ask(documents.KPI_LINK % {"verb": "Assume"}, {"input": link})
+    units = {f"{arm}-{number}": arm for arm in ("control", "tour") for number in range(500)}
+    exposed = [documents.exposure(unit, arm, "2026-06-02T08:00:00Z") for unit, arm in units.items()]
+    await ask(documents.EXPOSURES_INGEST, {"input": {"exposures": exposed}}, now=NOW)
+    active = [f"control-{number}" for number in range(200)] + [f"tour-{number}" for number in range(300)]
+    did = [documents.outcome(unit, "activated", "2026-06-03T08:00:00Z") for unit in active]
+    await ask(documents.OUTCOMES_INGEST, {"input": {"outcomes": did}}, now=NOW)
+    await refresh_due(database)
+    await ask(documents.EXPERIMENT_STOP, {"input": {"id": started, "stoppedAt": "2026-06-25T00:00:00Z"}}, now=NOW)
+    await refresh_due(database)
+    ship = {"id": started, "choice": "SHIP", "variant": "tour", "reason": "it works"}
+    await ask(documents.move("Decide"), {"input": ship}, now=NOW)
+    opened = (await review(ask, "Open", kind="MONTHLY", on="2026-07-01"))["review"]["snapshot"]
+    (decided,) = opened["experiments"]
+    assert (decided["choice"], decided["variant"], decided["by"]) == ("SHIP", "tour", "test")
+    (effect,) = decided["effects"]
+    assert (effect["kpi"], effect["variant"]) == ("activation", "Tour")
+    assert effect["lift"] == pytest.approx(300 / 200 - 1)
+    assert effect["liftLower"] < 0.5 < effect["liftUpper"]
+    (own,), (together,) = decided["impact"], opened["impact"]
+    assert {**own, "name": "NRR"} == together
+    assert (own["kpi"], own["isEstimated"], own["net"]) == ("nrr", False, None)
+    assert 0 < own["lift"] <= (300 / 200) ** 0.5 - 1 + 1e-9
+    assert own["lower"] < own["lift"] < own["upper"]
 
 
 async def test_backlog_lists_kpis_with_a_target_and_says_why(ask: Ask) -> None:

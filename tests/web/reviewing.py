@@ -80,6 +80,8 @@ def review(**changes: Any) -> Json:
             "points": [{"topic": "TARGET_AT_RISK", "sentence": "Activation is 38.2%.", "owner": "Ada"}],
             "figures": [figure(), nothing()],
             "experiments": [decided()],
+            "alerts": [alert()],
+            "impact": [worth(), worth(name="GRR", lift=None, reason="No link leads there.")],
             "items": [item(), item(kpi=None, experiment=None, note=None, isEarlier=False, isOverdue=False, dueOn=None)],
             "backlog": [
                 {
@@ -113,7 +115,37 @@ def decided(**changes: Any) -> Json:
         "reason": "the season ends",
         "by": "mara",
         "decidedAt": "2026-06-24T10:00:00+00:00",
+        "impact": [worth(), worth(name="GRR", lift=None, reason="No link leads there.")],
         "effects": [effect, effect | {"lift": None, "liftLower": None, "liftUpper": None}],
+    } | changes
+
+
+def worth(**changes: Any) -> Json:
+    """What a change comes to at the top."""
+    return {
+        "name": "NRR",
+        "lift": 0.012,
+        "lower": 0.004,
+        "upper": 0.02,
+        "net": 34_000.0,
+        "netLower": 11_000.0,
+        "netUpper": 57_000.0,
+        "isEstimated": False,
+        "reason": None,
+    } | changes
+
+
+def alert(**changes: Any) -> Json:
+    """An alert that somebody looked after."""
+    return {
+        "name": "Activation in 7 days",
+        "owner": "Ada",
+        "severity": "CRITICAL",
+        "state": "RESOLVED",
+        "sentence": "On 24 Jun it was 20.0%, below the limit of 30.0%.",
+        "action": "Call new sign-ups",
+        "note": "the form was broken",
+        "raisedAt": "2026-06-25T06:00:00+00:00",
     } | changes
 
 
@@ -135,7 +167,9 @@ def item(**changes: Any) -> Json:
 
 def draft() -> Json:
     """A review with nothing in it."""
-    snapshot = review()["snapshot"] | {name: [] for name in ("points", "figures", "experiments", "items", "backlog")}
+    snapshot = review()["snapshot"] | {
+        name: [] for name in ("points", "figures", "alerts", "experiments", "impact", "items", "backlog")
+    }
     none = {"notes": "", "agenda": "", "decisions": "", "closedBy": None, "closedAt": None, "snapshotHash": None}
     return review(state="DRAFT", snapshot=snapshot, **none)
 
@@ -148,6 +182,8 @@ def wicked() -> Json:
         "points": [{"topic": "DRIFT", "sentence": EVIL, "owner": EVIL}],
         "figures": [figure(name=EVIL, owner=EVIL), figure("b", name=EVIL)],
         "experiments": [decided(name=EVIL, hypothesis=EVIL, variant=EVIL, reason=EVIL, by=EVIL, owner=EVIL)],
+        "alerts": [alert(name=EVIL, owner=EVIL, sentence=EVIL, action=EVIL, note=EVIL)],
+        "impact": [worth(name=EVIL)],
         "items": [item(text=EVIL, owner=EVIL, note=EVIL)],
         "backlog": [of["snapshot"]["backlog"][0] | {"name": EVIL, "owner": EVIL, "reasons": [EVIL]}],
     }

@@ -14,8 +14,6 @@ from kpi.history.entry import decode
 from kpi.history.periods import DAY, GRANULARITY
 from kpi.history.values import EVERYBODY, MOST_PERIODS, Series
 
-strawberry.enum(enums.Granularity, name="Granularity", description="The periods that values over time are given by.")
-
 
 @strawberry.type(name="KpiEntry", description="Whom a KPI counts outside experiments, and from when on.")
 class EntryType:

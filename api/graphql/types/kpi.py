@@ -20,9 +20,6 @@ from kpi.history.audit import Audit, Found
 
 strawberry.enum(Audit, name="BaselineAuditKind", description="What is looked at in the rows behind a baseline.")
 strawberry.enum(enums.Unit, name="UnitType", description="Whom a KPI counts.")
-strawberry.enum(enums.Direction, name="KpiDirection", description="Which way is better.")
-strawberry.enum(enums.Tier, name="KpiTier", description="When in a customer's life the KPI speaks.")
-strawberry.enum(enums.Driver, name="RevenueDriver", description="The part of revenue a KPI feeds.")
 strawberry.enum(enums.Frequency, name="ReportingFrequency", description="How often a KPI is reported.")
 
 

@@ -20,7 +20,7 @@ from experiments.programme.reviews.figures import Course as CourseValue
 from experiments.programme.reviews.figures import Figure as FigureValue
 from experiments.programme.reviews.figures import Held as HeldValue
 from experiments.tables import Experiment as ExperimentRow
-from kpi.enums import Direction, Driver, Granularity, Tier
+from kpi.enums import AlertState, Direction, Driver, Granularity, Severity, Tier
 from kpi.kinds.shape import Scale
 from kpi.tables import Kpi as KpiRow
 
@@ -147,6 +147,40 @@ class Effect:
     lift_upper: float | None = strawberry.field(description="The upper limit of the interval of the lift.")
 
 
+@strawberry.type(
+    name="ReviewImpact", description="What shipped changes come to at a KPI at the top, less the winner's curse."
+)
+class Worth:
+    """What shipped changes come to."""
+
+    kpi: str = strawberry.field(description="The key of the KPI at the top.")
+    name: str = strawberry.field(description="Its name.")
+    lift: float | None = strawberry.field(description="The relative change of it; null where no link leads there.")
+    lower: float | None = strawberry.field(description="The lower limit of the 95% interval of the lift.")
+    upper: float | None = strawberry.field(description="The upper limit of the 95% interval of the lift.")
+    net: float | None = strawberry.field(description="What that is in revenue a year, of revenue stated by the month.")
+    net_lower: float | None = strawberry.field(description="The lower limit of its 95% interval.")
+    net_upper: float | None = strawberry.field(description="The upper limit of its 95% interval.")
+    is_estimated: bool = strawberry.field(description="Whether no link on the way is an assumption.")
+    reason: str | None = strawberry.field(description="The reason there is no answer.")
+
+
+@strawberry.type(name="ReviewAlert", description="An alert that was raised in the period of a review, or open in it.")
+class Alarm:
+    """An alert of the period."""
+
+    kpi: str = strawberry.field(description="The key of the KPI.")
+    name: str = strawberry.field(description="The name of the KPI.")
+    owner: str = strawberry.field(description="The person who owns the KPI.")
+    severity: Severity = strawberry.field(description="How much it matters.")
+    state: AlertState = strawberry.field(description="How far it has come.")
+    sentence: str = strawberry.field(description="What was seen, in a sentence.")
+    action: str = strawberry.field(description="The action that it triggers.")
+    note: str | None = strawberry.field(description="What people said of it.")
+    raised_at: datetime = strawberry.field(description="The time it was raised.")
+    resolved_at: datetime | None = strawberry.field(description="The time it was resolved.")
+
+
 @strawberry.type(name="ReviewDecision", description="An experiment that was decided in the period of a review.")
 class Decided:
     """An experiment that was decided in the period."""
@@ -170,6 +204,14 @@ class Decided:
     def effects(parent: Parent[snapshot.Decided]) -> list[snapshot.Effect]:
         """The effects."""
         return parent.effects
+
+    @strawberry.field(
+        description="What it comes to at the top of the ladder, of what ships; empty where it is not known.",
+        graphql_type=list[Worth],
+    )
+    def impact(parent: Parent[snapshot.Decided]) -> list[snapshot.Worth]:
+        """What it comes to."""
+        return parent.worth
 
 
 @strawberry.type(name="ReviewItem", description="Something to do, as a review lists it.")
@@ -287,6 +329,19 @@ class Snapshot:
     def figures(parent: Parent[snapshot.Snapshot]) -> list[FigureValue]:
         """The KPIs."""
         return parent.figures
+
+    @strawberry.field(description="The alerts of the period, the oldest first.", graphql_type=list[Alarm])
+    def alerts(parent: Parent[snapshot.Snapshot]) -> list[snapshot.Alarm]:
+        """The alerts of the period."""
+        return parent.alarms
+
+    @strawberry.field(
+        description="What was decided to be shipped in the period comes to at the top, all of it together.",
+        graphql_type=list[Worth],
+    )
+    def impact(parent: Parent[snapshot.Snapshot]) -> list[snapshot.Worth]:
+        """What was shipped comes to."""
+        return parent.shipped
 
     @strawberry.field(description="The experiments decided in the period.", graphql_type=list[Decided])
     def experiments(parent: Parent[snapshot.Snapshot]) -> list[snapshot.Decided]:

@@ -8,20 +8,16 @@ top, the weight is assumed by the part of revenue that the KPI feeds, and says s
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from itertools import groupby
-from math import inf
 
 from experiments.programme.reviews.enums import WeightSource
 from experiments.programme.reviews.figures import Figure
-from kpi.enums import Driver, LinkSource
+from kpi.enums import Driver
 from kpi.kinds.shape import Scale
-from kpi.tables import KpiLink
+from kpi.ladder import ALPHA, Step
 from stats.ladder.carry import Change, carry
-from stats.ladder.elasticity import Combined, Elasticity, Source, assumed, combined
-from stats.ladder.elasticity import NotIdentified as Unknown
+from stats.ladder.elasticity import NotIdentified
 from stats.ladder.links import Link
 
-ALPHA = 0.05
 DRIVER_WEIGHTS = {
     Driver.RENEWAL: 0.3,
     Driver.EXPANSION: 0.2,
@@ -33,11 +29,6 @@ DRIVER_WEIGHTS = {
 
 No source gives these numbers for everybody. They only say that what feeds renewals comes before what feeds cost.
 """
-SOURCES = {
-    LinkSource.EXPERIMENTS: Source.EXPERIMENTS,
-    LinkSource.COHORTS: Source.COHORTS,
-    LinkSource.ASSUMPTION: Source.ASSUMPTION,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,22 +76,23 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ladder:
-    """The links that hold, by KPI key, and which way is better at each top: a KPI that is led to and leads nowhere."""
+    """The links that are identified, by KPI key, and the KPIs at the top with the sign of their better direction.
+
+    At the top are the KPIs that are a share of revenue that recurs, such as GRR and NRR.
+    """
 
     links: Sequence[Link]
     tops: Mapping[str, int]
 
 
-def ladder(links: Iterable[KpiLink], keys: Mapping[int, tuple[str, int]]) -> Ladder:
-    """The ladder of stored links; `keys` has each KPI's key and the sign of its better direction by its number."""
-    known = sorted((link for link in links if link.elasticity is not None), key=_pair)
-    found = []
-    for (leading, lagging), of in groupby(known, key=_pair):
-        one = combined([_elasticity(link) for link in of], alpha=ALPHA)
-        if isinstance(one, Combined):
-            found.append(Link(leading=keys[leading][0], lagging=keys[lagging][0], elasticity=one.elasticity))
-    highest = {link.lagging for link in found} - {link.leading for link in found}
-    return Ladder(links=found, tops={key: sign for key, sign in keys.values() if key in highest})
+def ladder(steps: Iterable[Step], keys: Mapping[int, str], tops: Mapping[str, int]) -> Ladder:
+    """The ladder of some steps; `keys` has each KPI's key by its number."""
+    links = [
+        replace(step.link, leading=keys[step.leading_id], lagging=keys[step.lagging_id])
+        for step in steps
+        if step.link is not None
+    ]
+    return Ladder(links=links, tops=tops)
 
 
 def weight(figure: Figure, on: Ladder) -> Weight:
@@ -128,26 +120,10 @@ def backlog(figures: Iterable[Figure], on: Ladder, hypotheses: Mapping[str, Sequ
     return [replace(entry, rank=rank) for rank, entry in enumerate(entries, start=1)]
 
 
-def _pair(link: KpiLink) -> tuple[int, int]:
-    return link.leading_id, link.lagging_id
-
-
-def _elasticity(link: KpiLink) -> Elasticity | Unknown:
-    if link.low is not None and link.likely is not None and link.high is not None:
-        return assumed(link.low, link.likely, link.high, alpha=ALPHA)
-    return Elasticity.of(
-        link.elasticity or 0.0,
-        link.standard_error or 0.0,
-        source=SOURCES[link.source],
-        df=inf if link.df is None else link.df,
-        alpha=ALPHA,
-    )
-
-
 def _carried(figure: Figure, on: Ladder, top: str, sign: int) -> Weight | None:
     """One per cent of a KPI carried up to a top."""
     found = carry([Change.of(figure.kpi, 1.0, 0.0)], on.links, top=top, alpha=ALPHA) if _is_on(figure, on) else None
-    if found is None or isinstance(found, Unknown):
+    if found is None or isinstance(found, NotIdentified):
         return None
     turned = sign * figure.direction.sign
     ends = sorted(end * turned for end in (found.interval.lower, found.interval.upper))
@@ -178,7 +154,7 @@ def _entry(figure: Figure, weight: Weight, hypotheses: list[OpenHypothesis]) -> 
         weight=weight,
         worth=None if gap is None else gap * weight.value,
         hypotheses=hypotheses,
-        reasons=[_of_gap(figure, gap), _of_weight(weight), _of_hypotheses(hypotheses)],
+        reasons=[_of_gap(figure, gap), _of_weight(figure, weight), _of_hypotheses(hypotheses)],
     )
 
 
@@ -206,7 +182,9 @@ WITHIN = ", which the error of its level may explain."
 BEYOND = "."
 
 
-def _of_weight(weight: Weight) -> str:
+def _of_weight(figure: Figure, weight: Weight) -> str:
+    if weight.top == figure.kpi:
+        return "It is at the top of the ladder: a share of revenue itself."
     if weight.top is None:
         return f"Nothing links it to revenue: {weight.value:g}% for each per cent is assumed, by the part it feeds."
     basis = "as data say" if weight.source is WeightSource.LADDER else "as is assumed"

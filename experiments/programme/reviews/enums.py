@@ -47,6 +47,7 @@ class Topic(StrEnum):
     TARGET_AT_RISK = "TARGET_AT_RISK"
     DRIFT = "DRIFT"
     CHANGE = "CHANGE"
+    ALERT = "ALERT"
     DECISION = "DECISION"
     OVERDUE = "OVERDUE"
     STALE = "STALE"

@@ -12,6 +12,7 @@ from experiments.enums import State
 from experiments.programme.reviews.enums import ItemState, ReviewKind
 from experiments.programme.reviews.tables import ActionItem, Review
 from experiments.tables import Decision, Experiment
+from kpi.alerts.tables import Alert
 from kpi.tables import Hypothesis, Kpi, Workspace
 
 EVER = frozenset({State.RUNNING, State.PAUSED, State.FROZEN, State.STOPPED})
@@ -82,9 +83,17 @@ async def items_for(session: AsyncSession, review: Review) -> list[tuple[ActionI
     return list(await session.exec(found.order_by(col(ActionItem.id))))
 
 
-async def kpis_of(session: AsyncSession, workspace_id: int) -> list[Kpi]:
-    """All KPIs of a workspace, in order of key."""
-    return list(await session.exec(select(Kpi).where(Kpi.workspace_id == workspace_id).order_by(col(Kpi.key))))
+async def alerts_between(
+    session: AsyncSession, workspace_id: int, begin: datetime, end: datetime
+) -> list[tuple[Alert, Kpi]]:
+    """The alerts that were raised before a moment and not resolved before another, the oldest first."""
+    was_open = or_(col(Alert.resolved_at).is_(None), col(Alert.resolved_at) >= begin)
+    found = (
+        select(Alert, Kpi)
+        .join(Kpi, col(Kpi.id) == Alert.kpi_id)
+        .where(Alert.workspace_id == workspace_id, Alert.raised_at < end, was_open)
+    )
+    return list(await session.exec(found.order_by(col(Alert.raised_at), col(Alert.id))))
 
 
 async def decided_between(

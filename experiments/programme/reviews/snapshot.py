@@ -13,6 +13,7 @@ from experiments.enums import Choice
 from experiments.programme.reviews.backlog import Entry
 from experiments.programme.reviews.enums import ItemState, ReviewKind, Topic
 from experiments.programme.reviews.figures import Aimed, Figure
+from kpi.enums import AlertState, Severity
 from kpi.kinds.shape import Scale
 
 AT_RISK = 0.5
@@ -36,6 +37,41 @@ class Effect:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Worth:
+    """What changes that were shipped come to at a KPI at the top of the ladder, less the winner's curse.
+
+    `net` is in money a year, None where the revenue is not known; the lift too where no link leads to the top.
+    """
+
+    kpi: str
+    name: str
+    lift: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    net: float | None = None
+    net_lower: float | None = None
+    net_upper: float | None = None
+    is_estimated: bool = False
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """An alert that was raised in the period or open in it, and the action that it triggers."""
+
+    kpi: str
+    name: str
+    owner: str
+    severity: Severity
+    state: AlertState
+    sentence: str
+    action: str
+    note: str | None
+    raised_at: datetime
+    resolved_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
     """An experiment that was decided in the period, beside the verdict of that moment."""
 
@@ -51,6 +87,7 @@ class Decided:
     by: str
     decided_at: datetime
     effects: list[Effect]
+    worth: list[Worth]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +144,9 @@ class Snapshot:
     decisions: str
     points: list[Point]
     figures: list[Figure]
+    alarms: list[Alarm]
     experiments: list[Decided]
+    shipped: list[Worth]
     items: list[Item]
     backlog: list[Entry]
 
@@ -127,9 +166,12 @@ def from_document(document: dict[str, Any]) -> Snapshot:
     return msgspec.convert(document, Snapshot)
 
 
-def points(figures: Sequence[Figure], waiting: Iterable[Waiting], items: Iterable[Item], to_on: date) -> list[Point]:
+def points(
+    figures: Sequence[Figure], alarms: Iterable[Alarm], waiting: Iterable[Waiting], items: Iterable[Item], to_on: date
+) -> list[Point]:
     """What needs attention, in the order of the topics."""
     found = [point for figure in figures for point in _of_figure(figure, to_on)]
+    found += [_of_alarm(alarm) for alarm in alarms if alarm.state is not AlertState.RESOLVED]
     found += [
         Point(topic=Topic.DECISION, sentence=one.sentence, owner=one.owner, experiment=one.experiment)
         for one in waiting
@@ -175,6 +217,11 @@ def _of_level(figure: Figure, to_on: date) -> Iterator[tuple[Topic, str]]:
     if figure.is_stale:
         reach = "nothing is derived yet" if figure.last_on is None else f"it reaches {figure.last_on}"
         yield Topic.STALE, f"The data of {figure.name} are behind the period, which ends on {to_on}: {reach}."
+
+
+def _of_alarm(alarm: Alarm) -> Point:
+    sentence = f"{alarm.name}: {alarm.sentence}" + (f" Then: {alarm.action}" if alarm.action else "")
+    return Point(topic=Topic.ALERT, sentence=sentence, owner=alarm.owner, kpi=alarm.kpi)
 
 
 def _of_item(item: Item) -> Point:

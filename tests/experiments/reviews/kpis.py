@@ -63,11 +63,15 @@ async def aim(database: Database, workspace: Workspace, key: str, value: float, 
 
 
 async def opened(
-    database: Database, workspace: Workspace, kind: ReviewKind = ReviewKind.WEEKLY, on: date = LAST_WEEK
+    database: Database,
+    workspace: Workspace,
+    kind: ReviewKind = ReviewKind.WEEKLY,
+    on: date = LAST_WEEK,
+    now: datetime = NOW,
 ) -> Review:
     """Open a review."""
     async with database.write() as session:
-        return await service.open_(session, actor=who(workspace), kind=kind, on=on)
+        return await service.open_(session, actor=who(workspace, now), kind=kind, on=on)
 
 
 async def closed(database: Database, workspace: Workspace, review: Review, now: datetime = NOW) -> Review:

@@ -6,18 +6,22 @@ from typing import Any
 import pytest
 
 from api.database import Database
-from experiments.programme.reviews.backlog import DRIVER_WEIGHTS, Entry, OpenHypothesis, backlog, ladder
+from experiments.programme.reviews.backlog import DRIVER_WEIGHTS, Entry, Ladder, OpenHypothesis, backlog, ladder
 from experiments.programme.reviews.enums import ReviewKind, WeightSource
 from experiments.programme.reviews.figures import Aimed, Course, Figure
 from kpi import ladder as ladders
 from kpi.enums import Direction, Driver, Granularity, LinkSource, Tier
+from kpi.kinds import Ratio
 from kpi.kinds.shape import Scale
+from kpi.kinds.terms import Amount, Measured, Term
 from kpi.ladder import Range
 from kpi.tables import KpiLink, Workspace
 from tests.experiments.reviews.kpis import aim, opened, said, weekly, who
 from tests.kpi.registering import register_hypothesis, register_kpi
 
-NOTHING = ladder([], {})
+NOTHING = ladder([], {}, {})
+START, END = (Term(amount=Amount(event="mrr", of=at)) for at in (Measured.LEVEL_AT_START, Measured.LEVEL_AT_END))
+NRR = Ratio(window_days=30, numerator=END, denominator=START)
 DUE = date(2026, 12, 31)
 
 
@@ -64,7 +68,12 @@ def link(leading: int, lagging: int, elasticity: float, source: LinkSource = Lin
     )
 
 
-KEYS = {1: ("activation", 1), 2: ("retention", 1), 3: ("nrr", 1), 4: ("ttfv", -1), 5: ("churn", -1)}
+KEYS = {1: "activation", 2: "retention", 3: "nrr", 4: "ttfv", 5: "churn"}
+
+
+def of(*links: KpiLink) -> Ladder:
+    """The ladder of some links, with NRR and revenue churn at its top."""
+    return ladder(ladders.steps(links), KEYS, {"nrr": 1, "churn": -1})
 
 
 def by_kpi(entries: list[Entry]) -> dict[str, Entry]:
@@ -115,7 +124,7 @@ def test_rank_is_by_gap_times_weight_and_what_is_unknown_comes_last() -> None:
 
 
 def test_weight_is_carried_up_the_ladder_with_the_error_of_its_links() -> None:
-    on = ladder([link(1, 2, 0.5), link(2, 3, 0.4)], KEYS)
+    on = of(link(1, 2, 0.5), link(2, 3, 0.4))
     (entry,) = backlog([figure("activation", 0.4, 0.5)], on, {})
     assert (entry.weight.top, entry.weight.source) == ("nrr", WeightSource.LADDER)
     assert entry.weight.value == pytest.approx(0.5 * 0.4)
@@ -126,7 +135,7 @@ def test_weight_is_carried_up_the_ladder_with_the_error_of_its_links() -> None:
 
 
 def test_weight_counts_for_a_kpi_that_is_better_when_lower_what_lowering_it_brings() -> None:
-    on = ladder([link(4, 3, -0.3), link(1, 5, -0.2, LinkSource.ASSUMPTION)], KEYS)
+    on = of(link(4, 3, -0.3), link(1, 5, -0.2, LinkSource.ASSUMPTION))
     figures = [figure("ttfv", 5.0, 4.0, direction=Direction.LOWER), figure("activation", 0.4, 0.5)]
     found = by_kpi(backlog(figures, on, {}))
     assert found["ttfv"].weight.value == pytest.approx(0.3)
@@ -137,12 +146,12 @@ def test_weight_counts_for_a_kpi_that_is_better_when_lower_what_lowering_it_brin
 
 
 def test_kpi_whose_gain_would_lower_the_top_is_worth_less_than_nothing_and_says_so() -> None:
-    (entry,) = backlog([figure("activation", 0.4, 0.5)], ladder([link(1, 3, -0.2)], KEYS), {})
+    (entry,) = backlog([figure("activation", 0.4, 0.5)], of(link(1, 3, -0.2)), {})
     assert entry.worth == pytest.approx(-0.05)
 
 
 def test_top_of_the_ladder_weighs_one_and_a_kpi_beside_the_ladder_by_its_driver() -> None:
-    on = ladder([link(1, 3, 0.2)], KEYS)
+    on = of(link(1, 3, 0.2))
     figures = [figure("nrr", 1.0, 1.1), figure("other", 0.4, 0.5, driver=Driver.EXPANSION)]
     found = by_kpi(backlog(figures, on, {}))
     assert found["nrr"].weight.value == 1.0
@@ -159,7 +168,7 @@ def test_every_driver_has_a_weight_that_is_assumed() -> None:
 def test_reasons_say_gap_weight_and_what_is_open() -> None:
     within = figure("activation", 0.4, 0.5, is_within_error=True)
     hypotheses = {"activation": [OpenHypothesis(key="h", title="A tour helps")]}
-    (entry,) = backlog([within], ladder([link(1, 3, 0.2)], KEYS), hypotheses)
+    (entry,) = backlog([within], of(link(1, 3, 0.2)), hypotheses)
     assert entry.reasons == [
         "It has to move by 25.0% of where it is to meet its target, which the error of its level may explain.",
         "Each per cent of it is worth 0.2% of “nrr”, as data say.",
@@ -177,7 +186,7 @@ async def test_backlog_of_a_workspace_is_read_from_its_values_links_and_hypothes
 ) -> None:
     await weekly(database, workspace)
     async with database.write() as session:
-        await register_kpi(session, workspace, key="nrr", is_leading=False)
+        await register_kpi(session, workspace, key="nrr", is_leading=False, definition=NRR, baseline=None)
         await register_hypothesis(session, workspace)
         range_ = Range(low=0.5, likely=0.5, high=0.5)
         await ladders.assume(session, actor=who(workspace), leading="activation", lagging="nrr", range_=range_)

@@ -18,9 +18,11 @@ from experiments.programme.reviews.tables import ActionItem, Review
 from kpi import workspaces
 from kpi.enums import Tier
 from kpi.errors import Invalid, NotFound
+from kpi.queries import all_kpis
 from kpi.tables import Workspace
 from tests.experiments import registering
 from tests.experiments.reviews.kpis import LAST_WEEK, MONDAY, NOW, aim, closed, opened, said, weekly, who
+from tests.kpi.alerts.test_judging import FLOOR, given, shares, until, watch
 from tests.kpi.history.rows import derive, send
 from tests.kpi.registering import register_hypothesis, register_kpi
 from tests.kpi.test_service import faults, other_workspace
@@ -157,6 +159,32 @@ async def test_experiment_is_waited_for_until_it_is_decided_and_then_is_among_th
     )
     next_month = await opened(database, workspace, ReviewKind.MONTHLY, date(2026, 5, 1))
     assert (await said(database, next_month)).experiments == []
+
+
+async def test_alert_that_is_open_is_on_the_agenda_with_its_action_and_one_that_is_resolved_only_told(
+    database: Database, workspace: Workspace
+) -> None:
+    definition = await shares(database, workspace, [6, 6, 2, 6])
+    async with database.write() as session:
+        (kpi,) = await all_kpis(session, workspace.id)
+        kpi.action = "Call new sign-ups"
+        session.add(kpi)
+    await watch(database, workspace, definition, given(FLOOR))
+    (raised,) = await until(database, definition, 3)
+    week = await opened(database, workspace, on=raised.raised_at.date(), now=raised.raised_at)
+    now = await said(database, week, raised.raised_at)
+    (alarm,) = now.alarms
+    assert (alarm.kpi, alarm.owner, alarm.action, alarm.resolved_at) == ("activation", "Ada", "Call new sign-ups", None)
+    (point,) = (point for point in now.points if point.topic is Topic.ALERT)
+    assert point.sentence == (
+        "Activation: On 2026-05-06 it was 20.0%, below the limit of 30.0%. Then: Call new sign-ups"
+    )
+    await until(database, definition, 4)
+    later = await said(database, week, raised.raised_at)
+    assert [one.note for one in later.alarms] == ["It is back within its limits."]
+    assert [point for point in later.points if point.topic is Topic.ALERT] == []
+    before = await opened(database, workspace, on=LAST_WEEK)
+    assert (await said(database, before)).alarms == []
 
 
 async def test_opening_a_review_again_finds_it_with_what_is_written_in_it(
