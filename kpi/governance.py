@@ -230,6 +230,7 @@ async def set_target(session: AsyncSession, *, actor: Actor, kpi_id: int, aim: A
     after = Target(
         kpi_id=kpi.id,
         version=1 + (before.version if before else 0),
+        definition_version=newest.version,
         by=actor.name,
         reason=actor.reason or "",
         created_at=actor.now,

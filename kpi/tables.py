@@ -252,7 +252,10 @@ class HistoryCluster(SQLModel, table=True):
 
 
 class Target(SQLModel, table=True):
-    """Where a KPI shall be by a day. Rows are added, never changed: the newest holds; without a value there is none."""
+    """Where a KPI shall be by a day. Rows are added, never changed: the newest holds; without a value there is none.
+
+    It is of the version of the definition that was newest then; of targets set before that was kept it is not known.
+    """
 
     __tablename__ = "targets"
     __table_args__ = (
@@ -265,6 +268,7 @@ class Target(SQLModel, table=True):
     due_on: date | None
     owner: str
     approver: str
+    definition_version: int | None = Field(default=None)
     by: str
     reason: str
     created_at: datetime = Field(sa_type=AWARE)

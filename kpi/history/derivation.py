@@ -30,6 +30,11 @@ ENTRANTS = """
 SELECT {unit} AS unit, min(o.occurred_at) AS exposed_at FROM outcomes o{accounts}
 WHERE o.event_id = {event}{recent} GROUP BY 1
 """
+EACH = """
+SELECT DISTINCT {unit} AS unit, o.occurred_at AS exposed_at FROM outcomes o{accounts}
+WHERE o.event_id = {event} AND o.id >= '{first_id}'
+"""
+"""Who enters again is counted again."""
 RECENT = """
     AND o.id >= '{first_id}' AND NOT EXISTS (
         SELECT FROM outcomes p WHERE p.unit = o.unit AND p.event_id = {event} AND p.occurred_at < '{first}Z'
@@ -42,7 +47,7 @@ OF_ACCOUNT = """ LEFT JOIN memberships m ON m.workspace_id = {workspace} AND m.m
 ACTORS = """ JOIN (
     SELECT account AS unit, member, since_at, coalesce(until_at, 'infinity') AS until_at FROM memberships
     WHERE workspace_id = {workspace} AND account <> member
-    UNION ALL SELECT unit, unit, '-infinity', 'infinity' FROM entrants
+    UNION ALL SELECT DISTINCT unit, unit, '-infinity'::timestamptz, 'infinity'::timestamptz FROM entrants
 ) a ON a.unit = e.unit"""
 FOLLOWED = """
 SELECT e.unit, e.exposed_at, (e.exposed_at AT TIME ZONE 'UTC')::date AS entered_on{numbers}
@@ -147,7 +152,7 @@ class Derivation:
             yield self._filled(VALUES, digits=DIGITS, final=self._final)
         if self.kind.curve is not None:
             yield self._filled(BY_DAY, day=self.kind.curve.days[0], last=self.kind.curve.days[-1])
-        if self.entry.is_clustered:
+        if self._has_clusters:
             yield self._filled(CLUSTERS, x="1" if self._below is None else "x", final=self._final, by="account, ")
         yield "DROP TABLE cells", ()
         if self.entry.every is None:
@@ -157,6 +162,10 @@ class Derivation:
     def entrants(self) -> str:
         """SQL of the units that enter by an event: `unit` and the moment of the first one, `exposed_at`."""
         event = self.numbers.get(self.entry.event or "", NOBODY)
+        if self.entry.is_repeated:
+            return EACH.format(
+                unit=self._whose, accounts=self._accounts, event=event, first_id=_first_id(max(self.first, EVER))
+            )
         # An account's first event may be any member's: all of them are read, and there are fewer.
         is_part = self.unit is Unit.USER and self._is_part
         recent = RECENT.format(event=event, first=self.first, first_id=_first_id(self.first)) if is_part else ""
@@ -164,8 +173,9 @@ class Derivation:
 
     def _cells(self) -> Statement:
         columns = [f"{self._trait(place)} AS segment_{place}" for place in self._places]
-        if self.entry.is_clustered:
-            columns.append(f"{ACCOUNT.format(workspace=self.workspace_id)} AS account")
+        if self._has_clusters:
+            whose = ACCOUNT.format(workspace=self.workspace_id) if self.entry.is_clustered else "u.unit"
+            columns.append(f"{whose} AS account")
         columns += [name for name, _ in self._numbers]
         dates = (list(ends(self.began, self.through, self.entry.every)),) if self.entry.every else ()
         return CELLS.format(columns=", ".join(columns), units=self.units), (*dates, *self.segments)
@@ -223,6 +233,10 @@ class Derivation:
         if self.kind.curve is not None:
             found.append(("b", self.kind.by_day(self.numbers)))
         return [(name, sql) for name, sql in found if sql is not None]
+
+    @property
+    def _has_clusters(self) -> bool:
+        return self.entry.has_clusters and self.kind.aggregate is Aggregate.MOMENTS and self.kind.adds_up
 
     @property
     def _read(self) -> set[str]:

@@ -18,7 +18,8 @@ MOST_SEGMENTS = 5
 class Entry:
     """When a unit's window opens where no experiment exposes it.
 
-    With `event` at its first such event, once in its life; cohorts are the units of one day. With `every` all units are
+    With `event` at its first such event, once in its life, or with `is_repeated` at each of them, as when a contract
+    comes up for renewal again; cohorts are the units of one day. With `every` all units are
     measured at the end of each period, over the window up to that end: those with a row of the KPI's events, or with
     `among` all whose level of that event is above 0 at the end, also those who did nothing. With `is_clustered` units
     are users, and the error is that of their accounts.
@@ -28,6 +29,12 @@ class Entry:
     every: Granularity | None = None
     is_clustered: bool = False
     among: str | None = None
+    is_repeated: bool = False
+
+    @property
+    def has_clusters(self) -> bool:
+        """Whether what varies by chance is more than a row: an account with its users, or a unit that enters again."""
+        return self.is_clustered or self.is_repeated
 
     def problems(self, kind: Kind, unit: Unit) -> list[tuple[str, str]]:
         """What is wrong with it for a kind: field and sentence."""
@@ -37,6 +44,8 @@ class Entry:
         if self.every is not None and (kind.aggregate is not Aggregate.MOMENTS or kind.curve is not None):
             found.append(("every", "What follows units by day of their own needs the event by which they enter."))
         found += event_problem("among", self.among)
+        if self.is_repeated and self.event is None:
+            found.append(("isRepeated", "Only an event can be repeated: every period is measured anyway."))
         if self.among is not None and self.every is None:
             found.append(("among", "Units that enter by an event are all counted; only periods are among some."))
         if self.is_clustered and unit is Unit.ACCOUNT:

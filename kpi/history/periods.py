@@ -51,3 +51,10 @@ def number(first: date, granularity: Granularity) -> int:
     if granularity in MONTHS:
         return (first.year * 12 + first.month - 1) // MONTHS[granularity]
     return (first.toordinal() - 1) // (7 if granularity is Granularity.WEEK else 1)
+
+
+def season(first: date, granularity: Granularity) -> int:
+    """The place of a period among the seasons that return: the day of the week, or the month or quarter of the year."""
+    if granularity is Granularity.DAY:
+        return first.weekday()
+    return (first.month - 1) // MONTHS[granularity]

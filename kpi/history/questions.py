@@ -31,6 +31,7 @@ class Caution(StrEnum):
     NOT_FINAL = "NOT_FINAL"
     SHARED_UNITS = "SHARED_UNITS"
     UNLIKE_BEFORE = "UNLIKE_BEFORE"
+    OTHER_DEFINITION = "OTHER_DEFINITION"
 
 
 CAUTIONS = {
@@ -38,6 +39,7 @@ CAUTIONS = {
     Caution.NOT_FINAL: "Some units are still being observed.",
     Caution.SHARED_UNITS: "Some units are measured on both sides, so the error is only a rough one.",
     Caution.UNLIKE_BEFORE: "Both segments moved differently before the change, which speaks against the effect.",
+    Caution.OTHER_DEFINITION: "The target was set for another version of the definition.",
 }
 
 
@@ -91,8 +93,11 @@ def against_baseline(found: Sums, window: Window, baseline: Baseline) -> Answer:
     return _answered(now, baseline.value, compared, _cautions(found, is_shared=is_shared))
 
 
-def against_target(found: Sums, target: Target, direction: Direction) -> Answer:
-    """The level of a window against a target: one-sided, and the chance that the true level is there."""
+def against_target(found: Sums, target: Target, direction: Direction, version: int) -> Answer:
+    """The level of a window against a target: one-sided, and the chance that the true level is there.
+
+    `version` is that of the definition that the level is of.
+    """
     now = level(found)
     tested = levels.against_target(
         _number(now.value),
@@ -102,7 +107,9 @@ def against_target(found: Sums, target: Target, direction: Direction) -> Answer:
         sign=direction.sign,
         n=now.n or None,
     )
-    answer = _answered(now, target.value, tested.comparison, _cautions(found))
+    is_other = target.definition_version not in (None, version)
+    cautions = (*_cautions(found), *([Caution.OTHER_DEFINITION] if is_other else []))
+    answer = _answered(now, target.value, tested.comparison, cautions)
     if answer.reason is not None:
         return answer
     return replace(answer, p_value=float(tested.p_value), chance=float(tested.chance))

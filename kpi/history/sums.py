@@ -1,6 +1,8 @@
 """A KPI's cohorts as arrays, and the level of the KPI in any of them taken together. Pure."""
 
-from dataclasses import dataclass
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from math import isfinite, sqrt
 
@@ -8,7 +10,6 @@ import numpy as np
 
 from kpi.kinds import Aggregate, Kind, Quantile, Total
 from kpi.kinds.shape import Cohorts, Floats, Ints, Scale
-from stats.arrays import Mask
 from stats.clusters import Clusters
 from stats.comoments import CoMoments
 from stats.distributions import critical_z
@@ -36,7 +37,7 @@ class Level:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ByAccount:
-    """Users of cohorts by account: one row for each account of a day. Axes: (R)."""
+    """Users of cohorts by account: one row for each account of a day, in day order. Axes: (R)."""
 
     entered_on: tuple[date, ...]
     accounts: tuple[str, ...]
@@ -44,14 +45,31 @@ class ByAccount:
     y: Floats
     x: Floats
 
+    def between(self, first: date, last: date) -> "ByAccount":
+        """The rows of cohorts between two days, both included."""
+        part = _span(self.entered_on, first, last)
+        return replace(
+            self,
+            entered_on=self.entered_on[part],
+            accounts=self.accounts[part],
+            n=self.n[part],
+            y=self.y[part],
+            x=self.x[part],
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
-    """How many units of cohorts have which number: one row for each number of a day. Axes: (R)."""
+    """How many units of cohorts have which number: one row for each number of a day, in day order. Axes: (R)."""
 
     entered_on: tuple[date, ...]
     values: Floats
     n: Ints
+
+    def between(self, first: date, last: date) -> "Counted":
+        """The rows of cohorts between two days, both included."""
+        part = _span(self.entered_on, first, last)
+        return replace(self, entered_on=self.entered_on[part], values=self.values[part], n=self.n[part])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,20 +94,17 @@ class Sums:
 
     def between(self, first: date, last: date) -> "Sums":
         """The cohorts from one day to another, both included."""
-        is_in = np.array([first <= day <= last for day in self.days], bool)
-        some = [None if part is None else part[is_in] for part in (self.entered, self.events, self.losses)]
-        return Sums(
-            kind=self.kind,
-            through=self.through,
-            days=tuple(day for day in self.days if first <= day <= last),
-            entered=self.entered[is_in],
-            moments=None if self.moments is None else _some(self.moments, is_in),
-            pairs=None if self.pairs is None else _some_pairs(self.pairs, is_in),
-            events=some[1],
-            losses=some[2],
-            accounts=None if self.accounts is None else _within(self.accounts, first, last),
-            counted=None if self.counted is None else _counted(self.counted, first, last),
-            is_periodic=self.is_periodic,
+        part = _span(self.days, first, last)
+        return replace(
+            self,
+            days=self.days[part],
+            entered=self.entered[part],
+            moments=None if self.moments is None else self.moments[part],
+            pairs=None if self.pairs is None else self.pairs[part],
+            events=None if self.events is None else self.events[part],
+            losses=None if self.losses is None else self.losses[part],
+            accounts=None if self.accounts is None else self.accounts.between(first, last),
+            counted=None if self.counted is None else self.counted.between(first, last),
         )
 
     @property
@@ -184,26 +199,6 @@ def _clustered(rows: ByAccount) -> tuple[float, float]:
     return float(line.mean), float(line.mean_variance)
 
 
-def _within(rows: ByAccount, first: date, last: date) -> ByAccount:
-    is_in = np.array([first <= day <= last for day in rows.entered_on], bool)
-    return ByAccount(
-        entered_on=tuple(day for day in rows.entered_on if first <= day <= last),
-        accounts=tuple(name for name, inside in zip(rows.accounts, is_in, strict=True) if inside),
-        n=rows.n[is_in],
-        y=rows.y[is_in],
-        x=rows.x[is_in],
-    )
-
-
-def _counted(rows: Counted, first: date, last: date) -> Counted:
-    is_in = np.array([first <= day <= last for day in rows.entered_on], bool)
-    days = tuple(day for day in rows.entered_on if first <= day <= last)
-    return Counted(entered_on=days, values=rows.values[is_in], n=rows.n[is_in])
-
-
-def _some(moments: Moments, which: Mask) -> Moments:
-    return Moments(n=moments.n[which], mean=moments.mean[which], m2=moments.m2[which])
-
-
-def _some_pairs(pairs: CoMoments, which: Mask) -> CoMoments:
-    return CoMoments(n=pairs.n[which], means=pairs.means[which], products=pairs.products[which])
+def _span(days: Sequence[date], first: date, last: date) -> slice:
+    """The places of the days between two, both included, of days in order."""
+    return slice(bisect_left(days, first), bisect_right(days, last))

@@ -102,7 +102,7 @@ async def read(
         parts |= _durations(days, kind, await _rows(session, HistoryDuration, where, "day", "events", "losses"))
     if not kind.adds_up:
         parts["counted"] = _counted(await _rows(session, HistoryValue, where, "value", "n"))
-    if entry.is_clustered:
+    if entry.has_clusters and kind.aggregate is Aggregate.MOMENTS and kind.adds_up:
         parts["accounts"] = _accounts(await _rows(session, HistoryCluster, where, "account", "n", "y", "x"))
     return Sums(
         kind=kind,

@@ -51,6 +51,10 @@ class EntryInput:
     is_clustered: bool = strawberry.field(
         description="Whether users of one account are alike, so that the error is that of accounts.", default=False
     )
+    is_repeated: bool = strawberry.field(
+        description="Whether a unit enters at each such event, and not at its first one alone: a renewal, a risk.",
+        default=False,
+    )
     among: str | None = strawberry.field(
         description="Measure, at the end of each period, all units whose level of this event is above 0, such as `mrr`,"
         " also those who did nothing; without it only units with a row of the KPI's events in the window.",

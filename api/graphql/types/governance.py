@@ -20,6 +20,9 @@ class Target:
     due_on: date | None = strawberry.field(description="The day it is due.")
     owner: str = strawberry.field(description="The person who answers for it.")
     approver: str = strawberry.field(description="The person who agreed to it; empty where nobody is named.")
+    definition_version: int | None = strawberry.field(
+        description="The version of the definition it is of; null where it was set before that was kept."
+    )
     by: str = strawberry.field(description="The name of the key that set it.")
     reason: str = strawberry.field(description="The reason.")
     created_at: datetime = strawberry.field(description="The time it was set.")

@@ -24,6 +24,7 @@ class EntryType:
         description="The periods at whose end all units are measured instead, over the window up to it."
     )
     is_clustered: bool = strawberry.field(description="Whether the error is that of accounts, whose users are alike.")
+    is_repeated: bool = strawberry.field(description="Whether a unit enters at each such event anew.")
     among: str | None = strawberry.field(
         description="The event of which units must have a level above 0 at the end of a period to be measured."
     )

@@ -142,11 +142,12 @@ class QuestionFields:
     )
     async def against_target(parent: Parent[tables.Kpi], info: Info, cohort: Cohort) -> Answer | None:
         """The level against the target."""
+        definition = await info.context.loaders.definitions.load(parent.id)
         target = next(iter(await info.context.loaders.targets.load(parent.id) or []), None)
         found = await _sums(parent, info, cohort.window())
-        if found is None or target is None or target.value is None:
+        if definition is None or found is None or target is None or target.value is None:
             return None
-        return questions.against_target(found, target, parent.direction)
+        return questions.against_target(found, target, parent.direction, definition.version)
 
     @strawberry.field(description="The level of some units less that of others.", graphql_type=AnswerType | None)
     async def between_cohorts(parent: Parent[tables.Kpi], info: Info, cohort: Cohort, other: Other) -> Answer | None:

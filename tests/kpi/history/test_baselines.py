@@ -1,6 +1,6 @@
 """Baselines measured from history: the level of cohorts that are final, on the record."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -17,6 +17,7 @@ from kpi.history.entry import Entry
 from kpi.kinds import Activation, Kind, TimeToValue
 from kpi.service import BaselineValue
 from kpi.tables import Baseline, BaselineSchedule, Definition, Workspace
+from tests.conftest import Ask
 from tests.kpi.history.rows import NOW, derive, kept, send
 from tests.kpi.registering import register_kpi
 
@@ -190,3 +191,39 @@ async def test_audit_counts_what_was_sent_again(database: Database, workspace: W
     assert not said["is_sound"]
     # Thirteen were new, and ten came again.
     assert said["sentence"] == "10 outcomes were sent again since (43.5% of all that came); none counts twice."
+
+
+async def test_api_tells_drift_from_the_baseline_and_why_nothing_can_be_said(
+    database: Database, workspace: Workspace, ask: Ask
+) -> None:
+    days = [date(2026, 1, 5) + timedelta(days=place) for place in range(140)]
+    entered = [(f"u{day}-{one}", "signed_up", f"{day}T08:00:00Z", None) for day in days for one in range(20)]
+    await send(database, workspace, entered)
+    # Six of twenty activated each day until the end of March, and twelve of twenty since.
+    acted = [
+        (f"u{day}-{one}", "activated", f"{day}T09:00:00Z", None)
+        for day in days
+        for one in range(6 if day < date(2026, 4, 1) else 12)
+    ]
+    await send(database, workspace, acted)
+    definition = await kept(database, workspace, ACTIVATION, SIGNED_UP, baseline=None)
+    await derive(database, definition)
+    asked = '{ kpi(key: "activation") { drift(granularity: WEEK) { hasDrifted level baseline lower sentence } } }'
+    assert (await ask(asked, now=NOW))["kpi"]["drift"] is None
+    async with database.write() as session:
+        await governance.measure_baseline(
+            session,
+            actor=who(workspace),
+            kpi_id=definition.kpi_id,
+            from_on=date(2026, 1, 5),
+            to_on=date(2026, 3, 29),
+        )
+    found = (await ask(asked, now=NOW))["kpi"]["drift"]
+    assert found["hasDrifted"] is True
+    assert found["baseline"] == pytest.approx(0.3)
+    assert 0.55 < found["level"] < 0.6
+    assert found["lower"] > 0
+    weeks = '{ kpi(key: "activation") { drift(granularity: QUARTER) { hasDrifted sentence } } }'
+    silent = (await ask(weeks, now=NOW))["kpi"]["drift"]
+    assert silent["hasDrifted"] is None
+    assert silent["sentence"]

@@ -259,6 +259,35 @@ async def test_value_among_customers_counts_those_who_did_nothing(database: Data
     assert by_month[date(2026, 3, 1)] == (3, 0)
 
 
+async def test_unit_that_enters_again_is_counted_again_and_varies_as_one(
+    database: Database, workspace: Workspace
+) -> None:
+    await send(
+        database,
+        workspace,
+        [
+            ("acme", "at_risk", "2026-03-01T00:00:00Z", None),
+            ("acme", "saved", "2026-03-09T00:00:00Z", None),
+            ("acme", "at_risk", "2026-05-01T00:00:00Z", None),
+            ("acme", "saved", "2026-05-09T00:00:00Z", None),
+            ("bolt", "at_risk", "2026-05-02T00:00:00Z", None),
+            ("cosy", "at_risk", "2026-05-03T00:00:00Z", None),
+            ("cosy", "saved", "2026-05-04T00:00:00Z", None),
+        ],
+    )
+    kind = Activation(event="saved", window_days=30)
+    entry = Entry(event="at_risk", is_repeated=True)
+    definition = await kept(database, workspace, kind, entry, unit=Unit.ACCOUNT)
+    await derive(database, definition)
+    level = (await cohorts(database, definition)).level()
+    # acme saved twice, bolt never, cosy once; what varies are the three accounts: Liang & Zeger (1986), G / (G - 1).
+    sizes, sums = np.array([2, 1, 1]), np.array([2, 0, 1])
+    variance = 3 / 2 * ((sums - 0.75 * sizes) ** 2).sum() / 16
+    assert level.n == 4
+    assert level.value == pytest.approx(0.75)
+    assert level.standard_error == pytest.approx(variance**0.5)
+
+
 async def test_segment_is_what_was_known_of_the_unit_when_it_entered(database: Database, workspace: Workspace) -> None:
     await describe(database, workspace, [("ann", "plan", "pro", None), ("ben", "plan", "pro", "2026-05-20T00:00:00Z")])
     await send(database, workspace, [(unit, "signed_up", "2026-05-04T08:00:00Z", None) for unit in ("ann", "ben")])

@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,7 +16,7 @@ from kpi.kinds import Activation, Kind, Mean, Quantile, Ratio, Retention, TimeTo
 from kpi.kinds.mean import Of
 from kpi.kinds.terms import Amount, How, Measured, Term
 from kpi.tables import Definition
-from tests.kpi.history.rows import derive, join, kept, send
+from tests.kpi.history.rows import derive, describe, join, kept, send
 
 FIRST = datetime(2026, 5, 1, tzinfo=UTC)
 DAYS = 14
@@ -30,6 +31,8 @@ CASES: list[tuple[Kind, Entry, Unit]] = [
     (TimeToValue(event="a", tau_days=6, loss_event="l"), Entry(event="s"), Unit.USER),
     (Mean(event="a", window_days=4), Entry(event="a", is_clustered=True), Unit.USER),
     (Mean(event="a", window_days=7), Entry(every=Granularity.DAY), Unit.ACCOUNT),
+    (Activation(event="a", window_days=3), Entry(event="s", is_repeated=True), Unit.ACCOUNT),
+    (TimeToValue(event="a", tau_days=4), Entry(event="s", is_repeated=True), Unit.USER),
     (Quantile(event="a", window_days=4, quantile=0.5), Entry(event="s"), Unit.USER),
     (Mean(event="s", window_days=3, of=Of.COUNT), Entry(every=Granularity.WEEK, among="a"), Unit.USER),
     (NET, Entry(every=Granularity.WEEK), Unit.ACCOUNT),
@@ -41,6 +44,7 @@ outcomes = st.tuples(
     st.sampled_from("uvwx"), st.sampled_from("ssaaal"), moments, st.integers(1, 9).map(float) | st.none()
 )
 joined = st.tuples(st.sampled_from("uvwx"), st.sampled_from(["A", "B"]), moments)
+described = st.tuples(st.sampled_from("uvwx"), st.sampled_from(["pro", "team"]), moments | st.none())
 steps = st.lists(
     st.tuples(st.lists(outcomes, min_size=3, max_size=20), st.lists(joined, max_size=2), st.integers(1, DAYS + 8)),
     min_size=2,
@@ -84,3 +88,28 @@ async def _tables(database: Database, definition: Definition) -> dict[str, list[
 def _rounded(value: Any) -> Any:
     """Sums of floats depend on the order of the rows, by rounding."""
     return round(value, 9) + 0.0 if isinstance(value, float) else value
+
+
+@settings(max_examples=15, deadline=None, database=None, derandomize=True)
+@given(rows=st.lists(outcomes, min_size=5, max_size=30), known=st.lists(described, max_size=8))
+async def test_segments_of_a_trait_add_up_to_everybody(
+    database: Database, rows: list[Any], known: list[tuple[str, str, str | None]]
+) -> None:
+    async with database.write() as session:
+        workspace = await ensure_workspace(session, f"law-{uuid4().hex[:12]}", datetime.now(UTC))
+    kind, entry = Mean(event="a", window_days=4), Entry(event="s")
+    definition = await kept(database, workspace, kind, entry, segments=["plan"])
+    said = {(unit, since): (unit, "plan", value, since) for unit, value, since in known}
+    await describe(database, workspace, said.values())
+    await send(database, workspace, rows)
+    await derive(database, definition)
+    found = await _tables(database, definition)
+    whole = {row[1]: (row[2], row[2] * row[3]) for row in found["history_moments"] if row[0] == ""}
+    parts: dict[date, list[tuple[int, float]]] = {}
+    for segment, day, n, mean, *_ in found["history_moments"]:
+        if segment:
+            parts.setdefault(day, []).append((n, n * mean))
+    assert set(parts) == set(whole)
+    for day, (n, total) in whole.items():
+        assert sum(one for one, _ in parts[day]) == n
+        assert sum(one for _, one in parts[day]) == pytest.approx(total)

@@ -96,17 +96,25 @@ def test_level_against_a_baseline_of_the_same_units_says_so() -> None:
 def test_level_against_a_target_is_a_one_sided_test_in_the_better_direction() -> None:
     values = np.array([3.0, 5, 4, 8, 6, 7])
     target = aimed(4.0, date(2026, 12, 31))
-    above = against_target(days_of([list(values)]), target, Direction.HIGHER)
-    below = against_target(days_of([list(values)]), target, Direction.LOWER)
+    above = against_target(days_of([list(values)]), target, Direction.HIGHER, 1)
+    below = against_target(days_of([list(values)]), target, Direction.LOWER, 1)
     expected = scipy_stats.ttest_1samp(values, 4.0, alternative="greater").pvalue
     assert above.p_value == pytest.approx(expected)
     assert above.chance == pytest.approx(1 - expected)
     assert below.p_value == pytest.approx(1 - expected)
 
 
+def test_level_against_a_target_of_another_definition_says_so() -> None:
+    target = aimed(4.0, date(2026, 12, 31))
+    target.definition_version = 1
+    levels = days_of([[3.0, 5, 4]])
+    assert against_target(levels, target, Direction.HIGHER, 1).cautions == (Caution.NOT_RANDOMISED,)
+    assert Caution.OTHER_DEFINITION in against_target(levels, target, Direction.HIGHER, 2).cautions
+
+
 def test_level_of_nobody_has_a_reason_and_no_number() -> None:
     nobody = days_of([[1.0]]).between(date(2030, 1, 1), date(2030, 1, 2))
-    found: Answer = against_target(nobody, aimed(4.0, date(2026, 12, 31)), Direction.HIGHER)
+    found: Answer = against_target(nobody, aimed(4.0, date(2026, 12, 31)), Direction.HIGHER, 1)
     assert (found.level.n, found.difference, found.p_value, found.chance) == (0, None, None, None)
     assert found.reason is Reason.INSUFFICIENT_DATA
 
@@ -114,7 +122,7 @@ def test_level_of_nobody_has_a_reason_and_no_number() -> None:
 def test_cohorts_that_are_open_or_share_units_say_so() -> None:
     open_still = days_of([[1, 2, 3], [2, 3, 5]], through=FIRST + timedelta(days=8))
     found = between_cohorts(open_still, JANUARY, days_of([[1, 2, 4]]), JANUARY)
-    assert set(found.cautions) == set(Caution) - {Caution.UNLIKE_BEFORE}
+    assert set(found.cautions) == set(Caution) - {Caution.UNLIKE_BEFORE, Caution.OTHER_DEFINITION}
     pro = Window(from_on=JANUARY.from_on, to_on=JANUARY.to_on, segment="plan=pro")
     team = Window(from_on=JANUARY.from_on, to_on=JANUARY.to_on, segment="plan=team")
     closed = days_of([[1, 2, 3]])
