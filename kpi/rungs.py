@@ -8,6 +8,7 @@ from enum import StrEnum
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from kpi import ladder, queries
+from kpi.alerts import queries as alert_queries
 from kpi.history import baselines, values
 from kpi.history.sums import Level
 from kpi.ladder import Step
@@ -28,19 +29,22 @@ class RungState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rung:
-    """A KPI, the most steps that lead up to it, its newest level that is final, and its target."""
+    """A KPI, the most steps that lead up to it, its newest level that is final, its target, and alerts not resolved."""
 
     kpi: Kpi
+    version: int | None  # of its newest definition, which the level is by
     height: int
     level: Level | None
     target: Target | None
+    open_alerts: int
 
     @property
     def state(self) -> RungState:
-        """Where it stands, as its value is and without regard to chance."""
+        """Where it stands, as its value is, whatever chance did to it; a target of another definition says nothing."""
         if self.target is None or self.target.value is None:
             return RungState.NO_TARGET
-        if self.level is None or self.level.value is None:
+        is_other = self.target.definition_version not in (None, self.version)
+        if is_other or self.level is None or self.level.value is None:
             return RungState.UNKNOWN
         gap = (self.level.value - self.target.value) * self.kpi.direction.sign
         return RungState.ON_TARGET if gap >= 0 else RungState.OFF_TARGET
@@ -53,9 +57,13 @@ async def read(session: AsyncSession, workspace_id: int) -> tuple[list[Rung], li
     kpis = await queries.kpis_by_id(session, workspace_id, heights)
     targets = await queries.targets_of(session, heights)
     levels = await levels_of(session, heights)
+    alerts = await alert_queries.count_open(session, list(heights))
+    versions = await queries.latest_definitions(session, list(heights))
     rungs = [
         Rung(
             kpi=kpi,
+            version=versions[kpi.id].version if kpi.id in versions else None,
+            open_alerts=alerts.get(kpi.id, 0),
             height=heights[kpi.id],
             level=levels.get(kpi.id),
             target=next((row for row in targets.get(kpi.id, [])[:1] if row.value is not None), None),

@@ -81,6 +81,8 @@ def target_detail(figure: Json) -> str:
     if aimed is None:
         return "no target"
     parts = ["met now" if aimed["isMet"] else "not met now"]
+    if aimed["isOfOtherDefinition"]:
+        parts.append("set for another version of the definition")
     if aimed["chance"] is not None:
         parts.append(f"chance by then {percent(aimed['chance'])}")
     return ", ".join(parts)

@@ -50,12 +50,16 @@ OBJECT, SCALAR = 1.0, 0.1
 """The price of a field: one that has fields of its own, and one that has none."""
 PRICES = {
     "Query.experimentDesign": 100.0,
+    "Query.impact": 200.0,
+    "Query.kpiLadder": 20.0,
     "Query.programme": 50.0,
     "Query.search": 20.0,
+    "Experiment.impact": 50.0,
     "Experiment.results": 20.0,
     "Experiment.launchChecks": 10.0,
     "Experiment.rehearsals": 5.0,
     "Hypothesis.evidence": 50.0,
+    "Hypothesis.impact": 50.0,
     "ExperimentResults.findings": 5.0,
     "ExperimentResults.segmentFindings": 5.0,
     "ExperimentResults.interactions": 5.0,

@@ -28,7 +28,7 @@ async def estimate_links(database: Database) -> list[links.Due]:
     for pair in due:
         try:
             await _estimate(database, pair, now)
-        except (Invalid, asyncpg.DataError) as error:
+        except (Invalid, asyncpg.DataError, asyncpg.ProgramLimitExceededError) as error:
             log.warning("The link of KPIs %d and %d is left as it was: %s", pair[1], pair[2], error)
         async with database.write() as session:
             kpis = await kpis_by_id(session, pair[0], pair[1:])

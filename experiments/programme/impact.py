@@ -17,7 +17,7 @@ from kpi.history.recurring import Recurring
 from kpi.history.sums import Level
 from kpi.tables import Kpi
 from stats.ladder import impact
-from stats.ladder.carry import Carried, Change
+from stats.ladder.carry import Carried, Change, carry
 from stats.ladder.elasticity import NotIdentified, Obstacle
 from stats.ladder.impact import Shipped, Worth
 from stats.ladder.links import Link
@@ -185,7 +185,7 @@ def _at_top(effects: Sequence[Effect], links: Sequence[Link], summit: Summit, te
         nothing = NotIdentified(obstacle=Obstacle.NO_PATH)
         return AtTop(summit=summit, carried=nothing, worth=None, yearly=yearly)
     changes = [Shipped(change=effect.change, coverage=terms.coverage) for effect in effects]
-    carried = impact.cumulated(changes, links, top=summit.name, alpha=ALPHA).together
+    carried = carry([change.on_everybody for change in changes], links, top=summit.name, alpha=ALPHA)
     return AtTop(summit=summit, carried=carried, worth=_worth(changes, links, summit, terms), yearly=yearly)
 
 

@@ -83,6 +83,13 @@ async def last_resolved_at(session: AsyncSession, rule_id: int) -> datetime | No
     return (await session.exec(select(func.max(Alert.resolved_at)).where(Alert.rule_id == rule_id))).one()
 
 
+async def count_open(session: AsyncSession, kpi_ids: Collection[int]) -> dict[int, int]:
+    """How many alerts of KPIs are not resolved; KPIs without one are absent."""
+    open_ = select(Alert.kpi_id, func.count()).where(Alert.state != AlertState.RESOLVED)
+    counted = open_.where(col(Alert.kpi_id).in_(kpi_ids)).group_by(col(Alert.kpi_id))
+    return {kpi_id: n for kpi_id, n in await session.exec(counted)}  # noqa: C416 - a result has keys of its own
+
+
 async def rules_of(session: AsyncSession, kpi_ids: Collection[int]) -> dict[int, list[AlertRule]]:
     """The rules of KPIs that were not removed, the oldest first."""
     found: dict[int, list[AlertRule]] = defaultdict(list)

@@ -254,13 +254,15 @@ def cells(rows: Sequence[Mapping[str, Any]]) -> Cells:
         slopes[:, place, above] = divide(1.0, means[:, below])
         slopes[:, place, below] = -divide(levels[:, place], means[:, below])
     errors = slopes @ spread @ slopes.swapaxes(1, 2) / np.maximum(n - 1, 1)[:, np.newaxis, np.newaxis]
+    leading_error, lagging_error = (np.sqrt(np.maximum(errors[:, place, place], 0.0)) for place in (0, 1))
+    most = leading_error * lagging_error  # what rounding may go beyond where one number follows from the other
     return Cells(
         months=tuple(row["month"] for row in rows),
         segments=tuple(str(row["segment"]) for row in rows),
         n=n,
         leading=levels[:, 0],
-        leading_error=np.sqrt(np.maximum(errors[:, 0, 0], 0.0)),
+        leading_error=leading_error,
         lagging=levels[:, 1],
-        lagging_error=np.sqrt(np.maximum(errors[:, 1, 1], 0.0)),
-        covariance=errors[:, 0, 1],
+        lagging_error=lagging_error,
+        covariance=np.clip(errors[:, 0, 1], -most, most),
     )

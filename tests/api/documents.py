@@ -161,7 +161,7 @@ snapshot {
     lastOn isStale reason course { starts values lower upper }
     baseline { against difference lower upper pValue isBetter isWorse reason }
     change { against difference lower upper pValue isBetter isWorse reason }
-    target { value dueOn difference lower upper isMet isWithinError chanceNow chance }
+    target { value dueOn difference lower upper isMet isWithinError isOfOtherDefinition chanceNow chance }
   }
   experiments {
     experiment name owner hypothesis choice variant verdict differs reason by decidedAt

@@ -248,3 +248,19 @@ async def test_subscriber_hears_each_new_alert_and_none_from_before(
     every = [alert["id"] for alert in (await ask(ALERTS))["alerts"]["nodes"]]
     assert told["data"]["alertRaised"]["alert"]["id"] == every[0]
     assert raised["id"] == every[-1]
+
+
+@pytest.mark.usefixtures("raised")
+async def test_ladder_shows_how_many_alerts_of_a_kpi_are_open(ask: Ask) -> None:
+    await ask(documents.KPI_REGISTER, {"input": documents.kpi("retention")})
+    link = {
+        "leading": "activation",
+        "lagging": "retention",
+        "low": 0.1,
+        "likely": 0.2,
+        "high": 0.3,
+        "reason": "a guess",
+    }
+    await ask(documents.KPI_LINK % {"verb": "Assume"}, {"input": link})
+    rungs = (await ask("{ kpiLadder { rungs { kpi { key } openAlerts } } }"))["kpiLadder"]["rungs"]
+    assert {rung["kpi"]["key"]: rung["openAlerts"] for rung in rungs} == {"activation": 1, "retention": 0}

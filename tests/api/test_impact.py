@@ -19,11 +19,11 @@ from tests.kpi.history import rows
 
 IMPACT = """
 fragment I on Impact {
-  isShipped experiments { key } effect { kpi { key } seen lift standardError method }
+  isShipped hypothesis { key } parts { experiment { key } } effect { kpi { key } seen lift standardError method }
   tops {
     kpi { key } lift interval { lower upper level } standardError standardErrorOfEffects standardErrorOfLinks
     isEstimated method obstacle sentence
-    revenue { yearly on units gain cost net interval { lower upper } }
+    revenue { yearly summedOn units gain cost net interval { lower upper } }
   }
 }
 """
@@ -104,7 +104,7 @@ async def test_experiment_is_worth_its_effect_carried_over_two_links_times_reven
     assert found["effect"]["lift"] == found["effect"]["seen"] == pytest.approx(expm1(effect))
     assert found["effect"]["standardError"] == pytest.approx(error, rel=0.01)
     assert found["effect"]["kpi"] == {"key": "activation"}
-    assert (found["isShipped"], found["experiments"]) == (False, [{"key": "first"}])
+    assert (found["isShipped"], found["parts"]) == (False, [{"experiment": {"key": "first"}}])
     at = top(found)
     assert at["lift"] == pytest.approx(expm1(0.2 * effect))
     assert (at["standardErrorOfEffects"], at["standardErrorOfLinks"]) == (pytest.approx(0.2 * error, rel=0.01), 0)
@@ -112,7 +112,7 @@ async def test_experiment_is_worth_its_effect_carried_over_two_links_times_reven
     # Ten at 120 and six at 100 pay now; of the 2,000 a month ago 1,800 are kept.
     assert (at["revenue"]["yearly"], at["revenue"]["units"]) == (12 * 1_800, 16)
     assert at["revenue"]["gain"] == pytest.approx(12 * 1_800 * 0.9 * expm1(0.2 * effect))
-    assert at["revenue"]["on"] == (TODAY - timedelta(days=1)).date().isoformat()
+    assert at["revenue"]["summedOn"] == (TODAY - timedelta(days=1)).date().isoformat()
     assert at["revenue"]["interval"]["lower"] < at["revenue"]["net"] < at["revenue"]["interval"]["upper"]
 
 
@@ -146,7 +146,8 @@ async def test_hypothesis_and_what_was_shipped_count_a_change_that_two_experimen
     found = (await ask(SHIPPED))["impact"]
     (change,) = found["changes"]
     assert change == (await ask(OF_HYPOTHESIS))["hypothesis"]["impact"]
-    assert {one["key"] for one in change["experiments"]} == {"first", "again"}
+    assert {one["experiment"]["key"] for one in change["parts"]} == {"first", "again"}
+    assert change["hypothesis"] == {"key": "guidance-activates"}
     assert (change["isShipped"], found["tops"][0]["lift"]) == (True, top(change)["lift"])
     (x, x_error), (y, y_error) = DULL.effect("activated"), AGAIN.effect("activated")
     pooled = (x / x_error**2 + y / y_error**2) / (1 / x_error**2 + 1 / y_error**2)
@@ -178,6 +179,23 @@ async def test_what_cannot_be_is_refused(attempt: Try) -> None:
     for given, sentence in wrong:
         found = await attempt(OF_EXPERIMENT, given)
         assert [error["message"] for error in found["errors"]] == [sentence]
+
+
+async def test_other_mix_weighs_the_effects_of_segments_by_share_and_level(ask: Ask, database: Database) -> None:
+    await registered(ask, "activation", "activated")
+    await ask(documents.HYPOTHESIS_REGISTER, {"input": documents.hypothesis()})
+    pro = Trial("first", (150, 200), (150, 155), attributes={"plan": "pro"})
+    free = Trial("first", (90, 95), (150, 155), attributes={"plan": "free"})
+    await registered(ask, "retention", "returned")
+    await pro.run(ask, segmentAttributes=["plan"])
+    await free.enter(ask, "free")
+    await refresh_due(database)
+    shares = [{"segment": "plan=pro", "share": 0.25}, {"segment": "plan=free", "share": 0.75}]
+    found = (await ask(OF_EXPERIMENT, {"segments": shares}))["experiment"]["impact"]
+    # Shares of the units times levels of control are weights; the mix of the lifts is theirs.
+    before, after = (0.25 * pro.done["activated"][arm] + 0.75 * free.done["activated"][arm] for arm in (0, 1))
+    assert found["effect"]["lift"] == pytest.approx(after / before - 1)
+    assert found["effect"]["method"] == "Effects by segment as measured, not corrected"
 
 
 @pytest.mark.usefixtures("experiments")

@@ -9,7 +9,9 @@ import pytest
 from api.database import Database
 from api.jobs.links import estimate_links
 from api.jobs.refresh import refresh_due
+from experiments.programme import links
 from kpi.tables import Workspace
+from stats.ladder.elasticity import Elasticity
 from stats.ladder.trials import Trials, from_trials
 from tests.api import documents
 from tests.conftest import Ask
@@ -24,10 +26,14 @@ mutation Estimate($input: KpiLinkEstimateInput!) {{ kpiLinkEstimate(input: $inpu
   step {{ {STEP} }} userErrors {{ code path message }}
 }} }}
 """
-LADDER = f"{{ kpiLadder {{ rungs {{ kpi {{ key }} height level {{ n value }} target state }} steps {{ {STEP} }} }} }}"
+LADDER = f"""
+{{ kpiLadder {{ rungs {{ kpi {{ key }} height level {{ n value }} target openAlerts state }} steps {{ {STEP} }} }} }}
+"""
 PAIR = {"leading": "activation", "lagging": "retention", "reason": "they should go together"}
 ENTRY = {"entry": {"event": "signed_up"}}
 TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+BEGAN = TODAY - timedelta(days=30)
+ARMS = ("control", "tour")
 UNITS = 300
 ELASTICITY = 0.5
 
@@ -67,7 +73,8 @@ async def send(ask: Ask, outcomes: list[dict[str, Any]]) -> None:
 
 def cohorts(months: int = 14) -> list[tuple[str, str, str, float | None]]:
     """Months of users of which a share activates, and of those who stay another, as its power: log-linear."""
-    random, found = np.random.default_rng(3), []
+    random = np.random.default_rng(3)
+    found: list[tuple[str, str, str, float | None]] = []
     for month in range(months):
         share = 0.3 * np.exp(0.4 * np.sin(month))
         kept = 0.3 * (share / 0.3) ** ELASTICITY
@@ -96,6 +103,23 @@ async def test_link_over_cohorts_is_found_and_its_interval_holds_the_truth(
     assert said["COHORTS"] == (None, "test", "they should go together")
     assert said["EXPERIMENTS"][0] == "TOO_FEW_EXPERIMENTS"
     assert (await estimate(ask))["step"] == step  # nothing new, so no new version
+
+
+async def test_cohorts_that_take_too_long_to_wait_for_are_left_to_the_worker(
+    ask: Ask, database: Database, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await registered(ask, "activation", "activated", **ENTRY)
+    await registered(ask, "retention", "returned", **ENTRY)
+    await rows.send(database, workspace, cohorts(), TODAY)
+    monkeypatch.setattr(links, "PATIENCE", 0.001)
+    step = (await estimate(ask))["step"]
+    assert [link["source"] for link in step["links"]] == ["EXPERIMENTS"]
+    assert await duty(database, workspace) == 1
+    assert {source: link["by"] for source, link in (await sources(ask)).items()} == {
+        "COHORTS": "schedule",
+        "EXPERIMENTS": "test",
+    }
+    assert await duty(database, workspace) == 0
 
 
 async def test_kpis_without_a_history_have_no_cohorts_and_say_so(ask: Ask) -> None:
@@ -127,34 +151,47 @@ async def test_faults_and_circles_are_told(ask: Ask) -> None:
 class Trial:
     """An experiment of two KPIs: how many of the units of each arm do what."""
 
-    def __init__(self, key: str, activated: tuple[int, int], returned: tuple[int, int], n: int = 300) -> None:
+    def __init__(
+        self,
+        key: str,
+        activated: tuple[int, int],
+        returned: tuple[int, int],
+        n: int = 300,
+        attributes: dict[str, str] | None = None,
+    ) -> None:
         self.key, self.n, self.done = key, n, {"activated": activated, "returned": returned}
+        self.attributes = attributes or {}
 
-    async def run(self, ask: Ask) -> str:
+    async def run(self, ask: Ask, **plan: Any) -> str:
+        """Register the experiment, start it a month ago and let everybody in; its global id."""
         kpis = [
             {"kpi": "activation", "role": "PRIMARY", "mde": {"difference": 0.05}},
             {"kpi": "retention", "role": "SECONDARY"},
         ]
-        start, arms = TODAY - timedelta(days=30), ("control", "tour")
-        given = documents.experiment(self.key, plan=documents.plan(kpis=kpis))
-        payload = (await ask(documents.EXPERIMENT_REGISTER, {"input": given}, now=start))["experimentRegister"]
+        given = documents.experiment(self.key, plan=documents.plan(kpis=kpis, **plan))
+        payload = (await ask(documents.EXPERIMENT_REGISTER, {"input": given}, now=BEGAN))["experimentRegister"]
         assert payload["userErrors"] == []
         identity = str(payload["experiment"]["id"])
-        await ask(documents.EXPERIMENT_START, {"input": {"id": identity}}, now=start)
-        at = (start + timedelta(hours=1)).isoformat()
-        units = [(f"{self.key}-{arm}-{place}", arm, place) for arm in arms for place in range(self.n)]
-        exposures = [documents.exposure(unit, arm, at, experiment=self.key) for unit, arm, _ in units]
+        await ask(documents.EXPERIMENT_START, {"input": {"id": identity}}, now=BEGAN)
+        await self.enter(ask, "unit")
+        return identity
+
+    async def enter(self, ask: Ask, name: str) -> None:
+        """Let units in and have them do what they do."""
+        at, later = ((BEGAN + timedelta(hours=hours)).isoformat() for hours in (1, 2))
+        units = [(f"{self.key}-{name}-{arm}-{place}", arm, place) for arm in ARMS for place in range(self.n)]
+        exposures = [
+            documents.exposure(unit, arm, at, experiment=self.key, attributes=self.attributes) for unit, arm, _ in units
+        ]
         report = await ask(documents.EXPOSURES_INGEST, {"input": {"exposures": exposures}})
         assert report["exposuresIngest"]["report"]["rowErrors"] == []
-        later = (start + timedelta(hours=2)).isoformat()
         outcomes = [
             documents.outcome(unit, event, later)
             for unit, arm, place in units
             for event, counts in self.done.items()
-            if place < counts[arms.index(arm)]
+            if place < counts[ARMS.index(arm)]
         ]
         await send(ask, outcomes)
-        return identity
 
     def effect(self, event: str) -> tuple[float, float]:
         """The logarithm of the ratio of both shares and its standard error: sum of (1 - p) / (n p)."""
@@ -196,6 +233,7 @@ async def test_link_over_experiments_is_the_slope_over_those_that_are_over(ask: 
     expected = from_trials(
         Trials(leading=x[0], leading_error=x[1], lagging=y[0], lagging_error=y[1]), alpha=0.05
     ).elasticity
+    assert isinstance(expected, Elasticity)
     assert step["used"] == ["EXPERIMENTS"]
     assert step["elasticity"] == pytest.approx(expected.estimate, rel=0.01)
     assert step["standardError"] == pytest.approx(expected.standard_error, rel=0.02)
@@ -273,6 +311,7 @@ async def test_ladder_has_its_rungs_from_leading_to_lagging_with_where_they_stan
         ("retention", 1, None),
         ("nrr", 2, None),
     ]
+    assert {rung["openAlerts"] for rung in found["rungs"]} == {0}
     assert [(rung["target"], rung["state"]) for rung in found["rungs"]] == [
         (None, "NO_TARGET"),
         (None, "NO_TARGET"),

@@ -74,7 +74,8 @@ def summit(kpi_id: int = NRR, **changes: Any) -> Summit:
     )
     level = Level(n=50, value=0.9, standard_error=0.02)
     revenue = Recurring(event="mrr", on=DAY, level=1_000.0, units=40)
-    return Summit(**({"kpi": kpi, "level": level, "revenue": revenue} | changes))
+    fields: dict[str, Any] = {"kpi": kpi, "level": level, "revenue": revenue}
+    return Summit(**(fields | changes))
 
 
 def effect(rows: list[Row], *chosen: int) -> Effect:

@@ -46,7 +46,7 @@ def figure(key: str = "activation", **changes: Any) -> Json:
         },
         "baseline": held(-0.03, 0.02, is_worse=True),
         "change": held(-0.023, 0.04),
-        "target": {"value": 0.45, "dueOn": "2026-12-31", "isMet": False, "chance": 0.12},
+        "target": {"value": 0.45, "dueOn": "2026-12-31", "isMet": False, "isOfOtherDefinition": False, "chance": 0.12},
     } | changes
 
 

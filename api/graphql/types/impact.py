@@ -1,5 +1,6 @@
 """What changes are worth at the top of the ladder, as the API shows it."""
 
+import asyncio
 from datetime import UTC, date
 from math import expm1
 from typing import TYPE_CHECKING, Annotated
@@ -21,9 +22,11 @@ from stats.results import Interval as StatsInterval
 
 if TYPE_CHECKING:
     from api.graphql.types.experiment import Experiment
+    from api.graphql.types.hypothesis import Hypothesis
 
 LazyExperiment = Annotated["Experiment", strawberry.lazy("api.graphql.types.experiment")]
-"""An experiment shows its impact and an impact its experiments."""
+LazyHypothesis = Annotated["Hypothesis", strawberry.lazy("api.graphql.types.hypothesis")]
+"""What shows its impact is shown by it."""
 MOST_SEGMENTS = 50
 
 Coverage = Annotated[
@@ -100,7 +103,7 @@ class RevenueImpact:
         return self.found.yearly
 
     @strawberry.field(description="The day it was summed up at the end of.")
-    def on(self) -> date | None:
+    def summed_on(self) -> date | None:
         """The day it was summed up."""
         return None if self.found.summit.revenue is None else self.found.summit.revenue.on
 
@@ -199,17 +202,33 @@ class TopImpact:
         return self.found.carried if isinstance(self.found.carried, Carried) else None
 
 
+@strawberry.type(description="An experiment that tested a change.")
+class ImpactPart:
+    """An experiment that tested a change."""
+
+    identity: strawberry.Private[int]
+
+    @strawberry.field(description="The experiment.", graphql_type=LazyExperiment | None)
+    async def experiment(self, info: Info) -> tables.Experiment | None:
+        """The experiment."""
+        return await info.context.loaders.experiments.load(self.identity)
+
+
 @strawberry.type(description="What one change is worth: its effect, and what that comes to at the top of the ladder.")
 class Impact:
     """What one change is worth."""
 
     found: strawberry.Private[impact.Impact]
 
-    @strawberry.field(description="The experiments that tested it.", graphql_type=list[LazyExperiment])
-    async def experiments(self, info: Info) -> list[tables.Experiment]:
+    @strawberry.field(description="The hypothesis it is about.", graphql_type=LazyHypothesis | None)
+    async def hypothesis(self, info: Info) -> kpi_tables.Hypothesis | None:
+        """The hypothesis it is about."""
+        return await info.context.loaders.hypotheses.load(self.found.effect.hypothesis_id)
+
+    @strawberry.field(description="The experiments that tested it.")
+    def parts(self) -> list[ImpactPart]:
         """The experiments that tested it."""
-        rows = [await info.context.loaders.experiments.load(one) for one in self.found.effect.experiment_ids]
-        return [row for row in rows if row is not None]
+        return [ImpactPart(identity=one) for one in self.found.effect.experiment_ids]
 
     @strawberry.field(description="Whether it was decided to ship it, and approved where that is needed.")
     def is_shipped(self) -> bool:
@@ -268,7 +287,7 @@ async def of_experiment(info: Info, experiment: tables.Experiment, terms: Terms,
         effect = await _in_mix(info, experiment, effect, mix)
     if effect is None:
         return None
-    return Impact(found=impact.of_change(effect, programme.links, programme.summits, terms))
+    return Impact(found=await asyncio.to_thread(impact.of_change, effect, programme.links, programme.summits, terms))
 
 
 async def of_hypothesis(info: Info, hypothesis: kpi_tables.Hypothesis, terms: Terms) -> Impact | None:
@@ -277,7 +296,7 @@ async def of_hypothesis(info: Info, hypothesis: kpi_tables.Hypothesis, terms: Te
     effect = impact.effect_of(programme.rows, [row for row in programme.rows if row.hypothesis_id == hypothesis.id])
     if effect is None:
         return None
-    return Impact(found=impact.of_change(effect, programme.links, programme.summits, terms))
+    return Impact(found=await asyncio.to_thread(impact.of_change, effect, programme.links, programme.summits, terms))
 
 
 async def of_time(info: Info, begin: date | None, end: date | None, terms: Terms) -> ShippedImpact:
@@ -288,7 +307,7 @@ async def of_time(info: Info, begin: date | None, end: date | None, terms: Terms
         raise bad_input(f"A time is 1 to {LONGEST.days:,} days: “to” comes after “from”, and is left out.")
     programme = await info.context.loaders.programme()
     effects = impact.shipped_effects(programme.rows, from_on, to_on)
-    found = impact.of_changes(effects, programme.links, programme.summits, terms)
+    found = await asyncio.to_thread(impact.of_changes, effects, programme.links, programme.summits, terms)
     return ShippedImpact(from_on=from_on, to_on=to_on, found=found)
 
 

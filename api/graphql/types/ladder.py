@@ -187,6 +187,11 @@ class KpiRung:
         """The value it shall have."""
         return None if self.rung.target is None else self.rung.target.value
 
+    @strawberry.field(description="The alerts of the KPI that are not resolved.")
+    def open_alerts(self) -> int:
+        """The alerts that are not resolved."""
+        return self.rung.open_alerts
+
     @strawberry.field(description="Where it stands against its target, as its value is and without regard to chance.")
     def state(self) -> RungState:
         """Where it stands."""

@@ -65,6 +65,9 @@ class Aimed:
     upper: float | None = strawberry.field(description="The upper limit of the 95% interval of the difference.")
     is_met: bool = strawberry.field(description="Whether the level is there or beyond.")
     is_within_error: bool = strawberry.field(description="Whether the error of the level may explain the difference.")
+    is_of_other_definition: bool = strawberry.field(
+        description="Whether the target was set for another version of the definition, which may mean another thing."
+    )
     chance_now: float | None = strawberry.field(description="The chance that the true level is there already.")
     chance: float | None = strawberry.field(
         description="The chance to be there in the period the target is due in, if things go on as they did."

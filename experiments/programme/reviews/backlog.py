@@ -175,11 +175,14 @@ def _of_gap(figure: Figure, gap: float | None) -> str:
     if gap == 0:
         return "Its target is met."
     by_chance = figure.target is not None and figure.target.is_within_error
-    return f"It has to move by {gap:.1%} of where it is to meet its target{WITHIN if by_chance else BEYOND}"
+    is_other = figure.target is not None and figure.target.is_of_other_definition
+    said = f"It has to move by {gap:.1%} of where it is to meet its target{WITHIN if by_chance else BEYOND}"
+    return said + (OTHER if is_other else "")
 
 
 WITHIN = ", which the error of its level may explain."
 BEYOND = "."
+OTHER = " The target was set for another version of its definition."
 
 
 def _of_weight(figure: Figure, weight: Weight) -> str:

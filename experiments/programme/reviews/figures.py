@@ -54,6 +54,7 @@ class Aimed:
     upper: float | None = None
     is_met: bool = False
     is_within_error: bool = False
+    is_of_other_definition: bool = False
     chance_now: float | None = None
     chance: float | None = None
 
@@ -101,6 +102,7 @@ class Known:
     """What is read of a KPI: its sums as far as the period of the review, and what it is held against."""
 
     kpi: Kpi
+    version: int  # of the definition
     scale: Scale
     state: History | None
     sums: Sums | None
@@ -167,7 +169,7 @@ def _aimed(known: Known, found: Sums, part: Sums, granularity: Granularity) -> A
     target, aimed, direction = known.target, _unmeasured(known.target), known.kpi.direction
     if target is None or aimed is None:
         return None
-    answer = questions.against_target(part, target, direction)
+    answer = questions.against_target(part, target, direction, known.version)
     ahead = questions.outlook(found, granularity=granularity, direction=direction, target=target, ahead=1)
     lower, upper = _bounds(answer)
     value = answer.level.value
@@ -178,6 +180,7 @@ def _aimed(known: Known, found: Sums, part: Sums, granularity: Granularity) -> A
         upper=upper,
         is_met=value is not None and (value - aimed.value) * direction.sign >= 0,
         is_within_error=lower is not None and upper is not None and lower <= 0 <= upper,
+        is_of_other_definition=questions.Caution.OTHER_DEFINITION in answer.cautions,
         chance_now=_finite(answer.chance),
         chance=_finite(ahead.chance),
     )

@@ -106,6 +106,7 @@ async def _known(
 ) -> Known:
     return Known(
         kpi=kpi,
+        version=definition.version,
         scale=kinds.decode(definition.kind, definition.parameters).scale,
         state=states.get(definition.id),
         sums=await values.sums(session, definition, first=to_on - PAST, last=to_on),

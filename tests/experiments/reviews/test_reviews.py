@@ -15,10 +15,12 @@ from experiments.programme.reviews import queries, service
 from experiments.programme.reviews.enums import ItemState, ReviewKind, ReviewState, Topic
 from experiments.programme.reviews.figures import NO_HISTORY, NOT_FINAL
 from experiments.programme.reviews.tables import ActionItem, Review
-from kpi import workspaces
+from kpi import governance, workspaces
 from kpi.enums import Tier
 from kpi.errors import Invalid, NotFound
-from kpi.queries import all_kpis
+from kpi.history.entry import Entry
+from kpi.kinds import Activation
+from kpi.queries import all_kpis, latest_definitions
 from kpi.tables import Workspace
 from tests.experiments import registering
 from tests.experiments.reviews.kpis import LAST_WEEK, MONDAY, NOW, aim, closed, opened, said, weekly, who
@@ -119,6 +121,24 @@ async def test_target_to_come_that_is_out_of_reach_is_at_risk_and_one_that_is_me
     assert (point.topic, point.kpi, point.owner) == (Topic.TARGET_AT_RISK, "activation", "Ada")
     await aim(database, workspace, "activation", 0.1, date(2026, 7, 10))
     assert (await said(database, review)).points == []
+
+
+async def test_target_that_was_set_for_another_definition_says_so(database: Database, workspace: Workspace) -> None:
+    definition = await weekly(database, workspace)
+    await aim(database, workspace, "activation", 0.5, date(2026, 12, 31))
+    async with database.write() as session:
+        kind = Activation(event="activation-done", window_days=2)
+        actor, entry = who(workspace), Entry(event="activation-began")
+        await governance.redefine(session, actor=actor, kpi_id=definition.kpi_id, definition=kind, entry=entry)
+        (newest,) = (await latest_definitions(session, [definition.kpi_id])).values()
+    await derive(database, newest, NOW.date())
+    review = await opened(database, workspace)
+    (figure,) = (await said(database, review)).figures
+    assert figure.value is not None
+    assert figure.target is not None
+    assert figure.target.is_of_other_definition
+    (entry_of,) = (await said(database, review)).backlog
+    assert "another version of its definition" in entry_of.reasons[0]
 
 
 async def test_data_that_do_not_reach_the_end_of_the_period_are_on_the_agenda(
