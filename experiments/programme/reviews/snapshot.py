@@ -1,4 +1,8 @@
-"""What a review says, as one value: what was read, and the agenda made of it. Pure."""
+"""What a review says, as one value: what was read, and the agenda made of it. Pure.
+
+Closed reviews are stored as these values. So a field that is added has a default, and none is taken away or renamed:
+else what was closed before could not be read any more.
+"""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence

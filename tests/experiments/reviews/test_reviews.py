@@ -1,8 +1,10 @@
 """Reviews: what they say of KPIs, experiments and what is to be done; and that a closed one never changes."""
 
+import asyncio
 import hashlib
 import json
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 import rfc8785
@@ -14,6 +16,7 @@ from experiments.life import decisions, moves
 from experiments.programme.reviews import queries, service
 from experiments.programme.reviews.enums import ItemState, ReviewKind, ReviewState, Topic
 from experiments.programme.reviews.figures import NO_HISTORY, NOT_FINAL
+from experiments.programme.reviews.snapshot import from_document
 from experiments.programme.reviews.tables import ActionItem, Review
 from kpi import governance, workspaces
 from kpi.enums import Tier
@@ -262,6 +265,16 @@ async def test_closed_review_never_changes_whatever_comes_later(database: Databa
 EVENTS = ("activation-began", "activation-done")
 
 
+def test_review_that_was_closed_by_the_first_version_is_still_read() -> None:
+    stored = json.loads(Path(__file__).with_name("closed.json").read_text(encoding="utf-8"))
+    found = from_document(stored)
+    assert [len(getattr(found, name)) for name in LISTS] == [1] * len(LISTS)
+    assert (found.figures[0].value, found.backlog[0].weight.top, found.items[0].state) == (0.38, "nrr", ItemState.DONE)
+
+
+LISTS = ("points", "figures", "alarms", "experiments", "shipped", "items", "backlog")
+
+
 async def test_nothing_is_written_in_a_closed_review(database: Database, workspace: Workspace) -> None:
     review = await closed(database, workspace, await opened(database, workspace))
     assert review.state is ReviewState.CLOSED
@@ -345,14 +358,14 @@ async def test_worker_opens_the_reviews_of_what_ended_once_and_where_they_are_wa
         await register_kpi(session, workspace)
         await register_kpi(session, unwanted)
         await workspaces.update(session, workspace_id=unwanted.id, given={"opens_reviews": False})
-    made = set(await open_reviews(database))
+    made = set().union(*await asyncio.gather(open_reviews(database), open_reviews(database)))
     assert not made & set(await open_reviews(database))
     async with database.raw() as connection:
         stored = "SELECT id, kind, from_on, to_on, created_by, workspace_id FROM reviews WHERE workspace_id = ANY($1)"
         rows = await connection.fetch(stored, [workspace.id, unwanted.id])
         today = (await connection.fetchval("SELECT now() AT TIME ZONE 'utc'")).date()
     assert {row["workspace_id"] for row in rows} == {workspace.id}
-    assert {row["kind"] for row in rows} == {"WEEKLY", "MONTHLY", "QUARTERLY"}
+    assert sorted(row["kind"] for row in rows) == ["MONTHLY", "QUARTERLY", "WEEKLY"]
     assert {row["id"] for row in rows} <= made
     assert all(row["created_by"] == "schedule" and row["to_on"] < today for row in rows)
     (week,) = (row for row in rows if row["kind"] == "WEEKLY")
