@@ -12,6 +12,7 @@ COPY kpi kpi
 COPY stats stats
 COPY web web
 COPY migrations migrations
+COPY clients/python/truelift clients/python/truelift
 RUN /opt/truelift/bin/pip install --no-cache-dir --no-build-isolation --no-deps .
 
 FROM python:3.13-slim

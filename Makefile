@@ -6,10 +6,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test clients audit fuzz agreement check format schema catalogue bench faults calibrate year lock clean
+.PHONY: demo mcp test clients audit fuzz agreement page check format schema catalogue bench faults calibrate year lock clean
 
 demo: $(VENV)/run.stamp  ## the sample company, served on http://127.0.0.1:$(PORT)
 	$(BIN)/truelift demo --port $(PORT)
+
+mcp: $(VENV)/mcp.stamp  ## what `truelift mcp` needs beside the rest
 
 test: check clients  ## every check and every test but the marked long ones
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --no-loadscope-reorder
@@ -32,6 +34,9 @@ agreement: $(VENV)/dev.stamp  ## the statistics beside R (Debian's packages) and
 	@$(BIN)/python -m tests.agreement.sources
 	$(BIN)/python -m benchmarks.peers $(VENV)/peers lifelines tea-tasting gbstats savvi
 	$(BIN)/python -m pytest tests/agreement -m agreement
+
+page: $(VENV)/dev.stamp  ## the example page in TypeScript: types against the schema, and drawn in a browser
+	$(BIN)/python -m pytest tests/api/clients -m node
 
 check: $(VENV)/dev.stamp  ## format, lint, types, imports, dead code
 	$(BIN)/ruff format --check .
@@ -73,6 +78,8 @@ lock:  ## pin every dependency anew
 	$(VENV)-lock/bin/python -m pip --disable-pip-version-check --quiet install uv
 	$(VENV)-lock/bin/uv pip compile pyproject.toml --extra build --universal --python-version 3.11 \
 		--generate-hashes --no-annotate --no-header --quiet --output-file requirements/run.lock
+	$(VENV)-lock/bin/uv pip compile pyproject.toml --extra build --extra mcp --constraint requirements/run.lock --universal \
+		--python-version 3.11 --generate-hashes --no-annotate --no-header --quiet --output-file requirements/mcp.lock
 	$(VENV)-lock/bin/uv pip compile pyproject.toml --extra dev --constraint requirements/run.lock --universal \
 		--python-version 3.11 --generate-hashes --no-annotate --no-header --quiet --output-file requirements/dev.lock
 	rm -rf $(VENV)-lock
@@ -88,6 +95,10 @@ $(VENV)/made.stamp:
 $(VENV)/run.stamp: $(VENV)/made.stamp requirements/run.lock pyproject.toml
 	$(PIP) install --only-binary :all: --require-hashes -r requirements/run.lock
 	$(PIP) install --no-build-isolation --no-deps --editable .
+	touch $@
+
+$(VENV)/mcp.stamp: $(VENV)/run.stamp requirements/mcp.lock
+	$(PIP) install --only-binary :all: --require-hashes -r requirements/mcp.lock
 	touch $@
 
 $(VENV)/dev.stamp: $(VENV)/run.stamp requirements/dev.lock

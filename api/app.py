@@ -11,10 +11,12 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 
 import web
+from api.auth.budgets import Budgets
 from api.database import Database
 from api.delivery.outside import Outside
-from api.doors import export, faults, health, ingest, pages, reviews, uploads
+from api.doors import export, faults, health, ingest, pages, reviews, risk, uploads
 from api.doors.limits import Limits
+from api.doors.strangers import Strangers
 from api.graphql.endpoint import Endpoint
 from api.graphql.news import Desk, listen
 from api.jobs.sweep import keep_sweeping
@@ -28,7 +30,12 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
     worker = partial(work, database, seconds=settings.refresh_seconds, outside=outside)
     desk = Desk(most=settings.max_subscriptions, most_each=settings.max_workspace_subscriptions)
     graphql = Endpoint(
-        database=database, secret=secret, desk=desk, outside=outside, most_sockets=settings.max_subscriptions
+        database=database,
+        secret=secret,
+        desk=desk,
+        outside=outside,
+        budgets=Budgets(per_second=settings.cost_per_second, at_once=settings.cost_at_once),
+        most_sockets=settings.max_subscriptions,
     )
 
     @asynccontextmanager
@@ -46,11 +53,12 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
         lifespan=lifespan,
         exception_handlers=dict.fromkeys(FAULTS, faults.away) | {Exception: faults.unexpected},
         middleware=[
+            Middleware(Strangers, wrong_at_once=settings.wrong_keys_at_once),
             Middleware(
                 Limits,
                 max_body_bytes=settings.max_body_bytes,
                 caps=ingest.CAPS | {uploads.PATH: settings.max_upload_bytes},
-            )
+            ),
         ],
         routes=[
             Route("/healthz", health.healthz),
@@ -59,6 +67,7 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
             WebSocketRoute("/graphql", graphql),
             *(Route(path, partial(ingest.take_in, noun=noun), methods=["POST"]) for path, noun in ingest.PATHS.items()),
             Route(uploads.PATH, uploads.upload, methods=["POST"]),
+            Route(risk.PATH, risk.at_risk, methods=["GET"]),
             Route(export.PATH, export.export, methods=["GET"]),
             Route("/", pages.experiments),
             Route("/experiments/{key}", pages.experiment),

@@ -71,13 +71,14 @@ class Change(StrEnum):
 
 
 class Governed(StrEnum):
-    """What of a KPI was changed."""
+    """What of a KPI was changed; of its risk, which units are marked by it."""
 
     DETAILS = "DETAILS"
     DEFINITION = "DEFINITION"
     BASELINE = "BASELINE"
     TARGET = "TARGET"
     ALERTS = "ALERTS"
+    RISK = "RISK"
 
 
 class AlertKind(StrEnum):

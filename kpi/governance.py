@@ -14,7 +14,7 @@ import asyncpg
 import msgspec
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from kpi import kinds, notices, queries
+from kpi import kinds, notices, queries, storage
 from kpi.actor import Actor
 from kpi.components import pinned
 from kpi.enums import Governed, Granularity, NoticeType
@@ -26,6 +26,9 @@ from kpi.history.periods import DAY
 from kpi.history.sums import Sums
 from kpi.kinds import Kind
 from kpi.kinds.shape import Scale
+from kpi.risk import marking
+from kpi.risk.marking import Marked
+from kpi.risk.ranking import Rule, ranking
 from kpi.service import (
     LARGEST,
     BaselineValue,
@@ -241,6 +244,27 @@ async def set_target(session: AsyncSession, *, actor: Actor, kpi_id: int, aim: A
         session.add(after)
         await record(session, actor, kpi, Governed.TARGET, changes)
     return kpi
+
+
+async def mark_at_risk(
+    session: AsyncSession, connection: asyncpg.Connection, *, actor: Actor, kpi_id: int, rule: Rule, trait: str
+) -> tuple[Kpi, Marked]:
+    """Have exactly the units that a KPI's newest definition says are at risk carry a trait from now on.
+
+    `connection` is the one under the session.
+    """
+    await storage.hold_rows(connection, actor.workspace_id)
+    kpi = await locked(session, actor, kpi_id)
+    refuse(reason_problems(actor) + rule.problems() + marking.trait_problems(trait))
+    ranked = await ranking(session, kpi, await _newest(session, kpi))
+    if ranked is None:
+        raise Invalid([bad("This KPI keeps no numbers of single units, or none so far.", "id")])
+    found = await marking.mark(connection, ranked, rule, trait=trait, now=actor.now)
+    before = {"units": found.kept + found.unmarked}
+    after = {"trait": trait, **msgspec.to_builtins(rule), "units": found.kept + found.marked}
+    changes = list(differences(before, after)) if found.marked or found.unmarked else []
+    await record(session, actor, kpi, Governed.RISK, changes)
+    return kpi, found
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

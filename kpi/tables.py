@@ -17,7 +17,7 @@ from sqlalchemy import (
     Index,
     UniqueConstraint,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, DATE, INTEGER, JSONB, TEXT, TSVECTOR
+from sqlalchemy.dialects.postgresql import ARRAY, DATE, FLOAT, INTEGER, JSONB, TEXT, TSVECTOR
 from sqlmodel import Field, SQLModel
 
 from kpi.enums import Change, Direction, Driver, Frequency, Governed, Granularity, LinkSource, NoticeType, Tier, Unit
@@ -249,6 +249,24 @@ class HistoryCluster(SQLModel, table=True):
     n: int
     y: float
     x: float
+
+
+class UnitScore(SQLModel, table=True):
+    """A unit's own number at the end of a period, with those of a composite's components, in their order.
+
+    Kept of the newest period that is over, of the one before, and of one that ended long enough ago for it to show who
+    `has_left` since (null: not looked at). `level` is that by which units are counted, null where they are by any row.
+    """
+
+    __tablename__ = "unit_scores"
+    definition_id: int = Field(primary_key=True, foreign_key="definitions.id")
+    unit: str = Field(primary_key=True)
+    ended_on: date = Field(primary_key=True)
+    score: float
+    parts: list[float] = Field(sa_type=ARRAY(FLOAT))
+    level: float | None
+    segments: list[str] = Field(sa_type=ARRAY(TEXT))
+    has_left: bool | None
 
 
 class Target(SQLModel, table=True):

@@ -5,6 +5,7 @@ always, that is since ALWAYS; one without a value is not known any more from its
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from math import isfinite
 from typing import Annotated
@@ -73,10 +74,15 @@ async def ingest(
     lax: bool = False,
     is_replay: bool = False,
     without: Omission = NOBODY,
+    is_stored: bool = False,
 ) -> Report:
-    """Take in traits. Runs in the caller's transaction; one bad row never fails its neighbours."""
+    """Take in traits. Runs in the caller's transaction; one bad row never fails its neighbours.
+
+    With `is_stored` their units are named as they are stored, not as senders name them.
+    """
     parsed, refusals = parse_all(rows, TraitRow, _check, now, lax=lax)
     gate = await storage.gate(connection, workspace_id, "traits", without=without)
+    gate = replace(gate, secret=None) if is_stored else gate
     parsed = gate.admit(parsed, refusals)
     await storage.lock_traits(connection, workspace_id)
     known = await storage.known_traits(connection, workspace_id, [row.key for row in parsed.values()])

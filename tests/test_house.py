@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("api", "experiments", "kpi", "stats", "web", "migrations")
+PACKAGES = ("api", "experiments", "kpi", "stats", "web", "migrations", "clients/python/truelift")
 SOURCES = tuple(path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py")))
 EVERYTHING = (*SOURCES, *sorted((ROOT / "tests").rglob("*.py")), *sorted((ROOT / "benchmarks").rglob("*.py")))
 
@@ -50,6 +50,9 @@ WITH_STATEMENTS = {
     "kpi/history/refresh.py": "how far a KPI's sums reach",
     "kpi/history/values.py": "a KPI's sums",
     "kpi/queries.py": "what is registered",
+    "kpi/risk/check.py": "numbers of an earlier period, and who has left since",
+    "kpi/risk/listing.py": "units at risk, and what is known of them",
+    "kpi/risk/marking.py": "who carries a mark",
     "kpi/storage.py": "raw rows, and how long they are kept",
 }
 """Where statements may stand, beside `kpi/kinds/` (what a kind adds up) and `migrations/`, and why."""

@@ -17,6 +17,7 @@ COMMANDS = {
     "migrate": ("migrate", "Bring the database to the schema of this version."),
     "demo": ("demo", "Load the sample company, once, and serve it."),
     "doctor": ("doctor", "Look at Postgres, migrations, clock, worker and disk, and say in words what is wrong."),
+    "mcp": ("mcp", "Offer what a language model may ask of a server, over standard input and output."),
     "key": ("key", "Make, list and revoke API keys."),
 }
 """The module of each command, whose `app` it is, and what it is for in a line."""

@@ -5,7 +5,7 @@ Aggregates need the scope `read`; raw rows, which say what each unit did, the sc
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import datetime
 from time import monotonic
@@ -53,17 +53,31 @@ class Refusal(Exception):
 
 async def export(request: Request) -> Response:
     """Stream rows of the caller's workspace as a file."""
+    return await answered(lambda: _export(request))
+
+
+async def answered(exporting: Callable[[], Awaitable[Response]]) -> Response:
+    """An export, or why it is not made."""
     try:
-        noun, form, of = _asked(request)
-        workspace_id = await _workspace(request, noun)
-        if AT_ONCE.locked():
-            raise Refusal(503, "TOO_MANY_EXPORTS", "Two exports are under way; try again soon.")
-        return await _stream(
-            request.app.state.database, workspace_id, noun, form, of, "spreadsheet" in request.query_params
-        )
+        return await exporting()
     except Refusal as refused:
         body = {"errors": [{"message": refused.message, "extensions": {"code": refused.code}}]}
         return JSONResponse(body, refused.status, headers=SOON if refused.status == 503 else None)
+
+
+def make_room() -> None:
+    """Raises Refusal while as many exports are under way as a process makes at once."""
+    if AT_ONCE.locked():
+        raise Refusal(503, "TOO_MANY_EXPORTS", "Two exports are under way; try again soon.")
+
+
+async def _export(request: Request) -> Response:
+    noun, form, of = _asked(request)
+    workspace_id = await workspace_of(request, Scope.READ if noun is Noun.AGGREGATES else Scope.ADMIN)
+    make_room()
+    return await _stream(
+        request.app.state.database, workspace_id, noun, form, of, "spreadsheet" in request.query_params
+    )
 
 
 async def _stream(
@@ -115,8 +129,8 @@ def _patient(send: Send) -> Send:
     return patient
 
 
-async def _workspace(request: Request, noun: Noun) -> int:
-    scope = Scope.READ if noun is Noun.AGGREGATES else Scope.ADMIN
+async def workspace_of(request: Request, scope: Scope) -> int:
+    """The workspace of the key that a request carries. Raises Refusal for a key that has not the scope."""
     key = bearer(request)
     async with request.app.state.database.read() as session:
         caller = None if key is None else await keys.caller(session, key, request.app.state.secret)

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from strawberry.types import Info as StrawberryInfo
 
+from api.auth.budgets import Budgets
 from api.auth.keys import Caller
 from api.database import Database
 from api.delivery.outside import Outside
@@ -22,12 +23,14 @@ class Context:
         now: datetime | None = None,
         desk: Desk | None = None,
         outside: Outside | None = None,
+        budgets: Budgets | None = None,
     ) -> None:
         self.database = database
         self.caller = caller
         self.now = now or datetime.now(UTC)
         self.desk = desk
         self._outside = outside
+        self.budgets = budgets
         self.loaders = Loaders(database, caller.workspace_id, self.now)
 
     @property

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import lru_cache
+from math import ceil
+from time import monotonic
 from typing import Any
 
 from graphql import DocumentNode, GraphQLError, GraphQLSchema, OperationDefinitionNode, parse, specified_rules
@@ -49,13 +51,30 @@ class Checked(SchemaExtension):
         try:
             self.size = self._measured(context.query or "")
             context.pre_execution_errors = list(_checked(context.schema._schema, context.query or ""))
+            if not context.pre_execution_errors:
+                self._spend(self.size.cost)
         except GraphQLError as refused:
             context.pre_execution_errors = [refused]
         yield
 
     def get_results(self) -> dict[str, Any]:
         """What the document costs, for whoever sent it."""
-        return {"cost": {"requested": round(self.size.cost, 1)}} if self.size else {}
+        if self.size is None:
+            return {}
+        caller, budgets = self.execution_context.context.caller, self.execution_context.context.budgets
+        cost: dict[str, float] = {"requested": round(self.size.cost, 1)}
+        if budgets is not None:
+            left = budgets.left(caller.workspace_id, monotonic())
+            cost |= {"available": round(left, 1), "restoreRate": budgets.per_second}
+        return {"cost": cost}
+
+    def _spend(self, cost: float) -> None:
+        """Take what the document costs from the workspace's budget. Raises GraphQLError where there is too little."""
+        caller, budgets = self.execution_context.context.caller, self.execution_context.context.budgets
+        wait = 0.0 if budgets is None else budgets.take(caller.workspace_id, cost, monotonic())
+        if wait > 0:
+            sentence = f"The workspace has asked for too much lately; there is enough again in {ceil(wait)} s."
+            raise GraphQLError(sentence, extensions={"code": "RATE_LIMITED", "retryAfter": ceil(wait)})
 
     def _measured(self, text: str) -> Size:
         context = self.execution_context

@@ -24,6 +24,7 @@ from strawberry.types import ExecutionResult
 from strawberry.types.unset import UNSET, UnsetType
 
 from api.auth import keys
+from api.auth.budgets import Budgets
 from api.auth.keys import Caller
 from api.database import Database
 from api.delivery.outside import Outside
@@ -58,7 +59,16 @@ class Endpoint(GraphQL[Context, None]):
     graphql_transport_ws_handler_class = Socket
     websocket_adapter_class = Wire
 
-    def __init__(self, *, database: Database, secret: bytes, desk: Desk, outside: Outside, most_sockets: int) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        secret: bytes,
+        desk: Desk,
+        outside: Outside,
+        budgets: Budgets,
+        most_sockets: int,
+    ) -> None:
         super().__init__(
             schema,
             graphql_ide=None,
@@ -67,6 +77,7 @@ class Endpoint(GraphQL[Context, None]):
             max_subscriptions_per_connection=MOST_OPERATIONS,
         )
         self.database, self.secret, self.desk, self.outside = database, secret, desk, outside
+        self.budgets = budgets
         self._sockets, self._most_sockets = 0, most_sockets
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -116,7 +127,9 @@ class Endpoint(GraphQL[Context, None]):
 
     def context(self, caller: Caller) -> Context:
         """The context of one operation, with loaders that have loaded nothing."""
-        return Context(database=self.database, caller=caller, desk=self.desk, outside=self.outside)
+        return Context(
+            database=self.database, caller=caller, desk=self.desk, outside=self.outside, budgets=self.budgets
+        )
 
     async def on_ws_connect(self, context: Context) -> UnsetType:
         """Let a websocket in."""
@@ -189,6 +202,8 @@ class Endpoint(GraphQL[Context, None]):
             status = STATUSES.get(str(codes[0]), 400)
         if UNAVAILABLE in codes:
             status, headers = 503, SOON
+        if "RATE_LIMITED" in codes and "data" not in answer:
+            status, headers = 429, {"retry-after": str(answer["errors"][0]["extensions"]["retryAfter"])}
         media = f"{sub_response.media_type}; charset=utf-8"
         return Response(self.encode_json(answer), status, headers=headers, media_type=media)
 

@@ -25,6 +25,7 @@ from api.graphql.mutations.protocol import ProtocolMutation
 from api.graphql.mutations.rehearsal import RehearsalMutation
 from api.graphql.mutations.rejections import RejectionMutation
 from api.graphql.mutations.review import ReviewMutation
+from api.graphql.mutations.risk import RiskMutation
 from api.graphql.mutations.units import UnitMutation
 from api.graphql.mutations.uploads import UploadMutation
 from api.graphql.mutations.workspace import WorkspaceMutation
@@ -50,6 +51,7 @@ class Mutation(
     GovernanceMutation,
     AlertMutation,
     LadderMutation,
+    RiskMutation,
     ExperimentMutation,
     LifecycleMutation,
     RehearsalMutation,

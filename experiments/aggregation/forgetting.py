@@ -46,6 +46,7 @@ async def forget(connection: asyncpg.Connection, *, workspace_id: int, unit: str
         await entrants.note_forgotten(connection, workspace_id, days, now)
         await overlaps.outdate(connection, {experiment_id for experiment_id, _ in days})
     await histories.outdate_all(connection, workspace_id)
+    await histories.forget(connection, workspace_id, names)
     return Forgotten(
         outcomes=outcomes, exposures=len(exposures), memberships=memberships, traits=traits, rejections=rejections
     )

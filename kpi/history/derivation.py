@@ -6,7 +6,7 @@ experiment, so a kind's SQL serves both. What can no longer change is left alone
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 
 from kpi import traits
@@ -15,7 +15,7 @@ from kpi.events import first_id
 from kpi.history.entry import Entry
 from kpi.history.periods import DAY, ends
 from kpi.ingest import EARLIEST
-from kpi.kinds import Aggregate, Kind
+from kpi.kinds import Aggregate, Composite, Kind
 from kpi.kinds.sums import latest
 from kpi.kinds.terms import LOOKBACK_DAYS
 
@@ -111,6 +111,20 @@ SELECT {definition}, {segment}, entered_on, day, count(*), 0
 FROM cells CROSS JOIN generate_series({day}, {last}) AS day
 WHERE get_bit(b, day) = 1 AND entered_on + 2 + day <= '{through}' GROUP BY day, GROUPING SETS ({sets})
 """
+DROP_SCORES = """
+DELETE FROM unit_scores s USING definitions d, definitions mine
+WHERE mine.id = {definition} AND d.kpi_id = mine.kpi_id AND s.definition_id = d.id
+"""
+"""Those of earlier versions go as well: nobody asks for them any more, and they are of people."""
+SCORES = """
+INSERT INTO unit_scores (definition_id, unit, ended_on, score, parts, level, segments)
+SELECT {definition}, unit, entered_on, k, parts, level, ARRAY[{segments}]::text[] FROM ({units}) u
+"""
+LEFT = """
+UPDATE unit_scores s SET has_left = NOT EXISTS (SELECT FROM later WHERE later.unit = s.unit)
+WHERE s.definition_id = {definition} AND s.ended_on = '{ended_on}'
+"""
+LATER = "CREATE TEMP TABLE later AS {units}"
 DIGITS = 4
 """Significant digits of a number that a quantile is told from: it is off by one part in 2,000 at most."""
 TABLES = ("history_values", "history_entries", "history_moments", "history_durations", "history_clusters")
@@ -158,6 +172,43 @@ class Derivation:
         if self.entry.every is None:
             yield "DROP TABLE entrants", ()
 
+    def scored(self, at: Sequence[date], checked: tuple[date, date] | None) -> Iterator[Statement]:
+        """What keeps the units' own numbers at the ends of periods, each with those of its components and its level.
+
+        `checked` are one of these ends and the day at whose end it shows who has left since: whose level is 0.
+        """
+        yield self._filled(DROP_SCORES)
+        segments = ", ".join(
+            f"'{_quoted(name)}=' || {self._trait(place)}"
+            for name, place in zip(self.segments, self._places, strict=True)
+        )
+        numbers = [
+            ("k", self.kind.per_unit(self.numbers)),
+            ("parts", self._parts),
+            ("level", self._level or "NULL::float8"),
+        ]
+        units = replace(self, began=min(at, default=self.began))._measured(numbers)
+        scores = SCORES.format(definition=self.definition_id, segments=segments, units=units)
+        yield scores, (list(at), *self.segments)
+        if checked is not None and self._level is not None:
+            ended_on, until = checked
+            later = replace(self, began=until)._measured([("level", self._level)])
+            yield LATER.format(units=later), ([until],)
+            yield "ANALYZE later", ()
+            yield LEFT.format(definition=self.definition_id, ended_on=ended_on), ()
+            yield "DROP TABLE later", ()
+
+    @property
+    def _parts(self) -> str:
+        """SQL of the numbers of a composite's components, in their order; none where it is no composite."""
+        components = self.kind.components if isinstance(self.kind, Composite) else ()
+        return f"ARRAY[{', '.join(one.number.per_unit(self.numbers) for one in components)}]::float8[]"
+
+    @property
+    def _level(self) -> str | None:
+        """SQL of the level that says who is counted at all."""
+        return latest(f"o.event_id = {self._among}") if self.entry.among else None
+
     @property
     def entrants(self) -> str:
         """SQL of the units that enter by an event: `unit` and the moment of the first one, `exposed_at`."""
@@ -186,7 +237,7 @@ class Derivation:
 
         It reads `entrants` where units enter by an event, and else takes the last days of the periods for $1.
         """
-        return self._measured() if self._is_periodic else self._followed()
+        return self._measured(self._numbers) if self._is_periodic else self._followed()
 
     def _trait(self, place: int) -> str:
         return traits.value_at(f"${place}", "u.unit", "u.exposed_at", self.workspace_id)
@@ -196,29 +247,31 @@ class Derivation:
         within = " AND o.occurred_at >= a.since_at AND o.occurred_at < a.until_at" if is_account else ""
         return self._windowed(
             FOLLOWED,
+            self._numbers,
             actors=" LEFT" + ACTORS.format(workspace=self.workspace_id) if is_account else "",
             actor="a.member" if is_account else "e.unit",
             within=within,
             first=self.first,
         )
 
-    def _measured(self) -> str:
+    def _measured(self, numbers: Sequence[tuple[str, str]]) -> str:
         earliest = max(EVER, self.began - (self.kind.window[1] + self._lookback + 1) * DAY)
         return self._windowed(
             MEASURED,
-            having=AMONG.format(level=latest(f"o.event_id = {self._among}")) if self.entry.among else "",
+            numbers,
+            having="" if self._level is None else AMONG.format(level=self._level),
             unit=self._whose,
             accounts=self._accounts,
             first_id=_first_id(earliest),
             last_id=_first_id(self.through),
         )
 
-    def _windowed(self, template: str, **parts: object) -> str:
+    def _windowed(self, template: str, numbers: Sequence[tuple[str, str]], **parts: object) -> str:
         first, until = self.kind.window
         curve = self.kind.curve
         first = min(first, curve.days[0]) if curve is not None else first
         return template.format(
-            numbers="".join(f", {sql} AS {name}" for name, sql in self._numbers),
+            numbers="".join(f", {sql} AS {name}" for name, sql in numbers),
             events=", ".join(sorted({str(self.numbers.get(name, NOBODY)) for name in self._read})),
             since=24 * (first - self._lookback),
             until=24 * until,

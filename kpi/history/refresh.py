@@ -7,6 +7,7 @@ what deriving everything anew would give.
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
 from time import monotonic
 
 import asyncpg
@@ -14,6 +15,7 @@ import asyncpg
 from kpi import kinds, storage
 from kpi.enums import Unit
 from kpi.history import entry as entries
+from kpi.history import units
 from kpi.history.derivation import EVER, Derivation
 from kpi.history.measured import reach
 from kpi.history.periods import DAY
@@ -38,6 +40,10 @@ WHERE h.definition_id = news.definition_id AND news.day < h.through
 """
 """What came in of a day that is not over is found with its day. Others move only what is derived already."""
 OUTDATE_ALL = "UPDATE histories SET stale_from = '{ever}' WHERE workspace_id = $1 AND through IS NOT NULL"
+FORGET = """
+DELETE FROM unit_scores s USING histories h
+WHERE h.definition_id = s.definition_id AND h.workspace_id = $1 AND s.unit = ANY($2::text[])
+"""
 DUE = """
 SELECT h.definition_id FROM histories h
     JOIN definitions d ON d.id = h.definition_id
@@ -85,6 +91,11 @@ async def outdate_all(connection: asyncpg.Connection, workspace_id: int) -> None
     await connection.execute(OUTDATE_ALL.format(ever=EVER), workspace_id)
 
 
+async def forget(connection: asyncpg.Connection, workspace_id: int, units: Collection[str]) -> None:
+    """Remove what is kept of units by name, after what else changes with them is outdated: no refresh is under way."""
+    await connection.execute(FORGET, workspace_id, list(units))
+
+
 async def due(connection: asyncpg.Connection, midnight: date) -> list[int]:
     """The definitions whose sums do not reach a midnight, or are out of date."""
     return [row["definition_id"] for row in await connection.fetch(DUE, midnight)]
@@ -113,7 +124,8 @@ async def refresh(connection: asyncpg.Connection, definition_id: int, midnight: 
         began=began,
         through=through,
     )
-    for statement, arguments in derivation.statements():
+    floor = await storage.frozen_before(connection, state["workspace_id"]) or EVER
+    for statement, arguments in chain(derivation.statements(), units.statements(derivation, floor)):
         await connection.execute(statement, *arguments)
     seconds = monotonic() - start
     await connection.execute(DONE, definition_id, through, seconds)

@@ -90,8 +90,8 @@ async def started(ask: Ask, drafted: str) -> str:
 
 @pytest.fixture(scope="session")
 def app(database: Database) -> Starlette:
-    """The application on the session's database, without a worker."""
-    return build(database, settings=Settings(), secret=SECRET, with_worker=False)
+    """The application on the session's database, without a worker; tests send many wrong keys."""
+    return build(database, settings=Settings(wrong_keys_at_once=100_000), secret=SECRET, with_worker=False)
 
 
 @pytest_asyncio.fixture

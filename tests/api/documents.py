@@ -69,6 +69,12 @@ mutation Link($input: KpiLink%(verb)sInput!) { kpiLink%(verb)s(input: $input) {
   userErrors { code path message }
 } }
 """
+KPI_AT_RISK_MARK = """
+mutation ($input: KpiAtRiskMarkInput!) { kpiAtRiskMark(input: $input) {
+  kpi { key history { what reason changes { path before after } } } marked kept unmarked
+  userErrors { code path message }
+} }
+"""
 EXPERIMENT_START = """
 mutation Start($input: ExperimentStartInput!) { experimentStart(input: $input) {
   experiment { id key state startedAt plan { sealedAt hash } } userErrors { message code path }

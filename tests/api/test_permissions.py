@@ -116,6 +116,7 @@ ASKED: dict[str, tuple[Scope, str, dict[str, Any]]] = {
         documents.KPI_LINK % {"verb": "Withdraw"},
         {"input": {"leading": "a", "lagging": "b", "reason": "r"}},
     ),
+    "kpiAtRiskMark": (Scope.DECIDE, documents.KPI_AT_RISK_MARK, {"input": {"id": "x", "worst": 0.1, "reason": "r"}}),
     "endpoints": (Scope.ADMIN, "{ endpoints { totalCount } }", {}),
     "deliveries": (Scope.ADMIN, "{ deliveries { totalCount } }", {}),
     "endpointRegister": (

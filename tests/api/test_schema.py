@@ -29,6 +29,8 @@ PUBLIC: GraphQLSchema = build_schema(sdl())
 OWN = {name: found for name, found in PUBLIC.type_map.items() if not name.startswith("__")}
 LISTS_THAT_ARE_NO_CONNECTION = {"Query.nodes"}
 """Relay's own field: as many as were asked for, 100 at most."""
+NARROWING = {"filter", "query", "kinds", "below", "worst", "segment", "traits"}
+"""What a connection is asked beside its page."""
 VERBS = {
     "breachesMargin",
     "breaksErrorControl",
@@ -142,14 +144,14 @@ def test_list_of_objects_with_an_id_is_a_connection() -> None:
 
 def test_every_connection_has_edges_nodes_a_count_and_relays_arguments() -> None:
     connections = {found.name: set(found.fields) for found in objects() if found.name.endswith("Connection")}
-    assert len(connections) == 12
+    assert len(connections) == 13
     assert connections["RejectionConnection"] >= {"counts"}  # by noun and rule, beside the page
     assert all(names - {"counts"} == {"edges", "nodes", "pageInfo", "totalCount"} for names in connections.values())
     paths = {path: field for path, field in fields() if named(field) in connections}
-    assert len(paths) == 14
+    assert len(paths) == 15
     for field in paths.values():
         assert isinstance(field, GraphQLField)
-        assert set(field.args) - {"filter", "query", "kinds"} == {"first", "after", "last", "before"}
+        assert set(field.args) - NARROWING == {"first", "after", "last", "before"}
 
 
 def test_times_end_in_at_and_dates_in_on_and_nothing_else_does() -> None:

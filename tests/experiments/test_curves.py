@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
-import pandas as pd  # type: ignore[import-untyped]  # it ships no types
+import pandas as pd
 import pytest
 from scipy.stats import norm
 from statsmodels.duration.survfunc import SurvfuncRight

@@ -1,7 +1,7 @@
 """Shares that came back, against a recount of single units in pandas and statsmodels' Wilson limits."""
 
 import numpy as np
-import pandas as pd  # type: ignore[import-untyped]  # it ships no types
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -15,6 +15,7 @@ from api.graphql.types.governance import KpiChange, Target
 from api.graphql.types.history import HistoryFields
 from api.graphql.types.ladder import KpiLink, KpiStep
 from api.graphql.types.question import QuestionFields
+from api.graphql.types.risk import RiskFields
 from api.graphql.types.steadiness import SteadinessFields
 from kpi import enums, kinds, ladder, tables
 from kpi.history.audit import Audit, Found
@@ -68,7 +69,7 @@ class Baseline:
 
 
 @strawberry.type(description="A KPI: what is measured, who owns it, which way is better.")
-class Kpi(HistoryFields, QuestionFields, SteadinessFields, AlertFields, Node):
+class Kpi(HistoryFields, QuestionFields, SteadinessFields, RiskFields, AlertFields, Node):
     """A KPI."""
 
     key: str = strawberry.field(description="The key of the KPI, unique in the workspace.")

@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-import pandas as pd  # type: ignore[import-untyped]  # it ships no types
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
