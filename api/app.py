@@ -14,7 +14,7 @@ import web
 from api.auth.budgets import Budgets
 from api.database import Database
 from api.delivery.outside import Outside
-from api.doors import export, faults, health, ingest, pages, risk, uploads
+from api.doors import export, faults, health, ingest, pages, reviews, risk, uploads
 from api.doors.limits import Limits
 from api.doors.strangers import Strangers
 from api.graphql.endpoint import Endpoint
@@ -73,6 +73,8 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
             Route("/experiments/{key}", pages.experiment),
             Route("/kpis", pages.kpis),
             Route("/kpis/{key}", pages.kpi),
+            Route("/reviews", pages.reviews),
+            Route(reviews.PATH, reviews.review, methods=["GET"]),
             Route("/sign-in", pages.sign_in_form, methods=["GET"]),
             Route("/sign-in", pages.sign_in_with_key, methods=["POST"]),
             Route("/sign-out", pages.sign_out, methods=["POST"]),

@@ -83,6 +83,7 @@ class Workspace(SQLModel, table=True):
     unit_secret: bytes | None = Field(default=None)
     needs_second_person: bool = Field(default=False, sa_column_kwargs={"server_default": "false"})
     requires_protocol: bool = Field(default=False, sa_column_kwargs={"server_default": "false"})
+    opens_reviews: bool = Field(default=True, sa_column_kwargs={"server_default": "true"})
 
     @property
     def hashes_units(self) -> bool:

@@ -22,7 +22,8 @@ async def workspace_by_id(session: AsyncSession, workspace_id: int) -> Workspace
 async def update(session: AsyncSession, *, workspace_id: int, given: Mapping[str, Any]) -> Workspace:
     """Change what is given: `retention_days` (None for ever), `hashes_units`, and what asks for other people or rules.
 
-    These are `needs_second_person` and `requires_protocol`. Raises Invalid.
+    These are `needs_second_person` and `requires_protocol`. `opens_reviews` is whether reviews open by themselves.
+    Raises Invalid.
 
     Whether units are hidden is settled before the first row: later, one unit would become two.
     """
@@ -40,8 +41,12 @@ async def update(session: AsyncSession, *, workspace_id: int, given: Mapping[str
     requires = given.get("requires_protocol", workspace.requires_protocol)
     if requires is None:
         problems.append(_problem(Code.BAD_USER_INPUT, "requiresProtocol is true or false.", "requiresProtocol"))
+    opens = given.get("opens_reviews", workspace.opens_reviews)
+    if opens is None:
+        problems.append(_problem(Code.BAD_USER_INPUT, "opensReviews is true or false.", "opensReviews"))
     if problems:
         raise Invalid(problems)
+    workspace.opens_reviews = opens
     workspace.requires_protocol = requires
     workspace.needs_second_person = second
     workspace.retention_days = given.get("retention_days", workspace.retention_days)

@@ -6,6 +6,7 @@ from sqlmodel import SQLModel
 import api.auth.tables
 import api.delivery.tables
 import api.jobs.tables
+import experiments.programme.reviews.tables
 import experiments.tables
 import kpi.alerts.tables
 import kpi.tables
@@ -14,6 +15,7 @@ TABLES = (
     api.auth.tables,
     api.delivery.tables,
     api.jobs.tables,
+    experiments.programme.reviews.tables,
     experiments.tables,
     kpi.alerts.tables,
     kpi.tables,

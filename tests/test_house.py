@@ -37,6 +37,7 @@ WITH_STATEMENTS = {
     "experiments/entrants.py": "who entered, and how long that is kept",
     "experiments/queries.py": "experiments and their refreshes",
     "experiments/programme/library.py": "what a programme remembers",
+    "experiments/programme/reviews/queries.py": "reviews and what they found is to be done",
     "experiments/programme/search.py": "finding words in hypotheses, experiments and learnings",
     "experiments/life/story.py": "what people did to experiments",
     "kpi/alerts/queries.py": "alert rules, alerts and annotations",

@@ -7,7 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from web import definitions, figures, quantities, readings, sentences, standings
+from web import definitions, figures, quantities, readings, reviews, sentences, standings
 from web.quantities import Json
 
 HERE = Path(__file__).parent
@@ -35,8 +35,15 @@ def _environment() -> Environment:
     made = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    made.globals |= {"figures": figures, "quantities": quantities, "readings": readings, "sentences": sentences}
-    made.globals |= {"definitions": definitions, "standings": standings}
+    made.globals |= {
+        "definitions": definitions,
+        "figures": figures,
+        "quantities": quantities,
+        "readings": readings,
+        "reviews": reviews,
+        "sentences": sentences,
+        "standings": standings,
+    }
     made.filters |= {
         name: getattr(quantities, name)
         for name in (

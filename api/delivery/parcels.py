@@ -16,8 +16,8 @@ from api.delivery.tables import EndpointKind
 from kpi import notices
 from kpi.enums import NoticeType
 
-PAGES = {"experiment": "/experiments/{}"}
-"""By a name of a notice's data, the page of what it names; what has none is found on the first page."""
+PAGES = {"experiment": "/experiments/{}", "review": "/reviews"}
+"""By a name of a notice's data, the page of what it names, or its list; what has none is found on the first page."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

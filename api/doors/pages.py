@@ -18,7 +18,7 @@ from kpi.enums import Granularity, Tier
 from kpi.ingest import is_text
 
 PAGE = 50
-"""Experiments or KPIs on a page of their list."""
+"""Experiments, KPIs or reviews on a page of their list."""
 MOVES = {"first": True, "later": False}
 """Whether KPIs move before revenue does, as an address says it."""
 
@@ -55,9 +55,14 @@ async def kpi(request: Request) -> Response:
     return await _page(request, "kpi", variables, must_find="kpi")
 
 
+async def reviews(request: Request) -> Response:
+    """The list of reviews."""
+    return await _page(request, "reviews", {"first": PAGE, "after": request.query_params.get("after")})
+
+
 async def sign_in_form(request: Request) -> Response:
     """The form to sign in with a key."""
-    if await _caller(request) is not None:
+    if await signed_in(request) is not None:
         return RedirectResponse("/", 303)
     return _html("sign_in", {})
 
@@ -94,15 +99,23 @@ async def sign_out(request: Request) -> Response:
 
 
 async def _page(
-    request: Request, page: str, variables: dict[str, Any], must_find: str | None = None, **beside: Any
+    request: Request, name: str, variables: dict[str, Any], must_find: str | None = None, **beside: Any
 ) -> Response:
-    caller = await _caller(request)
+    caller = await signed_in(request)
     if caller is None:
         return RedirectResponse("/sign-in", 303)
+    found = await told(request, caller, name, variables, must_find)
+    return found if isinstance(found, Response) else page(name, found, **beside)
+
+
+async def told(
+    request: Request, caller: Caller, name: str, variables: dict[str, Any], must_find: str | None = None
+) -> dict[str, Any] | Response:
+    """What the document of a page tells a caller; the answer that says why, where it tells nothing."""
     context = Context(database=request.app.state.database, caller=caller)
-    result = await schema.execute(web.documents[page], variable_values=variables, context_value=context)
+    result = await schema.execute(web.documents[name], variable_values=variables, context_value=context)
     if any((error.extensions or {}).get("code") == "BAD_USER_INPUT" for error in result.errors or []):
-        return _html("not_found", {}, 404)
+        return missing()
     if any((error.extensions or {}).get("code") == UNAVAILABLE for error in result.errors or []):
         response = _html("not_found", {}, 503, error=AWAY)
         response.headers.update(SOON)
@@ -111,15 +124,26 @@ async def _page(
         sentence = "The page could not be made; what went wrong is in the server's log."
         return _html("not_found", {}, 500, error=sentence)
     if must_find is not None and result.data[must_find] is None:
-        return _html("not_found", {}, 404)
-    return _html(page, result.data, **beside)
+        return missing()
+    return result.data
+
+
+def page(name: str, data: dict[str, Any], **beside: Any) -> Response:
+    """A page of what its document told."""
+    return _html(name, data, **beside)
+
+
+def missing() -> Response:
+    """The page that says there is no such page."""
+    return _html("not_found", {}, 404)
 
 
 def _html(page: str, data: dict[str, Any], status: int = 200, **context: Any) -> HTMLResponse:
     return HTMLResponse(web.render(page, data, version=VERSION, **context), status)
 
 
-async def _caller(request: Request) -> Caller | None:
+async def signed_in(request: Request) -> Caller | None:
+    """Who signed this browser in; None when nobody who may read did."""
     public_id = sign_in.unseal(request.cookies.get(sign_in.COOKIE, ""), request.app.state.secret, datetime.now(UTC))
     if public_id is None:
         return None

@@ -25,6 +25,8 @@ from experiments.planning.replays import Shown
 from experiments.programme import changes, library, weighing
 from experiments.programme.changes import Programme
 from experiments.programme.evidence import Evidence
+from experiments.programme.reviews import queries as review_queries
+from experiments.programme.reviews.tables import ActionItem, Review
 from experiments.tables import (
     Amendment,
     Decision,
@@ -96,6 +98,12 @@ class Loaders:
             library.protocol_versions_of
         )
         self.protocols_by_key: DataLoader[str, Protocol | None] = DataLoader(self._protocols_by_key(workspace_id))
+        self.reviews: DataLoader[int, Review | None] = self._loader(
+            lambda session, ids: review_queries.reviews_by_id(session, workspace_id, ids)
+        )
+        self.action_items: DataLoader[int, ActionItem | None] = self._loader(
+            lambda session, ids: review_queries.items_by_id(session, workspace_id, ids)
+        )
         self.steps: DataLoader[int, list[Step] | None] = self._loader(story.steps_of)
         self.amendments: DataLoader[int, list[Amendment] | None] = self._loader(story.amendments_of)
         self.published_looks: DataLoader[int, list[PublishedLook] | None] = self._loader(story.published_looks_of)

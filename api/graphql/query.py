@@ -26,6 +26,7 @@ from api.graphql.nodes import (
 )
 from api.graphql.nodes import connection as _connection
 from api.graphql.nodes import page_of as _page
+from api.graphql.reviews import ReviewQuery
 from api.graphql.types.design import DesignInput, ExperimentDesign, shown
 from api.graphql.types.experiment import Experiment, ExperimentConnection, ExperimentEdge
 from api.graphql.types.hypothesis import Hypothesis, HypothesisConnection, HypothesisEdge
@@ -51,7 +52,7 @@ Identities = Annotated[list[strawberry.ID], strawberry.argument(description="The
 
 
 @strawberry.type(description="What can be asked.")
-class Query(LibraryQuery, CatalogueQuery, DeliveryQuery, AlertQuery):
+class Query(LibraryQuery, CatalogueQuery, ReviewQuery, DeliveryQuery, AlertQuery):
     """What can be asked."""
 
     @strawberry.field(description="Who is asking.", permission_classes=[MayRead])
@@ -205,6 +206,8 @@ async def _node(info: Info, identity: str) -> Any:
         "Rejection": loaders.rejections,
         "Learning": loaders.learnings,
         "Protocol": loaders.protocols,
+        "Review": loaders.reviews,
+        "ActionItem": loaders.action_items,
     }
     if info.context.caller.may(Scope.ADMIN):
         by_noun |= {"Endpoint": loaders.endpoints, "Delivery": loaders.deliveries}

@@ -24,6 +24,7 @@ from api.graphql.mutations.lifecycle import LifecycleMutation
 from api.graphql.mutations.protocol import ProtocolMutation
 from api.graphql.mutations.rehearsal import RehearsalMutation
 from api.graphql.mutations.rejections import RejectionMutation
+from api.graphql.mutations.review import ReviewMutation
 from api.graphql.mutations.risk import RiskMutation
 from api.graphql.mutations.units import UnitMutation
 from api.graphql.mutations.uploads import UploadMutation
@@ -39,6 +40,7 @@ from api.graphql.types.kpi import Kpi
 from api.graphql.types.learning import Learning
 from api.graphql.types.protocol import Protocol
 from api.graphql.types.rejection import Rejection
+from api.graphql.types.review import ActionItem, Review
 
 SDL = Path(__file__).with_name("schema.graphql")
 
@@ -57,6 +59,7 @@ class Mutation(
     DecisionMutation,
     LearningMutation,
     ProtocolMutation,
+    ReviewMutation,
     IngestMutation,
     RejectionMutation,
     UploadMutation,
@@ -78,7 +81,20 @@ schema = Schema(
     query=Query,
     mutation=Mutation,
     subscription=Subscription,
-    types=[Kpi, Alert, Hypothesis, Experiment, Job, Rejection, Learning, Protocol, Endpoint, Delivery],
+    types=[
+        Kpi,
+        Alert,
+        Hypothesis,
+        Experiment,
+        Job,
+        Rejection,
+        Learning,
+        Protocol,
+        Review,
+        ActionItem,
+        Endpoint,
+        Delivery,
+    ],
     extensions=[
         Masked,
         Checked,

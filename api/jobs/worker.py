@@ -23,6 +23,7 @@ from api.jobs.overlaps import derive_overlaps
 from api.jobs.refresh import forget_rejections, refresh_due
 from api.jobs.rehearsals import rehearse_drafts
 from api.jobs.retention import drop_old_rows
+from api.jobs.reviews import open_reviews
 from api.jobs.uploads import take_in_uploads
 from kpi.notices import CHANNEL
 
@@ -48,6 +49,7 @@ LONG_DUTIES: tuple[Duty, ...] = (
     judge_alerts,
     rehearse_drafts,
     derive_overlaps,
+    open_reviews,
 )
 """Duties that may take minutes go their own round, so that results stay fresh meanwhile."""
 

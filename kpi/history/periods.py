@@ -3,9 +3,16 @@
 from collections.abc import Iterator
 from datetime import date, timedelta
 
-from kpi.enums import Granularity
+from kpi.enums import Frequency, Granularity
 
 DAY = timedelta(days=1)
+GRANULARITY = {
+    Frequency.DAILY: Granularity.DAY,
+    Frequency.WEEKLY: Granularity.WEEK,
+    Frequency.MONTHLY: Granularity.MONTH,
+    Frequency.QUARTERLY: Granularity.QUARTER,
+}
+"""The periods that a KPI is reported by."""
 MONTHS = {Granularity.MONTH: 1, Granularity.QUARTER: 3}
 
 

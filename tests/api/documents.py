@@ -158,6 +158,50 @@ mutation Rehearse($input: ExperimentRehearseInput!) { experimentRehearse(input: 
 } }
 """
 
+REVIEW_FIELDS = """
+id kind fromOn toOn state notes agenda decisions createdBy closedBy closedAt snapshotJson snapshotHash
+snapshot {
+  workspace readAt points { topic sentence owner kpi experiment }
+  figures {
+    kpi name owner direction tier driver isLeading scale granularity startOn isOfPeriod n value lower upper
+    lastOn isStale reason course { starts values lower upper }
+    baseline { against difference lower upper pValue isBetter isWorse reason }
+    change { against difference lower upper pValue isBetter isWorse reason }
+    target { value dueOn difference lower upper isMet isWithinError isOfOtherDefinition chanceNow chance }
+  }
+  experiments {
+    experiment name owner hypothesis choice variant verdict differs reason by decidedAt
+    effects { kpi name variant scale difference lower upper lift liftLower liftUpper }
+    impact { kpi lift lower upper net netLower netUpper isEstimated reason }
+  }
+  alerts { kpi name owner severity state sentence action note raisedAt resolvedAt }
+  impact { kpi name lift lower upper net netLower netUpper isEstimated reason }
+  items { actionItem { id } text owner dueOn kpi experiment state note doneAt kind fromOn isEarlier isOverdue }
+  backlog {
+    rank kpi name owner scale startOn value target dueOn gap isWithinError worth reasons
+    weight { value lower upper source top } hypotheses { key title }
+  }
+}
+"""
+REVIEW = """
+mutation Review($input: Review%(verb)sInput!) { review%(verb)s(input: $input) {
+  review { %(fields)s } userErrors { message code path }
+} }
+"""
+REVIEW_READ = f"query Review($id: ID!) {{ review(id: $id) {{ {REVIEW_FIELDS} }} }}"
+ACTION_ITEM = """
+mutation Item($input: ActionItem%(verb)sInput!) { actionItem%(verb)s(input: $input) {
+  actionItem { id text owner dueOn state note doneAt review { id } kpi { key } experiment { key } }
+  userErrors { message code path }
+} }
+"""
+
+
+def review(verb: str) -> str:
+    """Something done with a review."""
+    return REVIEW % {"verb": verb, "fields": REVIEW_FIELDS}
+
+
 LEARNING = """
 mutation Learn($input: Learning%(verb)sInput!) { learning%(verb)s(input: $input) {
   learning {

@@ -15,6 +15,7 @@ from sqlmodel import SQLModel
 import api.auth.tables
 import api.delivery.tables
 import api.jobs.tables
+import experiments.programme.reviews.tables
 import experiments.tables
 import kpi.alerts.tables
 import kpi.tables
@@ -26,6 +27,7 @@ MODELS = (
     api.auth.tables,
     api.delivery.tables,
     api.jobs.tables,
+    experiments.programme.reviews.tables,
     experiments.tables,
     kpi.alerts.tables,
     kpi.tables,
@@ -123,6 +125,12 @@ INSERT INTO endpoints (workspace_id, kind, address, is_enabled, salt, created_by
 SELECT id, 'WEBHOOK', 'https://example.org/', true, 's', 'b', now() FROM workspaces;
 INSERT INTO deliveries (workspace_id, notice_id, endpoint_id, state, attempts, next_at, created_at)
 SELECT n.workspace_id, n.id, e.id, 'WAITING', 0, now(), now() FROM notices n CROSS JOIN endpoints e;
+INSERT INTO reviews (workspace_id, kind, from_on, to_on, state, notes, agenda, decisions, created_by, created_at,
+    snapshot, snapshot_json, snapshot_hash, closed_by, closed_at)
+SELECT id, 'WEEKLY', '2026-03-02', '2026-03-08', 'CLOSED', '', '', '', 'b', now(), '{}', '{}', 'h', 'b', now()
+FROM workspaces;
+INSERT INTO action_items (workspace_id, review_id, text, owner, kpi_id, state, done_at, created_by, created_at)
+SELECT r.workspace_id, r.id, 't', 'o', k.id, 'DONE', now(), 'b', now() FROM reviews r CROSS JOIN kpis k;
 """
 
 

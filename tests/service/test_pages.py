@@ -1,5 +1,6 @@
 """The pages in a real browser, over the sample company: they say what the API says, and everybody can read them."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -7,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
 
-from tests.service.running import Service
+from tests.service.running import PATIENCE, Service
 
 EXPERIMENTS = ["guided-onboarding", "smart-templates", "weekly-digest", "new-editor", "checklist-nudge"]
 SIZES = {
@@ -110,6 +111,42 @@ def test_kpi_page_says_the_level_that_the_api_says_and_is_reached_from_the_start
     page.get_by_role("link", name=found["name"], exact=True).click()
     expect(page.get_by_role("main")).to_contain_text(f"{100 * level['value']:.1f}%")
     expect(page.get_by_role("main")).to_contain_text(f"of {level['n']:,} users.")
+
+
+@pytest.fixture(scope="module")
+def review(demo: Service) -> str:
+    """The address of the review of the last quarter, which opened by itself."""
+    document = "{ reviews(first: 1, filter: {kind: QUARTERLY}) { nodes { id } } }"
+    ends = time.monotonic() + PATIENCE
+    while time.monotonic() < ends:
+        found = demo.ask(document)["reviews"]
+        assert isinstance(found, dict)
+        if found["nodes"]:
+            return f"/reviews/{found['nodes'][0]['id']}"
+        time.sleep(0.2)
+    raise AssertionError("no review opened by itself")
+
+
+def test_review_page_says_what_the_api_says_and_everybody_can_read_it(page: Page, demo: Service, review: str) -> None:
+    document = f'{{ review(id: "{review.removeprefix("/reviews/")}") {{ snapshot {{ figures {{ name }} }} }} }}'
+    found = demo.ask(document)["review"]
+    assert isinstance(found, dict)
+    assert len(found["snapshot"]["figures"]) > 3
+    for path in ("/reviews", f"{review}.html"):
+        page.goto(f"{demo.address}{path}")
+        faults = Axe().run(page).response["violations"]
+        assert [fault["id"] for fault in faults if fault["impact"] in {"serious", "critical"}] == []
+        viewport = page.viewport_size
+        assert viewport is not None
+        assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+    for figure in found["snapshot"]["figures"]:
+        expect(page.get_by_role("main")).to_contain_text(figure["name"])
+
+
+def test_list_of_reviews_leads_to_each(page: Page, demo: Service, review: str) -> None:
+    page.goto(f"{demo.address}/reviews")
+    page.locator(f'a[href="{review}.html"]').click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Quarterly review")
 
 
 def test_every_chart_says_its_numbers_to_a_screen_reader(page: Page, demo: Service) -> None:

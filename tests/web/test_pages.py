@@ -20,6 +20,7 @@ from graphql import (
 )
 
 import web
+from tests.web import reviewing
 from tests.web.kpi_samples import DEFINITIONS, KPIS, defined, one, overview
 from tests.web.samples import (
     EXPERIMENTS,
@@ -37,6 +38,7 @@ from tests.web.samples import (
     returned,
     three_arms,
 )
+from web import reviews
 
 VOID = {"br", "circle", "hr", "img", "input", "line", "link", "meta", "path", "rect"}
 LEAK = re.compile(r"\b(None|nan|NaN|inf|Infinity|undefined|Undefined|null)\b")
@@ -86,6 +88,10 @@ ALL = {
     **{name: web.render("kpi", one(make())) for name, make in KPIS.items()},
     "KPIs": web.render("kpis", overview(*(make() for make in KPIS.values()), after="a/b=")),
     "no KPIs": web.render("kpis", overview()),
+    "review": web.render("review", reviewing.told(reviewing.review())),
+    "draft of a review": web.render("review", reviewing.told(reviewing.draft())),
+    "reviews": web.render("reviews", reviewing.listed(reviewing.review(), reviewing.draft(), after="a/b=")),
+    "no reviews": web.render("reviews", reviewing.listed()),
     "sign in": web.render("sign_in", {}, error="This key is not known."),
     "not found": web.render("not_found", {"viewer": VIEWER}),
 }
@@ -540,6 +546,7 @@ def asked(document: str) -> set[str]:
         ("experiment", [answer(make()) for make in EXPERIMENTS.values()]),
         ("kpis", [overview(*(make() for make in KPIS.values()), after="x"), overview()]),
         ("kpi", [one(made) for made in (*(make() for make in KPIS.values()), *map(defined, DEFINITIONS.values()))]),
+        ("reviews", [reviewing.listed(reviewing.review(), reviewing.draft(), after="x")]),
     ],
 )
 def test_document_of_a_page_asks_exactly_what_the_page_reads(page: str, answers: list[Json]) -> None:
@@ -547,6 +554,15 @@ def test_document_of_a_page_asks_exactly_what_the_page_reads(page: str, answers:
     for given in answers:
         web.render(page, Watched(given, "", seen))
     assert seen == asked(web.documents[page])
+
+
+def test_document_of_a_review_asks_exactly_what_its_forms_read() -> None:
+    seen: set[str] = set()
+    for given in (reviewing.told(reviewing.review()), reviewing.told(reviewing.draft())):
+        web.render("review", Watched(given, "", seen))
+        reviews.markdown(Watched(given, "", seen))
+        reviews.table(Watched(given, "", seen))
+    assert seen == asked(web.documents["review"])
 
 
 @pytest.mark.parametrize("page", web.documents)
@@ -557,4 +573,5 @@ def test_document_of_a_page_is_valid_against_the_committed_schema(page: str) -> 
 
 def test_documents_belong_to_pages_and_every_static_file_is_there() -> None:
     assert set(web.documents) == {"experiment", "experiments", "kpi", "kpis"}
+    assert set(web.documents) == {"experiment", "experiments", "review", "reviews"}
     assert {path.name for path in web.static_dir.iterdir()} == {"mark.svg", "page.css", "page.js"}

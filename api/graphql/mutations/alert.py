@@ -13,12 +13,12 @@ from api.graphql.mutations.governance import Governed, Governing
 from api.graphql.mutations.lifecycle import actor
 from api.graphql.nodes import local_id
 from api.graphql.types.alert import Alert, Annotation
-from api.graphql.types.history import GRANULARITY
 from kpi import enums
 from kpi.alerts import conditions, service
 from kpi.alerts.conditions import Condition
 from kpi.alerts.service import RuleGiven
 from kpi.errors import NotFound
+from kpi.history.periods import GRANULARITY
 
 NO_ROW = 0
 """The number of no row, for an id that is none."""

@@ -27,6 +27,10 @@ class WorkspaceUpdateInput:
         description="Whether every experiment that is registered from now on follows a protocol.",
         default=strawberry.UNSET,
     )
+    opens_reviews: bool | None = strawberry.field(
+        description="Whether the review of each week, month and quarter opens by itself once it is over.",
+        default=strawberry.UNSET,
+    )
     hashes_units: bool | None = strawberry.field(
         description="Whether to store unit ids as keyed 128-bit hashes. Settled before the first row, never after.",
         default=strawberry.UNSET,

@@ -7,7 +7,8 @@ from api.jobs.tables import Noun
 from experiments import enums
 from experiments.inference import facts, health, monitoring, treatments
 from experiments.life import launch, lifecycle
-from kpi.enums import NoticeType
+from kpi.enums import AlertState, Direction, Driver, Granularity, NoticeType, Severity, Tier
+from kpi.kinds.shape import Scale
 from kpi.notices import TELLINGS
 
 strawberry.enum(Noun, name="RowNoun", description="What the rows of a batch or a file are.")
@@ -32,6 +33,13 @@ strawberry.enum(health.CheckKind, name="CheckKind", description="What a check of
 strawberry.enum(facts.FactName, name="FactName", description="What a number behind a check or a verdict is.")
 strawberry.enum(EndpointKind, name="EndpointKind", description="How notices reach an endpoint.")
 strawberry.enum(DeliveryState, name="DeliveryState", description="What became of a delivery.")
+strawberry.enum(AlertState, name="AlertState", description="How far an alert has come; not resolved, it is open.")
+strawberry.enum(Severity, name="AlertSeverity", description="How much an alert matters, as its rule says.")
+strawberry.enum(Scale, name="ValueScale", description="How a value reads: a share of units, days, or an amount.")
+strawberry.enum(Granularity, name="Granularity", description="The periods that values over time are given by.")
+strawberry.enum(Direction, name="KpiDirection", description="Which way is better.")
+strawberry.enum(Tier, name="KpiTier", description="When in a customer's life the KPI speaks.")
+strawberry.enum(Driver, name="RevenueDriver", description="The part of revenue a KPI feeds.")
 strawberry.enum(NoticeType, name="NoticeType", description="What a notice tells.")
 for value in NoticeType.__strawberry_definition__.values:  # type: ignore[attr-defined]  # strawberry has just set it
     value.description = TELLINGS[NoticeType[value.name]].meaning

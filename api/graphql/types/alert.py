@@ -9,18 +9,16 @@ from strawberry.scalars import JSON
 
 from api.graphql.context import Info
 from api.graphql.nodes import After, Before, First, Last, Node, Page, PageInfo, Part, connection, global_id
-from api.graphql.types.history import GRANULARITY
 from kpi import enums
 from kpi import tables as kpi_tables
 from kpi.alerts import conditions, judging, suggestions, tables
 from kpi.alerts.conditions import Condition
+from kpi.history.periods import GRANULARITY
 
 if TYPE_CHECKING:
     from api.graphql.types.kpi import Kpi
 
 strawberry.enum(enums.AlertKind, name="AlertKind", description="What an alert rule watches for.")
-strawberry.enum(enums.AlertState, name="AlertState", description="How far an alert has come; not resolved, it is open.")
-strawberry.enum(enums.Severity, name="AlertSeverity", description="How much an alert matters, as its rule says.")
 strawberry.enum(enums.Side, name="AlertSide", description="On which side of a limit a value is out of line.")
 
 

@@ -22,7 +22,6 @@ from stats.results import Interval as StatsInterval
 from stats.results import Reason
 
 strawberry.enum(Role, name="KpiRole", description="What a KPI is for in a plan: it decides, informs, or guards.")
-strawberry.enum(Scale, name="ValueScale", description="How a value reads: a share of units, days, or an amount.")
 LARGEST_LOG = 700.0
 """exp() of more is no float."""
 

@@ -13,25 +13,17 @@ from kpi.history import curves, periods, values
 from kpi.history.curves import Adoption, Triangle
 from kpi.history.entry import decode
 from kpi.history.measured import events_of
-from kpi.history.periods import DAY
+from kpi.history.periods import DAY, GRANULARITY
 from kpi.history.sums import Sums
 from kpi.history.values import EVERYBODY, MOST_PERIODS, Series
 from kpi.kinds.shape import CurveOf
 
-strawberry.enum(enums.Granularity, name="Granularity", description="The periods that values over time are given by.")
 strawberry.enum(
     CurveOf,
     name="CurveOf",
     description="What a curve shows: the share that has done it by the end of each day, that came back on each "
     "day, or (REMAINED) on it or later.",
 )
-
-GRANULARITY = {
-    enums.Frequency.DAILY: enums.Granularity.DAY,
-    enums.Frequency.WEEKLY: enums.Granularity.WEEK,
-    enums.Frequency.MONTHLY: enums.Granularity.MONTH,
-    enums.Frequency.QUARTERLY: enums.Granularity.QUARTER,
-}
 
 
 @strawberry.type(name="KpiEntry", description="Whom a KPI counts outside experiments, and from when on.")

@@ -25,9 +25,6 @@ from stats.distributions import critical_z
 
 strawberry.enum(Audit, name="BaselineAuditKind", description="What is looked at in the rows behind a baseline.")
 strawberry.enum(enums.Unit, name="UnitType", description="Whom a KPI counts.")
-strawberry.enum(enums.Direction, name="KpiDirection", description="Which way is better.")
-strawberry.enum(enums.Tier, name="KpiTier", description="When in a customer's life the KPI speaks.")
-strawberry.enum(enums.Driver, name="RevenueDriver", description="The part of revenue a KPI feeds.")
 strawberry.enum(enums.Frequency, name="ReportingFrequency", description="How often a KPI is reported.")
 
 

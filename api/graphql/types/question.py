@@ -8,11 +8,11 @@ from strawberry import Parent
 
 from api.graphql.columns import Days, Numbers
 from api.graphql.context import Info
-from api.graphql.types.history import GRANULARITY, Segment, SeriesType, cohorts_of
+from api.graphql.types.history import Segment, SeriesType, cohorts_of
 from api.graphql.types.interval import Interval
 from kpi import enums, tables
 from kpi.history import questions, values
-from kpi.history.periods import DAY
+from kpi.history.periods import DAY, GRANULARITY
 from kpi.history.questions import CAUTIONS, Answer, Caution, Effect, Outlook, Window
 from kpi.history.standing import Standing, standing
 from kpi.history.sums import Sums

@@ -7,7 +7,7 @@ from strawberry import Parent
 
 from api.graphql.columns import Numbers
 from api.graphql.context import Info
-from api.graphql.types.history import GRANULARITY, Segment
+from api.graphql.types.history import Segment
 from api.graphql.types.question import Period
 from kpi import enums, tables
 from kpi.alerts import judging
@@ -15,7 +15,7 @@ from kpi.alerts.conditions import BaselineDrift
 from kpi.alerts.conditions.shape import Past, Silence
 from kpi.alerts.suggestions import WORTH_KNOWING
 from kpi.history import values
-from kpi.history.periods import DAY
+from kpi.history.periods import DAY, GRANULARITY
 from kpi.history.seasons import Seasons, seasons
 from kpi.history.values import EVERYBODY, Series
 from stats.results import Reason

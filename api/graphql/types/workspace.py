@@ -23,6 +23,10 @@ class Workspace:
 
     requires_protocol: bool = strawberry.field(description="Whether every new experiment follows a protocol.")
 
+    opens_reviews: bool = strawberry.field(
+        description="Whether the review of each week, month and quarter opens by itself, once KPIs have owners."
+    )
+
     @strawberry.field(
         description="The first entry day (UTC) that may still change; null while any may. Earlier ones are frozen."
     )
