@@ -10,6 +10,9 @@ from api.delivery.outside import Outside
 from api.graphql.loaders import Loaders
 from api.graphql.news import Desk
 
+SLOW = 1.0
+"""Seconds from which on an operation is called slow, unless the settings say otherwise."""
+
 
 class Context:
     """One request. Loaders open their own reads: fields resolve side by side, and a session must not be shared."""
@@ -22,11 +25,13 @@ class Context:
         now: datetime | None = None,
         desk: Desk | None = None,
         outside: Outside | None = None,
+        slow_seconds: float = SLOW,
     ) -> None:
         self.database = database
         self.caller = caller
         self.now = now or datetime.now(UTC)
         self.desk = desk
+        self.slow_seconds = slow_seconds
         self._outside = outside
         self.loaders = Loaders(database, caller.workspace_id, self.now)
 

@@ -26,6 +26,7 @@ from api.graphql.mutations.rejections import RejectionMutation
 from api.graphql.mutations.units import UnitMutation
 from api.graphql.mutations.uploads import UploadMutation
 from api.graphql.mutations.workspace import WorkspaceMutation
+from api.graphql.observation import Noted
 from api.graphql.query import Query
 from api.graphql.subscription import Subscription
 from api.graphql.types.endpoint import Delivery, Endpoint
@@ -75,6 +76,7 @@ schema = Schema(
     subscription=Subscription,
     types=[Kpi, Hypothesis, Experiment, Job, Rejection, Learning, Protocol, Endpoint, Delivery],
     extensions=[
+        Noted,
         Masked,
         Checked,
     ],
