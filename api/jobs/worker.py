@@ -77,13 +77,14 @@ async def _rounds(database: Database, name: str, duties: Sequence[Duty], news: N
     while True:
         began = monotonic()
         for duty in duties:
-            await _timed(duty, database)
+            await timed(duty, database)
         metrics.HEARTBEAT.labels(name).set_to_current_time()
         await news.wait(seconds)
         await asyncio.sleep(began + BREATH - monotonic())  # not at all after a quiet time
 
 
-async def _timed(duty: Duty, database: Database) -> None:
+async def timed(duty: Duty, database: Database) -> None:
+    """Do a duty, and tell what it took."""
     name = duty.__name__
     with metrics.DUTY.labels(name).time(), tracing.duty(name):
         await duty(database)

@@ -18,9 +18,9 @@ PATIENCE = 60
 
 
 @asynccontextmanager
-async def serving(url: str, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
+async def serving(url: str, *, with_worker: bool = False, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
     """A server of its own, and a client of it."""
-    app = build(Database(url), settings=Settings(**settings), secret=SECRET, with_worker=False)
+    app = build(Database(url), settings=Settings(**settings), secret=SECRET, with_worker=with_worker)
     port = free_port()
     started = asyncio.Event()
     config = configured(app, host="127.0.0.1", port=port, subscriptions=1_000)
