@@ -62,6 +62,8 @@ def _told(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Mut
     """Put what can be told of an error in its place."""
     info = event.pop("exc_info", None)
     error = info[1] if isinstance(info, tuple) else info
+    if event["logger"] == "asyncio":  # below its sentence stands a task with the message of its error
+        event["event"] = event["event"].partition("\n")[0]
     if isinstance(error, BaseException):
         event["error"] = told(error)
     return event
@@ -72,4 +74,4 @@ def _lines(_logger: object, _method: str, event: MutableMapping[str, Any]) -> st
     error = event.pop("error", [])
     first = [str(event.pop(name)) for name in ("timestamp", "level", "logger", "event")]
     rest = [f"{name}={value}" for name, value in event.items()]
-    return "\n    ".join([" ".join([*first, *rest]), *error])
+    return "\n    ".join([" ".join([*first, *rest]).replace("\n", " "), *error])

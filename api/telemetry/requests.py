@@ -9,7 +9,9 @@ from structlog.contextvars import bound_contextvars
 from api.telemetry import identity, metrics, tracing
 
 BEGINNINGS = {"http.response.start", "websocket.accept", "websocket.http.response.start"}
-UPGRADED, FAILED = 101, 500
+UNSAID = {"websocket.accept": 101, "websocket.close": 403}
+"""The status that a server sends for what has none: a websocket that is opened, or closed before."""
+FAILED = 500
 NOWHERE = "(none)"
 """The route of a request that leads nowhere: what was asked for is nobody's business."""
 
@@ -53,9 +55,11 @@ class Answer:
 
     async def send(self, message: Message) -> None:
         """Pass a part of the answer on; the first of them gets the id."""
-        if message["type"] in BEGINNINGS:
-            self._note(message.get("status", UPGRADED))
+        kind = message["type"]
+        if kind in BEGINNINGS:
             MutableHeaders(scope=message)[identity.HEADER] = self._id
+        if not self.status and (kind in BEGINNINGS or kind in UNSAID):
+            self._note(message.get("status") or UNSAID[kind])
         await self._send(message)
 
     def end(self) -> None:

@@ -200,3 +200,16 @@ async def test_requests_at_once_keep_their_own_ids(database_url: str) -> None:
 
         answers = await asyncio.gather(*map(answered, ids))
     assert [answer.headers["x-request-id"] for answer in answers] == ids
+
+
+async def test_error_that_nobody_waits_for_is_told_without_its_message(lines: Lines) -> None:
+    task = {"message": "Task exception was never retrieved", "exception": ValueError(SECRETIVE), "future": SECRETIVE}
+    asyncio.get_running_loop().default_exception_handler(task)
+    (line,) = lines.all()
+    assert (line["message"], line["error"]) == (task["message"], ["builtins.ValueError"])
+    assert SECRETIVE not in lines.getvalue()
+
+
+def test_text_that_holds_a_line_break_makes_no_line_of_its_own(text: Lines) -> None:
+    logging.getLogger("truelift.test").error("A KPI “%s” is wrong.", "a\n2026-11-22T00:00:00Z info forged")
+    assert len(text.getvalue().splitlines()) == 1

@@ -12,6 +12,8 @@ from typing import Any
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from websockets import InvalidStatus, Subprotocol
+from websockets.asyncio.client import connect
 
 from api.auth.keys import Scope
 from api.database import Database
@@ -87,6 +89,23 @@ async def test_requests_and_operations_are_counted_by_names_of_ours_and_nobody_e
     assert grown(before, after, name, operation="(unreadable)", outcome="INVALID") == 1
     assert grown(before, after, "truelift_graphql_cost_count") == 3
     assert not re.search("alice|Mine", text)
+
+
+async def test_websockets_are_counted_open_and_as_opened_or_refused(database_url: str) -> None:
+    async with watched(database_url) as (client, address):
+        here = str(client.base_url).replace("http", "ws", 1)
+        before = await samples(address)
+        with pytest.raises(InvalidStatus):
+            await connect(f"{here}/nowhere")
+        async with connect(f"{here}/graphql", subprotocols=[Subprotocol("graphql-transport-ws")]) as socket:
+            assert socket.response is not None
+            assert len(socket.response.headers["x-request-id"]) == 32
+            assert told(await samples(address), "truelift_websockets_open") == 1
+        after = await samples(address)
+    name = "truelift_http_request_seconds_count"
+    assert grown(before, after, name, route="/graphql", status="101") == 1
+    assert grown(before, after, name, route="(none)", status="403") == 1
+    assert grown(before, after, name, route="(none)", status="500") == 0
 
 
 async def test_rows_are_counted_by_noun_and_answer_at_every_door(
