@@ -14,4 +14,4 @@ def observe(around: Surroundings) -> None:
     except NoTracing as error:
         fail(str(error))
     if settings.metrics_port is not None:
-        check_port(settings.metrics_host, settings.metrics_port)
+        check_port(settings.metrics_host, settings.metrics_port, by="TRUELIFT_METRICS_PORT")
