@@ -20,8 +20,11 @@ from api.doors.strangers import Strangers
 from api.graphql.endpoint import Endpoint
 from api.graphql.news import Desk, listen
 from api.jobs.sweep import keep_sweeping
-from api.jobs.worker import FAULTS, work
+from api.jobs.worker import APPLICATION, FAULTS, work
 from api.settings import Settings
+from api.telemetry.exposition import exposed
+from api.telemetry.requests import Observed
+from api.telemetry.state import State
 
 
 def build(database: Database, *, settings: Settings, secret: bytes, with_worker: bool) -> Starlette:
@@ -36,13 +39,25 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
         outside=outside,
         budgets=Budgets(per_second=settings.cost_per_second, at_once=settings.cost_at_once),
         most_sockets=settings.max_subscriptions,
+        slow_seconds=settings.slow_seconds,
+    )
+    places = ingest.Places(connections=max(settings.pool_size // 2, 1))
+    state = State(
+        database=database,
+        worker_name=APPLICATION,
+        open={
+            "truelift_subscriptions_open": ("Subscriptions that are open.", lambda: desk.open),
+            "truelift_websockets_open": ("Websockets that are open.", lambda: graphql.sockets),
+            "truelift_ingest_streams_open": ("Bodies of rows that are coming in.", lambda: places.taken),
+        },
     )
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         background = worker() if with_worker else keep_sweeping(database)
         duties = [asyncio.create_task(listen(database, desk)), asyncio.create_task(background)]
-        yield
+        async with exposed(settings, state):
+            yield
         for duty in duties:
             duty.cancel()
             with suppress(asyncio.CancelledError):
@@ -53,6 +68,7 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
         lifespan=lifespan,
         exception_handlers=dict.fromkeys(FAULTS, faults.away) | {Exception: faults.unexpected},
         middleware=[
+            Middleware(Observed),
             Middleware(Strangers, wrong_at_once=settings.wrong_keys_at_once),
             Middleware(
                 Limits,
@@ -82,5 +98,5 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
         ],
     )
     app.state.database, app.state.secret, app.state.max_uploads = database, secret, settings.max_uploads
-    app.state.places = ingest.Places(connections=max(settings.pool_size // 2, 1))
+    app.state.places = places
     return app

@@ -12,7 +12,10 @@ import asyncpg
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool, PoolProxiedConnection
 from sqlmodel.ext.asyncio.session import AsyncSession
+
+from api.telemetry import metrics
 
 STATEMENT_TIMEOUT = "30s"
 CHECK_SECONDS = 1.0
@@ -29,6 +32,15 @@ AWAY = ("08", "40", "53", "55", "57", "58")
 """What a database says that cannot answer now: classes of SQLSTATE, from connections to disks; never a wrong query."""
 
 
+class Pool(AsyncAdaptedQueuePool):
+    """Connections, with the time that is waited for one."""
+
+    def connect(self) -> PoolProxiedConnection:
+        """A connection that works."""
+        with metrics.POOL_WAIT.time():
+            return super().connect()
+
+
 class Database:
     """A pool of connections to one database."""
 
@@ -37,6 +49,7 @@ class Database:
         settings = {"statement_timeout": STATEMENT_TIMEOUT, "timezone": "UTC", "application_name": "truelift"}
         self.engine: AsyncEngine = create_async_engine(
             url,
+            poolclass=Pool,
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=min(LONGEST_QUEUE, patience),

@@ -1,7 +1,8 @@
 """What can be set from outside, by environment variables; a wrong one stops the start with a sentence."""
 
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -49,6 +50,11 @@ class Settings(BaseSettings):
     smtp_password: str | None = None
     smtp_from: Annotated[str | None, Field(validate_default=True)] = None
     smtp_starttls: bool = True
+    log: Literal["json", "text"] | None = None
+    slow_seconds: Annotated[float, Field(ge=0, le=3_600)] = 1.0
+    metrics_port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    metrics_token: Annotated[str, Field(min_length=16)] | None = None
+    metrics_host: str = "127.0.0.1"
 
     @field_validator("database_url")
     @classmethod
@@ -72,6 +78,13 @@ class Settings(BaseSettings):
     def _are_origins(cls, text: object) -> object:
         return tuple(map(_origin, text.replace(",", " ").split())) if isinstance(text, str) else text
 
+    @field_validator("metrics_host")
+    @classmethod
+    def _is_ours_or_guarded(cls, host: str, info: ValidationInfo) -> str:
+        if info.data.get("metrics_token") is None and not _is_loopback(host):
+            raise ValueError("whoever is to ask from elsewhere needs a token: set TRUELIFT_METRICS_TOKEN as well")
+        return host
+
     @field_validator("smtp_from")
     @classmethod
     def _is_mailbox(cls, sender: str | None, info: ValidationInfo) -> str | None:
@@ -88,6 +101,13 @@ def _origin(text: str) -> str:
         return addresses.origin_of(text.rstrip("/"))
     except BadAddress:
         raise ValueError("an address there is scheme, host and port alone, such as https://example.org:8443") from None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _for_driver(text: str) -> str:

@@ -28,6 +28,7 @@ WITH_STATEMENTS = {
     "api/graphql/nodes.py": "one keyset page of any noun",
     "api/jobs/spool.py": "jobs and the files they came with, which are the edge's own",
     "api/schema.py": "the lock that migrations run under",
+    "api/telemetry/state.py": "how much waits, of all workspaces together",
     "experiments/aggregation/aggregates.py": "the three tables that analysis reads",
     "experiments/aggregation/derivation.py": "what fills the three tables",
     "experiments/aggregation/lateness.py": "which days late rows belong to",

@@ -107,7 +107,7 @@ def _unusable(error: Exception) -> str:
     return f"The database cannot be used: {reason[0] if reason else type(error).__name__}."
 
 
-def check_port(host: str, port: int) -> None:
+def check_port(host: str, port: int, *, by: str = "--port or PORT=") -> None:
     """Fail when nobody could listen here, before anything heavy is started."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
@@ -115,7 +115,7 @@ def check_port(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            fail(f"Cannot listen on {host}:{port}: {error.strerror}. Choose another port with --port or PORT=.")
+            fail(f"Cannot listen on {host}:{port}: {error.strerror}. Choose another port with {by}.")
 
 
 def _settings() -> Settings:

@@ -8,6 +8,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from api.app import build
+from api.commands.observing import observe
 from api.commands.process import Surroundings, run
 from api.database import Database
 
@@ -22,6 +23,7 @@ ENDING = (signal.SIGINT, signal.SIGTERM)
 
 def serve(around: Surroundings, *, host: str, port: int, with_worker: bool, ready: Callable[[], None]) -> None:
     """Serve until interrupted; `ready` is called when the first request can be answered."""
+    observe(around)
     run(around, _nothing)
     database = Database(around.url, pool_size=around.settings.pool_size)
     app = build(database, settings=around.settings, secret=around.secret, with_worker=with_worker)
@@ -35,6 +37,7 @@ def configured(app: Starlette, *, host: str, port: int, subscriptions: int) -> u
         app,
         host=host,
         port=port,
+        log_config=None,
         log_level="warning",
         server_header=False,
         ws_max_size=LARGEST_MESSAGE,

@@ -1,12 +1,12 @@
 """What is answered when a request fails outside GraphQL: in words, and without a word of what went wrong inside."""
 
 import logging
-import secrets
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from api.doors.limits import SAFE
+from api.telemetry import identity
 
 log = logging.getLogger("truelift.http")
 SOON = {"retry-after": "5"}
@@ -18,14 +18,19 @@ async def away(_request: Request, fault: Exception) -> JSONResponse:
     return _answer(503, "The database does not answer; try again soon.", {"code": "UNAVAILABLE"}, SOON)
 
 
-async def unexpected(_request: Request, bug: Exception) -> JSONResponse:
+async def unexpected(request: Request, bug: Exception) -> JSONResponse:
     """Answer a bug with a trace id; the server logs the bug itself.
 
-    This answer brings its own safe headers: it does not pass the middleware that gives them to every other.
+    This answer brings its own headers: it does not pass the middleware that gives them to every other.
     """
-    trace = secrets.token_hex(8)
+    trace: str = request.state.request_id
     log.error("trace %s: %s", trace, type(bug).__name__)
-    return _answer(500, "Something went wrong on our side.", {"code": "INTERNAL", "traceId": trace}, SAFE)
+    return _answer(
+        500,
+        "Something went wrong on our side.",
+        {"code": "INTERNAL", "traceId": trace},
+        SAFE | {identity.HEADER: trace},
+    )
 
 
 def _answer(status: int, message: str, extensions: dict[str, str], headers: dict[str, str]) -> JSONResponse:

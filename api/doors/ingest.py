@@ -34,6 +34,7 @@ from api.graphql.endpoint import bearer
 from api.jobs.refresh import REJECTIONS_KEPT
 from api.jobs.worker import FAULTS
 from api.pipeline import stored
+from api.telemetry import metrics
 from experiments import exposures
 from kpi import events, memberships, traits
 from kpi.batches import KEPT_REJECTIONS
@@ -159,6 +160,7 @@ class Upload:
             if self.is_atomic and report.refusals:
                 self.tally.refuse(chunk, report, keeps=False)
                 raise NotAll
+        metrics.taken_in(self.noun, report)
         self.tally.add(chunk, report)
 
 

@@ -11,6 +11,9 @@ from api.delivery.outside import Outside
 from api.graphql.loaders import Loaders
 from api.graphql.news import Desk
 
+SLOW = 1.0
+"""Seconds from which on an operation is called slow, unless the settings say otherwise."""
+
 
 class Context:
     """One request. Loaders open their own reads: fields resolve side by side, and a session must not be shared."""
@@ -24,11 +27,13 @@ class Context:
         desk: Desk | None = None,
         outside: Outside | None = None,
         budgets: Budgets | None = None,
+        slow_seconds: float = SLOW,
     ) -> None:
         self.database = database
         self.caller = caller
         self.now = now or datetime.now(UTC)
         self.desk = desk
+        self.slow_seconds = slow_seconds
         self._outside = outside
         self.budgets = budgets
         self.loaders = Loaders(database, caller.workspace_id, self.now)

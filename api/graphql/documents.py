@@ -13,6 +13,7 @@ from strawberry.schema.schema import validate_document
 
 from api.auth.keys import Scope
 from api.graphql.limits import MOST_TOKENS, Size, measured, sizes
+from api.telemetry import metrics
 
 KEPT = 32
 """Documents that are kept read and checked: pages and front ends send the same few again and again."""
@@ -50,6 +51,7 @@ class Checked(SchemaExtension):
         context = self.execution_context
         try:
             self.size = self._measured(context.query or "")
+            metrics.COST.observe(self.size.cost)
             context.pre_execution_errors = list(_checked(context.schema._schema, context.query or ""))
             if not context.pre_execution_errors:
                 self._spend(self.size.cost)

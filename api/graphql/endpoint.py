@@ -29,7 +29,7 @@ from api.auth.keys import Caller
 from api.database import Database
 from api.delivery.outside import Outside
 from api.doors.faults import SOON
-from api.graphql.context import Context
+from api.graphql.context import SLOW, Context
 from api.graphql.documents import operation, read
 from api.graphql.errors import UNAVAILABLE, is_of_request
 from api.graphql.negotiation import Media, accepted, is_json
@@ -68,6 +68,7 @@ class Endpoint(GraphQL[Context, None]):
         outside: Outside,
         budgets: Budgets,
         most_sockets: int,
+        slow_seconds: float = SLOW,
     ) -> None:
         super().__init__(
             schema,
@@ -78,7 +79,7 @@ class Endpoint(GraphQL[Context, None]):
         )
         self.database, self.secret, self.desk, self.outside = database, secret, desk, outside
         self.budgets = budgets
-        self._sockets, self._most_sockets = 0, most_sockets
+        self._sockets, self._most_sockets, self._slow_seconds = 0, most_sockets, slow_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or talk over one websocket."""
@@ -96,6 +97,11 @@ class Endpoint(GraphQL[Context, None]):
             await response(scope, receive, _in_time(send))
         except TimeoutError:
             log.warning("A reader took nothing of its answer for %.0f s, and is given up.", SLOWEST_READER)
+
+    @property
+    def sockets(self) -> int:
+        """How many websockets are open."""
+        return self._sockets
 
     async def _talk(self, socket: WebSocket) -> None:
         """Talk over a websocket, where there is room for one more."""
@@ -128,7 +134,12 @@ class Endpoint(GraphQL[Context, None]):
     def context(self, caller: Caller) -> Context:
         """The context of one operation, with loaders that have loaded nothing."""
         return Context(
-            database=self.database, caller=caller, desk=self.desk, outside=self.outside, budgets=self.budgets
+            database=self.database,
+            caller=caller,
+            desk=self.desk,
+            outside=self.outside,
+            budgets=self.budgets,
+            slow_seconds=self._slow_seconds,
         )
 
     async def on_ws_connect(self, context: Context) -> UnsetType:

@@ -5,7 +5,6 @@ request itself and for bugs; a bug is logged with a trace id and answered withou
 """
 
 import logging
-import secrets
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -17,6 +16,7 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOpe
 
 from api.auth.keys import Scope
 from api.database import is_away
+from api.telemetry import identity
 from kpi.errors import Code, Invalid, NotFound, Problem
 
 log = logging.getLogger("truelift.graphql")
@@ -91,8 +91,8 @@ def _masked(error: GraphQLError) -> GraphQLError:
     if is_away(error.original_error):
         log.warning("The database does not answer (%s).", type(error.original_error).__name__)
         return GraphQLError(AWAY, path=error.path, extensions={"code": UNAVAILABLE})
-    trace = secrets.token_hex(8)
-    log.error("trace %s: %s", trace, error.message, exc_info=error.original_error)
+    trace = identity.current()
+    log.error("trace %s: %s", trace, type(error.original_error).__name__, exc_info=error.original_error)
     extensions = {"code": "INTERNAL", "traceId": trace}
     return GraphQLError("Something went wrong on our side.", path=error.path, extensions=extensions)
 

@@ -49,9 +49,14 @@ class Desk:
         self._guests: Counter[int] = Counter()
         self._waiting: dict[Place, set[asyncio.Event]] = defaultdict(set)
 
+    @property
+    def open(self) -> int:
+        """How many subscriptions are open."""
+        return self._guests.total()
+
     def is_full(self, workspace_id: int) -> bool:
         """Whether no more subscriptions of a workspace are taken."""
-        return self._guests.total() >= self._most or self._guests[workspace_id] >= self._most_each
+        return self.open >= self._most or self._guests[workspace_id] >= self._most_each
 
     @contextmanager
     def guest(self, workspace_id: int) -> Iterator[None]:

@@ -29,6 +29,7 @@ from api.graphql.mutations.risk import RiskMutation
 from api.graphql.mutations.units import UnitMutation
 from api.graphql.mutations.uploads import UploadMutation
 from api.graphql.mutations.workspace import WorkspaceMutation
+from api.graphql.observation import Noted
 from api.graphql.query import Query
 from api.graphql.subscription import Subscription
 from api.graphql.types.alert import Alert
@@ -96,6 +97,7 @@ schema = Schema(
         Delivery,
     ],
     extensions=[
+        Noted,
         Masked,
         Checked,
     ],

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from api.database import Database, is_away
+from api.telemetry import metrics
 from experiments import queries
 from experiments.enums import Duty
 
@@ -35,7 +36,8 @@ async def each(database: Database, duty: Duty, steps: Mapping[int, Callable[[], 
 
     async def take(step: Callable[[], Awaitable[None]]) -> None:
         async with permits:
-            await step()
+            with metrics.STEP.labels(duty.name).time():
+                await step()
 
     outcomes = await asyncio.gather(*(take(step) for step in steps.values()), return_exceptions=True)
     for experiment_id, outcome in zip(steps, outcomes, strict=True):
@@ -61,6 +63,7 @@ async def _note(database: Database, experiment_id: int, duty: Duty, error: Excep
     async with database.raw() as connection:
         now = await queries.clock(connection)
         noted = await queries.note_fault(connection, experiment_id, duty, type(error).__name__, now)
+    metrics.FAULTS.labels(duty.name).inc()
     log.error(
         "Experiment “%s” of “%s” %s, %d times in a row now; it is tried again in %s.",
         noted.experiment,

@@ -23,6 +23,7 @@ from api.jobs import spool
 from api.jobs.errors import Gone
 from api.jobs.tables import Job, JobState, Noun
 from api.pipeline import read_ahead
+from api.telemetry import metrics
 from kpi import ingest
 from kpi.batches import next_ingest, record_ingest
 from kpi.ingest import Fault, Refusal, Report
@@ -96,12 +97,14 @@ async def batches(database: Database, job: Job) -> AsyncGenerator[Batch, None]:
 async def store(database: Database, job: Job, batch: Batch) -> None:
     """Take a batch in and count it, or neither. Raises Gone when the job is not ours to run any more."""
     async with database.raw() as connection:
-        if not await stored(connection, job, batch, datetime.now(UTC)):
+        report = await stored(connection, job, batch, datetime.now(UTC))
+        if report is None:
             raise Gone  # and nothing of this batch is stored
+    metrics.taken_in(job.rows.value, report, unreadable=len(batch.rejects))
 
 
-async def stored(connection: asyncpg.Connection, job: Job, batch: Batch, now: datetime) -> bool:
-    """Store and count a batch in the caller's transaction; False when the job is not ours to run any more.
+async def stored(connection: asyncpg.Connection, job: Job, batch: Batch, now: datetime) -> Report | None:
+    """Store and count a batch in the caller's transaction; None when the job is not ours to run any more.
 
     A unit that is forgotten meanwhile waits for this batch; one that was before is not brought back by it.
     """
@@ -111,13 +114,14 @@ async def stored(connection: asyncpg.Connection, job: Job, batch: Batch, now: da
         connection, workspace_id=job.workspace_id, noun=job.rows, batch=batch, now=now, without=without
     )
     await _keep_unreadable(connection, job, batch, now, keeps_refused=not without.units)
-    return await spool.advance(
+    is_ours = await spool.advance(
         connection,
         job,
         bytes_read=batch.bytes_read,
         line=batch.line,
         counts=(len(report.accepted), len(report.duplicates), len(report.refusals) + len(batch.rejects)),
     )
+    return report if is_ours else None
 
 
 async def _keep_unreadable(

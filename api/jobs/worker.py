@@ -6,7 +6,7 @@ One duty is one function that is safe to run twice, and one line in `DUTIES`. A 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
+from functools import partial, wraps
 from time import monotonic
 
 import asyncpg
@@ -25,6 +25,7 @@ from api.jobs.rehearsals import rehearse_drafts
 from api.jobs.retention import drop_old_rows
 from api.jobs.reviews import open_reviews
 from api.jobs.uploads import take_in_uploads
+from api.telemetry import metrics, tracing
 from kpi.notices import CHANNEL
 
 log = logging.getLogger("truelift.worker")
@@ -71,17 +72,25 @@ async def work(database: Database, *, seconds: float, outside: Outside | None = 
 
 async def _until_fault(database: Database, seconds: float, outside: Outside | None) -> None:
     async with database.listening("truelift_ingested", APPLICATION) as news, asyncio.TaskGroup() as group:
-        group.create_task(_rounds(database, DUTIES, news, seconds))
-        group.create_task(_rounds(database, LONG_DUTIES, await news.also("truelift_jobs"), seconds))
+        group.create_task(_rounds(database, "results", DUTIES, news, seconds))
+        group.create_task(_rounds(database, "files", LONG_DUTIES, await news.also("truelift_jobs"), seconds))
         if outside is not None:
-            deliver = partial(deliver_due, outside=outside)
-            group.create_task(_rounds(database, (deliver,), await news.also(CHANNEL), seconds))
+            deliver = wraps(deliver_due)(partial(deliver_due, outside=outside))
+            group.create_task(_rounds(database, "deliveries", (deliver,), await news.also(CHANNEL), seconds))
 
 
-async def _rounds(database: Database, duties: Sequence[Duty], news: News, seconds: float) -> None:
+async def _rounds(database: Database, name: str, duties: Sequence[Duty], news: News, seconds: float) -> None:
     while True:
         began = monotonic()
         for duty in duties:
-            await duty(database)
+            await timed(duty, database)
+        metrics.HEARTBEAT.labels(name).set_to_current_time()
         await news.wait(seconds)
         await asyncio.sleep(began + BREATH - monotonic())  # not at all after a quiet time
+
+
+async def timed(duty: Duty, database: Database) -> None:
+    """Do a duty, and tell what it took."""
+    name = duty.__name__
+    with metrics.DUTY.labels(name).time(), tracing.duty(name):
+        await duty(database)

@@ -18,10 +18,10 @@ PATIENCE = 60
 
 
 @asynccontextmanager
-async def serving(url: str, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
+async def serving(url: str, *, with_worker: bool = False, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
     """A server of its own, and a client of it."""
-    app = build(Database(url), settings=Settings(**settings), secret=SECRET, with_worker=False)
     port = settings.setdefault("port", free_port())
+    app = build(Database(url), settings=Settings(**settings), secret=SECRET, with_worker=with_worker)
     started = asyncio.Event()
     config = configured(app, host="127.0.0.1", port=port, subscriptions=1_000)
     config.timeout_graceful_shutdown = 1

@@ -190,6 +190,16 @@ def test_port_that_is_taken_ends_the_start_with_a_sentence(migrated: str) -> Non
     assert "--port" in said
 
 
+@pytest.mark.parametrize("command", ["serve", "work"])
+def test_port_of_the_metrics_that_is_taken_ends_the_start_with_a_sentence(migrated: str, command: str) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        port = listener.getsockname()[1]
+        given = {"DATABASE_URL": migrated, "TRUELIFT_SECRET": SECRET, "TRUELIFT_METRICS_PORT": str(port)}
+        said = refusal(truelift(command, **given))
+    assert said.startswith(f"Cannot listen on 127.0.0.1:{port}: ")
+    assert said.endswith("with TRUELIFT_METRICS_PORT.")
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_data_folder_without_permission_ends_the_start_with_a_sentence(folder: Path) -> None:
     closed = folder / "closed"

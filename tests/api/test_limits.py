@@ -106,9 +106,8 @@ async def test_ten_operations_pass_where_one_of_them_is_named_and_eleven_do_not(
 
 @pytest.mark.parametrize("name", [*web.documents])
 async def test_document_of_a_page_is_far_within_every_limit(database: Database, caller: Caller, name: str) -> None:
-    found = await run(
-        database, caller, web.documents[name], key="nothing", id=global_id("Review", 999_999_999), first=50
-    )
+    variables = {"key": "nothing", "id": global_id("Review", 999_999_999), "segment": "", "first": 50}
+    found = await run(database, caller, web.documents[name], **variables)
     assert found.errors is None
     assert found.extensions is not None
     assert 0 < found.extensions["cost"]["requested"] < MOST["cost"] / 2

@@ -97,3 +97,32 @@ def test_wrong_way_to_the_outside_is_told(monkeypatch: pytest.MonkeyPatch, name:
     monkeypatch.setenv(name, given)
     with pytest.raises(SettingsError, match=rf"^{name} is wrong: .+\.$"):
         load()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+def test_metrics_are_heard_on_this_machine_without_a_token(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setenv("TRUELIFT_METRICS_HOST", host)
+    assert (load().metrics_host, load().metrics_port) == (host, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "wrong"),
+    [
+        ("TRUELIFT_METRICS_HOST", "10.0.0.7", "TRUELIFT_METRICS_HOST"),
+        ("TRUELIFT_METRICS_HOST", "metrics.inside", "TRUELIFT_METRICS_HOST"),
+        ("TRUELIFT_METRICS_TOKEN", "short", "TRUELIFT_METRICS_TOKEN"),
+        ("TRUELIFT_METRICS_TOKEN", "", "TRUELIFT_METRICS_TOKEN"),
+        ("TRUELIFT_LOG", "xml", "TRUELIFT_LOG"),
+        ("TRUELIFT_SLOW_SECONDS", "-1", "TRUELIFT_SLOW_SECONDS"),
+    ],
+)
+def test_wrong_way_to_be_observed_is_told(monkeypatch: pytest.MonkeyPatch, name: str, given: str, wrong: str) -> None:
+    monkeypatch.setenv(name, given)
+    with pytest.raises(SettingsError, match=rf"^{wrong} is wrong: .+\.$"):
+        load()
+
+
+def test_metrics_are_heard_elsewhere_with_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRUELIFT_METRICS_HOST", "10.0.0.7")
+    monkeypatch.setenv("TRUELIFT_METRICS_TOKEN", "x" * 16)
+    assert load().metrics_host == "10.0.0.7"

@@ -11,6 +11,7 @@ from strawberry.scalars import JSON
 from api.auth.permissions import MayIngest
 from api.graphql.context import Info
 from api.graphql.errors import UserError, answer
+from api.telemetry import metrics
 from experiments import exposures
 from kpi import events, memberships, traits
 from kpi.errors import Code, Invalid, Problem
@@ -220,6 +221,7 @@ async def _take_in(info: Info, field: str, ingest: Ingest, given: Sequence[Any])
         report = await ingest(
             connection, workspace_id=info.context.caller.workspace_id, rows=rows, now=info.context.now
         )
+    metrics.taken_in(field, report)
     return {"report": _report(report)}
 
 
