@@ -13,7 +13,7 @@ from starlette.staticfiles import StaticFiles
 import web
 from api.database import Database
 from api.delivery.outside import Outside
-from api.doors import export, faults, health, ingest, pages, uploads
+from api.doors import audit, export, faults, health, ingest, pages, uploads
 from api.doors.limits import Limits
 from api.graphql.endpoint import Endpoint
 from api.graphql.news import Desk, listen
@@ -60,6 +60,7 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
             *(Route(path, partial(ingest.take_in, noun=noun), methods=["POST"]) for path, noun in ingest.PATHS.items()),
             Route(uploads.PATH, uploads.upload, methods=["POST"]),
             Route(export.PATH, export.export, methods=["GET"]),
+            Route(audit.PATH, audit.audit, methods=["GET"]),
             Route("/", pages.experiments),
             Route("/experiments/{key}", pages.experiment),
             Route("/sign-in", pages.sign_in_form, methods=["GET"]),

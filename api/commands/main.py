@@ -17,6 +17,7 @@ COMMANDS = {
     "migrate": ("migrate", "Bring the database to the schema of this version."),
     "demo": ("demo", "Load the sample company, once, and serve it."),
     "doctor": ("doctor", "Look at Postgres, migrations, clock, worker and disk, and say in words what is wrong."),
+    "audit": ("audit", "Walk the audit trail and say what does not hold, export it, retire what is old."),
     "key": ("key", "Make, list and revoke API keys."),
 }
 """The module of each command, whose `app` it is, and what it is for in a line."""

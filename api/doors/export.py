@@ -55,15 +55,20 @@ async def export(request: Request) -> Response:
     """Stream rows of the caller's workspace as a file."""
     try:
         noun, form, of = _asked(request)
-        workspace_id = await _workspace(request, noun)
+        workspace_id = await workspace_of(request, Scope.READ if noun is Noun.AGGREGATES else Scope.ADMIN)
         if AT_ONCE.locked():
             raise Refusal(503, "TOO_MANY_EXPORTS", "Two exports are under way; try again soon.")
         return await _stream(
             request.app.state.database, workspace_id, noun, form, of, "spreadsheet" in request.query_params
         )
     except Refusal as refused:
-        body = {"errors": [{"message": refused.message, "extensions": {"code": refused.code}}]}
-        return JSONResponse(body, refused.status, headers=SOON if refused.status == 503 else None)
+        return refusal(refused)
+
+
+def refusal(refused: Refusal) -> JSONResponse:
+    """The answer to an export that is not made."""
+    body = {"errors": [{"message": refused.message, "extensions": {"code": refused.code}}]}
+    return JSONResponse(body, refused.status, headers=SOON if refused.status == 503 else None)
 
 
 async def _stream(
@@ -115,8 +120,8 @@ def _patient(send: Send) -> Send:
     return patient
 
 
-async def _workspace(request: Request, noun: Noun) -> int:
-    scope = Scope.READ if noun is Noun.AGGREGATES else Scope.ADMIN
+async def workspace_of(request: Request, scope: Scope) -> int:
+    """The workspace of a request's key. Raises Refusal for one that may not."""
     key = bearer(request)
     async with request.app.state.database.read() as session:
         caller = None if key is None else await keys.caller(session, key, request.app.state.secret)

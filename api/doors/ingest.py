@@ -34,6 +34,8 @@ from api.graphql.endpoint import bearer
 from api.jobs.refresh import REJECTIONS_KEPT
 from api.jobs.worker import FAULTS
 from api.pipeline import stored
+from api.trail import chain
+from api.trail.entry import Deed
 from experiments import exposures
 from kpi import events, memberships, traits
 from kpi.batches import KEPT_REJECTIONS
@@ -140,10 +142,11 @@ class Upload:
 
     database: Database
     places: Places
-    workspace_id: int
+    caller: Caller
     noun: str
     is_atomic: bool
     tally: Tally
+    request_id: str | None = None
 
     async def take(self, chunks: Chunks) -> None:
         """Store every chunk, the next while the last is still being stored."""
@@ -155,11 +158,22 @@ class Upload:
         rows = [row for _, row in chunk]
         async with asyncio.timeout(PATIENCE), self.places.connections, self.database.door() as connection:
             now = datetime.now(UTC)
-            report = await INGEST[self.noun](connection, workspace_id=self.workspace_id, rows=rows, now=now)
+            async with chain.recorded(connection, self._deed(now)):
+                report = await INGEST[self.noun](connection, workspace_id=self.caller.workspace_id, rows=rows, now=now)
             if self.is_atomic and report.refusals:
                 self.tally.refuse(chunk, report, keeps=False)
                 raise NotAll
         self.tally.add(chunk, report)
+
+    def _deed(self, now: datetime) -> Deed:
+        return Deed(
+            workspace_id=self.caller.workspace_id,
+            at=now,
+            actor=self.caller.key_name,
+            key=self.caller.public_id,
+            action=f"/v1/{self.noun}",
+            request_id=self.request_id,
+        )
 
 
 async def take_in(request: Request, *, noun: str) -> Response:
@@ -187,7 +201,8 @@ async def _take(request: Request, noun: str, tally: Tally) -> None:
         upload = Upload(
             database=state.database,
             places=state.places,
-            workspace_id=caller.workspace_id,
+            caller=caller,
+            request_id=getattr(request.state, "request_id", None),
             noun=noun,
             is_atomic=is_atomic,
             tally=tally,

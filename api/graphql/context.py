@@ -1,12 +1,18 @@
 """What every GraphQL request carries: who asks, the database, the time, and fresh loaders."""
 
+import secrets
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
+from typing import Any
 
+import asyncpg
+from sqlmodel.ext.asyncio.session import AsyncSession
 from strawberry.types import Info as StrawberryInfo
 
 from api.auth.keys import Caller
 from api.database import Database
 from api.delivery.outside import Outside
+from api.graphql import recording
 from api.graphql.loaders import Loaders
 from api.graphql.news import Desk
 
@@ -22,11 +28,14 @@ class Context:
         now: datetime | None = None,
         desk: Desk | None = None,
         outside: Outside | None = None,
+        request_id: str | None = None,
     ) -> None:
         self.database = database
         self.caller = caller
         self.now = now or datetime.now(UTC)
         self.desk = desk
+        self.variables: dict[str, Any] = {}
+        self.request_id = request_id or secrets.token_hex(16)
         self._outside = outside
         self.loaders = Loaders(database, caller.workspace_id, self.now)
 
@@ -36,6 +45,14 @@ class Context:
         if self._outside is None:
             raise ValueError("this request was given no way to the outside")
         return self._outside
+
+    def write(self, info: "Info") -> AbstractAsyncContextManager[AsyncSession]:
+        """The transaction of a mutation. What it changes is told by an entry in the audit trail, both or neither."""
+        return recording.write(self, info)
+
+    def door(self, info: "Info") -> AbstractAsyncContextManager[asyncpg.Connection]:
+        """As `write`, as asyncpg's own connection."""
+        return recording.door(self, info)
 
     def renew(self) -> None:
         """Forget what was loaded: a subscription outlives many states of the data."""

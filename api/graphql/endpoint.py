@@ -112,11 +112,13 @@ class Endpoint(GraphQL[Context, None]):
         """The context of one request; that of a websocket, before anybody has said who asks, is what it came with."""
         if isinstance(request, WebSocket):
             return Arrival(key=bearer(request))  # type: ignore[return-value]  # a socket makes contexts of it
-        return self.context(request.state.caller)
+        return self.context(request.state.caller, getattr(request.state, "request_id", None))
 
-    def context(self, caller: Caller) -> Context:
+    def context(self, caller: Caller, request_id: str | None = None) -> Context:
         """The context of one operation, with loaders that have loaded nothing."""
-        return Context(database=self.database, caller=caller, desk=self.desk, outside=self.outside)
+        return Context(
+            database=self.database, caller=caller, desk=self.desk, outside=self.outside, request_id=request_id
+        )
 
     async def on_ws_connect(self, context: Context) -> UnsetType:
         """Let a websocket in."""

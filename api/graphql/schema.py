@@ -28,6 +28,7 @@ from api.graphql.mutations.units import UnitMutation
 from api.graphql.mutations.uploads import UploadMutation
 from api.graphql.mutations.workspace import WorkspaceMutation
 from api.graphql.query import Query
+from api.graphql.recording import Sent
 from api.graphql.subscription import Subscription
 from api.graphql.types.alert import Alert
 from api.graphql.types.endpoint import Delivery, Endpoint
@@ -80,6 +81,7 @@ schema = Schema(
     extensions=[
         Masked,
         Checked,
+        Sent,
     ],
     config=StrawberryConfig(auto_camel_case=True, scalar_map=SCALARS),
 )
