@@ -119,7 +119,7 @@ async def import_file(
     async def take(batch: Batch) -> tuple[Batch, Report]:
         async with database.raw() as connection:
             now = datetime.now(UTC)
-            async with chain.recorded(connection, by_command(workspace_id, "import", now)):
+            async with chain.batch(connection, by_command(workspace_id, "import", now)):
                 report = await take_in(connection, workspace_id=workspace_id, noun=noun, batch=batch, now=now)
             return batch, report
 

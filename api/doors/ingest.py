@@ -158,7 +158,7 @@ class Upload:
         rows = [row for _, row in chunk]
         async with asyncio.timeout(PATIENCE), self.places.connections, self.database.door() as connection:
             now = datetime.now(UTC)
-            async with chain.recorded(connection, self._deed(now)):
+            async with chain.batch(connection, self._deed(now)):
                 report = await INGEST[self.noun](connection, workspace_id=self.caller.workspace_id, rows=rows, now=now)
             if self.is_atomic and report.refusals:
                 self.tally.refuse(chunk, report, keeps=False)

@@ -29,7 +29,9 @@ NODES = {
     "Workspace",
 }
 """Rows whose adding or changing an entry names; more than one: the one that was asked for, else the first."""
-OF_UNITS = {"exposuresIngest", "outcomesIngest", "membershipsIngest", "traitsIngest", "unitForget"}
+BATCHES = {"exposuresIngest", "outcomesIngest", "membershipsIngest", "traitsIngest"}
+"""Fields that take rows in."""
+OF_UNITS = BATCHES | {"unitForget"}
 """Fields whose input names units: not even its hash is kept, as who guesses an id could tell it by its hash."""
 
 
@@ -47,7 +49,8 @@ async def write(context: Any, info: Any) -> AsyncIterator[AsyncSession]:
 @asynccontextmanager
 async def door(context: Any, info: Any) -> AsyncIterator[asyncpg.Connection]:
     """As `write`, as asyncpg's own connection."""
-    async with context.database.door() as connection, chain.recorded(connection, deed(context, info)):
+    kept = chain.batch if info.field_name in BATCHES else chain.recorded
+    async with context.database.door() as connection, kept(connection, deed(context, info)):
         yield connection
 
 

@@ -99,7 +99,7 @@ async def store(database: Database, job: Job, batch: Batch) -> None:
     """Take a batch in and count it, or neither. Raises Gone when the job is not ours to run any more."""
     async with database.raw() as connection:
         now = datetime.now(UTC)
-        async with chain.recorded(connection, _deed(job, now)):
+        async with chain.batch(connection, _deed(job, now)):
             if not await stored(connection, job, batch, now):
                 raise Gone  # and nothing of this batch is stored
 

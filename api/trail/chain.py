@@ -13,7 +13,7 @@ from typing import Any
 
 import asyncpg
 
-from api.trail.entry import BEGINNING, RETIRE, Chain, Deed, Walk, digest, document
+from api.trail.entry import BEGINNING, RETIRE, Chain, Deed, Walk, canonical, document
 
 LOCK = 7_220_912
 """The first part of the advisory lock on a chain; the workspace is the second."""
@@ -49,6 +49,14 @@ async def mark(connection: asyncpg.Connection) -> Mark:
 
 
 @asynccontextmanager
+async def batch(connection: asyncpg.Connection, deed: Deed) -> AsyncIterator[None]:
+    """As `recorded`, for rows that come in: the ledger tells what changed, and nothing need be counted."""
+    ledger = await connection.fetchval("SELECT last_value FROM ingests_id_seq")
+    yield
+    await _tell(connection, ledger, deed, is_batch=True)
+
+
+@asynccontextmanager
 async def recorded(connection: asyncpg.Connection, deed: Deed) -> AsyncIterator[None]:
     """Leave an entry at the end of what is done on a connection, if that changed anything."""
     since = await mark(connection)
@@ -63,8 +71,14 @@ async def record(connection: asyncpg.Connection, since: Mark, deed: Deed) -> boo
     """
     if (await mark(connection)).written == since.written:
         return False
-    batches = [dict(row) for row in await connection.fetch(LEDGER, since.ledger, deed.workspace_id)]
-    if batches and all(row["duplicates"] and not row["accepted"] + row["rejected"] for row in batches):
+    return await _tell(connection, since.ledger, deed, is_batch=False)
+
+
+async def _tell(connection: asyncpg.Connection, ledger: int, deed: Deed, *, is_batch: bool) -> bool:
+    batches = [dict(row) for row in await connection.fetch(LEDGER, ledger, deed.workspace_id)]
+    is_retry = all(row["duplicates"] and not row["accepted"] + row["rejected"] for row in batches)
+    is_empty = not any(row["accepted"] + row["rejected"] for row in batches)
+    if is_empty if is_batch else batches and is_retry:
         return False
     details = {**deed.details} | ({"ledger": batches} if batches else {})
     await append(connection, replace(deed, details=details))
@@ -74,20 +88,16 @@ async def record(connection: asyncpg.Connection, since: Mark, deed: Deed) -> boo
 async def append(connection: asyncpg.Connection, deed: Deed) -> None:
     """Add an entry to the end of its workspace's chain. The caller commits, and does nothing else before."""
     await connection.execute("SELECT pg_advisory_xact_lock($1, $2)", LOCK, deed.workspace_id)
-    number, previous = await _last(connection, deed.workspace_id)
-    row = asdict(deed) | {"number": number + 1, "previous_hash": previous}
-    row["hash"] = digest(document(row))
-    await connection.execute(
-        "INSERT INTO audit_entries (workspace_id, number, at, actor, key, action, node_type, node_id, input_hash,"
-        " before_hash, after_hash, details, request_id, previous_hash, hash)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
-        *(json.dumps(row[name]) if name == "details" else row[name] for name in COLUMNS),
-    )
+    said = canonical(document(asdict(deed) | {"number": 0, "previous_hash": ""}))
+    head, tail = said.rsplit(PLACE, 1)
+    details = json.dumps(deed.details, default=str)
+    await connection.execute(APPEND, *(getattr(deed, name) for name in FIELDS), details, head, tail, BEGINNING)
 
 
-COLUMNS = (
+PLACE = b'"number":0,"previousHash":""'
+"""Where an entry says what it follows: that is filled in by Postgres, so that the chain is held for one statement."""
+FIELDS = (
     "workspace_id",
-    "number",
     "at",
     "actor",
     "key",
@@ -97,19 +107,20 @@ COLUMNS = (
     "input_hash",
     "before_hash",
     "after_hash",
-    "details",
     "request_id",
-    "previous_hash",
-    "hash",
 )
-
-
-async def _last(connection: asyncpg.Connection, workspace_id: int) -> tuple[int, str]:
-    """The number and the hash that the next entry follows."""
-    row = await connection.fetchrow(
-        "SELECT number, hash FROM audit_entries WHERE workspace_id = $1 ORDER BY number DESC LIMIT 1", workspace_id
-    )
-    return (0, BEGINNING) if row is None else (row["number"], row["hash"])
+APPEND = """
+INSERT INTO audit_entries (workspace_id, at, actor, key, action, node_type, node_id, input_hash, before_hash,
+    after_hash, request_id, details, number, previous_hash, hash)
+SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, number, previous, encode(sha256(
+    $13::bytea || convert_to('"number":' || number || ',"previousHash":"' || previous || '"', 'UTF8') || $14::bytea
+), 'hex')
+FROM (
+    SELECT coalesce(max(number), 0) + 1 AS number, coalesce(max(hash), $15) AS previous FROM (
+        SELECT number, hash FROM audit_entries WHERE workspace_id = $1 ORDER BY number DESC LIMIT 1
+    ) AS last
+) AS following
+"""
 
 
 async def entries(connection: asyncpg.Connection, workspace_id: int) -> AsyncIterator[list[Mapping[str, Any]]]:

@@ -3,15 +3,17 @@
 import asyncio
 import hashlib
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 from graphql import build_schema, get_named_type, is_input_object_type
 
+from api import schema
 from api.auth.keys import Scope
-from api.commands import audit, key
+from api.auth.tenants import ensure_workspace
+from api.commands import audit, forgetting, key, migrate
 from api.database import Database
 from api.graphql.recording import OF_UNITS
 from api.graphql.schema import SDL
@@ -19,9 +21,11 @@ from api.jobs.looks import publish_due
 from api.jobs.refresh import refresh_due
 from api.jobs.uploads import take_in_uploads
 from api.trail import chain
+from kpi import events
 from kpi.tables import Workspace
 from tests.api import documents
 from tests.api.conftest import SECRET, Client, MakeKey, Try, bearing
+from tests.api.databases import migrated, url_of
 from tests.api.test_uploads import send
 from tests.api.trail.test_trail import NOW, deed, rows, told, walked
 from tests.conftest import Ask
@@ -182,3 +186,22 @@ def names_units(kind: Any, seen: set[str]) -> bool:
     return bool(own & {"unit", "member", "account"}) or any(
         names_units(field.type, seen) for field in named.fields.values()
     )
+
+
+async def test_migrating_and_forgetting_at_the_command_line_are_told(database_url: str) -> None:
+    own = Database(url_of(database_url, await migrated(database_url)))
+    await key.made(own, "w", "ci", [Scope.READ], SECRET)
+    await schema.downgrade(own.engine, "0029")
+    for _ in range(2):
+        await migrate.migrated(own)
+    async with own.write() as session:
+        owner = await ensure_workspace(session, "w", NOW)
+    async with own.raw() as connection:
+        row = documents.outcome("u1", "activated", "2026-06-03T00:00:00Z")
+        await events.ingest(connection, workspace_id=owner.id, rows=[row], now=datetime.now(UTC))
+    await forgetting.forgotten(own, "w", "u1")
+    found = await rows(own, owner)
+    await own.close()
+    assert [entry["action"] for entry in found] == ["truelift migrate", "truelift forget"]
+    assert found[0]["details"] == {"before": "0029", "after": schema.newest()}
+    assert "u1" not in str([dict(entry)["details"] for entry in found])
