@@ -31,8 +31,8 @@ def verify(kept: Kept = None, workspace: WorkspaceKey = DEFAULT, data_dir: DataD
     known = dict(map(_kept, kept or ()))
     with surroundings(data_dir) as around:
         found = run(around, lambda database: verified(database, workspace, known))
-    if found.broken_at is not None:
-        fail(f"Entry {found.broken_at} of the workspace “{workspace}” does not hold. {found.reason}")
+    if found.first_broken is not None:
+        fail(f"Entry {found.first_broken} of the workspace “{workspace}” does not hold. {found.reason}")
     console.print(f"{found.entries:,} entries hold together. Write the last one down:")
     typer.echo(f"{found.number}:{found.hash}")
 

@@ -56,7 +56,7 @@ def by_command(workspace_id: int, action: str, now: datetime, **details: object)
     """What the account on this machine does by a command, for the audit trail."""
     return Deed(
         workspace_id=workspace_id,
-        at=now,
+        done_at=now,
         actor=_account(),
         key=BY_COMMAND,
         action=f"truelift {action}",

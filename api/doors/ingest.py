@@ -168,7 +168,7 @@ class Upload:
     def _deed(self, now: datetime) -> Deed:
         return Deed(
             workspace_id=self.caller.workspace_id,
-            at=now,
+            done_at=now,
             actor=self.caller.key_name,
             key=self.caller.public_id,
             action=f"/v1/{self.noun}",

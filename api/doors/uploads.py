@@ -106,12 +106,12 @@ def _asked(request: Request) -> tuple[Noun, dict[str, Any]]:
 def _deed(request: Request, caller: Caller, noun: Noun, job_id: int) -> Deed:
     return Deed(
         workspace_id=caller.workspace_id,
-        at=datetime.now(UTC),
+        done_at=datetime.now(UTC),
         actor=caller.key_name,
         key=caller.public_id,
         action=PATH,
         node_type="Job",
-        node_id=global_id("Job", job_id),
+        node_id=str(job_id),
         details={"noun": noun.value},
         request_id=getattr(request.state, "request_id", None),
     )

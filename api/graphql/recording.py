@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from strawberry.extensions import SchemaExtension
 
 from api.database import driver
-from api.graphql.nodes import global_id, parts
+from api.graphql.nodes import parts
 from api.trail import chain
 from api.trail.entry import Deed, digest
 
@@ -60,12 +60,12 @@ def deed(context: Any, info: Any) -> Deed:
     named = parts(given["id"]) if isinstance(given.get("id"), str) else None
     return Deed(
         workspace_id=context.caller.workspace_id,
-        at=context.now,
+        done_at=context.now,
         actor=context.caller.key_name,
         key=context.caller.public_id,
         action=info.field_name,
         node_type=named and named[0],
-        node_id=named and given["id"],
+        node_id=named and str(named[1]),
         input_hash=None if info.field_name in OF_UNITS else digest(given),
         request_id=context.request_id,
     )
@@ -92,20 +92,20 @@ class Traces:
     """The rows of a session's nodes that were added or changed, and what they said before."""
 
     def __init__(self, session: AsyncSession) -> None:
-        self._rows: dict[tuple[str, int], tuple[Any, str | None]] = {}
+        self._rows: dict[tuple[str, str], tuple[Any, str | None]] = {}
         self._new: list[Any] = []
         event.listen(session.sync_session, "before_flush", self._before)
         event.listen(session.sync_session, "after_flush", self._after)
 
     def on(self, deed: Deed) -> Deed:
         """What was done, with the row that it was done to: its id, and the hashes of what it said before and after."""
-        asked = parts(deed.node_id) if deed.node_id else None
+        asked = (deed.node_type, deed.node_id) if deed.node_id else None
         identity = asked if asked in self._rows else None if asked else next(iter(self._rows), None)
         if identity is None:
             return deed
         row, before = self._rows[identity]
-        node_id = global_id(*identity)
-        return replace(deed, node_type=identity[0], node_id=node_id, before_hash=before, after_hash=digest(_says(row)))
+        node_type, node_id = identity
+        return replace(deed, node_type=node_type, node_id=node_id, before_hash=before, after_hash=digest(_says(row)))
 
     def _before(self, session: Any, *_rest: object) -> None:
         self._new += [row for row in session.new if type(row).__name__ in NODES]
@@ -120,8 +120,8 @@ class Traces:
         self._new.clear()
 
 
-def _identity(row: Any) -> tuple[str, int]:
-    return type(row).__name__, row.id
+def _identity(row: Any) -> tuple[str, str]:
+    return type(row).__name__, str(row.id)
 
 
 def _says(row: Any) -> Mapping[str, Any]:

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 import asyncpg
 
 from api.database import Database, driver
-from api.graphql.nodes import global_id
 from api.trail import chain
 from api.trail.entry import BY_WORKER, Deed
 from experiments import queries
@@ -50,12 +49,12 @@ async def measure_baselines(database: Database) -> None:
 def _deed(kpi: Kpi, now: datetime) -> Deed:
     return Deed(
         workspace_id=kpi.workspace_id,
-        at=now,
+        done_at=now,
         actor=BY_WORKER,
         key=BY_WORKER,
         action="measureBaselines",
         node_type="Kpi",
-        node_id=global_id("Kpi", kpi.id),
+        node_id=str(kpi.id),
     )
 
 

@@ -8,7 +8,6 @@ from typing import Any
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.database import Database, driver
-from api.graphql.nodes import global_id
 from api.jobs.faults import each, is_pausing
 from api.trail import chain
 from api.trail.entry import BY_WORKER, Deed
@@ -49,11 +48,11 @@ async def _deed(session: AsyncSession, row: Mapping[str, Any], days: Sequence[da
     said = {look.planned_on.isoformat(): look.document_hash for look in looks if look.planned_on in days}
     return Deed(
         workspace_id=row["workspace_id"],
-        at=datetime.now(UTC),
+        done_at=datetime.now(UTC),
         actor=BY_WORKER,
         key=BY_WORKER,
         action="publishLooks",
         node_type="Experiment",
-        node_id=global_id("Experiment", row["id"]),
+        node_id=str(row["id"]),
         details={"looks": said},
     )

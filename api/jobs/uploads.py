@@ -108,7 +108,7 @@ def _deed(job: Job, now: datetime) -> Deed:
     """A batch of a file that is taken in. Who sent the file stands with the entry of its upload."""
     return Deed(
         workspace_id=job.workspace_id,
-        at=now,
+        done_at=now,
         actor=BY_WORKER,
         key=BY_WORKER,
         action="takeInUploads",

@@ -98,7 +98,7 @@ PLACE = b'"number":0,"previousHash":""'
 """Where an entry says what it follows: that is filled in by Postgres, so that the chain is held for one statement."""
 FIELDS = (
     "workspace_id",
-    "at",
+    "done_at",
     "actor",
     "key",
     "action",
@@ -110,7 +110,7 @@ FIELDS = (
     "request_id",
 )
 APPEND = """
-INSERT INTO audit_entries (workspace_id, at, actor, key, action, node_type, node_id, input_hash, before_hash,
+INSERT INTO audit_entries (workspace_id, done_at, actor, key, action, node_type, node_id, input_hash, before_hash,
     after_hash, request_id, details, number, previous_hash, hash)
 SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, number, previous, encode(sha256(
     $13::bytea || convert_to('"number":' || number || ',"previousHash":"' || previous || '"', 'UTF8') || $14::bytea
@@ -159,7 +159,7 @@ async def retire(connection: asyncpg.Connection, deed: Deed, before: datetime) -
 
 OLDEST = """
 SELECT number, hash FROM audit_entries WHERE workspace_id = $1 AND number < coalesce(
-    (SELECT min(number) FROM audit_entries WHERE workspace_id = $1 AND at >= $2), 2147483647
+    (SELECT min(number) FROM audit_entries WHERE workspace_id = $1 AND done_at >= $2), 2147483647
 ) ORDER BY number DESC LIMIT 1
 """
 """The last of those at the beginning that are all older."""

@@ -20,7 +20,7 @@ class Deed:
     """What somebody did; `details` are whole numbers and texts, and never the id of a unit."""
 
     workspace_id: int
-    at: datetime
+    done_at: datetime
     actor: str
     key: str
     action: str
@@ -40,7 +40,7 @@ class Chain:
     entries: int
     number: int
     hash: str
-    broken_at: int | None = None
+    first_broken: int | None = None
     reason: str | None = None
 
 
@@ -60,7 +60,7 @@ def document(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "workspace": row["workspace_id"],
         "number": row["number"],
-        "at": row["at"].astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        "doneAt": row["done_at"].astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
         "actor": row["actor"],
         "key": row["key"],
         "action": row["action"],
@@ -109,7 +109,7 @@ class Walk:
         if self._missing is not None:
             fault = (self._missing[0] + 1, "What came before it is gone, and no entry says that it was retired.")
         number, reason = fault or (None, None)
-        return Chain(entries=self.entries, number=self.number, hash=self.hash, broken_at=number, reason=reason)
+        return Chain(entries=self.entries, number=self.number, hash=self.hash, first_broken=number, reason=reason)
 
     def _wrong(self, entry: Mapping[str, Any]) -> str | None:
         if entry["number"] != self.number + 1:

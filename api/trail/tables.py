@@ -25,7 +25,7 @@ class AuditEntry(SQLModel, table=True):
     )
     workspace_id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
     id: int = Field(sa_column=Column("number", Integer, primary_key=True, autoincrement=False))
-    at: datetime = Field(sa_type=AWARE)
+    done_at: datetime = Field(sa_type=AWARE)
     actor: str
     key: str
     action: str

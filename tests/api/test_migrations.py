@@ -125,7 +125,7 @@ INSERT INTO endpoints (workspace_id, kind, address, is_enabled, salt, created_by
 SELECT id, 'WEBHOOK', 'https://example.org/', true, 's', 'b', now() FROM workspaces;
 INSERT INTO deliveries (workspace_id, notice_id, endpoint_id, state, attempts, next_at, created_at)
 SELECT n.workspace_id, n.id, e.id, 'WAITING', 0, now(), now() FROM notices n CROSS JOIN endpoints e;
-INSERT INTO audit_entries (workspace_id, number, at, actor, key, action, details, previous_hash, hash)
+INSERT INTO audit_entries (workspace_id, number, done_at, actor, key, action, details, previous_hash, hash)
 SELECT id, 1, now(), 'a', 'k', 'kpiRegister', '{}', '', '' FROM workspaces;
 """
 

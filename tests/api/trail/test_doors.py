@@ -15,6 +15,7 @@ from api.auth.keys import Scope
 from api.auth.tenants import ensure_workspace
 from api.commands import audit, forgetting, key, migrate
 from api.database import Database
+from api.graphql.nodes import global_id, local_id
 from api.graphql.recording import OF_UNITS
 from api.graphql.schema import SDL
 from api.jobs.looks import publish_due
@@ -31,7 +32,7 @@ from tests.api.trail.test_trail import NOW, deed, rows, told, walked
 from tests.conftest import Ask
 
 LOG = """
-query Log($filter: AuditFilter) { auditLog(filter: $filter) { totalCount nodes { number action actor nodeId hash } } }
+query Log($filter: AuditFilter) { auditLog(filter: $filter) { totalCount nodes { number action actor node hash } } }
 """
 
 
@@ -45,10 +46,10 @@ async def test_log_is_filtered_by_action_actor_node_and_span(
 ) -> None:
     await told(database, workspace, 3)
     async with database.raw() as connection:
-        await chain.append(connection, deed(workspace, at=NOW, actor="eve", action="other"))
+        await chain.append(connection, deed(workspace, done_at=NOW, actor="eve", action="other"))
     assert await numbers(ask) == [4, 3, 2, 1]
     assert await numbers(ask, action="other") == await numbers(ask, actor="eve") == [4]
-    assert await numbers(ask, nodeId="x") == [3, 2, 1]
+    assert await numbers(ask, node=global_id("Kpi", 7)) == [3, 2, 1]
     span = {"fromAt": (NOW + timedelta(days=1)).isoformat(), "toAt": (NOW + timedelta(days=2)).isoformat()}
     assert await numbers(ask, **span) == [2]
 
@@ -72,11 +73,11 @@ async def test_another_workspace_has_another_trail(
 
 async def test_kept_hash_shows_that_the_end_is_gone(database: Database, workspace: Workspace, ask: Ask) -> None:
     await told(database, workspace, 2)
-    document = "query V($n: Int, $h: String) { auditVerify(number: $n, hash: $h) { number hash brokenAt reason } }"
+    document = "query V($n: Int, $h: String) { auditVerify(number: $n, hash: $h) { number hash firstBroken reason } }"
     found = (await ask(document))["auditVerify"]
-    assert (found["number"], found["brokenAt"]) == (2, None)
-    assert (await ask(document, {"n": 2, "h": found["hash"]}))["auditVerify"]["brokenAt"] is None
-    assert (await ask(document, {"n": 3, "h": found["hash"]}))["auditVerify"]["brokenAt"] == 3
+    assert (found["number"], found["firstBroken"]) == (2, None)
+    assert (await ask(document, {"n": 2, "h": found["hash"]}))["auditVerify"]["firstBroken"] is None
+    assert (await ask(document, {"n": 3, "h": found["hash"]}))["auditVerify"]["firstBroken"] == 3
 
 
 async def test_exported_lines_are_hashed_as_the_page_says(
@@ -134,7 +135,7 @@ async def test_commands_leave_entries(database: Database, workspace: Workspace, 
     ]
     assert [json.loads(line)["number"] for line in file.read_text().splitlines()] == [1, 2]
     assert made.split("_")[2] not in file.read_text()
-    assert (await audit.verified(database, workspace.key, {})).broken_at is None
+    assert (await audit.verified(database, workspace.key, {})).first_broken is None
 
 
 async def test_published_looks_are_told_with_their_hashes(
@@ -150,7 +151,9 @@ async def test_published_looks_are_told_with_their_hashes(
     expected = {look["plannedOn"]: look["documentHash"] for look in looks["publishedLooks"]}
     found = [entry for entry in await rows(database, workspace) if entry["action"] == "publishLooks"]
     assert len(expected) > 0
-    assert [(entry["details"], entry["node_id"]) for entry in found] == [({"looks": expected}, started)]
+    assert [(entry["details"], entry["node_id"]) for entry in found] == [
+        ({"looks": expected}, str(local_id("Experiment", started)))
+    ]
     await publish_due(database)
     assert [entry["action"] for entry in await rows(database, workspace)].count("publishLooks") == 1
 

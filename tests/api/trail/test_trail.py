@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 
 from api.database import CLIENT_FAULTS, Database, driver
+from api.graphql.nodes import local_id
 from api.trail import chain
 from api.trail.entry import BEGINNING, Chain, Deed
 from kpi.tables import Workspace
@@ -37,7 +38,13 @@ async def walked(database: Database, workspace: Workspace, kept: Mapping[int, st
 
 def deed(workspace: Workspace, **said: Any) -> Deed:
     """Something that somebody did."""
-    usual: dict[str, Any] = {"workspace_id": workspace.id, "at": NOW, "actor": "ada", "key": "k", "action": "tested"}
+    usual: dict[str, Any] = {
+        "workspace_id": workspace.id,
+        "done_at": NOW,
+        "actor": "ada",
+        "key": "k",
+        "action": "tested",
+    }
     return Deed(**usual | said)
 
 
@@ -46,7 +53,9 @@ async def told(database: Database, workspace: Workspace, n: int) -> None:
     for place in range(n):
         async with database.raw() as connection:
             at = NOW + timedelta(days=place)
-            await chain.append(connection, deed(workspace, at=at, node_type="Kpi", node_id="x", details={"n": place}))
+            await chain.append(
+                connection, deed(workspace, done_at=at, node_type="Kpi", node_id="7", details={"n": place})
+            )
 
 
 async def test_mutation_leaves_one_entry_with_who_what_and_the_hashes(
@@ -72,7 +81,7 @@ async def test_what_a_mutation_finds_is_what_the_one_before_left(
         change = {"id": identity["id"], "reason": "r", "owner": owner}
         await ask(documents.KPI_CHANGE % {"verb": "Update"}, {"input": change})
     made, first, second = await rows(database, workspace)
-    assert [entry["node_id"] for entry in (made, first, second)] == [identity["id"]] * 3
+    assert [entry["node_id"] for entry in (made, first, second)] == [str(local_id("Kpi", identity["id"]))] * 3
     assert first["before_hash"] == made["after_hash"]
     assert second["before_hash"] == first["after_hash"] != second["after_hash"]
 
@@ -168,14 +177,14 @@ async def test_writers_at_once_leave_one_chain_without_gaps(database: Database, 
 
     expected = 1 + sum(await asyncio.gather(*(writer(name) for name in range(6))))
     found = await walked(database, workspace)
-    assert (found.entries, found.number, found.broken_at) == (expected, expected, None)
+    assert (found.entries, found.number, found.first_broken) == (expected, expected, None)
     assert expected > 15
 
 
 COLUMNS = (
     "workspace_id",
     "number",
-    "at",
+    "done_at",
     "actor",
     "key",
     "action",
@@ -192,7 +201,7 @@ COLUMNS = (
 OTHER = {
     "workspace_id": "-workspace_id",
     "number": "number + 1000",
-    "at": "at + interval '1 microsecond'",
+    "done_at": "done_at + interval '1 microsecond'",
     "details": """details || '{"n": 7000}'""",
 }
 """Another value of a column; a text gets a letter more."""
@@ -216,7 +225,7 @@ async def test_another_value_in_any_column_of_any_row_is_found(
         )
         found = await chain.verify(connection, workspace.id, {before.number: before.hash})
     moved = {"workspace_id": {1: 2, 3: 4, 5: 5}, "number": {1: 2, 3: 4, 5: 1005}}
-    assert found.broken_at == moved.get(column, {}).get(number, number)
+    assert found.first_broken == moved.get(column, {}).get(number, number)
     assert found.reason
     assert before == Chain(entries=5, number=5, hash=before.hash)
 
@@ -230,10 +239,10 @@ async def test_rehashed_entry_breaks_the_one_after_it(database: Database, worksp
         await connection.execute("SET LOCAL session_replication_role = replica")
         await connection.execute("DELETE FROM audit_entries WHERE workspace_id = $1 AND number >= 2", workspace.id)
         await chain.append(connection, deed(workspace, actor="eve"))
-        assert (await chain.verify(connection, workspace.id)).broken_at is None  # nothing after it, nothing kept
-        assert (await chain.verify(connection, workspace.id, {kept.number: kept.hash})).broken_at == 3
+        assert (await chain.verify(connection, workspace.id)).first_broken is None  # nothing after it, nothing kept
+        assert (await chain.verify(connection, workspace.id, {kept.number: kept.hash})).first_broken == 3
         await chain.append(connection, deed(workspace))
-        assert (await chain.verify(connection, workspace.id, {kept.number: kept.hash})).broken_at == 3
+        assert (await chain.verify(connection, workspace.id, {kept.number: kept.hash})).first_broken == 3
 
 
 @pytest.mark.parametrize(
@@ -256,7 +265,7 @@ async def test_retired_entries_leave_one_that_stands_for_them(database: Database
     after = await rows(database, workspace)
     assert [entry["number"] for entry in after] == [4, 5, 6]
     assert after[-1]["details"] == {"through": 3, "hash": before[2]["hash"]}
-    assert (await walked(database, workspace)).broken_at is None
+    assert (await walked(database, workspace)).first_broken is None
     async with database.raw() as connection:
         assert await chain.retire(connection, deed(workspace), NOW + timedelta(days=9)) == 3
     assert [entry["number"] for entry in await rows(database, workspace)] == [7]
@@ -272,4 +281,7 @@ async def test_beginning_that_is_gone_without_a_word_is_found(database: Database
         await connection.execute("SET LOCAL session_replication_role = replica")
         await connection.execute("DELETE FROM audit_entries WHERE workspace_id = $1 AND number < 3", workspace.id)
         found = await chain.verify(connection, workspace.id)
-    assert (found.broken_at, found.reason) == (3, "What came before it is gone, and no entry says that it was retired.")
+    assert (found.first_broken, found.reason) == (
+        3,
+        "What came before it is gone, and no entry says that it was retired.",
+    )
