@@ -14,7 +14,7 @@ import web
 from api.auth.budgets import Budgets
 from api.database import Database
 from api.delivery.outside import Outside
-from api.doors import export, faults, health, ingest, pages, reviews, risk, uploads
+from api.doors import audit, export, faults, health, ingest, pages, reviews, risk, uploads
 from api.doors.limits import Limits
 from api.doors.strangers import Strangers
 from api.graphql.endpoint import Endpoint
@@ -85,6 +85,7 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
             Route(uploads.PATH, uploads.upload, methods=["POST"]),
             Route(risk.PATH, risk.at_risk, methods=["GET"]),
             Route(export.PATH, export.export, methods=["GET"]),
+            Route(audit.PATH, audit.audit, methods=["GET"]),
             Route("/", pages.experiments),
             Route("/experiments/{key}", pages.experiment),
             Route("/kpis", pages.kpis),

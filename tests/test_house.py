@@ -27,6 +27,7 @@ WITH_STATEMENTS = {
     "api/embedded/cluster.py": "the database is made before anybody can connect to it",
     "api/graphql/nodes.py": "one keyset page of any noun",
     "api/jobs/spool.py": "jobs and the files they came with, which are the edge's own",
+    "api/trail/chain.py": "the audit trail, which is the edge's own",
     "api/schema.py": "the lock that migrations run under",
     "api/telemetry/state.py": "how much waits, of all workspaces together",
     "experiments/aggregation/aggregates.py": "the three tables that analysis reads",
@@ -142,6 +143,17 @@ def test_resolvers_handle_no_error() -> None:
 
 def test_one_place_commits() -> None:
     assert {place(path) for path in SOURCES if {"commit", "rollback"} & set(calls(tree(path)))} <= COMMITS
+
+
+def test_mutations_write_only_where_an_entry_of_the_audit_trail_is_left() -> None:
+    """A mutation has `info.context.write(info)` and `.door(info)`; of the database itself, what changes nothing."""
+    paths = sorted((ROOT / "api/graphql/mutations").glob("*.py"))
+    owners = [node for path in paths for node in ast.walk(tree(path)) if isinstance(node, ast.Attribute)]
+    databases = [node for node in owners if node.attr == "database"]
+    free = [node.value for node in owners if node.attr in {"read", "trial"}]
+    assert [ast.unparse(node) for node in databases if node not in free] == []
+    writes = [name for path in paths for name in calls(tree(path)) if name in {"write", "door"}]
+    assert len(writes) > 25
 
 
 def test_no_handler_takes_every_error() -> None:

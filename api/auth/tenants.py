@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlmodel import select
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from kpi.tables import Workspace
@@ -13,6 +13,11 @@ DEFAULT = "default"
 async def workspace(session: AsyncSession, key: str) -> Workspace | None:
     """A workspace by its key."""
     return (await session.exec(select(Workspace).where(Workspace.key == key))).first()
+
+
+async def workspace_ids(session: AsyncSession) -> list[int]:
+    """The numbers of all workspaces."""
+    return list(await session.exec(select(Workspace.id).order_by(col(Workspace.id))))
 
 
 async def ensure_workspace(session: AsyncSession, key: str, now: datetime) -> Workspace:

@@ -7,9 +7,10 @@ import asyncpg
 import typer
 
 from api.auth.tenants import DEFAULT, workspace
-from api.commands.process import DataDir, WorkspaceKey, console, fail, run, surroundings
+from api.commands.process import DataDir, WorkspaceKey, by_command, console, fail, run, surroundings
 from api.database import Database
 from api.jobs import service
+from api.trail import chain
 from experiments.aggregation.forgetting import Forgotten
 
 app = typer.Typer(add_completion=False)
@@ -40,7 +41,9 @@ async def forgotten(database: Database, workspace_key: str, unit: str) -> Forgot
         return None
     try:
         async with database.raw() as connection:
-            return await service.forget(connection, workspace_id=owner.id, unit=unit, now=datetime.now(UTC))
+            now = datetime.now(UTC)
+            async with chain.recorded(connection, by_command(owner.id, "forget", now)):
+                return await service.forget(connection, workspace_id=owner.id, unit=unit, now=now)
     except asyncpg.LockNotAvailableError:
         fail(
             "Rows of this workspace are just being taken in, and do not let it through; nothing was removed. Try again."

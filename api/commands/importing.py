@@ -10,7 +10,7 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
 from api.auth.tenants import DEFAULT, ensure_workspace
-from api.commands.process import DataDir, WorkspaceKey, console, fail, run, surroundings
+from api.commands.process import DataDir, WorkspaceKey, by_command, console, fail, run, surroundings
 from api.database import Database
 from api.files.errors import FilesError
 from api.files.intake import refused, take_in
@@ -19,6 +19,7 @@ from api.files.reading import Batch, read
 from api.files.rejects import RejectFile
 from api.jobs.tables import Noun
 from api.pipeline import read_ahead, stored
+from api.trail import chain
 from kpi.ingest import Report
 
 app = typer.Typer(add_completion=False)
@@ -118,7 +119,9 @@ async def import_file(
     async def take(batch: Batch) -> tuple[Batch, Report]:
         async with database.raw() as connection:
             now = datetime.now(UTC)
-            return batch, await take_in(connection, workspace_id=workspace_id, noun=noun, batch=batch, now=now)
+            async with chain.batch(connection, by_command(workspace_id, "import", now)):
+                report = await take_in(connection, workspace_id=workspace_id, noun=noun, batch=batch, now=now)
+            return batch, report
 
     columns = (TextColumn(f"{noun}"), BarColumn(), DownloadColumn(), TextColumn("{task.fields[rows]:,} rows"))
     with RejectFile(rejects) as file, Progress(*columns, TimeElapsedColumn(), console=console) as progress:

@@ -10,8 +10,9 @@ from api.auth import keys
 from api.auth.keys import Scope
 from api.auth.tables import ApiKey
 from api.auth.tenants import DEFAULT, ensure_workspace, workspace
-from api.commands.process import DataDir, WorkspaceKey, console, fail, run, surroundings
-from api.database import Database
+from api.commands.process import DataDir, WorkspaceKey, by_command, console, fail, run, surroundings
+from api.database import Database, driver
+from api.trail import chain
 
 app = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True, add_completion=False)
 
@@ -62,7 +63,10 @@ async def made(database: Database, workspace_key: str, name: str, scopes: list[S
     now = datetime.now(UTC)
     async with database.write() as session:
         owner = await ensure_workspace(session, workspace_key, now)
-        return await keys.create(session, workspace_id=owner.id, name=name, scopes=scopes, secret=secret, now=now)
+        key = await keys.create(session, workspace_id=owner.id, name=name, scopes=scopes, secret=secret, now=now)
+        details = {"key": key.split("_")[1], "name": name, "scopes": sorted(scopes)}
+        await chain.append(await driver(session), by_command(owner.id, "key create", now, **details))
+        return key
 
 
 async def _listed(database: Database, workspace_key: str) -> list[ApiKey]:
@@ -74,4 +78,9 @@ async def _listed(database: Database, workspace_key: str) -> list[ApiKey]:
 async def _revoked(database: Database, workspace_key: str, public_id: str) -> bool:
     async with database.write() as session:
         owner = await workspace(session, workspace_key)
-        return owner is not None and await keys.revoke(session, owner.id, public_id, datetime.now(UTC))
+        now = datetime.now(UTC)
+        if owner is None or not await keys.revoke(session, owner.id, public_id, now):
+            return False
+        await session.flush()
+        await chain.append(await driver(session), by_command(owner.id, "key revoke", now, key=public_id))
+        return True

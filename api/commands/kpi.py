@@ -14,8 +14,10 @@ import msgspec
 import typer
 
 from api.auth.tenants import DEFAULT, ensure_workspace, workspace
-from api.commands.process import DataDir, WorkspaceKey, console, fail, run, surroundings
-from api.database import Database
+from api.commands.process import DataDir, WorkspaceKey, by_command, console, fail, run, surroundings
+from api.database import Database, driver
+from api.trail import chain
+from api.trail.entry import BY_COMMAND
 from kpi.actor import Actor
 from kpi.errors import Invalid, Problem
 from kpi.sheets import applying
@@ -25,8 +27,6 @@ from kpi.sheets.reading import Sheet, read
 
 app = typer.Typer(help="Keep KPIs in a file beside the code.", no_args_is_help=True, add_completion=False)
 
-BY_COMMAND = "command"
-"""Instead of the id of a key, where somebody acts at the command line."""
 CHANGES = 2
 """The exit code of a plan that would change something."""
 MARKS = {Fate.NEW: "+", Fate.CHANGED: "~", Fate.UNCHANGED: "=", Fate.UNLISTED: "?"}
@@ -85,7 +85,11 @@ async def applied(
         async with database.trial() if is_trial else database.write() as session:
             owner = await ensure_workspace(session, key, now)
             actor = Actor(workspace_id=owner.id, name=name, id=BY_COMMAND, now=now, reason=reason)
-            return await applying.apply(session, actor=actor, sheets=sheets)
+            connection, deed = await driver(session), by_command(owner.id, "kpi apply", now, name=name)
+            async with chain.recorded(connection, deed):
+                steps = await applying.apply(session, actor=actor, sheets=sheets)
+                await session.flush()
+            return steps
     except Invalid as invalid:
         return invalid
 

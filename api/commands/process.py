@@ -4,6 +4,7 @@ A command that cannot go on says why in one sentence on standard error and ends 
 """
 
 import asyncio
+import getpass
 import os
 import secrets
 import socket
@@ -11,6 +12,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, NoReturn, TypeVar
 
@@ -22,6 +24,7 @@ from api import embedded, schema
 from api.database import CLIENT_FAULTS, Database
 from api.embedded import EmbeddedError
 from api.settings import Settings, SettingsError, load
+from api.trail.entry import BY_COMMAND, Deed
 
 console = Console(stderr=True, highlight=False)
 """Where commands talk to people; standard output is for what a script reads."""
@@ -47,6 +50,25 @@ class Surroundings:
     def is_embedded(self) -> bool:
         """Whether the database is our own."""
         return self.folder is not None
+
+
+def by_command(workspace_id: int, action: str, now: datetime, **details: object) -> Deed:
+    """What the account on this machine does by a command, for the audit trail."""
+    return Deed(
+        workspace_id=workspace_id,
+        done_at=now,
+        actor=_account(),
+        key=BY_COMMAND,
+        action=f"truelift {action}",
+        details=details,
+    )
+
+
+def _account() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # an account without a name, as containers have
+        return str(os.getuid())
 
 
 def fail(sentence: str) -> NoReturn:

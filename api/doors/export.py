@@ -61,8 +61,13 @@ async def answered(exporting: Callable[[], Awaitable[Response]]) -> Response:
     try:
         return await exporting()
     except Refusal as refused:
-        body = {"errors": [{"message": refused.message, "extensions": {"code": refused.code}}]}
-        return JSONResponse(body, refused.status, headers=SOON if refused.status == 503 else None)
+        return refusal(refused)
+
+
+def refusal(refused: Refusal) -> JSONResponse:
+    """The answer to an export that is not made."""
+    body = {"errors": [{"message": refused.message, "extensions": {"code": refused.code}}]}
+    return JSONResponse(body, refused.status, headers=SOON if refused.status == 503 else None)
 
 
 def make_room() -> None:

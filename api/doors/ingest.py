@@ -35,6 +35,8 @@ from api.jobs.refresh import REJECTIONS_KEPT
 from api.jobs.worker import FAULTS
 from api.pipeline import stored
 from api.telemetry import metrics
+from api.trail import chain
+from api.trail.entry import Deed
 from experiments import exposures
 from kpi import events, memberships, traits
 from kpi.batches import KEPT_REJECTIONS
@@ -141,10 +143,11 @@ class Upload:
 
     database: Database
     places: Places
-    workspace_id: int
+    caller: Caller
     noun: str
     is_atomic: bool
     tally: Tally
+    request_id: str | None = None
 
     async def take(self, chunks: Chunks) -> None:
         """Store every chunk, the next while the last is still being stored."""
@@ -156,12 +159,23 @@ class Upload:
         rows = [row for _, row in chunk]
         async with asyncio.timeout(PATIENCE), self.places.connections, self.database.door() as connection:
             now = datetime.now(UTC)
-            report = await INGEST[self.noun](connection, workspace_id=self.workspace_id, rows=rows, now=now)
+            async with chain.batch(connection, self._deed(now)):
+                report = await INGEST[self.noun](connection, workspace_id=self.caller.workspace_id, rows=rows, now=now)
             if self.is_atomic and report.refusals:
                 self.tally.refuse(chunk, report, keeps=False)
                 raise NotAll
         metrics.taken_in(self.noun, report)
         self.tally.add(chunk, report)
+
+    def _deed(self, now: datetime) -> Deed:
+        return Deed(
+            workspace_id=self.caller.workspace_id,
+            done_at=now,
+            actor=self.caller.key_name,
+            key=self.caller.public_id,
+            action=f"/v1/{self.noun}",
+            request_id=self.request_id,
+        )
 
 
 async def take_in(request: Request, *, noun: str) -> Response:
@@ -189,7 +203,8 @@ async def _take(request: Request, noun: str, tally: Tally) -> None:
         upload = Upload(
             database=state.database,
             places=state.places,
-            workspace_id=caller.workspace_id,
+            caller=caller,
+            request_id=getattr(request.state, "request_id", None),
             noun=noun,
             is_atomic=is_atomic,
             tally=tally,

@@ -1,5 +1,6 @@
 """`POST /v1/uploads`: a file, streamed into Postgres a piece at a time, and answered with the job that takes it in."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from starlette.requests import Request
@@ -13,6 +14,8 @@ from api.graphql.nodes import global_id
 from api.jobs import spool
 from api.jobs.tables import Noun
 from api.jobs.uploads import ENDINGS, mapping
+from api.trail import chain
+from api.trail.entry import Deed
 
 PATH = "/v1/uploads"
 PIECE = 1_000_000
@@ -41,6 +44,7 @@ async def upload(request: Request) -> JSONResponse:
             sentence = f"{most} uploads of this workspace wait already; try again when one of them is done."
             return _refusal(429, "RATE_LIMITED", sentence, WAIT)
         job_id = await spool.open_job(connection, caller.workspace_id, noun, parameters)
+        await chain.append(connection, _deed(request, caller, noun, job_id))
     return await _received(request, job_id)
 
 
@@ -97,6 +101,20 @@ def _asked(request: Request) -> tuple[Noun, dict[str, Any]]:
     noun = Noun(given["noun"])
     mapping(noun, parameters)
     return noun, parameters
+
+
+def _deed(request: Request, caller: Caller, noun: Noun, job_id: int) -> Deed:
+    return Deed(
+        workspace_id=caller.workspace_id,
+        done_at=datetime.now(UTC),
+        actor=caller.key_name,
+        key=caller.public_id,
+        action=PATH,
+        node_type="Job",
+        node_id=str(job_id),
+        details={"noun": noun.value},
+        request_id=getattr(request.state, "request_id", None),
+    )
 
 
 async def _caller(request: Request) -> Caller | None:

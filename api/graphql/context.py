@@ -1,13 +1,19 @@
 """What every GraphQL request carries: who asks, the database, the time, and fresh loaders."""
 
+import secrets
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
+from typing import Any
 
+import asyncpg
+from sqlmodel.ext.asyncio.session import AsyncSession
 from strawberry.types import Info as StrawberryInfo
 
 from api.auth.budgets import Budgets
 from api.auth.keys import Caller
 from api.database import Database
 from api.delivery.outside import Outside
+from api.graphql import recording
 from api.graphql.loaders import Loaders
 from api.graphql.news import Desk
 
@@ -28,12 +34,15 @@ class Context:
         outside: Outside | None = None,
         budgets: Budgets | None = None,
         slow_seconds: float = SLOW,
+        request_id: str | None = None,
     ) -> None:
         self.database = database
         self.caller = caller
         self.now = now or datetime.now(UTC)
         self.desk = desk
         self.slow_seconds = slow_seconds
+        self.variables: dict[str, Any] = {}
+        self.request_id = request_id or secrets.token_hex(16)
         self._outside = outside
         self.budgets = budgets
         self.loaders = Loaders(database, caller.workspace_id, self.now)
@@ -44,6 +53,14 @@ class Context:
         if self._outside is None:
             raise ValueError("this request was given no way to the outside")
         return self._outside
+
+    def write(self, info: "Info") -> AbstractAsyncContextManager[AsyncSession]:
+        """The transaction of a mutation. What it changes is told by an entry in the audit trail, both or neither."""
+        return recording.write(self, info)
+
+    def door(self, info: "Info") -> AbstractAsyncContextManager[asyncpg.Connection]:
+        """As `write`, as asyncpg's own connection."""
+        return recording.door(self, info)
 
     def renew(self) -> None:
         """Forget what was loaded: a subscription outlives many states of the data."""

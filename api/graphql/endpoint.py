@@ -129,9 +129,9 @@ class Endpoint(GraphQL[Context, None]):
         """The context of one request; that of a websocket, before anybody has said who asks, is what it came with."""
         if isinstance(request, WebSocket):
             return Arrival(key=bearer(request))  # type: ignore[return-value]  # a socket makes contexts of it
-        return self.context(request.state.caller)
+        return self.context(request.state.caller, getattr(request.state, "request_id", None))
 
-    def context(self, caller: Caller) -> Context:
+    def context(self, caller: Caller, request_id: str | None = None) -> Context:
         """The context of one operation, with loaders that have loaded nothing."""
         return Context(
             database=self.database,
@@ -140,6 +140,7 @@ class Endpoint(GraphQL[Context, None]):
             outside=self.outside,
             budgets=self.budgets,
             slow_seconds=self._slow_seconds,
+            request_id=request_id,
         )
 
     async def on_ws_connect(self, context: Context) -> UnsetType:

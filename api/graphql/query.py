@@ -27,6 +27,7 @@ from api.graphql.nodes import (
 from api.graphql.nodes import connection as _connection
 from api.graphql.nodes import page_of as _page
 from api.graphql.reviews import ReviewQuery
+from api.graphql.trail import TrailQuery
 from api.graphql.types.design import DesignInput, ExperimentDesign, shown
 from api.graphql.types.experiment import Experiment, ExperimentConnection, ExperimentEdge
 from api.graphql.types.hypothesis import Hypothesis, HypothesisConnection, HypothesisEdge
@@ -52,7 +53,7 @@ Identities = Annotated[list[strawberry.ID], strawberry.argument(description="The
 
 
 @strawberry.type(description="What can be asked.")
-class Query(LibraryQuery, CatalogueQuery, ReviewQuery, DeliveryQuery, AlertQuery):
+class Query(LibraryQuery, CatalogueQuery, ReviewQuery, DeliveryQuery, AlertQuery, TrailQuery):
     """What can be asked."""
 
     @strawberry.field(description="Who is asking.", permission_classes=[MayRead])

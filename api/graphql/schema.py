@@ -31,6 +31,7 @@ from api.graphql.mutations.uploads import UploadMutation
 from api.graphql.mutations.workspace import WorkspaceMutation
 from api.graphql.observation import Noted
 from api.graphql.query import Query
+from api.graphql.recording import Sent
 from api.graphql.subscription import Subscription
 from api.graphql.types.alert import Alert
 from api.graphql.types.endpoint import Delivery, Endpoint
@@ -100,6 +101,7 @@ schema = Schema(
         Noted,
         Masked,
         Checked,
+        Sent,
     ],
     config=StrawberryConfig(auto_camel_case=True, scalar_map=SCALARS),
 )

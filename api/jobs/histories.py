@@ -5,14 +5,16 @@ from datetime import UTC, datetime
 
 import asyncpg
 
-from api.database import Database
+from api.database import Database, driver
+from api.trail import chain
+from api.trail.entry import BY_WORKER, Deed
 from experiments import queries
 from kpi import governance
 from kpi import queries as kpi_queries
 from kpi.actor import Actor
 from kpi.errors import Invalid
 from kpi.history import baselines, refresh
-from kpi.tables import BaselineSchedule
+from kpi.tables import BaselineSchedule, Kpi
 
 log = logging.getLogger("truelift.histories")
 
@@ -34,11 +36,26 @@ async def measure_baselines(database: Database) -> None:
         actor = Actor(workspace_id=kpi.workspace_id, name=SCHEDULE, id=SCHEDULE, now=now, reason=reason)
         try:
             async with database.write() as session:
-                await governance.measure_baseline(session, actor=actor, kpi_id=kpi.id, from_on=first, to_on=last)
+                connection = await driver(session)
+                async with chain.recorded(connection, _deed(kpi, now)):
+                    await governance.measure_baseline(session, actor=actor, kpi_id=kpi.id, from_on=first, to_on=last)
+                    await session.flush()
         except Invalid as invalid:
             log.warning("The baseline of KPI “%s” cannot be measured: %s", kpi.key, invalid)
         async with database.write() as session:
             (await session.get_one(BaselineSchedule, kpi.id)).measured_on = now.date()
+
+
+def _deed(kpi: Kpi, now: datetime) -> Deed:
+    return Deed(
+        workspace_id=kpi.workspace_id,
+        done_at=now,
+        actor=BY_WORKER,
+        key=BY_WORKER,
+        action="measureBaselines",
+        node_type="Kpi",
+        node_id=str(kpi.id),
+    )
 
 
 async def refresh_histories(database: Database) -> list[int]:

@@ -5,7 +5,7 @@ from datetime import datetime
 import asyncpg
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from api.database import Database, driver
+from api.database import driver
 from api.jobs import spool
 from api.jobs.tables import Job, JobState
 from experiments import queries
@@ -18,31 +18,29 @@ from experiments.tables import Experiment
 from kpi.errors import Code, Invalid, NotFound, Problem
 
 
-async def cancel(database: Database, workspace_id: int, job_id: int | None) -> Job:
+async def cancel(connection: asyncpg.Connection, workspace_id: int, job_id: int | None) -> Job:
     """End a job of a workspace. A batch that is being stored is not: its worker finds the job gone."""
-    async with database.door() as connection:
-        found = None if job_id is None else await spool.lock_job(connection, workspace_id, job_id)
-        if found is None:
-            raise NotFound
-        if found.state in (JobState.SUCCEEDED, JobState.FAILED):
-            sentence = "The job has ended; what it took in stays."
-            raise Invalid([Problem(code=Code.WRONG_STATE, message=sentence, path=("id",))])
-        done = "taken in" if found.experiment_id is None else "worked out"
-        await spool.end(connection, found.id, JobState.CANCELLED, f"Cancelled; what was {done} before stays.")
-        return await spool.lock_job(connection, workspace_id, found.id) or found
+    found = None if job_id is None else await spool.lock_job(connection, workspace_id, job_id)
+    if found is None:
+        raise NotFound
+    if found.state in (JobState.SUCCEEDED, JobState.FAILED):
+        sentence = "The job has ended; what it took in stays."
+        raise Invalid([Problem(code=Code.WRONG_STATE, message=sentence, path=("id",))])
+    done = "taken in" if found.experiment_id is None else "worked out"
+    await spool.end(connection, found.id, JobState.CANCELLED, f"Cancelled; what was {done} before stays.")
+    return await spool.lock_job(connection, workspace_id, found.id) or found
 
 
-async def rehearse(database: Database, workspace_id: int, experiment_id: int) -> Job:
+async def rehearse(session: AsyncSession, workspace_id: int, experiment_id: int) -> Job:
     """Have past control units split under a draft's rules; the job that does it, also where it is under way already.
 
     A workspace has one such job at a time.
     """
-    async with database.write() as session:
-        draft = await queries.lock_experiment(session, workspace_id, experiment_id)
-        if draft is None:
-            raise NotFound
-        asked = await _splits(session, draft)
-        job = await spool.open_rehearsal(await driver(session), workspace_id, experiment_id, asked)
+    draft = await queries.lock_experiment(session, workspace_id, experiment_id)
+    if draft is None:
+        raise NotFound
+    asked = await _splits(session, draft)
+    job = await spool.open_rehearsal(await driver(session), workspace_id, experiment_id, asked)
     if job.experiment_id != experiment_id:
         raise _refused(Code.NOT_READY, "Another draft is being rehearsed; one at a time. Try again when that is done.")
     return job

@@ -24,6 +24,8 @@ from api.jobs.errors import Gone
 from api.jobs.tables import Job, JobState, Noun
 from api.pipeline import read_ahead
 from api.telemetry import metrics
+from api.trail import chain
+from api.trail.entry import BY_WORKER, Deed
 from kpi import ingest
 from kpi.batches import next_ingest, record_ingest
 from kpi.ingest import Fault, Refusal, Report
@@ -97,10 +99,24 @@ async def batches(database: Database, job: Job) -> AsyncGenerator[Batch, None]:
 async def store(database: Database, job: Job, batch: Batch) -> None:
     """Take a batch in and count it, or neither. Raises Gone when the job is not ours to run any more."""
     async with database.raw() as connection:
-        report = await stored(connection, job, batch, datetime.now(UTC))
-        if report is None:
-            raise Gone  # and nothing of this batch is stored
+        now = datetime.now(UTC)
+        async with chain.batch(connection, _deed(job, now)):
+            report = await stored(connection, job, batch, now)
+            if report is None:
+                raise Gone  # and nothing of this batch is stored
     metrics.taken_in(job.rows.value, report, unreadable=len(batch.rejects))
+
+
+def _deed(job: Job, now: datetime) -> Deed:
+    """A batch of a file that is taken in. Who sent the file stands with the entry of its upload."""
+    return Deed(
+        workspace_id=job.workspace_id,
+        done_at=now,
+        actor=BY_WORKER,
+        key=BY_WORKER,
+        action="takeInUploads",
+        details={"job": job.id},
+    )
 
 
 async def stored(connection: asyncpg.Connection, job: Job, batch: Batch, now: datetime) -> Report | None:

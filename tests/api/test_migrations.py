@@ -15,6 +15,7 @@ from sqlmodel import SQLModel
 import api.auth.tables
 import api.delivery.tables
 import api.jobs.tables
+import api.trail.tables
 import experiments.programme.reviews.tables
 import experiments.tables
 import kpi.alerts.tables
@@ -28,6 +29,7 @@ MODELS = (
     api.delivery.tables,
     api.jobs.tables,
     experiments.programme.reviews.tables,
+    api.trail.tables,
     experiments.tables,
     kpi.alerts.tables,
     kpi.tables,
@@ -131,6 +133,8 @@ SELECT id, 'WEEKLY', '2026-03-02', '2026-03-08', 'CLOSED', '', '', '', 'b', now(
 FROM workspaces;
 INSERT INTO action_items (workspace_id, review_id, text, owner, kpi_id, state, done_at, created_by, created_at)
 SELECT r.workspace_id, r.id, 't', 'o', k.id, 'DONE', now(), 'b', now() FROM reviews r CROSS JOIN kpis k;
+INSERT INTO audit_entries (workspace_id, number, done_at, actor, key, action, details, previous_hash, hash)
+SELECT id, 1, now(), 'a', 'k', 'kpiRegister', '{}', '', '' FROM workspaces;
 """
 
 

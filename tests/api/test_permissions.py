@@ -129,6 +129,8 @@ ASKED: dict[str, tuple[Scope, str, dict[str, Any]]] = {
         for verb in ("Update", "Rotate", "Remove", "Test")
     },
     "deliveryRedeliver": (Scope.ADMIN, documents.DELIVERY_REDELIVER, {"input": {"id": NOBODYS}}),
+    "auditLog": (Scope.ADMIN, "{ auditLog { totalCount } }", {}),
+    "auditVerify": (Scope.ADMIN, "{ auditVerify { firstBroken } }", {}),
     "alerts": (Scope.READ, "{ alerts { totalCount } }", {}),
     "alertRuleSet": (Scope.EDIT, documents.ALERT_RULE_SET, {"input": {"id": "x", "reason": "r", "rules": []}}),
     "alertRuleRemove": (Scope.EDIT, documents.ALERT_RULE_REMOVE, {"input": {"id": "x", "reason": "r"}}),

@@ -17,6 +17,7 @@ from api.graphql.nodes import global_id, local_id
 from api.jobs import rehearsals, service, spool, uploads
 from api.jobs.errors import Gone
 from api.jobs.rehearsals import MOST_ATTEMPTS, rehearse_drafts
+from api.jobs.tables import Job
 from api.jobs.worker import work
 from api.version import VERSION
 from experiments.enums import Policy, Role
@@ -91,6 +92,12 @@ def unit(number: int, pays: float) -> Unit:
     entered_at = BEGAN + timedelta(days=number % 10, hours=number % 20)
     paid = [pays] if pays else []
     return Unit(name=f"u{number}", variant="control", entered_at=entered_at, paid=paid, activated_after=None)
+
+
+async def rehearsed(database: Database, workspace: Workspace, draft: Experiment) -> Job:
+    """Ask for a rehearsal."""
+    async with database.write() as session:
+        return await service.rehearse(session, workspace.id, draft.id)
 
 
 async def drafted(
@@ -225,7 +232,7 @@ async def test_asking_while_it_is_under_way_answers_with_the_same_job_and_refuse
 ) -> None:
     await company(database, workspace, steady, FEW)
     draft, other = await drafted(database, workspace), await drafted(database, workspace, key="other")
-    jobs = await asyncio.gather(*(service.rehearse(database, workspace.id, draft.id) for _ in range(3)))
+    jobs = await asyncio.gather(*(rehearsed(database, workspace, draft) for _ in range(3)))
     assert len({job.id for job in jobs}) == 1
     refused = await asked(ask, other)
     assert (refused["job"], [error["code"] for error in refused["userErrors"]]) == (None, ["NOT_READY"])
@@ -455,7 +462,7 @@ async def test_history_and_answers_of_another_workspace_are_never_read(
         elsewhere = await ensure_workspace(session, f"{workspace.key}-other", NOW)
     await company(database, elsewhere, steady, FEW)
     theirs = await drafted(database, elsewhere)
-    await service.rehearse(database, elsewhere.id, theirs.id)
+    await rehearsed(database, elsewhere, theirs)
     await rehearse_drafts(database)
     assert len(await stored(database, theirs)) == 1
     async with database.write() as session:

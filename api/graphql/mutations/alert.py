@@ -278,7 +278,7 @@ class AlertMutation:
             if kpi is None:
                 raise NotFound
             given = [rule.given(kpi.frequency) for rule in input.rules]
-            async with info.context.database.write() as session:
+            async with info.context.write(info) as session:
                 who = actor(info, input.reason)
                 return {"kpi": await service.set_rules(session, actor=who, kpi_id=kpi_id, given=given)}
 
@@ -296,7 +296,7 @@ class AlertMutation:
 
         async def action() -> dict[str, Any]:
             rule_id = local_id("AlertRule", input.id) or NO_ROW
-            async with info.context.database.write() as session:
+            async with info.context.write(info) as session:
                 who = actor(info, input.reason)
                 return {"kpi": await service.remove_rule(session, actor=who, rule_id=rule_id)}
 
@@ -333,7 +333,7 @@ class AlertMutation:
 
         async def action() -> dict[str, Any]:
             alert_id = None if input.alert is None else local_id("Alert", input.alert) or NO_ROW
-            async with info.context.database.write() as session:
+            async with info.context.write(info) as session:
                 added = await service.annotate(
                     session,
                     actor=actor(info, None),
@@ -356,7 +356,7 @@ class AlertMutation:
 
         async def action() -> dict[str, Any]:
             identity = local_id("Annotation", input.id) or NO_ROW
-            async with info.context.database.write() as session:
+            async with info.context.write(info) as session:
                 found = await service.remove_annotation(session, actor=actor(info, None), annotation_id=identity)
             return {"kpi": found}
 
@@ -365,5 +365,5 @@ class AlertMutation:
 
 async def _answered(info: Info, given: Answering, step: Any) -> dict[str, Any]:
     identity = local_id("Alert", given.id) or NO_ROW
-    async with info.context.database.write() as session:
+    async with info.context.write(info) as session:
         return {"alert": await step(session, actor=actor(info, None), alert_id=identity, note=given.note)}

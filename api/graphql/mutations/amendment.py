@@ -115,7 +115,7 @@ class AmendmentMutation:
 
         async def action() -> dict[str, Any]:
             identity = experiment_id(input.id)
-            async with info.context.database.write() as session:
+            async with info.context.write(info) as session:
                 amended = await amendments.amend(
                     session, actor=actor(info, input.reason), experiment_id=identity, change=_change(input)
                 )

@@ -54,7 +54,7 @@ class DecisionMutation:
 
         async def action() -> dict[str, Any]:
             identity = experiment_id(input.id)
-            async with info.context.database.write() as session:
+            async with info.context.write(info) as session:
                 decided = await decisions.decide(
                     session,
                     await driver(session),
@@ -77,7 +77,7 @@ class DecisionMutation:
 
         async def action() -> dict[str, Any]:
             identity = experiment_id(input.id)
-            async with info.context.database.write() as session:
+            async with info.context.write(info) as session:
                 approved = await decisions.approve(session, actor=actor(info, input.reason), experiment_id=identity)
             return {"experiment": approved}
 

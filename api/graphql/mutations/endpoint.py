@@ -156,7 +156,7 @@ class EndpointMutation:
 
         async def action() -> dict[str, Any]:
             who, outside = actor(info, None), info.context.outside
-            async with info.context.database.write() as session:
+            async with info.context.write(info) as session:
                 endpoint, secret = await service.register(session, actor=who, outside=outside, **vars(input))
             return {"endpoint": endpoint, "secret": secret}
 
@@ -170,7 +170,7 @@ class EndpointMutation:
         async def action() -> dict[str, Any]:
             number = _number("Endpoint", given.pop("id"))
             who, outside = actor(info, None), info.context.outside
-            async with info.context.database.write() as session:
+            async with info.context.write(info) as session:
                 changed = await service.update(session, actor=who, outside=outside, endpoint_id=number, given=given)
             return {"endpoint": changed}
 
@@ -185,7 +185,7 @@ class EndpointMutation:
 
         async def action() -> dict[str, Any]:
             number, outside = _number("Endpoint", input.id), info.context.outside
-            async with info.context.database.write() as session:
+            async with info.context.write(info) as session:
                 endpoint, secret = await service.rotate(
                     session, actor=actor(info, None), outside=outside, endpoint_id=number
                 )
@@ -201,7 +201,7 @@ class EndpointMutation:
 
         async def action() -> dict[str, Any]:
             number = _number("Endpoint", input.id)
-            async with info.context.database.write() as session:
+            async with info.context.write(info) as session:
                 return {"endpoint": await service.remove(session, actor=actor(info, None), endpoint_id=number)}
 
         return await answer(EndpointRemovePayload, action)
@@ -215,7 +215,7 @@ class EndpointMutation:
 
         async def action() -> dict[str, Any]:
             number = _number("Endpoint", input.id)
-            async with info.context.database.write() as session:
+            async with info.context.write(info) as session:
                 return {"delivery": await service.test(session, actor=actor(info, None), endpoint_id=number)}
 
         return await answer(EndpointTestPayload, action)
@@ -229,7 +229,7 @@ class EndpointMutation:
 
         async def action() -> dict[str, Any]:
             number = _number("Delivery", input.id)
-            async with info.context.database.write() as session:
+            async with info.context.write(info) as session:
                 return {"delivery": await service.redeliver(session, actor=actor(info, None), delivery_id=number)}
 
         return await answer(DeliveryRedeliverPayload, action)

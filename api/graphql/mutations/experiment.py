@@ -184,7 +184,7 @@ class ExperimentMutation:
             variants = [draft.VariantChoice(**vars(variant)) for variant in input.variants]
             fields = vars(input) | {"variants": variants, "plan": _plan(input)}
             del fields["layer"], fields["traffic"]  # of the experiment as it is stated, of the plan as it is sealed
-            async with info.context.database.write() as session:
+            async with info.context.write(info) as session:
                 experiment = await service.register(
                     session, workspace_id=info.context.caller.workspace_id, now=info.context.now, **fields
                 )

@@ -276,7 +276,7 @@ async def _change(info: Info, given: Governing, step: Callable[..., Awaitable[An
     identity = local_id("Kpi", given.id)
     if identity is None:
         raise NotFound
-    async with info.context.database.write() as session:
+    async with info.context.write(info) as session:
         changed = await step(session, actor=actor(info, given.reason), kpi_id=identity)
     return {"kpi": changed}
 

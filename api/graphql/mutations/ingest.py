@@ -217,7 +217,7 @@ async def _take_in(info: Info, field: str, ingest: Ingest, given: Sequence[Any])
         raise Invalid([Problem(code=Code.BAD_USER_INPUT, message=sentence, path=(field,))])
     rows = [_wire(row) for row in given]
     connection: asyncpg.Connection
-    async with info.context.database.door() as connection:
+    async with info.context.door(info) as connection:
         report = await ingest(
             connection, workspace_id=info.context.caller.workspace_id, rows=rows, now=info.context.now
         )

@@ -200,7 +200,7 @@ class KpiMutation:
 
         async def action() -> dict[str, Any]:
             fields = input.fields(info.context.caller.key_name)
-            async with info.context.database.write() as session:
+            async with info.context.write(info) as session:
                 kpi = await service.register_kpi(
                     session, workspace_id=info.context.caller.workspace_id, now=info.context.now, **fields
                 )
@@ -217,7 +217,7 @@ class KpiMutation:
         """Register a hypothesis."""
 
         async def action() -> dict[str, Any]:
-            async with info.context.database.write() as session:
+            async with info.context.write(info) as session:
                 hypothesis = await service.register_hypothesis(
                     session, workspace_id=info.context.caller.workspace_id, now=info.context.now, **vars(input)
                 )

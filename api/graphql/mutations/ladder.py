@@ -130,7 +130,7 @@ async def _change(
     info: Info, given: KpiLinkAssumeInput | KpiLinkWithdrawInput, step: Callable[..., Awaitable[Any]]
 ) -> dict[str, Any]:
     who = actor(info, given.reason)
-    async with info.context.database.write() as session:
+    async with info.context.write(info) as session:
         return {"link": await step(session, actor=who, leading=given.leading, lagging=given.lagging)}
 
 

@@ -79,7 +79,7 @@ class LearningMutation:
         """Record what was learned."""
 
         async def action() -> dict[str, Any]:
-            async with info.context.database.write() as session:
+            async with info.context.write(info) as session:
                 return {"learning": await learnings.record(session, actor=actor(info, None), **vars(input))}
 
         return await answer(LearningRecordPayload, action)
@@ -99,7 +99,7 @@ class LearningMutation:
         async def action() -> dict[str, Any]:
             if identity is None:
                 raise NotFound
-            async with info.context.database.write() as session:
+            async with info.context.write(info) as session:
                 changed = await learnings.update(session, actor=actor(info, None), learning_id=identity, given=given)
             return {"learning": changed}
 

@@ -252,6 +252,6 @@ def aware(field: str, at: datetime | None) -> datetime | None:
 
 async def _move(info: Info, given: Moving, step: Callable[..., Awaitable[Any]]) -> dict[str, Any]:
     identity = experiment_id(given.id)
-    async with info.context.database.write() as session:
+    async with info.context.write(info) as session:
         moved = await step(session, actor=actor(info, given.reason), experiment_id=identity)
     return {"experiment": moved}

@@ -132,7 +132,7 @@ class ProtocolMutation:
         said = {name: value for name, value in _given(input.plan).items() if value is not None}
 
         async def action() -> dict[str, Any]:
-            async with info.context.database.write() as session:
+            async with info.context.write(info) as session:
                 registered = await protocols.register(
                     session,
                     actor=actor(info, None),
@@ -162,7 +162,7 @@ class ProtocolMutation:
             identity = local_id("Protocol", input.id)
             if identity is None:
                 raise NotFound
-            async with info.context.database.write() as session:
+            async with info.context.write(info) as session:
                 updated = await protocols.update(
                     session, actor=actor(info, None), protocol_id=identity, given=given, plan=_changed(input.plan)
                 )

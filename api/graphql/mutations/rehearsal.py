@@ -50,6 +50,7 @@ class RehearsalMutation:
 
         async def action() -> dict[str, Any]:
             identity = experiment_id(input.id)
-            return {"job": await rehearse(info.context.database, info.context.caller.workspace_id, identity)}
+            async with info.context.write(info) as session:
+                return {"job": await rehearse(session, info.context.caller.workspace_id, identity)}
 
         return await answer(ExperimentRehearsePayload, action)

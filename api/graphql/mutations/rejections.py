@@ -92,7 +92,7 @@ async def _replay(info: Info, given: RejectionsReplayInput) -> dict[str, Any]:
     wanted = given.filter or RejectionFilter()
     workspace_id = info.context.caller.workspace_id
     connection: asyncpg.Connection
-    async with info.context.database.door() as connection:
+    async with info.context.door(info) as connection:
         await storage.hold_rows(connection, workspace_id)
         rows = await batches.lock_rejections(
             connection,

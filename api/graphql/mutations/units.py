@@ -60,7 +60,7 @@ async def _forget(info: Info, unit: str) -> dict[str, Any]:
     if not (1 <= len(unit) <= 200 and is_text(unit)):
         sentence = "A unit's id has 1 to 200 characters, all of them text."
         raise Invalid([Problem(code=Code.BAD_USER_INPUT, message=sentence, path=("unit",))])
-    async with info.context.database.door() as connection:
+    async with info.context.door(info) as connection:
         found = await service.forget(
             connection, workspace_id=info.context.caller.workspace_id, unit=unit, now=info.context.now
         )

@@ -43,6 +43,7 @@ class UploadMutation:
 
         async def action() -> dict[str, Any]:
             identity = local_id("Job", input.id)
-            return {"job": await cancel(info.context.database, info.context.caller.workspace_id, identity)}
+            async with info.context.door(info) as connection:
+                return {"job": await cancel(connection, info.context.caller.workspace_id, identity)}
 
         return await answer(JobCancelPayload, action)

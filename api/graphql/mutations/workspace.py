@@ -64,7 +64,7 @@ class WorkspaceMutation:
         given = {name: value for name, value in vars(input).items() if value is not strawberry.UNSET}
 
         async def action() -> dict[str, Any]:
-            async with info.context.database.write() as session:
+            async with info.context.write(info) as session:
                 changed = await workspaces.update(session, workspace_id=info.context.caller.workspace_id, given=given)
             return {"workspace": changed}
 

@@ -1,0 +1,54 @@
+"""What can be asked of the audit trail."""
+
+from typing import Annotated
+
+import strawberry
+
+from api.auth.permissions import MayAdmin
+from api.database import driver
+from api.graphql.context import Info
+from api.graphql.nodes import After, Before, First, Last, connection, page_of
+from api.graphql.types.audit import (
+    AuditEntryConnection,
+    AuditEntryEdge,
+    AuditFilter,
+    AuditVerification,
+)
+from api.trail import chain, tables
+from api.trail.entry import Chain
+
+Wanted = Annotated[AuditFilter | None, strawberry.argument(description="Which entries; all of them if not said.")]
+Number = Annotated[int | None, strawberry.argument(description="The number of an entry whose hash was kept.")]
+Hash = Annotated[str | None, strawberry.argument(description="The hash that was kept of it.")]
+
+
+@strawberry.type
+class TrailQuery:
+    """What can be asked of the audit trail."""
+
+    @strawberry.field(description="Who changed what in the workspace, newest first.", permission_classes=[MayAdmin])
+    async def audit_log(
+        self,
+        info: Info,
+        filter: Wanted = None,  # noqa: A002 - the API's word
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> AuditEntryConnection:
+        """Who changed what in the workspace."""
+        where = (filter or AuditFilter()).where()
+        found = await page_of(info, tables.AuditEntry, first, after, last, before, where)
+        page: AuditEntryConnection = connection(AuditEntryConnection, AuditEntryEdge, found)
+        return page
+
+    @strawberry.field(
+        description="Walk the whole chain of the audit trail, and name the first entry that does not hold.",
+        permission_classes=[MayAdmin],
+        graphql_type=AuditVerification,
+    )
+    async def audit_verify(self, info: Info, number: Number = None, hash: Hash = None) -> Chain:  # noqa: A002 - the API's word
+        """Walk the whole chain of the audit trail."""
+        kept = {} if number is None or hash is None else {number: hash}
+        async with info.context.database.read() as session:
+            return await chain.verify(await driver(session), info.context.caller.workspace_id, kept)
