@@ -26,6 +26,7 @@ NODES = {
     "AlertRule",
     "Annotation",
     "Endpoint",
+    "Review",
     "Workspace",
 }
 """Rows whose adding or changing an entry names; more than one: the one that was asked for, else the first."""

@@ -136,7 +136,7 @@ async def _change(
 
 async def _estimate(info: Info, given: KpiLinkEstimateInput) -> dict[str, Any]:
     who = actor(info, given.reason)
-    async with info.context.database.write() as session:
+    async with info.context.write(info) as session:
         connection = await driver(session)
         pair = await links.ask(session, connection, actor=who, leading=given.leading, lagging=given.lagging)
         known = await queries.newest_links(session, who.workspace_id)

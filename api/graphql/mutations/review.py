@@ -216,7 +216,7 @@ class ReviewMutation:
 
 
 async def _change(info: Info, noun: str, step: Step) -> dict[str, Any]:
-    async with info.context.database.write() as session:
+    async with info.context.write(info) as session:
         return {noun: await step(session)}
 
 

@@ -68,7 +68,7 @@ async def _mark(info: Info, given: KpiAtRiskMarkInput) -> dict[str, Any]:
     identity = local_id("Kpi", given.id)
     if identity is None:
         raise NotFound
-    async with info.context.database.write() as session:
+    async with info.context.write(info) as session:
         kpi, found = await governance.mark_at_risk(
             session,
             await driver(session),
