@@ -46,6 +46,10 @@ mutation Register($input: {noun}RegisterInput!) {{ {verb}Register(input: $input)
 MOVE = """
 mutation Move($input: Experiment{verb}Input!) {{ experiment{verb}(input: $input) {{ userErrors {{ message code }} }} }}
 """
+STEER = """
+mutation Steer($input: {noun}Input!) {{ {verb}(input: $input) {{ userErrors {{ message code }} }} }}
+"""
+FIND_KPI = "query Find($key: String!) { kpi(key: $key) { id } }"
 FIND = "query Find($key: String!) { experiment(key: $key) { id } }"
 NOUNS = (
     ("Kpi", "kpi", "kpis"),
@@ -141,6 +145,7 @@ async def load(database: Database, company: Company) -> None:
     with Progress(*columns, console=console) as progress:
         loading = _Loading(database=database, company=company, progress=progress, caller=await _owner(database))
         await loading.register()
+        await loading.steer()
         await loading.take_in("exposures", exposures.ingest, sample.exposures(company), company.exposure_count)
         await loading.take_in("outcomes", events.ingest, sample.outcomes(company), company.outcome_count)
         clientele = company.clientele
@@ -170,6 +175,20 @@ class _Loading:
             await self._do(REGISTER.format(noun=noun, verb=verb), given, at)
             if noun == "Experiment":
                 await self._move("Start", given["key"], at)
+            self.progress.advance(task)
+
+    async def steer(self) -> None:
+        """Set targets, have KPIs watched, and say what is believed to lead to what."""
+        now = datetime.now(UTC)
+        steps = list(sample.steps(self.company.today))
+        task = self._task("targets, alerts, links", len(steps))
+        for step in steps:
+            given = dict(step.given)
+            if step.kpi is not None:
+                found = await schema.execute(FIND_KPI, {"key": step.kpi}, self._context(now))
+                given["id"] = (found.data or {})["kpi"]["id"]
+            noun = step.verb[0].upper() + step.verb[1:]
+            await self._do(STEER.format(noun=noun, verb=step.verb), given, now)
             self.progress.advance(task)
 
     async def take_in(self, noun: str, ingest: Ingest, rows: Iterator[dict[str, Any]], total: int) -> None:
@@ -235,7 +254,7 @@ async def _owner(database: Database) -> Caller:
         workspace=found.key,
         key_name="demo",
         public_id="demo",
-        scopes=frozenset({Scope.EDIT, Scope.READ}),
+        scopes=frozenset({Scope.EDIT, Scope.READ, Scope.DECIDE}),
     )
 
 

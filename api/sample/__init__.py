@@ -8,6 +8,7 @@ clock; the same seed gives the same company.
 from api.sample.company import Company, Period, simulate
 from api.sample.registrations import Registrations
 from api.sample.rows import customer_outcomes, exposures, memberships, outcomes, traits
+from api.sample.steering import steps
 from api.sample.truths import Truth
 
 __all__ = [
@@ -20,5 +21,6 @@ __all__ = [
     "memberships",
     "outcomes",
     "simulate",
+    "steps",
     "traits",
 ]

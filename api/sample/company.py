@@ -46,6 +46,11 @@ class Company:
     """The customers with a contract, over two years."""
 
     @property
+    def today(self) -> date:
+        """The day after the last of the history."""
+        return self.began_at.date() + timedelta(days=DAYS)
+
+    @property
     def exposure_count(self) -> int:
         """Rows of the exposure log."""
         return len(self.exposure_log)
