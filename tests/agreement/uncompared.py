@@ -30,6 +30,7 @@ REASONS: Mapping[str, str] = {
     "design.rmst.days": "the first day with enough of unit_variance, which is compared",
     "discrimination.": "scipy's mannwhitneyu and DeLong's kernel pair by pair, in tests/stats/test_discrimination.py",
     "interaction.": "statsmodels' least squares with an interaction, HC2, in tests/stats/test_interaction.py",
+    "ladder.": "statsmodels, Deming, scipy and James-Stein, in tests/stats/test_ladder_*.py, and simulation",
     "meta.scatter": "Q and I2 of meta.pool, which are compared",
     "methods.get": "looks a name up",
     "methods.cuped.lift": "compared in test_third_opinion.py, where gbstats drops a term",

@@ -124,7 +124,11 @@ COVARIATES = [
     case("lin, all explained", lambda: lin.compare(*ON_A_LINE, alpha=ALPHA), FLAT),
     case("ratio, an empty arm", lambda: ratio.compare(NOBODY, SOME, alpha=ALPHA), FEW),
     case("ratio, one unit", lambda: ratio.compare(SOME, ONE, alpha=ALPHA), FEW),
-    case("ratio, denominators all zero", lambda: ratio.compare(WITHOUT_VIEWS, SOME, alpha=ALPHA), FEW),
+    case(
+        "ratio, denominators all zero",
+        lambda: ratio.compare(WITHOUT_VIEWS, SOME, alpha=ALPHA),
+        Reason.ZERO_DENOMINATOR,
+    ),
     case("ratio, units all the same", lambda: ratio.compare(SAME, SAME, alpha=ALPHA), FLAT),
     case("ratio lift, denominators all zero", lambda: ratio.lift(SOME, WITHOUT_VIEWS, alpha=ALPHA), FEW),
     case(
