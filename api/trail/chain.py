@@ -15,8 +15,8 @@ import asyncpg
 
 from api.trail.entry import BEGINNING, RETIRE, Chain, Deed, Walk, canonical, document
 
-LOCK = 7_220_912
-"""The first part of the advisory lock on a chain; the workspace is the second."""
+LOCK = "SELECT pg_advisory_xact_lock(hashtext('audit'), $1)"
+"""Held on a workspace's chain: nobody else's space of locks has this name."""
 BATCH = 2_000
 """Entries that are held at once while a chain is walked."""
 
@@ -87,7 +87,7 @@ async def _tell(connection: asyncpg.Connection, ledger: int, deed: Deed, *, is_b
 
 async def append(connection: asyncpg.Connection, deed: Deed) -> None:
     """Add an entry to the end of its workspace's chain. The caller commits, and does nothing else before."""
-    await connection.execute("SELECT pg_advisory_xact_lock($1, $2)", LOCK, deed.workspace_id)
+    await connection.execute(LOCK, deed.workspace_id)
     said = canonical(document(asdict(deed) | {"number": 0, "previous_hash": ""}))
     head, tail = said.rsplit(PLACE, 1)
     details = json.dumps(deed.details, default=str)
@@ -145,7 +145,7 @@ async def retire(connection: asyncpg.Connection, deed: Deed, before: datetime) -
 
     Only the beginning of a chain goes: up to the first entry that is younger.
     """
-    await connection.execute("SELECT pg_advisory_xact_lock($1, $2)", LOCK, deed.workspace_id)
+    await connection.execute(LOCK, deed.workspace_id)
     last = await connection.fetchrow(OLDEST, deed.workspace_id, before)
     if last is None:
         return 0
