@@ -16,7 +16,7 @@ from api.delivery.tables import EndpointKind
 from kpi import notices
 from kpi.enums import NoticeType
 
-PAGES = {"experiment": "/experiments/{}", "review": "/reviews"}
+PAGES = {"experiment": "/experiments/{}", "kpi": "/kpis/{}", "review": "/reviews"}
 """By a name of a notice's data, the page of what it names, or its list; what has none is found on the first page."""
 
 

@@ -91,6 +91,8 @@ async def test_link_of_every_notice_leads_to_a_page_there_is(database: Database,
         sent_at=now,
     )
     link = urlsplit(parcels.link(parcel, "https://truelift.test"))
+    pages = {"experiment": "/experiments/x", "kpi": "/kpis/x", "review": "/reviews"}
+    assert link.path == next((page for name, page in pages.items() if name in data), "/")
     app = build(database, settings=Settings(), secret=SECRET, with_worker=False)
     async with Client(transport=httpx.ASGITransport(app), base_url="https://truelift.test") as client:
         answer = await client.get(link.path)
