@@ -6,6 +6,7 @@ from sqlmodel import SQLModel
 import api.auth.tables
 import api.delivery.tables
 import api.jobs.tables
+import api.replies.tables
 import experiments.programme.reviews.tables
 import experiments.tables
 import kpi.alerts.tables
@@ -15,6 +16,7 @@ TABLES = (
     api.auth.tables,
     api.delivery.tables,
     api.jobs.tables,
+    api.replies.tables,
     experiments.programme.reviews.tables,
     experiments.tables,
     kpi.alerts.tables,

@@ -27,6 +27,7 @@ WITH_STATEMENTS = {
     "api/embedded/cluster.py": "the database is made before anybody can connect to it",
     "api/graphql/nodes.py": "one keyset page of any noun",
     "api/jobs/spool.py": "jobs and the files they came with, which are the edge's own",
+    "api/replies/keeping.py": "what was answered before, which is the edge's own",
     "api/trail/chain.py": "the audit trail, which is the edge's own",
     "api/schema.py": "the lock that migrations run under",
     "api/telemetry/state.py": "how much waits, of all workspaces together",

@@ -10,6 +10,7 @@ from strawberry.types import ExecutionContext
 from api.graphql.columns import SCALARS
 from api.graphql.documents import Checked
 from api.graphql.errors import Masked
+from api.graphql.inputs import Sent
 from api.graphql.mutations.alert import AlertMutation
 from api.graphql.mutations.amendment import AmendmentMutation
 from api.graphql.mutations.decision import DecisionMutation
@@ -31,7 +32,6 @@ from api.graphql.mutations.uploads import UploadMutation
 from api.graphql.mutations.workspace import WorkspaceMutation
 from api.graphql.observation import Noted
 from api.graphql.query import Query
-from api.graphql.recording import Sent
 from api.graphql.subscription import Subscription
 from api.graphql.types.alert import Alert
 from api.graphql.types.endpoint import Delivery, Endpoint

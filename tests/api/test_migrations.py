@@ -15,6 +15,7 @@ from sqlmodel import SQLModel
 import api.auth.tables
 import api.delivery.tables
 import api.jobs.tables
+import api.replies.tables
 import api.trail.tables
 import experiments.programme.reviews.tables
 import experiments.tables
@@ -28,6 +29,7 @@ MODELS = (
     api.auth.tables,
     api.delivery.tables,
     api.jobs.tables,
+    api.replies.tables,
     experiments.programme.reviews.tables,
     api.trail.tables,
     experiments.tables,

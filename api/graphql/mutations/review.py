@@ -13,6 +13,7 @@ from api.graphql.context import Info
 from api.graphql.errors import UserError, answer
 from api.graphql.mutations.lifecycle import actor
 from api.graphql.nodes import local_id
+from api.graphql.replies import Repeatable
 from api.graphql.types.review import ActionItem, Review
 from experiments.programme.reviews import service
 from experiments.programme.reviews.enums import ItemState, ReviewKind
@@ -49,7 +50,7 @@ class ReviewCloseInput:
 
 
 @strawberry.input(description="Something that a review found is to be done.")
-class ActionItemAddInput:
+class ActionItemAddInput(Repeatable):
     """Something to do."""
 
     review: strawberry.ID = strawberry.field(description="The global id of the review.")
@@ -188,7 +189,7 @@ class ReviewMutation:
         input: AddInput,  # noqa: A002 - the API's word
     ) -> ActionItemAddPayload | None:
         """Note what is to be done."""
-        who, given = actor(info, None), _given(input)
+        who, given = actor(info, None), input.said()
 
         async def step(session: AsyncSession) -> Any:
             review_id = _local("Review", given.pop("review"))
