@@ -19,6 +19,7 @@ from api.doors.limits import Limits
 from api.doors.strangers import Strangers
 from api.graphql.endpoint import Endpoint
 from api.graphql.news import Desk, listen
+from api.graphql.trusted import Trusted
 from api.jobs.sweep import keep_sweeping
 from api.jobs.worker import APPLICATION, FAULTS, work
 from api.settings import Settings
@@ -38,6 +39,7 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
         desk=desk,
         outside=outside,
         budgets=Budgets(per_second=settings.cost_per_second, at_once=settings.cost_at_once),
+        trusted=Trusted(database, web.documents.values(), only=settings.trusted_only),
         most_sockets=settings.max_subscriptions,
         slow_seconds=settings.slow_seconds,
     )

@@ -5,6 +5,7 @@ from sqlmodel import SQLModel
 
 import api.auth.tables
 import api.delivery.tables
+import api.graphql.tables
 import api.jobs.tables
 import experiments.programme.reviews.tables
 import experiments.tables
@@ -14,6 +15,7 @@ import kpi.tables
 TABLES = (
     api.auth.tables,
     api.delivery.tables,
+    api.graphql.tables,
     api.jobs.tables,
     experiments.programme.reviews.tables,
     experiments.tables,

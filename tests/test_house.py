@@ -26,6 +26,7 @@ WITH_STATEMENTS = {
     "api/doors/health.py": "questions to Postgres about itself",
     "api/embedded/cluster.py": "the database is made before anybody can connect to it",
     "api/graphql/nodes.py": "one keyset page of any noun",
+    "api/graphql/trusted.py": "documents that are known by their hash, which are the edge's own",
     "api/jobs/spool.py": "jobs and the files they came with, which are the edge's own",
     "api/trail/chain.py": "the audit trail, which is the edge's own",
     "api/schema.py": "the lock that migrations run under",

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 import msgspec
-from cross_web import AsyncHTTPRequestAdapter, HTTPException
+from cross_web import AsyncHTTPRequestAdapter, HTTPException, StarletteRequestAdapter
 from graphql import GraphQLError, OperationType
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
@@ -30,13 +30,14 @@ from api.database import Database
 from api.delivery.outside import Outside
 from api.doors.faults import SOON
 from api.graphql.context import SLOW, Context
-from api.graphql.documents import operation, read
+from api.graphql.documents import read
 from api.graphql.errors import UNAVAILABLE, is_of_request
 from api.graphql.negotiation import Media, accepted, is_json
 from api.graphql.news import Desk
-from api.graphql.requests import TOO_LONG, Refused, fault_of, is_too_long, key_of
+from api.graphql.requests import Refused, fault_of, key_of
 from api.graphql.schema import schema
 from api.graphql.sockets import Arrival, Socket, Wire, welcome
+from api.graphql.trusted import NOT_FOUND, Trusted
 
 log = logging.getLogger("truelift.graphql")
 LONGEST = 120.0
@@ -53,11 +54,26 @@ MOST_OPERATIONS = 20
 """At once on one websocket."""
 
 
+class Asked(StarletteRequestAdapter):
+    """A request, and what is known of it before its body is read."""
+
+    @property
+    def caller(self) -> Caller:
+        """Who asks."""
+        return cast("Caller", self._request.state.caller)
+
+    @property
+    def forms(self) -> list[Media]:
+        """In which forms an answer may come, the one that is liked best first."""
+        return cast("list[Media]", self._request.state.forms)
+
+
 class Endpoint(GraphQL[Context, None]):
     """The GraphQL endpoint. A request without a key that works is answered 401."""
 
     graphql_transport_ws_handler_class = Socket
     websocket_adapter_class = Wire
+    request_adapter_class = Asked
 
     def __init__(
         self,
@@ -67,6 +83,7 @@ class Endpoint(GraphQL[Context, None]):
         desk: Desk,
         outside: Outside,
         budgets: Budgets,
+        trusted: Trusted,
         most_sockets: int,
         slow_seconds: float = SLOW,
     ) -> None:
@@ -78,7 +95,7 @@ class Endpoint(GraphQL[Context, None]):
             max_subscriptions_per_connection=MOST_OPERATIONS,
         )
         self.database, self.secret, self.desk, self.outside = database, secret, desk, outside
-        self.budgets = budgets
+        self.budgets, self.trusted = budgets, trusted
         self._sockets, self._most_sockets, self._slow_seconds = 0, most_sockets, slow_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -92,7 +109,7 @@ class Endpoint(GraphQL[Context, None]):
                 response = await self._response(request)
         except HTTPException as refused:
             code = refused.code if isinstance(refused, Refused) else "BAD_REQUEST"
-            response = _refusal(refused.status_code, code, refused.reason)
+            response = _refusal(_status(request, refused, code), code, refused.reason)
         try:
             await response(scope, receive, _in_time(send))
         except TimeoutError:
@@ -164,14 +181,14 @@ class Endpoint(GraphQL[Context, None]):
         fault = fault_of(body)
         if fault is not None:
             raise Refused(400, "BAD_REQUEST", fault)
-        if is_too_long(body["query"]):
-            raise Refused(413, "PAYLOAD_TOO_LARGE", TOO_LONG)
+        asked = cast("Asked", request)
+        text = await self.trusted.text(asked.caller, body)
         return GraphQLRequestData(
-            query=body["query"],
+            query=text,
             variables=body.get("variables"),
             operation_name=body.get("operationName"),
             extensions=body.get("extensions"),
-            protocol="sse" if self._is_stream(request, body) else "http",
+            protocol="sse" if self._is_stream(asked, text, body.get("operationName")) else "http",
         )
 
     def _parameters(self, request: AsyncHTTPRequestAdapter) -> dict[str, Any]:
@@ -186,15 +203,14 @@ class Endpoint(GraphQL[Context, None]):
             raise Refused(415, "UNSUPPORTED_MEDIA_TYPE", f"Send the request as {Media.JSON} in UTF-8.")
         return self.decode_json(await request.get_body())
 
-    def _is_stream(self, request: AsyncHTTPRequestAdapter, body: dict[str, Any]) -> bool:
+    def _is_stream(self, request: Asked, text: str, name: str | None) -> bool:
         """Whether the answer is a stream. Raises Refused for what cannot be answered in the way it is asked for."""
-        forms = accepted(request.headers.get("accept", ""))
-        kind = _kind(body["query"], body.get("operationName"))
+        kind = _kind(text, name)
         if kind is OperationType.MUTATION and request.method == "GET":
             raise Refused(405, "METHOD_NOT_ALLOWED", "A mutation is sent by POST.")
-        if kind is OperationType.SUBSCRIPTION and Media.EVENTS not in forms:
+        if kind is OperationType.SUBSCRIPTION and Media.EVENTS not in request.forms:
             raise Refused(406, "NOT_ACCEPTABLE", STREAMED)
-        return forms[0] is Media.EVENTS or kind is OperationType.SUBSCRIPTION
+        return request.forms[0] is Media.EVENTS or kind is OperationType.SUBSCRIPTION
 
     async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
         """An answer; one that was never run has no data, not even null."""
@@ -255,10 +271,16 @@ def bearer(request: HTTPConnection) -> str | None:
 def _kind(document: str, name: str | None) -> OperationType | None:
     """What a document does; None where that cannot be said, which is answered when it is run."""
     try:
-        found = operation(read(document), name)
+        found = read(document).operation(name)
     except GraphQLError:
         return None
     return found.operation if found else None
+
+
+def _status(request: Request, refused: HTTPException, code: str) -> int:
+    """The status of a refusal: a hash that is not known is no fault to a client of plain JSON, which sends the text."""
+    is_plain = code == NOT_FOUND and request.state.forms[0] is Media.JSON
+    return 200 if is_plain else refused.status_code
 
 
 def _refusal(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:

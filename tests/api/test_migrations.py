@@ -14,6 +14,7 @@ from sqlmodel import SQLModel
 
 import api.auth.tables
 import api.delivery.tables
+import api.graphql.tables
 import api.jobs.tables
 import api.trail.tables
 import experiments.programme.reviews.tables
@@ -27,6 +28,7 @@ from tests.api.databases import made, url_of
 MODELS = (
     api.auth.tables,
     api.delivery.tables,
+    api.graphql.tables,
     api.jobs.tables,
     experiments.programme.reviews.tables,
     api.trail.tables,
