@@ -18,10 +18,12 @@ from api.doors import audit, export, faults, health, ingest, pages, reviews, ris
 from api.doors.limits import Limits
 from api.doors.strangers import Strangers
 from api.graphql.endpoint import Endpoint
+from api.graphql.memory import Memory
 from api.graphql.news import Desk, listen
 from api.graphql.trusted import Trusted
 from api.jobs.sweep import keep_sweeping
 from api.jobs.worker import APPLICATION, FAULTS, work
+from api.moments import Moments
 from api.settings import Settings
 from api.telemetry.exposition import exposed
 from api.telemetry.requests import Observed
@@ -33,6 +35,7 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
     outside = Outside.of(settings, secret)
     worker = partial(work, database, seconds=settings.refresh_seconds, outside=outside)
     desk = Desk(most=settings.max_subscriptions, most_each=settings.max_workspace_subscriptions)
+    moments = Moments(database)
     graphql = Endpoint(
         database=database,
         secret=secret,
@@ -40,6 +43,7 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
         outside=outside,
         budgets=Budgets(per_second=settings.cost_per_second, at_once=settings.cost_at_once),
         trusted=Trusted(database, web.documents.values(), only=settings.trusted_only),
+        memory=Memory(moments),
         most_sockets=settings.max_subscriptions,
         slow_seconds=settings.slow_seconds,
     )
@@ -58,7 +62,7 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         background = worker() if with_worker else keep_sweeping(database)
         duties = [asyncio.create_task(listen(database, desk)), asyncio.create_task(background)]
-        async with exposed(settings, state):
+        async with exposed(settings, state), moments.open():
             yield
         for duty in duties:
             duty.cancel()

@@ -68,6 +68,9 @@ fragment F on Finding {
   control { n open censored value standardError } treatment { n open censored value standardError }
   estimate { difference lift } interval { lower upper level } liftInterval { lower upper level }
   fixed { statistic pValue interval { lower upper level } }
+  alwaysValid { pValue eValue logEValue interval { lower upper level } } repeated { lower upper level }
+  futility { mde conditionalPower isMdeExcluded isFutile }
+  baseline { value standardError n version difference pValue isObservational interval { lower upper level } }
 }"""
 
 

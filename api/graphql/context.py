@@ -38,14 +38,28 @@ class Context:
     ) -> None:
         self.database = database
         self.caller = caller
-        self.now = now or datetime.now(UTC)
+        self.has_asked_time = False
+        self._now = now or datetime.now(UTC)
         self.desk = desk
         self.slow_seconds = slow_seconds
         self.variables: dict[str, Any] = {}
         self.request_id = request_id or secrets.token_hex(16)
         self._outside = outside
         self.budgets = budgets
-        self.loaders = Loaders(database, caller.workspace_id, self.now)
+        self._loaders: Loaders | None = None
+
+    @property
+    def loaders(self) -> Loaders:
+        """What the operation's fields read together."""
+        if self._loaders is None:
+            self._loaders = Loaders(self.database, self.caller.workspace_id, lambda: self.now)
+        return self._loaders
+
+    @property
+    def now(self) -> datetime:
+        """The time of the request. An answer that asked for it holds for this one alone."""
+        self.has_asked_time = True
+        return self._now
 
     @property
     def outside(self) -> Outside:
@@ -64,8 +78,8 @@ class Context:
 
     def renew(self) -> None:
         """Forget what was loaded: a subscription outlives many states of the data."""
-        self.now = datetime.now(UTC)
-        self.loaders = Loaders(self.database, self.caller.workspace_id, self.now)
+        self._now = datetime.now(UTC)
+        self._loaders = None
 
 
 Info = StrawberryInfo[Context, None]

@@ -116,29 +116,14 @@ class Checked(SchemaExtension):
             metrics.COST.observe(self.size.cost)
             context.pre_execution_errors = list(document.faults(schema))
             if not context.pre_execution_errors:
-                self._spend(self.size.cost)
+                spend(context.context, self.size.cost)
         except GraphQLError as refused:
             context.pre_execution_errors = [refused]
         yield
 
     def get_results(self) -> dict[str, Any]:
         """What the document costs, for whoever sent it."""
-        if self.size is None:
-            return {}
-        caller, budgets = self.execution_context.context.caller, self.execution_context.context.budgets
-        cost: dict[str, float] = {"requested": round(self.size.cost, 1)}
-        if budgets is not None:
-            left = budgets.left(caller.workspace_id, monotonic())
-            cost |= {"available": round(left, 1), "restoreRate": budgets.per_second}
-        return {"cost": cost}
-
-    def _spend(self, cost: float) -> None:
-        """Take what the document costs from the workspace's budget. Raises GraphQLError where there is too little."""
-        caller, budgets = self.execution_context.context.caller, self.execution_context.context.budgets
-        wait = 0.0 if budgets is None else budgets.take(caller.workspace_id, cost, monotonic())
-        if wait > 0:
-            sentence = f"The workspace has asked for too much lately; there is enough again in {ceil(wait)} s."
-            raise GraphQLError(sentence, extensions={"code": "RATE_LIMITED", "retryAfter": ceil(wait)})
+        return {} if self.size is None else {"cost": bill(self.execution_context.context, self.size.cost)}
 
     def _measured(self, document: Document, schema: GraphQLSchema) -> Size:
         context = self.execution_context
@@ -147,3 +132,20 @@ class Checked(SchemaExtension):
             sentence = f"To ask for the schema needs a key with the scope “{Scope.SCHEMA}”."
             raise GraphQLError(sentence, extensions={"code": "FORBIDDEN", "scope": str(Scope.SCHEMA)})
         return size
+
+
+def spend(context: Any, cost: float) -> None:
+    """Take what a document costs from the workspace's budget. Raises GraphQLError where there is too little."""
+    wait = 0.0 if context.budgets is None else context.budgets.take(context.caller.workspace_id, cost, monotonic())
+    if wait > 0:
+        sentence = f"The workspace has asked for too much lately; there is enough again in {ceil(wait)} s."
+        raise GraphQLError(sentence, extensions={"code": "RATE_LIMITED", "retryAfter": ceil(wait)})
+
+
+def bill(context: Any, cost: float) -> dict[str, float]:
+    """What a document costs, and what the workspace has left."""
+    told = {"requested": round(cost, 1)}
+    if context.budgets is not None:
+        left = context.budgets.left(context.caller.workspace_id, monotonic())
+        told |= {"available": round(left, 1), "restoreRate": context.budgets.per_second}
+    return told
