@@ -29,14 +29,16 @@ from api.auth.keys import Caller
 from api.database import Database
 from api.delivery.outside import Outside
 from api.doors.faults import SOON
+from api.graphql import tags
 from api.graphql.context import SLOW, Context
-from api.graphql.documents import read
+from api.graphql.documents import digest, read
 from api.graphql.errors import UNAVAILABLE, is_of_request
 from api.graphql.negotiation import Media, accepted, is_json
 from api.graphql.news import Desk
 from api.graphql.requests import Refused, fault_of, key_of
 from api.graphql.schema import schema
 from api.graphql.sockets import Arrival, Socket, Wire, welcome
+from api.graphql.tags import Tags
 from api.graphql.trusted import NOT_FOUND, Trusted
 
 log = logging.getLogger("truelift.graphql")
@@ -45,6 +47,8 @@ LONGEST = 120.0
 SLOWEST_READER = 30.0
 """Seconds until a piece of an answer must have left: who reads nothing for so long is given up."""
 METHODS = {"GET", "POST"}
+REST = ("operationName", "variables")
+"""What makes a question, beside the document."""
 STATUSES = {"FORBIDDEN": 403, "INTERNAL": 500}
 """Of what is refused before it runs, for those who take GraphQL's own media type; 400 for the rest."""
 HEADERS = {401: {"www-authenticate": "Bearer"}, 405: {"allow": "GET, POST"}}
@@ -52,6 +56,14 @@ HEADERS = {401: {"www-authenticate": "Bearer"}, 405: {"allow": "GET, POST"}}
 INIT_SECONDS = 10
 MOST_OPERATIONS = 20
 """At once on one websocket."""
+
+
+class Unchanged(HTTPException):
+    """A question whose answer is known to be the one that its sender holds: it is not worked out."""
+
+    def __init__(self, tag: str) -> None:
+        super().__init__(304, "")
+        self.tag = tag
 
 
 class Asked(StarletteRequestAdapter):
@@ -66,6 +78,15 @@ class Asked(StarletteRequestAdapter):
     def forms(self) -> list[Media]:
         """In which forms an answer may come, the one that is liked best first."""
         return cast("list[Media]", self._request.state.forms)
+
+    @property
+    def state(self) -> Any:
+        """What else is known of it."""
+        return self._request.state
+
+    def holds(self, tag: str) -> bool:
+        """Whether its sender holds the answer of this mark."""
+        return tags.is_held(self._request, tag)
 
 
 class Endpoint(GraphQL[Context, None]):
@@ -95,7 +116,7 @@ class Endpoint(GraphQL[Context, None]):
             max_subscriptions_per_connection=MOST_OPERATIONS,
         )
         self.database, self.secret, self.desk, self.outside = database, secret, desk, outside
-        self.budgets, self.trusted = budgets, trusted
+        self.budgets, self.trusted, self.tags = budgets, trusted, Tags()
         self._sockets, self._most_sockets, self._slow_seconds = 0, most_sockets, slow_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -107,6 +128,8 @@ class Endpoint(GraphQL[Context, None]):
         try:
             async with asyncio.timeout(LONGEST):
                 response = await self._response(request)
+        except Unchanged as unchanged:
+            response = tags.unchanged(unchanged.tag)
         except HTTPException as refused:
             code = refused.code if isinstance(refused, Refused) else "BAD_REQUEST"
             response = _refusal(_status(request, refused, code), code, refused.reason)
@@ -134,19 +157,40 @@ class Endpoint(GraphQL[Context, None]):
     async def _response(self, request: Request) -> Response:
         if request.method not in METHODS:
             raise Refused(405, "METHOD_NOT_ALLOWED", "GraphQL is asked for by POST, and queries by GET too.")
-        request.state.caller = await self.caller(bearer(request))
+        await self._recognise(request)
         if request.state.caller is None:
             raise Refused(401, "UNAUTHENTICATED", UNKNOWN)
         request.state.forms = accepted(request.headers.get("accept", ""))
         if not request.state.forms:
             raise Refused(406, "NOT_ACCEPTABLE", f"An answer comes as {Media.JSON}, {Media.GRAPHQL} or {Media.EVENTS}.")
-        return await self.run(request)
+        response = await self.run(request)
+        return self._marked(request, response) if request.state.is_whole else response
+
+    async def _recognise(self, request: Request) -> None:
+        """Find out who asks, and what the answer to a question by GET would be made of."""
+        request.state.caller = request.state.made_of = request.state.question = None
+        request.state.is_whole = False
+        key = bearer(request)
+        if key is None:
+            return
+        async with self.database.read() as session:
+            request.state.caller = await keys.caller(session, key, self.secret)
+            if request.method == "GET" and request.state.caller is not None:
+                request.state.made_of = await tags.state(session)
+
+    def _marked(self, request: Request, response: Response) -> Response:
+        """An answer with its mark, which is remembered if it lasts for more than this moment."""
+        answer, said = tags.marked(request, response), request.state
+        if not said.context.is_of_the_moment:
+            self.tags.note(said.question, said.made_of, answer.headers["etag"])
+        return answer
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
         """The context of one request; that of a websocket, before anybody has said who asks, is what it came with."""
         if isinstance(request, WebSocket):
             return Arrival(key=bearer(request))  # type: ignore[return-value]  # a socket makes contexts of it
-        return self.context(request.state.caller, getattr(request.state, "request_id", None))
+        request.state.context = self.context(request.state.caller, getattr(request.state, "request_id", None))
+        return cast("Context", request.state.context)
 
     def context(self, caller: Caller, request_id: str | None = None) -> Context:
         """The context of one operation, with loaders that have loaded nothing."""
@@ -183,13 +227,24 @@ class Endpoint(GraphQL[Context, None]):
             raise Refused(400, "BAD_REQUEST", fault)
         asked = cast("Asked", request)
         text = await self.trusted.text(asked.caller, body)
+        is_stream = self._is_stream(asked, text, body.get("operationName"))
+        if request.method == "GET" and not is_stream:
+            self._hold_changed(asked, tags.question(asked.caller, asked.forms[0], digest(text), *map(body.get, REST)))
         return GraphQLRequestData(
             query=text,
             variables=body.get("variables"),
             operation_name=body.get("operationName"),
             extensions=body.get("extensions"),
-            protocol="sse" if self._is_stream(asked, text, body.get("operationName")) else "http",
+            protocol="sse" if is_stream else "http",
         )
+
+    def _hold_changed(self, asked: Asked, question: bytes) -> None:
+        """Raises Unchanged for a question whose sender is known to hold its answer."""
+        state = asked.state
+        state.question = question
+        tag = self.tags.standing(question, state.made_of)
+        if tag is not None and asked.holds(tag):
+            raise Unchanged(tag)
 
     def _parameters(self, request: AsyncHTTPRequestAdapter) -> dict[str, Any]:
         given: dict[str, Any] = dict(request.query_params)
@@ -213,10 +268,17 @@ class Endpoint(GraphQL[Context, None]):
         return request.forms[0] is Media.EVENTS or kind is OperationType.SUBSCRIPTION
 
     async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
-        """An answer; one that was never run has no data, not even null."""
+        """An answer; one that was never run has no data, not even null.
+
+        One by GET may be kept, so it does not say what is left of the budget: that changes with every request.
+        """
         answer = await super().process_result(request, result)
         if is_of_request(result):
             del answer["data"]
+        if request.state.question is not None and not result.errors:
+            request.state.is_whole = True
+            told = cast("dict[str, Any]", answer["extensions"])
+            told["cost"] = {"requested": told["cost"]["requested"]}
         return answer
 
     def create_response(
