@@ -19,11 +19,11 @@ from api.doors.limits import Limits
 from api.doors.strangers import Strangers
 from api.graphql.endpoint import Endpoint
 from api.graphql.memory import Memory
+from api.graphql.moments import Moments
 from api.graphql.news import Desk, listen
 from api.graphql.trusted import Trusted
 from api.jobs.sweep import keep_sweeping
 from api.jobs.worker import APPLICATION, FAULTS, work
-from api.moments import Moments
 from api.settings import Settings
 from api.telemetry.exposition import exposed
 from api.telemetry.requests import Observed

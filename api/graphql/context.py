@@ -2,7 +2,7 @@
 
 import secrets
 from contextlib import AbstractAsyncContextManager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import asyncpg
@@ -38,8 +38,8 @@ class Context:
     ) -> None:
         self.database = database
         self.caller = caller
-        self.has_asked_time = False
         self._now = now or datetime.now(UTC)
+        self.is_of_the_moment = False
         self.desk = desk
         self.slow_seconds = slow_seconds
         self.variables: dict[str, Any] = {}
@@ -52,14 +52,19 @@ class Context:
     def loaders(self) -> Loaders:
         """What the operation's fields read together."""
         if self._loaders is None:
-            self._loaders = Loaders(self.database, self.caller.workspace_id, lambda: self.now)
+            self._loaders = Loaders(self.database, self.caller.workspace_id, self)
         return self._loaders
 
     @property
     def now(self) -> datetime:
-        """The time of the request. An answer that asked for it holds for this one alone."""
-        self.has_asked_time = True
+        """The moment of the request. Whoever asks for it makes an answer that another moment could change."""
+        self.is_of_the_moment = True
         return self._now
+
+    @property
+    def today(self) -> date:
+        """The day of the request, in UTC; for answers that stay as they are until midnight."""
+        return self._now.astimezone(UTC).date()
 
     @property
     def outside(self) -> Outside:

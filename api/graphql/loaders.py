@@ -1,8 +1,9 @@
 """Reads that many fields of one answer share: each key is fetched once, all keys of a tick in one statement."""
 
 import asyncio
+import typing
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import date, datetime
 from typing import TypeVar
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -51,10 +52,22 @@ V = TypeVar("V")
 Fetch = Callable[[AsyncSession, list[int]], Awaitable[dict[int, V]]]
 
 
+class Clock(typing.Protocol):
+    """The time of a request; who asks for the day alone says so."""
+
+    @property
+    def now(self) -> datetime:
+        """The moment."""
+
+    @property
+    def today(self) -> date:
+        """The day."""
+
+
 class Loaders:
     """One set a request. All of them read within one workspace."""
 
-    def __init__(self, database: Database, workspace_id: int, clock: Callable[[], datetime]) -> None:
+    def __init__(self, database: Database, workspace_id: int, clock: Clock) -> None:
         self._database = database
         self._workspace_id, self._clock = workspace_id, clock
         self._programme: asyncio.Task[Programme] | None = None
@@ -192,7 +205,7 @@ class Loaders:
 
     async def _read_programme(self) -> Programme:
         async with self._database.read() as session:
-            return await changes.read(session, await driver(session), self._workspace_id, self._clock())
+            return await changes.read(session, await driver(session), self._workspace_id, self._clock.today)
 
     async def segment_effects(
         self, experiment: Experiment, kpi_id: int, shares: dict[str, float]
@@ -210,8 +223,9 @@ class Loaders:
 
 
 async def _launch_checks(
-    session: AsyncSession, workspace_id: int, ids: list[int], clock: Callable[[], datetime]
+    session: AsyncSession, workspace_id: int, ids: list[int], clock: Clock
 ) -> dict[int, list[LaunchCheck]]:
-    asked = await experiment_queries.experiments_by_id(session, workspace_id, ids)
-    drafts = [one for one in asked.values() if one.state is State.DRAFT]
-    return await launch_checks(session, drafts, clock()) if drafts else {}
+    asked = (await experiment_queries.experiments_by_id(session, workspace_id, ids)).values()
+    drafts = [one for one in asked if one.state is State.DRAFT]
+    of_drafts = await launch_checks(session, drafts, clock.now) if drafts else {}
+    return {one.id: of_drafts.get(one.id, []) for one in asked}

@@ -1,7 +1,7 @@
 """What was answered while the database stood still, for as long as it does.
 
 An answer to a query is a function of the document, its variables, who asks, and the rows. While the rows are the same
-(`api.moments`) it is given again as it was, byte for byte. What asked for the time of day is not kept.
+(`moments`) it is given again as it was, byte for byte. What asked for the moment (`Context.now`) is not kept.
 """
 
 from collections.abc import Hashable, Mapping
@@ -12,8 +12,9 @@ from typing import Any
 import msgspec
 
 from api.auth.keys import Caller
+from api.graphql.moments import Moments
 from api.graphql.shelf import Shelf
-from api.moments import Moments
+from api.graphql.tags import State
 
 MOST = 32_000_000
 """Bytes that are kept."""
@@ -37,19 +38,19 @@ class Memory:
 
     def __init__(self, moments: Moments) -> None:
         self.moments = moments
-        self._moment: str | None = None
+        self._state: State | None = None
         self._kept: Shelf[Hashable, Any] = Shelf(MOST)
 
     async def visit(self) -> "Visit":
         """What is known now, for one request."""
-        moment = await self.moments.now()
-        if moment != self._moment:
-            self._moment, self._kept = moment, Shelf(MOST)
-        return Visit(memory=self, moment=moment, kept=self._kept)
+        state = await self.moments.now()
+        if state != self._state:
+            self._state, self._kept = state, Shelf(MOST)
+        return Visit(memory=self, state=state, kept=self._kept)
 
     async def keep(self, visit: "Visit") -> None:
         """Keep what a request has found out, if the database is still what it was when the request came."""
-        if visit.moment is not None and visit.found and await self.moments.now() == visit.moment == self._moment:
+        if visit.state is not None and visit.found and await self.moments.now() == visit.state == self._state:
             for key, value, size in visit.found:
                 self._kept.put(key, value, size + SMALL)
 
@@ -59,7 +60,7 @@ class Visit:
     """One request's look at what is known, and what it adds."""
 
     memory: Memory
-    moment: str | None
+    state: State | None
     kept: Shelf[Hashable, Any]
     found: list[tuple[Hashable, Any, int]] = field(default_factory=list)
 
