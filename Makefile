@@ -59,6 +59,7 @@ bench: $(VENV)/dev.stamp  ## measurements side by side, as ratios
 	$(BIN)/python -m benchmarks.ingest
 	$(BIN)/python -m benchmarks.analysis
 	$(BIN)/python -m benchmarks.page
+	$(BIN)/python -m benchmarks.api
 	$(BIN)/python -m benchmarks.refresh
 	$(BIN)/python -m benchmarks.histories --environments $(VENV)/peers
 	$(BIN)/python -m benchmarks.freshness

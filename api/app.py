@@ -18,7 +18,10 @@ from api.doors import audit, export, faults, health, ingest, pages, reviews, ris
 from api.doors.limits import Limits
 from api.doors.strangers import Strangers
 from api.graphql.endpoint import Endpoint
+from api.graphql.memory import Memory
+from api.graphql.moments import Moments
 from api.graphql.news import Desk, listen
+from api.graphql.trusted import Trusted
 from api.jobs.sweep import keep_sweeping
 from api.jobs.worker import APPLICATION, FAULTS, work
 from api.settings import Settings
@@ -32,12 +35,15 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
     outside = Outside.of(settings, secret)
     worker = partial(work, database, seconds=settings.refresh_seconds, outside=outside)
     desk = Desk(most=settings.max_subscriptions, most_each=settings.max_workspace_subscriptions)
+    moments = Moments(database)
     graphql = Endpoint(
         database=database,
         secret=secret,
         desk=desk,
         outside=outside,
         budgets=Budgets(per_second=settings.cost_per_second, at_once=settings.cost_at_once),
+        trusted=Trusted(database, web.documents.values(), only=settings.trusted_only),
+        memory=Memory(moments),
         most_sockets=settings.max_subscriptions,
         slow_seconds=settings.slow_seconds,
     )
@@ -56,7 +62,7 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         background = worker() if with_worker else keep_sweeping(database)
         duties = [asyncio.create_task(listen(database, desk)), asyncio.create_task(background)]
-        async with exposed(settings, state):
+        async with exposed(settings, state), moments.open():
             yield
         for duty in duties:
             duty.cancel()

@@ -5,6 +5,7 @@ from sqlmodel import SQLModel
 
 import api.auth.tables
 import api.delivery.tables
+import api.graphql.tables
 import api.jobs.tables
 import api.replies.tables
 import experiments.programme.reviews.tables
@@ -15,6 +16,7 @@ import kpi.tables
 TABLES = (
     api.auth.tables,
     api.delivery.tables,
+    api.graphql.tables,
     api.jobs.tables,
     api.replies.tables,
     experiments.programme.reviews.tables,

@@ -26,6 +26,8 @@ WITH_STATEMENTS = {
     "api/doors/health.py": "questions to Postgres about itself",
     "api/embedded/cluster.py": "the database is made before anybody can connect to it",
     "api/graphql/nodes.py": "one keyset page of any noun",
+    "api/graphql/tags.py": "which transactions can be seen",
+    "api/graphql/trusted.py": "documents that are known by their hash, which are the edge's own",
     "api/jobs/spool.py": "jobs and the files they came with, which are the edge's own",
     "api/replies/keeping.py": "what was answered before, which is the edge's own",
     "api/trail/chain.py": "the audit trail, which is the edge's own",
@@ -217,3 +219,28 @@ def test_no_file_names_a_path_of_the_machine_it_was_written_on() -> None:
     files = [path for path in tracked() if path.is_file()]
     assert len(files) > 150
     assert [place(path) for path in files if homes.search(path.read_bytes())] == []
+
+
+def test_questions_read_no_clock_of_their_own() -> None:
+    """Whether an answer still stands is told by what it asked the context for: the day, the moment or neither."""
+    asked = [path for path in SOURCES if place(path).startswith(("api/graphql/", "experiments/", "kpi/"))]
+    found = {
+        place(path) for path in asked if {"now", "utcnow", "today", "time", "monotonic"} & set(_clocks(tree(path)))
+    }
+    assert found == {
+        "api/graphql/context.py",  # the one place
+        "api/graphql/documents.py",  # budgets
+        "api/graphql/tags.py",  # the day that an answer is of
+        "api/graphql/trusted.py",  # budgets
+        "experiments/life/publishing.py",  # a duty
+        "kpi/history/refresh.py",  # a duty
+    }
+
+
+def _clocks(module: ast.Module) -> Iterator[str]:
+    """What is called of `datetime`, `date` and `time`, and what is imported from the last."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") in {"datetime", "date", "time"}:
+            yield node.attr
+        if isinstance(node, ast.ImportFrom) and node.module == "time":
+            yield from (alias.name for alias in node.names)

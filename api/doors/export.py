@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import datetime
 from time import monotonic
-from typing import Any
+from typing import Any, cast
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -21,6 +21,7 @@ from api.auth.keys import Scope
 from api.database import Database
 from api.files.times import moment
 from api.files.writing import MEDIA, Form, written
+from api.graphql import tags
 from api.graphql.endpoint import bearer
 from experiments.aggregation.extraction import Noun, Selection, extract
 from kpi.errors import NotFound
@@ -35,6 +36,8 @@ LONGEST = 1_800.0
 """Seconds an export may take in all."""
 GRACE, SLOWEST = 20.0, 50_000
 """A reader may keep us waiting for 20 seconds, and one more for every 50,000 bytes read."""
+WHOLE = 1_000_000
+"""Bytes of aggregates that are sent whole, with a mark; a longer file leaves piece by piece, and raw rows always do."""
 FIELDS = frozenset({"experiment", "from", "to", "spreadsheet"})
 """What may be asked for; of raw rows, those of one unit as well."""
 
@@ -80,14 +83,16 @@ async def _export(request: Request) -> Response:
     noun, form, of = _asked(request)
     workspace_id = await workspace_of(request, Scope.READ if noun is Noun.AGGREGATES else Scope.ADMIN)
     make_room()
-    return await _stream(
+    file = await _stream(
         request.app.state.database, workspace_id, noun, form, of, "spreadsheet" in request.query_params
     )
+    short = await file.whole(WHOLE) if noun is Noun.AGGREGATES else None
+    return file if short is None else tags.marked(request, short)
 
 
 async def _stream(
     database: Database, workspace_id: int, noun: Noun, form: Form, of: Selection, for_spreadsheet: bool
-) -> Response:
+) -> "File":
     """The first look is taken here, so that an experiment that is not there is answered in words."""
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(AT_ONCE)
@@ -108,6 +113,19 @@ class File(StreamingResponse):
         super().__init__(pieces, media_type=media_type, headers=headers)
         self.held = held
 
+    async def whole(self, most: int) -> Response | None:
+        """The file in one piece, if it has no more bytes than so; then nothing is held any longer."""
+        begun: list[bytes] = []
+        rest = aiter(self.body_iterator)
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self.held)
+            async for piece in rest:
+                begun.append(cast("bytes", piece))
+                if sum(map(len, begun)) > most:
+                    self.held, self.body_iterator = stack.pop_all(), _rejoined(begun, rest)
+                    return None
+        return Response(b"".join(begun), headers=dict(self.headers))
+
     async def __call__(self, scope: Sent, receive: Receive, send: Send) -> None:
         """Send the file, or break off when its reader is too slow: the connection then ends in the middle."""
         try:
@@ -115,6 +133,13 @@ class File(StreamingResponse):
                 await super().__call__(scope, receive, _patient(send))
         except (TooSlow, TimeoutError) as fault:
             log.warning("An export was broken off (%s).", type(fault).__name__)
+
+
+async def _rejoined(begun: list[bytes], rest: AsyncIterator[Any]) -> AsyncIterator[bytes]:
+    for piece in begun:
+        yield piece
+    async for piece in rest:
+        yield piece
 
 
 def _patient(send: Send) -> Send:

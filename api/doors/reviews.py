@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from api.auth import keys
 from api.auth.keys import Caller, Scope
 from api.doors import pages
+from api.graphql import tags
 from api.graphql.endpoint import bearer
 from web import reviews
 from web.errors import NoPrinter
@@ -46,7 +47,7 @@ async def review(request: Request) -> Response:
         return pages.page("review", found)
     if form == "pdf":
         return await _pdf(found)
-    return _file(WRITTEN[form](found).encode(), form, found)
+    return tags.marked(request, _file(WRITTEN[form](found).encode(), form, found))
 
 
 async def _pdf(found: dict[str, Any]) -> Response:

@@ -2,7 +2,7 @@
 
 import secrets
 from contextlib import AbstractAsyncContextManager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import asyncpg
@@ -38,14 +38,33 @@ class Context:
     ) -> None:
         self.database = database
         self.caller = caller
-        self.now = now or datetime.now(UTC)
+        self._now = now or datetime.now(UTC)
+        self.is_of_the_moment = False
         self.desk = desk
         self.slow_seconds = slow_seconds
         self.variables: dict[str, Any] = {}
         self.request_id = request_id or secrets.token_hex(16)
         self._outside = outside
         self.budgets = budgets
-        self.loaders = Loaders(database, caller.workspace_id, self.now)
+        self._loaders: Loaders | None = None
+
+    @property
+    def loaders(self) -> Loaders:
+        """What the operation's fields read together."""
+        if self._loaders is None:
+            self._loaders = Loaders(self.database, self.caller.workspace_id, self)
+        return self._loaders
+
+    @property
+    def now(self) -> datetime:
+        """The moment of the request. Whoever asks for it makes an answer that another moment could change."""
+        self.is_of_the_moment = True
+        return self._now
+
+    @property
+    def today(self) -> date:
+        """The day of the request, in UTC; for answers that stay as they are until midnight."""
+        return self._now.astimezone(UTC).date()
 
     @property
     def outside(self) -> Outside:
@@ -64,8 +83,8 @@ class Context:
 
     def renew(self) -> None:
         """Forget what was loaded: a subscription outlives many states of the data."""
-        self.now = datetime.now(UTC)
-        self.loaders = Loaders(self.database, self.caller.workspace_id, self.now)
+        self._now = datetime.now(UTC)
+        self._loaders = None
 
 
 Info = StrawberryInfo[Context, None]

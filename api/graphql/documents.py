@@ -1,36 +1,97 @@
-"""Documents, from their text to the moment they are run: read once, measured, and held against the schema."""
+"""Documents, from their text to the moment they are run: read once, measured, and held against the schema.
+
+What is kept of a document is true whoever sends it. What one caller may ask for and another may not - the schema about
+itself, the cost that the workspace has left - is looked at each time.
+"""
 
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import lru_cache
+from hashlib import sha256
 from math import ceil
 from time import monotonic
 from typing import Any
 
-from graphql import DocumentNode, GraphQLError, GraphQLSchema, OperationDefinitionNode, parse, specified_rules
+from graphql import GraphQLError, GraphQLSchema, OperationDefinitionNode, parse, specified_rules
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.schema import validate_document
 
 from api.auth.keys import Scope
 from api.graphql.limits import MOST_TOKENS, Size, measured, sizes
+from api.graphql.shelf import Shelf
 from api.telemetry import metrics
 
-KEPT = 32
-"""Documents that are kept read and checked: pages and front ends send the same few again and again."""
+MOST_KEPT = 32_000_000
+"""Bytes of documents that are kept read: pages and front ends send the same few again and again."""
+TOKEN_BYTES = 550
+"""What a token of a document takes once it is read, about."""
+MOST_SIZES = 16
+"""Of one document: what it asks for depends on which of its operations is meant, and on how many are wanted."""
 
 
-@lru_cache(maxsize=KEPT)
-def read(text: str) -> DocumentNode:
+class Document:
+    """A document that was read. What it asks for, and what the schema does not have of it, is found out once."""
+
+    __slots__ = ("_faults", "_sizes", "digest", "node", "operations")
+
+    def __init__(self, text: str) -> None:
+        self.node = parse(text, max_tokens=MOST_TOKENS)
+        self.digest = digest(text)
+        self.operations = [node for node in self.node.definitions if isinstance(node, OperationDefinitionNode)]
+        self._sizes: dict[object, Size] = {}
+        self._faults: tuple[GraphQLError, ...] | None = None
+
+    def operation(self, name: str | None) -> OperationDefinitionNode | None:
+        """The operation that is to be run; None where it is not there, or where it is not said which of several."""
+        found = [
+            node for node in self.operations if name is None or (node.name is not None and node.name.value == name)
+        ]
+        return found[0] if len(found) == 1 else None
+
+    def size(self, schema: GraphQLSchema, name: str | None, variables: dict[str, Any]) -> Size:
+        """What it asks for. Raises GraphQLError for too much, and where it is not said what is to be run."""
+        chosen = self.operation(name)
+        if chosen is None:
+            raise GraphQLError("Say by operationName which operation is meant.", extensions={"code": "BAD_REQUEST"})
+        asked = sizes(chosen, variables)
+        place = name, tuple(sorted(asked.items()))
+        if place not in self._sizes:
+            if len(self._sizes) >= MOST_SIZES:
+                self._sizes.clear()
+            self._sizes[place] = measured(schema, self.node, chosen, asked)
+        return self._sizes[place]
+
+    def faults(self, schema: GraphQLSchema) -> tuple[GraphQLError, ...]:
+        """What the schema does not have of it; of one that was measured, for else this may take long."""
+        if self._faults is None:
+            self._faults = tuple(validate_document(schema, self.node, tuple(specified_rules)))
+        return self._faults
+
+    @property
+    def bytes(self) -> int:
+        """What it takes to keep it, about."""
+        assert self.node.loc is not None  # noqa: S101 - documents are read with their places
+        tokens, token = 1, self.node.loc.start_token
+        while token.next is not None:
+            tokens, token = tokens + 1, token.next
+        return tokens * TOKEN_BYTES
+
+
+READ: Shelf[str, Document] = Shelf(MOST_KEPT)
+"""The documents that were sent last, by their hash."""
+
+
+def digest(text: str) -> str:
+    """The hash that a document is known by: SHA-256 of its bytes in UTF-8, in hexadecimal."""
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def read(text: str) -> Document:
     """A document. Raises GraphQLError for what is none, or too long."""
-    return parse(text, max_tokens=MOST_TOKENS)
-
-
-def operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode | None:
-    """The operation that is to be run; None where it is not there, or where it is not said which of several."""
-    found = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
-    if name is not None:
-        found = [node for node in found if node.name is not None and node.name.value == name]
-    return found[0] if len(found) == 1 else None
+    found = READ.get(digest(text))
+    if found is None:
+        found = Document(text)
+        READ.put(found.digest, found, found.bytes)
+    return found
 
 
 class Checked(SchemaExtension):
@@ -43,65 +104,48 @@ class Checked(SchemaExtension):
         context = self.execution_context
         context.parse_options["max_tokens"] = MOST_TOKENS
         with suppress(GraphQLError):
-            context.graphql_document = read(context.query or "")
+            context.graphql_document = read(context.query or "").node
         yield
 
     def on_validate(self) -> Iterator[None]:
         """Measure the document, then check it."""
         context = self.execution_context
         try:
-            self.size = self._measured(context.query or "")
+            document, schema = read(context.query or ""), context.schema._schema
+            self.size = self._measured(document, schema)
             metrics.COST.observe(self.size.cost)
-            context.pre_execution_errors = list(_checked(context.schema._schema, context.query or ""))
+            context.pre_execution_errors = list(document.faults(schema))
             if not context.pre_execution_errors:
-                self._spend(self.size.cost)
+                spend(context.context, self.size.cost)
         except GraphQLError as refused:
             context.pre_execution_errors = [refused]
         yield
 
     def get_results(self) -> dict[str, Any]:
         """What the document costs, for whoever sent it."""
-        if self.size is None:
-            return {}
-        caller, budgets = self.execution_context.context.caller, self.execution_context.context.budgets
-        cost: dict[str, float] = {"requested": round(self.size.cost, 1)}
-        if budgets is not None:
-            left = budgets.left(caller.workspace_id, monotonic())
-            cost |= {"available": round(left, 1), "restoreRate": budgets.per_second}
-        return {"cost": cost}
+        return {} if self.size is None else {"cost": bill(self.execution_context.context, self.size.cost)}
 
-    def _spend(self, cost: float) -> None:
-        """Take what the document costs from the workspace's budget. Raises GraphQLError where there is too little."""
-        caller, budgets = self.execution_context.context.caller, self.execution_context.context.budgets
-        wait = 0.0 if budgets is None else budgets.take(caller.workspace_id, cost, monotonic())
-        if wait > 0:
-            sentence = f"The workspace has asked for too much lately; there is enough again in {ceil(wait)} s."
-            raise GraphQLError(sentence, extensions={"code": "RATE_LIMITED", "retryAfter": ceil(wait)})
-
-    def _measured(self, text: str) -> Size:
+    def _measured(self, document: Document, schema: GraphQLSchema) -> Size:
         context = self.execution_context
-        name = context._provided_operation_name
-        chosen = operation(read(text), name)
-        if chosen is None:
-            raise GraphQLError("Say by operationName which operation is meant.", extensions={"code": "BAD_REQUEST"})
-        asked = tuple(sorted(sizes(chosen, context.variables or {}).items()))
-        size = _size(context.schema._schema, text, name, asked)
+        size = document.size(schema, context._provided_operation_name, context.variables or {})
         if size.asks_for_schema and not context.context.caller.may(Scope.SCHEMA):
             sentence = f"To ask for the schema needs a key with the scope “{Scope.SCHEMA}”."
             raise GraphQLError(sentence, extensions={"code": "FORBIDDEN", "scope": str(Scope.SCHEMA)})
         return size
 
 
-@lru_cache(maxsize=KEPT)
-def _size(schema: GraphQLSchema, text: str, name: str | None, asked: tuple[tuple[str, int], ...]) -> Size:
-    """What a document asks for, by its text. Raises GraphQLError for too much."""
-    document = read(text)
-    chosen = operation(document, name)
-    assert chosen is not None  # noqa: S101 - whoever asks has looked
-    return measured(schema, document, chosen, dict(asked))
+def spend(context: Any, cost: float) -> None:
+    """Take what a document costs from the workspace's budget. Raises GraphQLError where there is too little."""
+    wait = 0.0 if context.budgets is None else context.budgets.take(context.caller.workspace_id, cost, monotonic())
+    if wait > 0:
+        sentence = f"The workspace has asked for too much lately; there is enough again in {ceil(wait)} s."
+        raise GraphQLError(sentence, extensions={"code": "RATE_LIMITED", "retryAfter": ceil(wait)})
 
 
-@lru_cache(maxsize=KEPT)
-def _checked(schema: GraphQLSchema, text: str) -> tuple[GraphQLError, ...]:
-    """What the schema does not have of a document."""
-    return tuple(validate_document(schema, read(text), tuple(specified_rules)))
+def bill(context: Any, cost: float) -> dict[str, float]:
+    """What a document costs, and what the workspace has left."""
+    told = {"requested": round(cost, 1)}
+    if context.budgets is not None:
+        left = context.budgets.left(context.caller.workspace_id, monotonic())
+        told |= {"available": round(left, 1), "restoreRate": context.budgets.per_second}
+    return told

@@ -8,10 +8,11 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from datetime import timedelta
+from time import perf_counter
 from typing import Any, cast
 
 import msgspec
-from cross_web import AsyncHTTPRequestAdapter, HTTPException
+from cross_web import AsyncHTTPRequestAdapter, HTTPException, StarletteRequestAdapter
 from graphql import GraphQLError, OperationType
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
@@ -29,14 +30,20 @@ from api.auth.keys import Caller
 from api.database import Database
 from api.delivery.outside import Outside
 from api.doors.faults import SOON
+from api.graphql import tags
 from api.graphql.context import SLOW, Context
-from api.graphql.documents import operation, read
+from api.graphql.documents import bill, digest, read, spend
 from api.graphql.errors import UNAVAILABLE, is_of_request
+from api.graphql.memory import Answer, Memory, place
 from api.graphql.negotiation import Media, accepted, is_json
 from api.graphql.news import Desk
-from api.graphql.requests import TOO_LONG, Refused, fault_of, is_too_long, key_of
+from api.graphql.observation import OK, label
+from api.graphql.requests import Refused, fault_of, key_of
 from api.graphql.schema import schema
 from api.graphql.sockets import Arrival, Socket, Wire, welcome
+from api.graphql.tags import Tags
+from api.graphql.trusted import NOT_FOUND, Trusted
+from api.telemetry import metrics
 
 log = logging.getLogger("truelift.graphql")
 LONGEST = 120.0
@@ -44,6 +51,8 @@ LONGEST = 120.0
 SLOWEST_READER = 30.0
 """Seconds until a piece of an answer must have left: who reads nothing for so long is given up."""
 METHODS = {"GET", "POST"}
+REST = ("operationName", "variables")
+"""What makes a question, beside the document."""
 STATUSES = {"FORBIDDEN": 403, "INTERNAL": 500}
 """Of what is refused before it runs, for those who take GraphQL's own media type; 400 for the rest."""
 HEADERS = {401: {"www-authenticate": "Bearer"}, 405: {"allow": "GET, POST"}}
@@ -53,11 +62,43 @@ MOST_OPERATIONS = 20
 """At once on one websocket."""
 
 
+class Unchanged(HTTPException):
+    """A question whose answer is known to be the one that its sender holds: it is not worked out."""
+
+    def __init__(self, tag: str) -> None:
+        super().__init__(304, "")
+        self.tag = tag
+
+
+class Asked(StarletteRequestAdapter):
+    """A request, and what is known of it before its body is read."""
+
+    @property
+    def caller(self) -> Caller:
+        """Who asks."""
+        return cast("Caller", self._request.state.caller)
+
+    @property
+    def forms(self) -> list[Media]:
+        """In which forms an answer may come, the one that is liked best first."""
+        return cast("list[Media]", self._request.state.forms)
+
+    @property
+    def state(self) -> Any:
+        """What else is known of it."""
+        return self._request.state
+
+    def holds(self, tag: str) -> bool:
+        """Whether its sender holds the answer of this mark."""
+        return tags.is_held(self._request, tag)
+
+
 class Endpoint(GraphQL[Context, None]):
     """The GraphQL endpoint. A request without a key that works is answered 401."""
 
     graphql_transport_ws_handler_class = Socket
     websocket_adapter_class = Wire
+    request_adapter_class = Asked
 
     def __init__(
         self,
@@ -67,6 +108,8 @@ class Endpoint(GraphQL[Context, None]):
         desk: Desk,
         outside: Outside,
         budgets: Budgets,
+        trusted: Trusted,
+        memory: Memory,
         most_sockets: int,
         slow_seconds: float = SLOW,
     ) -> None:
@@ -78,7 +121,7 @@ class Endpoint(GraphQL[Context, None]):
             max_subscriptions_per_connection=MOST_OPERATIONS,
         )
         self.database, self.secret, self.desk, self.outside = database, secret, desk, outside
-        self.budgets = budgets
+        self.budgets, self.trusted, self.memory, self.tags = budgets, trusted, memory, Tags()
         self._sockets, self._most_sockets, self._slow_seconds = 0, most_sockets, slow_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -90,9 +133,11 @@ class Endpoint(GraphQL[Context, None]):
         try:
             async with asyncio.timeout(LONGEST):
                 response = await self._response(request)
+        except Unchanged as unchanged:
+            response = tags.unchanged(unchanged.tag)
         except HTTPException as refused:
             code = refused.code if isinstance(refused, Refused) else "BAD_REQUEST"
-            response = _refusal(refused.status_code, code, refused.reason)
+            response = _refusal(_status(request, refused, code), code, refused.reason)
         try:
             await response(scope, receive, _in_time(send))
         except TimeoutError:
@@ -117,19 +162,46 @@ class Endpoint(GraphQL[Context, None]):
     async def _response(self, request: Request) -> Response:
         if request.method not in METHODS:
             raise Refused(405, "METHOD_NOT_ALLOWED", "GraphQL is asked for by POST, and queries by GET too.")
-        request.state.caller = await self.caller(bearer(request))
+        await self._recognise(request)
         if request.state.caller is None:
             raise Refused(401, "UNAUTHENTICATED", UNKNOWN)
         request.state.forms = accepted(request.headers.get("accept", ""))
         if not request.state.forms:
             raise Refused(406, "NOT_ACCEPTABLE", f"An answer comes as {Media.JSON}, {Media.GRAPHQL} or {Media.EVENTS}.")
-        return await self.run(request)
+        response = await self.run(request)
+        await request.state.visit.end()
+        return self._marked(request, response) if request.state.is_whole else response
+
+    async def _recognise(self, request: Request) -> None:
+        """Find out who asks, and what the answer to a question by GET would be made of."""
+        said = request.state
+        said.caller = said.made_of = said.question = None
+        said.is_whole = False
+        key = bearer(request)
+        if key is None:
+            return
+        visit = said.visit = await self.memory.visit()
+        said.caller, said.made_of = visit.caller(key), visit.state
+        if said.caller is None:
+            async with self.database.read() as session:
+                said.caller = await keys.caller(session, key, self.secret)
+                if request.method == "GET" and said.caller is not None and said.made_of is None:
+                    said.made_of = await tags.state(session)
+            visit.note_caller(key, said.caller)
+
+    def _marked(self, request: Request, response: Response) -> Response:
+        """An answer with its mark, which is remembered if it lasts for more than this moment."""
+        answer, said = tags.marked(request, response), request.state
+        if not said.context.is_of_the_moment:
+            self.tags.note(said.question, said.made_of, answer.headers["etag"])
+        return answer
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
         """The context of one request; that of a websocket, before anybody has said who asks, is what it came with."""
         if isinstance(request, WebSocket):
             return Arrival(key=bearer(request))  # type: ignore[return-value]  # a socket makes contexts of it
-        return self.context(request.state.caller, getattr(request.state, "request_id", None))
+        request.state.context = self.context(request.state.caller, getattr(request.state, "request_id", None))
+        return cast("Context", request.state.context)
 
     def context(self, caller: Caller, request_id: str | None = None) -> Context:
         """The context of one operation, with loaders that have loaded nothing."""
@@ -164,15 +236,26 @@ class Endpoint(GraphQL[Context, None]):
         fault = fault_of(body)
         if fault is not None:
             raise Refused(400, "BAD_REQUEST", fault)
-        if is_too_long(body["query"]):
-            raise Refused(413, "PAYLOAD_TOO_LARGE", TOO_LONG)
+        asked = cast("Asked", request)
+        text = await self.trusted.text(asked.caller, body)
+        is_stream = self._is_stream(asked, text, body.get("operationName"))
+        if request.method == "GET" and not is_stream:
+            self._hold_changed(asked, tags.question(asked.caller, asked.forms[0], digest(text), *map(body.get, REST)))
         return GraphQLRequestData(
-            query=body["query"],
+            query=text,
             variables=body.get("variables"),
             operation_name=body.get("operationName"),
             extensions=body.get("extensions"),
-            protocol="sse" if self._is_stream(request, body) else "http",
+            protocol="sse" if is_stream else "http",
         )
+
+    def _hold_changed(self, asked: Asked, question: bytes) -> None:
+        """Raises Unchanged for a question whose sender is known to hold its answer."""
+        state = asked.state
+        state.question = question
+        tag = self.tags.standing(question, state.made_of)
+        if tag is not None and asked.holds(tag):
+            raise Unchanged(tag)
 
     def _parameters(self, request: AsyncHTTPRequestAdapter) -> dict[str, Any]:
         given: dict[str, Any] = dict(request.query_params)
@@ -186,21 +269,50 @@ class Endpoint(GraphQL[Context, None]):
             raise Refused(415, "UNSUPPORTED_MEDIA_TYPE", f"Send the request as {Media.JSON} in UTF-8.")
         return self.decode_json(await request.get_body())
 
-    def _is_stream(self, request: AsyncHTTPRequestAdapter, body: dict[str, Any]) -> bool:
+    def _is_stream(self, request: Asked, text: str, name: str | None) -> bool:
         """Whether the answer is a stream. Raises Refused for what cannot be answered in the way it is asked for."""
-        forms = accepted(request.headers.get("accept", ""))
-        kind = _kind(body["query"], body.get("operationName"))
+        kind = _kind(text, name)
         if kind is OperationType.MUTATION and request.method == "GET":
             raise Refused(405, "METHOD_NOT_ALLOWED", "A mutation is sent by POST.")
-        if kind is OperationType.SUBSCRIPTION and Media.EVENTS not in forms:
+        if kind is OperationType.SUBSCRIPTION and Media.EVENTS not in request.forms:
             raise Refused(406, "NOT_ACCEPTABLE", STREAMED)
-        return forms[0] is Media.EVENTS or kind is OperationType.SUBSCRIPTION
+        return request.forms[0] is Media.EVENTS or kind is OperationType.SUBSCRIPTION
+
+    async def execute_single(
+        self,
+        request: Request,
+        request_adapter: AsyncHTTPRequestAdapter,
+        sub_response: Response,
+        context: Context,
+        root_value: None,
+        request_data: GraphQLRequestData,
+    ) -> ExecutionResult:
+        """An answer that is known while the database stands still, or else what the schema makes of it."""
+        began, visit, asked = perf_counter(), request.state.visit, request_data
+        is_query = _kind(asked.query or "", asked.operation_name) is OperationType.QUERY
+        where = place(context.caller, asked.query or "", asked.operation_name, asked.variables) if is_query else None
+        known = visit.answer(where)
+        if known is not None:
+            return again(known, context, began)
+        result = await super().execute_single(request, request_adapter, sub_response, context, root_value, asked)
+        if is_query and not result.errors and not context.is_of_the_moment:
+            made = _made(result, asked)
+            result.data = cast("Any", msgspec.Raw(made.json))  # it is not written twice
+            visit.note_answer(where, made)
+        return result
 
     async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
-        """An answer; one that was never run has no data, not even null."""
+        """An answer; one that was never run has no data, not even null.
+
+        One by GET may be kept, so it does not say what is left of the budget: that changes with every request.
+        """
         answer = await super().process_result(request, result)
         if is_of_request(result):
             del answer["data"]
+        if request.state.question is not None and not result.errors:
+            request.state.is_whole = True
+            told = cast("dict[str, Any]", answer["extensions"])
+            told["cost"] = {"requested": told["cost"]["requested"]}
         return answer
 
     def create_response(
@@ -252,13 +364,41 @@ def bearer(request: HTTPConnection) -> str | None:
     return key_of(request.headers.get("authorization"))
 
 
+def again(known: Answer, context: Context, began: float) -> ExecutionResult:
+    """An answer that is known: it costs what it cost."""
+    metrics.COST.observe(known.cost)
+    try:
+        spend(context, known.cost)
+    except GraphQLError as refused:
+        return ExecutionResult(data=None, errors=[refused])
+    metrics.OPERATION.labels(known.label, OK).observe(perf_counter() - began)
+    data: Any = msgspec.Raw(known.json)
+    return ExecutionResult(data=data, errors=None, extensions={"cost": bill(context, known.cost)})
+
+
+def _made(result: ExecutionResult, asked: GraphQLRequestData) -> Answer:
+    """An answer as it is kept."""
+    text, name = asked.query or "", asked.operation_name
+    return Answer(
+        json=msgspec.json.encode(result.data),
+        cost=read(text).size(schema._schema, name, asked.variables or {}).cost,
+        label=label(schema._schema, text, name),
+    )
+
+
 def _kind(document: str, name: str | None) -> OperationType | None:
     """What a document does; None where that cannot be said, which is answered when it is run."""
     try:
-        found = operation(read(document), name)
+        found = read(document).operation(name)
     except GraphQLError:
         return None
     return found.operation if found else None
+
+
+def _status(request: Request, refused: HTTPException, code: str) -> int:
+    """The status of a refusal: a hash that is not known is no fault to a client of plain JSON, which sends the text."""
+    is_plain = code == NOT_FOUND and request.state.forms[0] is Media.JSON
+    return 200 if is_plain else refused.status_code
 
 
 def _refusal(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:

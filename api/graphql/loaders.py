@@ -1,8 +1,9 @@
 """Reads that many fields of one answer share: each key is fetched once, all keys of a tick in one statement."""
 
 import asyncio
+import typing
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import date, datetime
 from typing import TypeVar
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -15,6 +16,7 @@ from api.graphql.nodes import Page, Part, pages
 from api.jobs import spool
 from api.jobs.tables import Job
 from experiments import queries as experiment_queries
+from experiments.enums import State
 from experiments.inference import analysis
 from experiments.inference.analysis import Results
 from experiments.life import story
@@ -50,12 +52,24 @@ V = TypeVar("V")
 Fetch = Callable[[AsyncSession, list[int]], Awaitable[dict[int, V]]]
 
 
+class Clock(typing.Protocol):
+    """The time of a request; who asks for the day alone says so."""
+
+    @property
+    def now(self) -> datetime:
+        """The moment."""
+
+    @property
+    def today(self) -> date:
+        """The day."""
+
+
 class Loaders:
     """One set a request. All of them read within one workspace."""
 
-    def __init__(self, database: Database, workspace_id: int, now: datetime) -> None:
+    def __init__(self, database: Database, workspace_id: int, clock: Clock) -> None:
         self._database = database
-        self._workspace_id, self._now = workspace_id, now
+        self._workspace_id, self._clock = workspace_id, clock
         self._programme: asyncio.Task[Programme] | None = None
         self.kpis: DataLoader[int, Kpi | None] = self._loader(
             lambda session, ids: kpi_queries.kpis_by_id(session, workspace_id, ids)
@@ -112,7 +126,7 @@ class Loaders:
             experiment_queries.status_changes_of
         )
         self.launch_checks: DataLoader[int, list[LaunchCheck] | None] = self._loader(
-            lambda session, ids: _launch_checks(session, workspace_id, ids, now)
+            lambda session, ids: _launch_checks(session, workspace_id, ids, clock)
         )
         self.definitions: DataLoader[int, Definition | None] = self._loader(kpi_queries.latest_definitions)
         self.all_baselines: DataLoader[int, list[Baseline] | None] = self._loader(kpi_queries.baselines_of)
@@ -191,7 +205,7 @@ class Loaders:
 
     async def _read_programme(self) -> Programme:
         async with self._database.read() as session:
-            return await changes.read(session, await driver(session), self._workspace_id, self._now)
+            return await changes.read(session, await driver(session), self._workspace_id, self._clock.today)
 
     async def segment_effects(
         self, experiment: Experiment, kpi_id: int, shares: dict[str, float]
@@ -209,7 +223,9 @@ class Loaders:
 
 
 async def _launch_checks(
-    session: AsyncSession, workspace_id: int, ids: list[int], now: datetime
+    session: AsyncSession, workspace_id: int, ids: list[int], clock: Clock
 ) -> dict[int, list[LaunchCheck]]:
-    asked = await experiment_queries.experiments_by_id(session, workspace_id, ids)
-    return await launch_checks(session, asked.values(), now)
+    asked = (await experiment_queries.experiments_by_id(session, workspace_id, ids)).values()
+    drafts = [one for one in asked if one.state is State.DRAFT]
+    of_drafts = await launch_checks(session, drafts, clock.now) if drafts else {}
+    return {one.id: of_drafts.get(one.id, []) for one in asked}

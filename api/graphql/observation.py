@@ -7,19 +7,20 @@ anything, and of any number. The log and a span have that name, and the hash of 
 import logging
 from collections.abc import Iterator
 from functools import lru_cache
-from hashlib import sha256
 from time import perf_counter
 from typing import Any
 
 from graphql import FieldNode, GraphQLError, GraphQLSchema, OperationType
 from strawberry.extensions import SchemaExtension
 
-from api.graphql.documents import KEPT, operation, read
+from api.graphql.documents import digest, read
 from api.telemetry import metrics, tracing
 
 log = logging.getLogger("truelift.operations")
 UNREADABLE, SEVERAL, OTHER = "(unreadable)", "(several)", "(other)"
 OK, INVALID, INTERNAL = "OK", "INVALID", "INTERNAL"
+KEPT = 32
+"""Documents whose label is kept."""
 LONGEST_NAME = 64
 """Of an operation, as it is logged."""
 
@@ -51,7 +52,7 @@ class Noted(SchemaExtension):
 def label(schema: GraphQLSchema, text: str, name: str | None) -> str:
     """What a document asks for, as one of a few names: its kind, and the field if it is one of the schema's."""
     try:
-        chosen = operation(read(text), name)
+        chosen = read(text).operation(name)
     except GraphQLError:
         return UNREADABLE
     if chosen is None:
@@ -76,14 +77,14 @@ def told(text: str, name: str | None, field: str) -> dict[str, str]:
     return {
         "operation": field,
         "operation_name": _name(text, name)[:LONGEST_NAME],
-        "document": sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16],
+        "document": digest(text)[:16],
     }
 
 
 def _name(text: str, name: str | None) -> str:
     """The name that the document has for what is run: of what was sent beside it nobody knows what it is."""
     try:
-        chosen = operation(read(text), name)
+        chosen = read(text).operation(name)
     except GraphQLError:
         return ""
     return chosen.name.value if chosen is not None and chosen.name is not None else ""

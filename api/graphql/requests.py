@@ -1,10 +1,18 @@
 """What a request must be before its document is looked at, however it came in."""
 
+import re
+from collections.abc import Mapping
+from typing import Any
+
 from cross_web import HTTPException
 
 from api.graphql.limits import MOST_BYTES
 
 TOO_LONG = f"A document has at most {MOST_BYTES:,} bytes; rows belong into its variables."
+
+NO_QUERY = "There is no query: it is a document as text, or the hash of one that is known."
+HASH = re.compile(r"[0-9a-f]{64}")
+"""SHA-256, as it is written."""
 
 
 class Refused(HTTPException):
@@ -25,12 +33,35 @@ def fault_of(body: object) -> str | None:
     """What is wrong with the parameters of a request, in a sentence; None where they are right."""
     if not isinstance(body, dict):
         return "The body is not a JSON object with a query."
-    if not isinstance(body.get("query"), str) or not body["query"]:
-        return "There is no query: it is a document as text."
+    wrong = [name for name in ("variables", "extensions") if not isinstance(body.get(name), dict | None)]
+    if wrong:
+        return f"“{wrong[0]}” is no object."
     if not isinstance(body.get("operationName"), str | None):
         return "“operationName” is no text."
-    wrong = [name for name in ("variables", "extensions") if not isinstance(body.get(name), dict | None)]
-    return f"“{wrong[0]}” is no object." if wrong else None
+    return _fault_of_hash(body) or _fault_of_document(body)
+
+
+def hash_of(body: Mapping[str, Any]) -> str | None:
+    """The hash that a request, which is one, knows its document by; None where it states none."""
+    stated = (body.get("extensions") or {}).get("persistedQuery")
+    return stated["sha256Hash"] if stated else None
+
+
+def _fault_of_hash(body: Mapping[str, Any]) -> str | None:
+    stated = (body.get("extensions") or {}).get("persistedQuery")
+    if stated is None:
+        return None
+    if not isinstance(stated, dict) or stated.get("version", 1) != 1:
+        return "“persistedQuery” is an object of version 1."
+    digest = stated.get("sha256Hash")
+    is_hash = isinstance(digest, str) and HASH.fullmatch(digest)
+    return None if is_hash else "“sha256Hash” is the SHA-256 of the document, as 64 hexadecimal digits in lower case."
+
+
+def _fault_of_document(body: Mapping[str, Any]) -> str | None:
+    document = body.get("query")
+    is_known_by_hash = document is None and hash_of(body) is not None
+    return None if is_known_by_hash or (isinstance(document, str) and document) else NO_QUERY
 
 
 def is_too_long(document: str) -> bool:

@@ -57,7 +57,7 @@ class ReviewQuery:
     )
     async def backlog(self, info: Info) -> list[EntryValue]:
         """The backlog of improvements."""
-        workspace_id, yesterday = info.context.caller.workspace_id, info.context.now.date() - DAY
+        workspace_id, yesterday = info.context.caller.workspace_id, info.context.today - DAY
         async with info.context.database.read() as session:
             kpis = await all_kpis(session, workspace_id)
             return await reading.ranked(session, workspace_id, kpis, yesterday)

@@ -7,6 +7,7 @@ nothing at all answers no ping, and the server ends its connection.
 
 import asyncio
 import logging
+import sys
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
@@ -23,9 +24,9 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import Messag
 
 from api.auth.keys import Caller
 from api.graphql.context import Context
-from api.graphql.errors import is_of_request
+from api.graphql.errors import AWAY, UNAVAILABLE, is_of_request
 from api.graphql.news import RECHECK_SECONDS, Channel
-from api.graphql.requests import TOO_LONG, fault_of, is_too_long, key_of
+from api.graphql.requests import Refused, fault_of, key_of
 from api.jobs.worker import FAULTS
 
 if TYPE_CHECKING:
@@ -36,8 +37,7 @@ LONGEST_REASON = 120
 """Bytes of the sentence that a websocket is closed with; the protocol has room for 123."""
 UNAUTHORIZED, LATER = 4401, 1013
 KINDS = {"connection_init", "ping", "pong", "subscribe", "complete"}
-TOO_MANY = GraphQLError("Too many operations on one connection.", extensions={"code": "RATE_LIMITED"})
-OVERLONG = GraphQLError(TOO_LONG, extensions={"code": "PAYLOAD_TOO_LARGE"})
+TOO_MANY = "Too many operations on one connection."
 
 
 @dataclass(slots=True, kw_only=True)
@@ -112,12 +112,25 @@ class Socket(BaseGraphQLTransportWSHandler[Context, None]):
 
     async def handle_subscribe(self, message: Any) -> None:
         """Begin an operation, where there is room for it."""
-        is_known = message["id"] in self.operations or not self.connection_acknowledged
-        refused = _refused(message["payload"]["query"], len(self.operations), self.max_subscriptions_per_connection)
-        if refused is None or is_known:
-            await super().handle_subscribe(message)
+        is_wrong = message["id"] in self.operations or not self.connection_acknowledged
+        try:
+            if not is_wrong:  # else the websocket is closed
+                message["payload"]["query"] = await self._document(message["payload"])
+        except Refused as refused:
+            error = GraphQLError(refused.reason, extensions={"code": refused.code}).formatted
+            await self.send_message({"id": message["id"], "type": "error", "payload": [error]})
             return
-        await self.send_message({"id": message["id"], "type": "error", "payload": [refused.formatted]})
+        await super().handle_subscribe(message)
+
+    async def _document(self, payload: Mapping[str, Any]) -> str:
+        """The document of an operation. Raises Refused where it is not begun."""
+        if len(self.operations) >= (self.max_subscriptions_per_connection or sys.maxsize):
+            raise Refused(429, "RATE_LIMITED", TOO_MANY)
+        try:
+            return await self._endpoint.trusted.text(cast("Caller", self._arrival.caller), payload)
+        except FAULTS as fault:
+            log.warning("The database does not answer (%s).", type(fault).__name__)
+            raise Refused(503, UNAVAILABLE, AWAY) from None
 
     async def run_operation(self, operation: Operation[Context, None]) -> None:
         """Run an operation: whoever asks for two of them gets the truth of two moments."""
@@ -194,10 +207,3 @@ def _fault(message: object) -> str | None:
     if kind == "subscribe":
         return fault_of(payload)
     return None if isinstance(payload, dict | None) else "The payload is no object."
-
-
-def _refused(document: str, going_on: int, most: int | None) -> GraphQLError | None:
-    """Why an operation is not begun."""
-    if is_too_long(document):
-        return OVERLONG
-    return TOO_MANY if most is not None and going_on >= most else None

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date
 
 import asyncpg
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -34,8 +34,8 @@ class Programme:
     summits: tuple[Summit, ...]
 
 
-async def read(session: AsyncSession, connection: asyncpg.Connection, workspace_id: int, now: datetime) -> Programme:
-    """A workspace's programme at a moment. `connection` is the session's own.
+async def read(session: AsyncSession, connection: asyncpg.Connection, workspace_id: int, today: date) -> Programme:
+    """A workspace's programme on a day. `connection` is the session's own.
 
     At the top are the KPIs that are a share of revenue that recurs, such as GRR and NRR.
     """
@@ -44,7 +44,7 @@ async def read(session: AsyncSession, connection: asyncpg.Connection, workspace_
     return Programme(
         rows=tuple(await _rows(session, connection, workspace_id, kpis)),
         links=tuple(step.link for step in steps if step.link is not None),
-        summits=tuple(await _summits(session, connection, kpis, now.astimezone(UTC).date())),
+        summits=tuple(await _summits(session, connection, kpis, today)),
     )
 
 

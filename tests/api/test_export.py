@@ -15,18 +15,19 @@ import pytest_asyncio
 import uvicorn
 from starlette.applications import Starlette
 
+from api.auth import keys
 from api.auth.keys import Scope
 from api.commands.export import export_file
 from api.commands.importing import import_file
 from api.database import Database
 from api.doors import export as door
 from api.files.mapping import Mapping
-from api.files.writing import Form
+from api.files.writing import MEDIA, Form
 from experiments.aggregation import extraction
 from experiments.aggregation.extraction import Noun, Selection
 from kpi import events, workspaces
 from kpi.tables import Workspace
-from tests.api.conftest import Client, MakeKey, bearing
+from tests.api.conftest import SECRET, Client, MakeKey, bearing
 from tests.api.test_doors import Quiet, until
 from tests.experiments.aggregating import START, Running, assert_same, refresh, running, send
 from tests.experiments.recomputation import Did, Exposed
@@ -140,6 +141,36 @@ async def taken(database: Database, workspace: Workspace, *units: str) -> None:
     did = [{"unit": unit, "event": "did", "occurredAt": at(0.5)} for unit in units]
     async with database.raw() as connection:
         assert (await events.ingest(connection, workspace_id=workspace.id, rows=did, now=NOW)).refusals == ()
+
+
+@pytest.mark.parametrize("form", Form)
+async def test_aggregates_are_sent_once_and_again_when_they_have_changed(
+    database: Database, client: Client, form: Form, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = await full(database)
+    await refresh(database, here, NOW)
+    async with database.write() as session:
+        key = await keys.create(
+            session, workspace_id=here.workspace.id, name="x", scopes=[Scope.READ], secret=SECRET, now=NOW
+        )
+
+    async def told(tag: str | None = None) -> Any:
+        held = {} if tag is None else {"if-none-match": tag}
+        return await client.get(f"/v1/export/aggregates.{form}", headers=bearing(key) | held)
+
+    first = await told()
+    assert int(first.headers["content-length"]) == len(first.content) > 100
+    assert (first.headers["cache-control"], first.headers["content-type"]) == ("private, no-cache", MEDIA[form])
+    assert (await told(first.headers["etag"])).status_code == 304
+    monkeypatch.setattr(door, "WHOLE", 50)  # as a longer file it says the same, and has no mark
+    streamed = await told(first.headers["etag"])
+    assert (streamed.status_code, streamed.content, streamed.headers.get("etag")) == (200, first.content, None)
+    monkeypatch.undo()
+    await send(database, here, [Exposed(unit="late", variant=0, at=at(0.5), plan="free")])
+    await refresh(database, here, NOW)
+    later = await told(first.headers["etag"])
+    assert later.status_code == 200
+    assert later.headers["etag"] != first.headers["etag"]
 
 
 async def test_raw_rows_need_admin_and_aggregates_read(client: Client, make_key: MakeKey) -> None:

@@ -14,6 +14,7 @@ from sqlmodel import SQLModel
 
 import api.auth.tables
 import api.delivery.tables
+import api.graphql.tables
 import api.jobs.tables
 import api.replies.tables
 import api.trail.tables
@@ -28,6 +29,7 @@ from tests.api.databases import made, url_of
 MODELS = (
     api.auth.tables,
     api.delivery.tables,
+    api.graphql.tables,
     api.jobs.tables,
     api.replies.tables,
     experiments.programme.reviews.tables,

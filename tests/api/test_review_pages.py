@@ -64,6 +64,17 @@ async def test_closed_review_is_the_same_file_whatever_comes_later(
     assert [(await client.get(f"{path}.{form}", headers=reader)).text for form in ("html", "md", "csv")] == before
 
 
+async def test_file_of_a_review_is_not_sent_again_while_it_says_the_same(
+    client: Client, ask: Ask, reader: dict[str, str], path: str
+) -> None:
+    await ask(documents.review("Close"), {"input": {"id": path.removeprefix("/reviews/")}}, now=NOW)
+    for form in ("md", "csv"):
+        tag = (await client.get(f"{path}.{form}", headers=reader)).headers["etag"]
+        assert (await client.get(f"{path}.{form}", headers=reader | {"if-none-match": tag})).status_code == 304
+    page = await client.get(f"{path}.html", headers=reader)
+    assert (page.headers.get("etag"), page.headers["cache-control"]) == (None, "no-store")
+
+
 @pytest.mark.parametrize("form", FORMS)
 async def test_stranger_and_wrong_keys_get_nothing(client: Client, make_key: MakeKey, path: str, form: str) -> None:
     nobody = await client.get(f"{path}.{form}")

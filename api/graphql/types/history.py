@@ -240,7 +240,7 @@ async def cohorts_of(
     found = await info.context.loaders.definitions.load(kpi.id)
     if found is None:
         return None
-    last = to_on or info.context.now.date()
+    last = to_on or info.context.today
     back = 100 if granularity is enums.Granularity.DAY else 730
     first = from_on or periods.start(last - back * DAY, granularity)
     async with info.context.database.read() as session:

@@ -1,7 +1,7 @@
 """What changes are worth at the top of the ladder, as the API shows it."""
 
 import asyncio
-from datetime import UTC, date
+from datetime import date
 from math import expm1
 from typing import TYPE_CHECKING, Annotated
 
@@ -301,7 +301,7 @@ async def of_hypothesis(info: Info, hypothesis: kpi_tables.Hypothesis, terms: Te
 
 async def of_time(info: Info, begin: date | None, end: date | None, terms: Terms) -> ShippedImpact:
     """What was shipped over a time: the 13 weeks up to today, if not said. Raises bad input."""
-    to_on = end or info.context.now.astimezone(UTC).date() + DAY
+    to_on = end or info.context.today + DAY
     from_on = begin or max(date.min + LONGEST, to_on) - 91 * DAY
     if not from_on < to_on <= from_on + min(LONGEST, date.max - from_on):
         raise bad_input(f"A time is 1 to {LONGEST.days:,} days: “to” comes after “from”, and is left out.")

@@ -64,7 +64,7 @@ class Programme:
 
 async def figures(info: Info, begin: date | None, end: date | None) -> programme.Programme:
     """The figures of a time: the 52 weeks up to today, if not said. Raises bad input for a time that cannot be."""
-    to_on = end or info.context.now.astimezone(UTC).date() + DAY
+    to_on = end or info.context.today + DAY
     from_on = begin or max(date.min + LONGEST, to_on) - 364 * DAY
     if not from_on < to_on <= from_on + min(LONGEST, date.max - from_on):
         raise bad_input(f"A programme's time is 1 to {LONGEST.days:,} days: “to” comes after “from”, and is left out.")

@@ -203,7 +203,7 @@ class QuestionFields:
         from_on: First = None,
     ) -> Effect | None:
         """What a change did to a segment."""
-        last = info.context.now.date()
+        last = info.context.today
         first = from_on or last - 730 * DAY
         found, beside = [
             await _sums(parent, info, Window(from_on=first, to_on=last, segment=name)) for name in (segment, comparison)
@@ -264,7 +264,7 @@ class QuestionFields:
         ahead: Ahead = 3,
     ) -> Outlook | None:
         """Where the KPI will be."""
-        last = info.context.now.date()
+        last = info.context.today
         found = await _sums(parent, info, Window(from_on=last - 730 * DAY, to_on=last, segment=segment))
         if found is None:
             return None

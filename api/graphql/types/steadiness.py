@@ -122,7 +122,7 @@ async def _series(kpi: tables.Kpi, info: Info, granularity: enums.Granularity | 
     definition = await info.context.loaders.definitions.load(kpi.id)
     if definition is None:
         return None
-    chosen, last = granularity or GRANULARITY[kpi.frequency], info.context.now.date()
+    chosen, last = granularity or GRANULARITY[kpi.frequency], info.context.today
     first = last - REACH.get(chosen, LONGEST) * DAY
     async with info.context.database.read() as session:
         found = await values.sums(session, definition, segment=segment, first=first, last=last)

@@ -198,7 +198,7 @@ async def _programme(
     """What changes are worth, read where something was decided in the period: it takes the results of all of them."""
     if not await queries.decided_between(session, review.workspace_id, *_time(review)):
         return None
-    return await changes.read(session, connection, review.workspace_id, now)
+    return await changes.read(session, connection, review.workspace_id, now.astimezone(UTC).date())
 
 
 def _shipped(programme: Programme | None, review: Review) -> list[Worth]:
