@@ -46,6 +46,7 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
         memory=Memory(moments),
         most_sockets=settings.max_subscriptions,
         slow_seconds=settings.slow_seconds,
+        deadline=settings.deadline_seconds,
     )
     places = ingest.Places(connections=max(settings.pool_size // 2, 1))
     state = State(
@@ -105,5 +106,5 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
         ],
     )
     app.state.database, app.state.secret, app.state.max_uploads = database, secret, settings.max_uploads
-    app.state.places = places
+    app.state.places, app.state.deadline = places, settings.deadline_seconds
     return app

@@ -11,6 +11,7 @@ from api.auth import keys, sign_in
 from api.auth.keys import Caller, Scope
 from api.doors.faults import SOON
 from api.graphql.context import Context
+from api.graphql.deadlines import DEADLINE_EXCEEDED, LATE
 from api.graphql.errors import AWAY, UNAVAILABLE
 from api.graphql.schema import schema
 from api.version import VERSION
@@ -112,11 +113,15 @@ async def told(
     request: Request, caller: Caller, name: str, variables: dict[str, Any], must_find: str | None = None
 ) -> dict[str, Any] | Response:
     """What the document of a page tells a caller; the answer that says why, where it tells nothing."""
-    context = Context(database=request.app.state.database, caller=caller)
+    state = request.app.state
+    context = Context(database=state.database, caller=caller, deadline=state.deadline)
     result = await schema.execute(web.documents[name], variable_values=variables, context_value=context)
-    if any((error.extensions or {}).get("code") == "BAD_USER_INPUT" for error in result.errors or []):
+    codes = [(error.extensions or {}).get("code") for error in result.errors or []]
+    if "BAD_USER_INPUT" in codes:
         return missing()
-    if any((error.extensions or {}).get("code") == UNAVAILABLE for error in result.errors or []):
+    if DEADLINE_EXCEEDED in codes:
+        return _html("not_found", {}, 504, error=LATE)
+    if UNAVAILABLE in codes:
         response = _html("not_found", {}, 503, error=AWAY)
         response.headers.update(SOON)
         return response

@@ -8,6 +8,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
 from api.graphql.columns import SCALARS
+from api.graphql.deadlines import Timely
 from api.graphql.documents import Checked
 from api.graphql.errors import Masked
 from api.graphql.inputs import Sent
@@ -101,6 +102,7 @@ schema = Schema(
         Noted,
         Masked,
         Checked,
+        Timely,
         Sent,
     ],
     config=StrawberryConfig(auto_camel_case=True, scalar_map=SCALARS),
