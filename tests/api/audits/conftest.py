@@ -14,9 +14,6 @@ from api.database import Database
 from tests.api.conftest import SECRET
 from tests.api.servers import serving
 
-PLENTY = 1e9
-"""A budget that no audit comes to the end of: what is audited is what a document may do, not how many there may be."""
-
 
 async def key_of(database: Database, *scopes: Scope) -> str:
     """A key of a workspace of its own."""
