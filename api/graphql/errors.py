@@ -97,8 +97,12 @@ def is_of_request(result: Any) -> bool:
 
 
 def _masked(error: GraphQLError) -> GraphQLError:
-    if error.original_error is None or isinstance(error.original_error, GraphQLError):
+    if error.extensions and "code" in error.extensions:
         return error
+    if error.path is None and isinstance(error.original_error, GraphQLError | None):
+        return _coded(error, "BAD_REQUEST")
+    if _is_of_argument(error):
+        return _coded(error, "BAD_USER_INPUT")
     if isinstance(error.original_error, NO_OPERATION):
         return GraphQLError(error.message, extensions={"code": "BAD_REQUEST"})
     if is_away(error.original_error):
@@ -108,6 +112,18 @@ def _masked(error: GraphQLError) -> GraphQLError:
     log.error("trace %s: %s", trace, type(error.original_error).__name__, exc_info=error.original_error)
     extensions = {"code": "INTERNAL", "traceId": trace}
     return GraphQLError("Something went wrong on our side.", path=error.path, extensions=extensions)
+
+
+def _is_of_argument(error: GraphQLError) -> bool:
+    """Whether an argument is wrong, as only the run shows: its fault points into the document, one of ours does not."""
+    original = error.original_error
+    return isinstance(original, GraphQLError) and original.nodes is not None
+
+
+def _coded(error: GraphQLError, code: str) -> GraphQLError:
+    return GraphQLError(
+        error.message, error.nodes, error.source, error.positions, path=error.path, extensions={"code": code}
+    )
 
 
 def _without_hints(error: GraphQLError) -> GraphQLError:

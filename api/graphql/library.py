@@ -60,7 +60,7 @@ class LibraryQuery:
         after: After = None,
         last: Last = None,
         before: Before = None,
-    ) -> LearningConnection:
+    ) -> LearningConnection | None:
         """What was learned in the workspace."""
         tag = None if filter is None else filter.tag
         having = [] if tag is None else [col(tables.Learning.tags).contains([tag]) if is_text(tag) else false()]
@@ -79,7 +79,7 @@ class LibraryQuery:
         after: After = None,
         last: Last = None,
         before: Before = None,
-    ) -> SearchConnection:
+    ) -> SearchConnection | None:
         """What has the words of a query."""
         if not is_text(query):
             raise bad_input("The query holds a character that is not text.")
@@ -104,7 +104,7 @@ class LibraryQuery:
     @strawberry.field(
         description="Figures of the workspace's experiments over a time of ten years at most.",
         permission_classes=[MayRead],
-        graphql_type=Programme,
+        graphql_type=Programme | None,
     )
     async def programme(self, info: Info, begin: Begin = None, end: End = None) -> Figures:
         """Figures of the workspace's experiments over a time."""
@@ -122,7 +122,7 @@ class LibraryQuery:
         coverage: Coverage = 1.0,
         cost_to_serve: Cost = 0.0,
         periods_a_year: Periods = 12.0,
-    ) -> ShippedImpact:
+    ) -> ShippedImpact | None:
         """What the changes that were shipped over a time are worth."""
         return await of_time(info, begin, end, terms_of(coverage, cost_to_serve, periods_a_year))
 
@@ -134,7 +134,7 @@ class LibraryQuery:
     @strawberry.field(description="The protocols of the workspace, newest first.", permission_classes=[MayRead])
     async def protocols(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
-    ) -> ProtocolConnection:
+    ) -> ProtocolConnection | None:
         """The protocols of the workspace."""
         found = await page_of(info, tables.Protocol, first, after, last, before)
         page: ProtocolConnection = connection(ProtocolConnection, ProtocolEdge, found)

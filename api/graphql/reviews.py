@@ -38,7 +38,7 @@ class ReviewQuery:
         after: After = None,
         last: Last = None,
         before: Before = None,
-    ) -> ReviewConnection:
+    ) -> ReviewConnection | None:
         """The reviews of the workspace."""
         table, wanted = tables.Review, filter or ReviewFilter()
         where = [table.kind == wanted.kind] if wanted.kind else []

@@ -12,6 +12,7 @@ from api.graphql.deadlines import Timely
 from api.graphql.documents import Checked
 from api.graphql.errors import Masked
 from api.graphql.inputs import Sent
+from api.graphql.meanings import describe
 from api.graphql.mutations.alert import AlertMutation
 from api.graphql.mutations.amendment import AmendmentMutation
 from api.graphql.mutations.decision import DecisionMutation
@@ -107,6 +108,7 @@ schema = Schema(
     ],
     config=StrawberryConfig(auto_camel_case=True, scalar_map=SCALARS),
 )
+describe(schema._schema)
 
 
 def sdl() -> str:

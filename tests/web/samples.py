@@ -254,7 +254,7 @@ def plan(planned: list[tuple[Json, str, float | None]], **changes: Any) -> Json:
         "alpha": 0.05,
         "power": 0.8,
         "looks": 4,
-        "plannedUnits": 9812.4,
+        "primaryUnits": 9812.4,
         "policy": "GROUP_SEQUENTIAL",
         "horizonDays": 28,
         "minimumDays": None,
@@ -578,7 +578,7 @@ def early() -> Json:
         computedAt="2026-10-24T06:00:00+00:00",
         dataThrough="2026-10-24T05:59:00+00:00",
     )
-    return experiment("Guided tour", arms, plan(planned, plannedUnits=None), outcome)
+    return experiment("Guided tour", arms, plan(planned, primaryUnits=None), outcome)
 
 
 def three_arms() -> Json:

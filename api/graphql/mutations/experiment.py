@@ -57,7 +57,7 @@ class CovariateInput:
         description="The number that stands for an attribute that is missing or is no number.", default=0.0
     )
     correlation: float | None = strawberry.field(
-        description="The expected correlation to the KPI, of users seen before: plannedUnits shrink by it.",
+        description="The expected correlation to the KPI, of users seen before: primaryUnits shrink by it.",
         default=None,
     )
 

@@ -9,7 +9,6 @@ from experiments.inference import facts, health, monitoring, treatments
 from experiments.life import launch, lifecycle
 from kpi.enums import AlertState, Direction, Driver, Granularity, NoticeType, Severity, Tier
 from kpi.kinds.shape import Scale
-from kpi.notices import TELLINGS
 
 strawberry.enum(Noun, name="RowNoun", description="What the rows of a batch or a file are.")
 strawberry.enum(enums.Kind, name="ExperimentKind", description="What an experiment changes.")
@@ -41,5 +40,3 @@ strawberry.enum(Direction, name="KpiDirection", description="Which way is better
 strawberry.enum(Tier, name="KpiTier", description="When in a customer's life the KPI speaks.")
 strawberry.enum(Driver, name="RevenueDriver", description="The part of revenue a KPI feeds.")
 strawberry.enum(NoticeType, name="NoticeType", description="What a notice tells.")
-for value in NoticeType.__strawberry_definition__.values:  # type: ignore[attr-defined]  # strawberry has just set it
-    value.description = TELLINGS[NoticeType[value.name]].meaning
