@@ -46,6 +46,7 @@ from kpi import queries as kpi_queries
 from kpi.alerts import queries as alert_queries
 from kpi.alerts.tables import Alert, AlertRule, Annotation
 from kpi.history import values
+from kpi.history.sums import Sums
 from kpi.tables import Baseline, Definition, History, Hypothesis, Kpi, KpiChange, KpiLink, Notice, Rejection, Target
 
 V = TypeVar("V")
@@ -75,6 +76,8 @@ class Loaders:
             lambda session, ids: kpi_queries.kpis_by_id(session, workspace_id, ids)
         )
         self.histories: DataLoader[int, History | None] = self._loader(values.state_of)
+        self.cohorts: DataLoader[values.Asked, Sums] = DataLoader(self._cohorts)
+        self.segment_names: DataLoader[int, list[str] | None] = self._loader(values.segments_of)
         self.hypotheses: DataLoader[int, Hypothesis | None] = self._loader(
             lambda session, ids: kpi_queries.hypotheses_by_id(session, workspace_id, ids)
         )
@@ -170,6 +173,12 @@ class Loaders:
             return [found[key] for key in keys]
 
         return load
+
+    async def _cohorts(self, wanted: list[values.Asked]) -> list[Sums]:
+        """The cohorts of KPIs, in whole columns: what several fields ask of one KPI is cut from one reading of it."""
+        async with self._database.read() as session:
+            found = await values.read(session, wanted)
+        return [found[one] for one in wanted]
 
     def _kpis_by_key(self, workspace_id: int) -> Callable[[list[str]], Awaitable[list[Kpi | None]]]:
         async def load(keys: list[str]) -> list[Kpi | None]:

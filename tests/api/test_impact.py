@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from api.database import Database
-from api.graphql.nodes import global_id
+from api.database import Database, driver
+from api.graphql.nodes import global_id, local_id
 from api.jobs.histories import refresh_histories
 from api.jobs.refresh import refresh_due
+from experiments.programme import changes
 from kpi.tables import Workspace
 from tests.api import documents
 from tests.api.conftest import Try
@@ -114,6 +115,18 @@ async def test_experiment_is_worth_its_effect_carried_over_two_links_times_reven
     assert at["revenue"]["gain"] == pytest.approx(12 * 1_800 * 0.9 * expm1(0.2 * effect))
     assert at["revenue"]["summedOn"] == (TODAY - timedelta(days=1)).date().isoformat()
     assert at["revenue"]["interval"]["lower"] < at["revenue"]["net"] < at["revenue"]["interval"]["upper"]
+
+
+async def test_programme_for_the_sake_of_some_is_that_of_all_on_their_kpis(
+    database: Database, workspace: Workspace, experiments: list[str]
+) -> None:
+    first, _ = (local_id("Experiment", identity) or 0 for identity in experiments)
+    async with database.read() as session:
+        given = session, await driver(session), workspace.id, TODAY
+        whole, own, none = [await changes.read(*given, of) for of in (None, {first}, {-1})]
+    assert len(whole.rows) == 2
+    assert own == whole
+    assert (none.rows, none.summits) == ((), whole.summits)
 
 
 @pytest.mark.usefixtures("experiments")

@@ -12,7 +12,7 @@ from api.database import driver
 from api.graphql.context import Info
 from api.graphql.errors import UserError, answer
 from api.graphql.mutations.lifecycle import actor
-from api.graphql.nodes import local_id
+from api.graphql.nodes import global_id, local_id
 from api.graphql.replies import Repeatable
 from api.graphql.types.review import ActionItem, Review
 from experiments.programme.reviews import service
@@ -176,7 +176,8 @@ class ReviewMutation:
 
         async def step(session: AsyncSession) -> Any:
             connection, review_id = await driver(session), _local("Review", input.id)
-            return await service.close(session, connection, actor=who, review_id=review_id)
+            told_as = global_id("Review", review_id)
+            return await service.close(session, connection, actor=who, review_id=review_id, told_as=told_as)
 
         return await answer(ReviewClosePayload, lambda: _change(info, "review", step))
 
