@@ -232,7 +232,7 @@ def outlook(
 
 def _bounds(found: Sums) -> tuple[float, float]:
     """What the KPI cannot be below or above."""
-    if found.kind.scale is Scale.AMOUNT:
+    if found.kind.scale.is_amount:
         return -inf, inf
     return 0.0, 1.0 if found.kind.scale is Scale.FRACTION else float(found.kind.window[1])
 

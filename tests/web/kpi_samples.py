@@ -100,6 +100,7 @@ def activation(**changes: Any) -> Json:
         "dataSource": "Event stream",
         "action": "Call the three largest accounts",
         "createdAt": "2026-05-01T08:00:00+00:00",
+        "scale": "FRACTION",
         "definitionVersion": 2,
         "definition": {"__typename": "ActivationDefinition", "event": "project_created", "windowDays": 7},
         "entry": {"event": "signed_up", "every": None, "isClustered": False, "among": None},
@@ -232,6 +233,7 @@ def monthly() -> Json:
         unit="ACCOUNT",
         isLeading=False,
         tier="LATE",
+        scale="RATE",
         definition={
             "__typename": "RatioDefinition",
             "windowDays": 365,
@@ -291,7 +293,7 @@ CATALOGUE: list[Json] = [
 ]  # fmt: skip
 
 LISTED = (
-    "key", "name", "owner", "direction", "tier", "isLeading", "definition", "freshness", "values", "standing",
+    "key", "name", "owner", "direction", "tier", "isLeading", "scale", "freshness", "values", "standing",
     "target", "outlook",
 )  # fmt: skip
 

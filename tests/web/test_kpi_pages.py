@@ -135,7 +135,7 @@ def test_kpi_page_of_what_is_measured_by_month_offers_no_shorter_periods_and_kee
     assert "/kpis/activation-7d?by=QUARTER&segment=plan%3Dodd%20%26%20new" in links
     assert not any("by=WEEK" in str(link) for link in links)
     for words in (
-        "0.900 In Oct 2026: 0.900, of 60 accounts.",
+        "90.0% In Oct 2026: 90.0%, of 60 accounts.",
         "It cannot be held against the baseline: too few units so far.",
         "It cannot be held against the target: too few units so far.",
         "It cannot be held against the level before: too few units so far.",
