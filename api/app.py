@@ -14,7 +14,7 @@ import web
 from api.auth.budgets import Budgets
 from api.database import Database
 from api.delivery.outside import Outside
-from api.doors import audit, export, faults, health, ingest, pages, reviews, risk, uploads
+from api.doors import audit, export, faults, health, ingest, pages, reviews, risk, segment, uploads
 from api.doors.limits import Limits
 from api.doors.strangers import Strangers
 from api.graphql.endpoint import Endpoint
@@ -89,6 +89,7 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
             Route("/graphql", graphql),
             WebSocketRoute("/graphql", graphql),
             *(Route(path, partial(ingest.take_in, noun=noun), methods=["POST"]) for path, noun in ingest.PATHS.items()),
+            *(Route(path, segment.take_in, methods=["POST"]) for path in segment.PATHS),
             Route(uploads.PATH, uploads.upload, methods=["POST"]),
             Route(risk.PATH, risk.at_risk, methods=["GET"]),
             Route(export.PATH, export.export, methods=["GET"]),
