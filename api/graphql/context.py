@@ -57,7 +57,6 @@ class Context:
         if self._loaders is None:
             self._loaders = Loaders(self.database, self.caller.workspace_id, self)
         return self._loaders
-        self.loaders = Loaders(self.database, caller.workspace_id, self)
 
     @property
     def now(self) -> datetime:

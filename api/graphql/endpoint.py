@@ -31,7 +31,7 @@ from api.database import Database
 from api.delivery.outside import Outside
 from api.doors.faults import SOON
 from api.graphql import tags
-from api.graphql.context import Context, DEADLINE, SLOW
+from api.graphql.context import DEADLINE, SLOW, Context
 from api.graphql.deadlines import DEADLINE_EXCEEDED
 from api.graphql.documents import bill, digest, read, spend
 from api.graphql.errors import UNAVAILABLE, is_of_request

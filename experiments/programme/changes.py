@@ -35,16 +35,14 @@ class Programme:
     summits: tuple[Summit, ...]
 
 
-async def read(session: AsyncSession, connection: asyncpg.Connection, workspace_id: int, today: date) -> Programme:
-    """A workspace's programme on a day. `connection` is the session's own.
 async def read(
     session: AsyncSession,
     connection: asyncpg.Connection,
     workspace_id: int,
-    now: datetime,
+    today: date,
     of: Collection[int] | None = None,
 ) -> Programme:
-    """A workspace's programme at a moment. `connection` is the session's own.
+    """A workspace's programme on a day. `connection` is the session's own.
 
     At the top are the KPIs that are a share of revenue that recurs, such as GRR and NRR. Where it is asked for the sake
     of some experiments, by their ids, only those that decide by one of their KPIs are read: no others count for them.

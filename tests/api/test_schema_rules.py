@@ -122,7 +122,7 @@ def test_whatever_has_an_id_is_a_node_or_a_part_of_one() -> None:
 async def test_every_node_is_looked_for_by_its_id(database: Database, caller: Caller) -> None:
     expected = sorted(nodes())
     context = Context(database=database, caller=caller)
-    context.loaders = spy = Spy()  # type: ignore[assignment]  # it stands for all of them
+    context._loaders = spy = Spy()  # type: ignore[assignment]  # it stands for all of them
     ids = [global_id(noun, number) for number, noun in enumerate(expected)]
     found = await schema.execute("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", {"ids": ids}, context)
     assert (found.data, found.errors) == ({"nodes": [None] * len(ids)}, None)

@@ -238,7 +238,6 @@ async def cohorts_of(
     if found is None:
         return None
     last = to_on or info.context.today
-    last = to_on or info.context.now.date()
     back = 100 if granularity is enums.Granularity.DAY else 730
     first = from_on or periods.start(last - back * DAY, granularity)
     return await cohorts_between(kpi, info, segment, max(first, last - MOST_PERIODS * 92 * DAY), last)

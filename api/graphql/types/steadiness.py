@@ -123,9 +123,5 @@ async def _series(kpi: tables.Kpi, info: Info, granularity: enums.Granularity | 
     if definition is None:
         return None
     chosen, last = granularity or GRANULARITY[kpi.frequency], info.context.today
-    first = last - REACH.get(chosen, LONGEST) * DAY
-    async with info.context.database.read() as session:
-        found = await values.sums(session, definition, segment=segment, first=first, last=last)
-    chosen, last = granularity or GRANULARITY[kpi.frequency], info.context.now.date()
     found = await cohorts_between(kpi, info, segment, last - REACH.get(chosen, LONGEST) * DAY, last)
     return None if found is None else values.series(found, segment=segment, granularity=chosen)

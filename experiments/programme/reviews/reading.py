@@ -188,14 +188,11 @@ async def _alarms(session: AsyncSession, review: Review, kpi_ids: Collection[int
 async def _programme(
     session: AsyncSession, connection: asyncpg.Connection, review: Review, now: datetime
 ) -> Programme | None:
-    """What changes are worth, read where something was decided in the period: it takes the results of all of them."""
-    if not await queries.decided_between(session, review.workspace_id, *_time(review)):
-        return None
-    return await changes.read(session, connection, review.workspace_id, now.astimezone(UTC).date())
     """What changes are worth, where something was decided to be shipped: by the results of all on the same KPIs."""
     rows = await queries.decided_between(session, review.workspace_id, *_time(review))
     shipped = {decision.experiment_id for decision, _, _ in rows if decision.choice is Choice.SHIP}
-    return await changes.read(session, connection, review.workspace_id, now, shipped) if shipped else None
+    today = now.astimezone(UTC).date()
+    return await changes.read(session, connection, review.workspace_id, today, shipped) if shipped else None
 
 
 def _shipped(programme: Programme | None, review: Review) -> list[Worth]:
