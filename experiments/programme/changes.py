@@ -27,6 +27,14 @@ from stats.ladder.links import Link
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ascent:
+    """How a workspace's KPIs move with each other, and what lies at the top: shares of revenue such as GRR and NRR."""
+
+    links: tuple[Link, ...]
+    summits: tuple[Summit, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Programme:
     """What experiments of a workspace did, how its KPIs move with each other, and what lies at the top."""
 
@@ -47,10 +55,27 @@ async def read(
     At the top are the KPIs that are a share of revenue that recurs, such as GRR and NRR. Where it is asked for the sake
     of some experiments, by their ids, only those that decide by one of their KPIs are read: no others count for them.
     """
+async def read(session: AsyncSession, connection: asyncpg.Connection, workspace_id: int, now: datetime) -> Programme:
+    """A workspace's programme at a moment. `connection` is the session's own."""
     kpis = await all_kpis(session, workspace_id)
+    above = await _ascent(session, connection, workspace_id, kpis, now)
+    rows = await _rows(session, connection, workspace_id, kpis)
+    return Programme(rows=tuple(rows), links=above.links, summits=above.summits)
+
+
+async def ascent(session: AsyncSession, connection: asyncpg.Connection, workspace_id: int, now: datetime) -> Ascent:
+    """What a change would be carried over, without any experiment. `connection` is the session's own."""
+    kpis = await all_kpis(session, workspace_id)
+    return await _ascent(session, connection, workspace_id, kpis, now)
+
+
+async def _ascent(
+    session: AsyncSession, connection: asyncpg.Connection, workspace_id: int, kpis: Sequence[Kpi], now: datetime
+) -> Ascent:
     steps = ladder.steps(await newest_links(session, workspace_id))
     return Programme(
         rows=tuple(await _rows(session, connection, workspace_id, kpis, of)),
+    return Ascent(
         links=tuple(step.link for step in steps if step.link is not None),
         summits=tuple(await _summits(session, connection, kpis, today)),
     )

@@ -224,3 +224,36 @@ async def test_experiment_that_has_not_begun_and_one_of_others_have_no_impact(
     assert (await ask(asked, {"id": drafted}))["node"] == {"impact": None}
     assert (await attempt(asked, {"id": drafted}, caller=stranger))["data"] == {"node": None}
     assert (await ask(asked, {"id": global_id("Experiment", 999_999_999)}))["node"] is None
+
+
+IF = """
+query If($kpi: String! = "activation", $lift: Float! = 0.05, $coverage: Float! = 1, $periods: Float! = 12) {
+  impactIf(kpi: $kpi, lift: $lift, coverage: $coverage, periodsAYear: $periods) {
+    kpi { key } lift standardErrorOfEffects standardErrorOfLinks isEstimated sentence
+    revenue { yearly net interval { lower upper } }
+  }
+  kpiLadder { rungs { kpi { key } isShareOfRevenue } }
+}
+"""
+
+
+@pytest.mark.usefixtures("experiments")
+async def test_supposed_change_is_worth_its_lift_carried_over_two_links_times_revenue(ask: Ask) -> None:
+    await assume(ask, "activation", "retention", 0.5)
+    await assume(ask, "retention", "nrr", 0.4)
+    found = await ask(IF, {"coverage": 0.6})
+    (at,) = found["impactIf"]
+    assert at["lift"] == pytest.approx(expm1(log(1.03) * 0.2))  # 5 % for six tenths are 3 % for all
+    assert (at["standardErrorOfEffects"], at["standardErrorOfLinks"], at["isEstimated"]) == (0, 0, False)
+    assert at["revenue"]["net"] == pytest.approx(12 * 1_800 * 0.9 * at["lift"])
+    assert at["revenue"]["interval"]["lower"] < at["revenue"]["net"] < at["revenue"]["interval"]["upper"]
+    shares = {rung["kpi"]["key"]: rung["isShareOfRevenue"] for rung in found["kpiLadder"]["rungs"]}
+    assert shares == {"activation": False, "retention": False, "nrr": True}
+    assert (await ask(IF, {"periods": 1}))["impactIf"][0]["revenue"]["yearly"] == 1_800
+    assert (await ask(IF, {"kpi": "nothing"}))["impactIf"] is None
+
+
+@pytest.mark.parametrize("faulty", [{"lift": -1}, {"lift": 11}, {"coverage": 1.1}, {"periods": 0}])
+async def test_supposition_that_cannot_be_is_the_askers_to_mend(attempt: Try, faulty: dict[str, float]) -> None:
+    answer = await attempt(IF, faulty)
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["BAD_USER_INPUT"]

@@ -18,6 +18,7 @@ from api.graphql.types.ladder import KpiLink, KpiStep
 from api.graphql.types.question import QuestionFields
 from api.graphql.types.risk import RiskFields
 from api.graphql.types.steadiness import SteadinessFields
+from api.graphql.types.trial import TrialFields
 from kpi import enums, kinds, ladder, tables
 from kpi.history.audit import Audit, Found
 from kpi.history.sums import ALPHA
@@ -79,7 +80,7 @@ class Baseline:
 
 
 @strawberry.type(description="A KPI: what is measured, who owns it, which way is better.")
-class Kpi(HistoryFields, QuestionFields, SteadinessFields, RiskFields, AlertFields, Node):
+class Kpi(HistoryFields, QuestionFields, SteadinessFields, RiskFields, AlertFields, TrialFields, Node):
     """A KPI."""
 
     key: str = strawberry.field(description="The key of the KPI, unique in the workspace.")
