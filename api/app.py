@@ -17,6 +17,7 @@ from api.delivery.outside import Outside
 from api.doors import audit, export, faults, health, ingest, pages, reviews, risk, segment, uploads
 from api.doors.limits import Limits
 from api.doors.strangers import Strangers
+from api.graphql.editions import Editions
 from api.graphql.endpoint import Endpoint
 from api.graphql.memory import Memory
 from api.graphql.moments import Moments
@@ -34,8 +35,10 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
     """The application. With a worker, it refreshes aggregates in this process as well; else it only sweeps."""
     outside = Outside.of(settings, secret)
     worker = partial(work, database, seconds=settings.refresh_seconds, outside=outside)
-    desk = Desk(most=settings.max_subscriptions, most_each=settings.max_workspace_subscriptions)
     moments = Moments(database)
+    desk = Desk(
+        most=settings.max_subscriptions, most_each=settings.max_workspace_subscriptions, editions=Editions(moments)
+    )
     graphql = Endpoint(
         database=database,
         secret=secret,

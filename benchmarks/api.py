@@ -245,10 +245,9 @@ def is_up(port: int, path: str) -> bool:
 
 async def compare(folder: Path, rounds: int, times: int) -> None:
     """Start everything, measure and print."""
-    service = Service(data=folder / "data", port=free_port())
+    service = Service(data=folder / "data", port=free_port(), settings=UNLIMITED)
     port = free_port()
     secret = os.urandom(32).hex()
-    os.environ |= UNLIMITED
     with embedded.running(service.data) as found, bare_server(found.url, port):
         secret_file = service.data / "secret"
         if not secret_file.exists():

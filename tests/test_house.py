@@ -26,6 +26,7 @@ WITH_STATEMENTS = {
     "api/delivery/queries.py": "endpoints and deliveries, which are the edge's own",
     "api/doors/health.py": "questions to Postgres about itself",
     "api/embedded/cluster.py": "the database is made before anybody can connect to it",
+    "api/graphql/moments.py": "which transactions can be seen",
     "api/graphql/nodes.py": "one keyset page of any noun",
     "api/graphql/tags.py": "which transactions can be seen",
     "api/graphql/trusted.py": "documents that are known by their hash, which are the edge's own",
@@ -231,6 +232,8 @@ def test_questions_read_no_clock_of_their_own() -> None:
     assert found == {
         "api/graphql/context.py",  # the one place
         "api/graphql/documents.py",  # budgets
+        "api/graphql/editions.py",  # events are of the moment
+        "api/graphql/moments.py",  # the day that an answer is of
         "api/graphql/tags.py",  # the day that an answer is of
         "api/graphql/trusted.py",  # budgets
         "experiments/life/publishing.py",  # a duty

@@ -84,10 +84,9 @@ class Context:
         """As `write`, as asyncpg's own connection."""
         return recording.door(self, info)
 
-    def renew(self) -> None:
-        """Forget what was loaded: a subscription outlives many states of the data."""
-        self._now = datetime.now(UTC)
-        self._loaders = None
+    def turn_to(self, loaders: Loaders) -> None:
+        """Forget what was loaded, and read with these from now on: a subscription outlives many states of the data."""
+        self._now, self._loaders = datetime.now(UTC), loaders
 
 
 Info = StrawberryInfo[Context, None]

@@ -2,12 +2,12 @@
 
 import asyncio
 import typing
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Hashable
 from datetime import date, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlmodel.ext.asyncio.session import AsyncSession
-from strawberry.dataloader import DataLoader
+from strawberry import dataloader
 
 from api.database import Database, driver
 from api.delivery import queries as delivery_queries
@@ -49,8 +49,17 @@ from kpi.history import values
 from kpi.history.sums import Sums
 from kpi.tables import Baseline, Definition, History, Hypothesis, Kpi, KpiChange, KpiLink, Notice, Rejection, Target
 
+K = TypeVar("K")
 V = TypeVar("V")
 Fetch = Callable[[AsyncSession, list[int]], Awaitable[dict[int, V]]]
+
+
+class DataLoader(dataloader.DataLoader[K, V]):
+    """A loader that many may wait for: one who leaves takes the answer from nobody."""
+
+    def load(self, key: K) -> Awaitable[V]:
+        """What belongs to a key."""
+        return asyncio.shield(super().load(key))
 
 
 class Clock(typing.Protocol):
@@ -66,12 +75,12 @@ class Clock(typing.Protocol):
 
 
 class Loaders:
-    """One set a request. All of them read within one workspace."""
+    """One set a request, or for all who are told the same. All of them read within one workspace."""
 
     def __init__(self, database: Database, workspace_id: int, clock: Clock) -> None:
         self._database = database
         self._workspace_id, self._clock = workspace_id, clock
-        self._programme: asyncio.Task[Programme] | None = None
+        self._read: dict[Hashable, asyncio.Task[Any]] = {}
         self.kpis: DataLoader[int, Kpi | None] = self._loader(
             lambda session, ids: kpi_queries.kpis_by_id(session, workspace_id, ids)
         )
@@ -212,16 +221,25 @@ class Loaders:
         async with self._database.read() as session:
             return await rehearsals.of_plan(session, experiment)
 
+    async def once(self, what: Hashable, read: Callable[[], Coroutine[Any, Any, V]]) -> V:
+        """What is read or worked out once, however many ask for it."""
+        if what not in self._read:
+            self._read[what] = asyncio.create_task(read())
+        found: V = await asyncio.shield(self._read[what])
+        return found
+
     async def results(self, experiment: Experiment, as_of: datetime | None) -> Results | None:
-        """An experiment's results; None before its first refresh. One read, so all of it is of one moment."""
+        """An experiment's results; None before its first refresh. A row that was read anew has results of its own."""
+        return await self.once((id(experiment), as_of), lambda: self._read_results(experiment, as_of))
+
+    async def _read_results(self, experiment: Experiment, as_of: datetime | None) -> Results | None:
+        """One read, so all of it is of one moment."""
         async with self._database.read() as session:
             return await analysis.results(session, await driver(session), experiment, as_of)
 
     async def programme(self) -> Programme:
         """What the impact of changes is worked out from: read once a request, for it is all experiments."""
-        if self._programme is None:
-            self._programme = asyncio.create_task(self._read_programme())
-        return await asyncio.shield(self._programme)
+        return await self.once("programme", self._read_programme)
 
     async def ascent(self) -> Ascent:
         """What a change that is supposed would be carried over, up to revenue."""

@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from api.auth.keys import REVOKED
 from api.database import Database
+from api.graphql.editions import Editions
 from api.jobs.worker import FAULTS
 
 log = logging.getLogger("truelift.news")
@@ -44,8 +45,9 @@ Place = tuple[Channel, str]
 class Desk:
     """Where subscriptions wait for news: so many of a process, and so many of each workspace."""
 
-    def __init__(self, *, most: int, most_each: int) -> None:
+    def __init__(self, *, most: int, most_each: int, editions: Editions) -> None:
         self._most, self._most_each = most, most_each
+        self.editions = editions
         self._guests: Counter[int] = Counter()
         self._waiting: dict[Place, set[asyncio.Event]] = defaultdict(set)
 

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from typing import Annotated
 
 import strawberry
@@ -14,7 +15,7 @@ from graphql import GraphQLError
 
 from api.auth import keys
 from api.auth.permissions import MayRead
-from api.graphql.context import Info
+from api.graphql.context import Context, Info
 from api.graphql.news import RECHECK_SECONDS, Channel
 from api.graphql.nodes import local_id
 from api.graphql.types.alert import Alert
@@ -105,8 +106,12 @@ class Subscription:
 
 async def _recent(info: Info) -> list[alert_tables.Alert]:
     """The alerts raised lately: one may be committed after another that was raised later."""
-    async with info.context.database.read() as session:
-        return await raised_since(session, info.context.caller.workspace_id, info.context.now - LATELY)
+
+    async def read() -> list[alert_tables.Alert]:
+        async with info.context.database.read() as session:
+            return await raised_since(session, info.context.caller.workspace_id, info.context.now - LATELY)
+
+    return await info.context.loaders.once("alerts", read)
 
 
 async def _number(info: Info, noun: str, identity: str) -> int:
@@ -127,15 +132,19 @@ async def _changes(info: Info, channel: Channel, number: int) -> AsyncGenerator[
     places = (channel, str(number)), (Channel.KEYS, caller.public_id)
     with desk.guest(caller.workspace_id), desk.seat(*places) as flag:
         flag.set()
-        while await _may_go_on(info):
-            if flag.is_set():
-                flag.clear()
-                info.context.renew()
+        while True:
+            is_told = flag.is_set()
+            flag.clear()  # what is told from here on may be missing in what is read now
+            loaders = await desk.editions.now(info.context.database, caller.workspace_id)
+            if not await loaders.once(caller.public_id, partial(_may_go_on, info.context)):
+                return
+            if is_told:
+                info.context.turn_to(loaders)
                 yield
             with suppress(TimeoutError):
                 await asyncio.wait_for(flag.wait(), RECHECK_SECONDS)
 
 
-async def _may_go_on(info: Info) -> bool:
-    async with info.context.database.read() as session:
-        return await keys.caller_by_id(session, info.context.caller.public_id) is not None
+async def _may_go_on(context: Context) -> bool:
+    async with context.database.read() as session:
+        return await keys.caller_by_id(session, context.caller.public_id) is not None

@@ -40,6 +40,7 @@ class Service:
 
     data: Path
     port: int
+    settings: dict[str, str] = field(default_factory=dict)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property
@@ -54,7 +55,7 @@ class Service:
             self.processes[name] = subprocess.Popen(  # noqa: S603 - our own program
                 [*TRUELIFT, *words, "--data-dir", str(self.data)],
                 cwd=ROOT,
-                env=clean() | {"TRUELIFT_REFRESH_SECONDS": "1"},
+                env=clean() | {"TRUELIFT_REFRESH_SECONDS": "1"} | self.settings,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
