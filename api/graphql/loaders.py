@@ -192,6 +192,7 @@ class Loaders:
         async with self._database.read() as session:
             found = await values.read(session, wanted)
         return [found[one] for one in wanted]
+
     async def _experiments_on(self, keys: list[tuple[str, Part]]) -> list[Page[Experiment]]:
         """Pages of the experiments that measure each KPI, by the key that their plans name it by."""
         async with self._database.read() as session:
@@ -244,7 +245,7 @@ class Loaders:
     async def ascent(self) -> Ascent:
         """What a change that is supposed would be carried over, up to revenue."""
         async with self._database.read() as session:
-            return await changes.ascent(session, await driver(session), self._workspace_id, self._now)
+            return await changes.ascent(session, await driver(session), self._workspace_id, self._clock.today)
 
     async def _read_programme(self) -> Programme:
         async with self._database.read() as session:

@@ -55,26 +55,22 @@ async def read(
     At the top are the KPIs that are a share of revenue that recurs, such as GRR and NRR. Where it is asked for the sake
     of some experiments, by their ids, only those that decide by one of their KPIs are read: no others count for them.
     """
-async def read(session: AsyncSession, connection: asyncpg.Connection, workspace_id: int, now: datetime) -> Programme:
-    """A workspace's programme at a moment. `connection` is the session's own."""
     kpis = await all_kpis(session, workspace_id)
-    above = await _ascent(session, connection, workspace_id, kpis, now)
-    rows = await _rows(session, connection, workspace_id, kpis)
+    above = await _ascent(session, connection, workspace_id, kpis, today)
+    rows = await _rows(session, connection, workspace_id, kpis, of)
     return Programme(rows=tuple(rows), links=above.links, summits=above.summits)
 
 
-async def ascent(session: AsyncSession, connection: asyncpg.Connection, workspace_id: int, now: datetime) -> Ascent:
+async def ascent(session: AsyncSession, connection: asyncpg.Connection, workspace_id: int, today: date) -> Ascent:
     """What a change would be carried over, without any experiment. `connection` is the session's own."""
     kpis = await all_kpis(session, workspace_id)
-    return await _ascent(session, connection, workspace_id, kpis, now)
+    return await _ascent(session, connection, workspace_id, kpis, today)
 
 
 async def _ascent(
-    session: AsyncSession, connection: asyncpg.Connection, workspace_id: int, kpis: Sequence[Kpi], now: datetime
+    session: AsyncSession, connection: asyncpg.Connection, workspace_id: int, kpis: Sequence[Kpi], today: date
 ) -> Ascent:
     steps = ladder.steps(await newest_links(session, workspace_id))
-    return Programme(
-        rows=tuple(await _rows(session, connection, workspace_id, kpis, of)),
     return Ascent(
         links=tuple(step.link for step in steps if step.link is not None),
         summits=tuple(await _summits(session, connection, kpis, today)),

@@ -122,7 +122,7 @@ async def test_programme_for_the_sake_of_some_is_that_of_all_on_their_kpis(
 ) -> None:
     first, _ = (local_id("Experiment", identity) or 0 for identity in experiments)
     async with database.read() as session:
-        given = session, await driver(session), workspace.id, TODAY
+        given = session, await driver(session), workspace.id, TODAY.date()
         whole, own, none = [await changes.read(*given, of) for of in (None, {first}, {-1})]
     assert len(whole.rows) == 2
     assert own == whole

@@ -36,8 +36,8 @@ NOT_BY_KEY = {"ActionItem", "Alert", "Delivery", "Endpoint", "Job", "Learning", 
 EDGES_OF_VALUES = {"AuditEntryEdge", "SearchEdge", "UnitAtRiskEdge"}
 """An entry is known by its number in the chain, a hit belongs to its search, and a unit is not ours to name."""
 ORDERS = ("newest first", "the best first", "the worst first")
-COUNTING = {"kpi/batches.py", "kpi/storage.py"}
-"""One drops the oldest rejected rows beyond as many as are kept, the other cuts outcomes into parts: no pages."""
+COUNTING = {"api/graphql/trusted.py", "kpi/batches.py", "kpi/storage.py"}
+"""They drop the oldest documents and rejected rows beyond as many as are kept, and cut outcomes into parts: no pages."""
 ROWS = {"exposures", "outcomes", "memberships", "traits", "unit", "rejections"}
 """What mutations are about beside types."""
 NEEDED_TO_UPDATE = {"KpiUpdateInput": {"id", "reason"}, "WorkspaceUpdateInput": set()}

@@ -29,6 +29,7 @@ MEANINGS = {
     },
     "ValueScale": {
         "FRACTION": "A share of units, from 0 to 1.",
+        "RATE": "A share of something over the same of before, from 0 on; above 1 where it has grown.",
         "DAYS": "Days.",
         "AMOUNT": "A number or a sum in its own unit.",
     },

@@ -32,6 +32,7 @@ MEANINGS = {
         "FORGOTTEN": "A unit was forgotten after the file was sent.",
         "UNREADABLE": "The line of the file cannot be read as a row.",
         "CONTRADICTION": "Another row says something else from the same moment on.",
+        "UNSUPPORTED": "It asks for something that this door does not do.",
     },
     "ReplayOutcome": {
         "ACCEPTED": "It is in now.",
@@ -39,6 +40,10 @@ MEANINGS = {
         "REJECTED": "It is rejected again.",
         "NOT_REPLAYABLE": "It was not kept whole, so it is to be sent anew.",
         "NOT_FOUND": "There is no such rejected row.",
+    },
+    "ErrorPolicy": {
+        "REJECT_FAILED_ROWS": "Its neighbours are taken in.",
+        "REJECT_EVERYTHING": "None is taken in.",
     },
     "JobState": {
         "RECEIVING": "Its file comes in.",
@@ -64,5 +69,7 @@ MEANINGS = {
         "NOT_FOUND": "There is no such object in this workspace.",
         "WRONG_STATE": "The object is not in a state in which this can be done.",
         "NOT_READY": "A check before the launch blocks the start.",
+        "NOT_ALL": "A row was rejected, so none of its batch was taken in.",
+        "IDEMPOTENCY_MISMATCH": "Another input was sent under this key.",
     },
 }
