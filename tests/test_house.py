@@ -33,6 +33,7 @@ WITH_STATEMENTS = {
     "api/jobs/spool.py": "jobs and the files they came with, which are the edge's own",
     "api/replies/keeping.py": "what was answered before, which is the edge's own",
     "api/trail/chain.py": "the audit trail, which is the edge's own",
+    "api/roles.py": "the roles that requests and duties act as",
     "api/schema.py": "the lock that migrations run under",
     "api/telemetry/state.py": "how much waits, of all workspaces together",
     "experiments/aggregation/aggregates.py": "the three tables that analysis reads",

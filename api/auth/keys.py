@@ -70,6 +70,7 @@ async def create(
 async def caller(session: AsyncSession, key: str, secret: bytes) -> Caller | None:
     """Who a key belongs to; None for a wrong or revoked one."""
     public_id, token = _parts(key)
+    await _come(session, public_id)
     found = await _find(session, public_id)
     # The hash is compared also when there is no such key, so that the time taken says nothing.
     kept = found[0].secret_hash if found else bytes(32)
@@ -80,6 +81,7 @@ async def caller(session: AsyncSession, key: str, secret: bytes) -> Caller | Non
 
 async def caller_by_id(session: AsyncSession, public_id: str) -> Caller | None:
     """Who a signed-in browser's key belongs to; None once it is revoked."""
+    await _come(session, public_id)
     found = await _find(session, public_id)
     return None if found is None else _caller(*found)
 
@@ -98,6 +100,11 @@ async def revoke(session: AsyncSession, workspace_id: int, public_id: str, now: 
     found[0].revoked_at = now
     await session.exec(select(func.pg_notify(REVOKED, public_id)))
     return True
+
+
+async def _come(session: AsyncSession, public_id: str) -> None:
+    """Name the key one comes with: there is no workspace to name yet, and Postgres shows this key's alone."""
+    await session.exec(select(func.set_config("app.key", public_id, True)))
 
 
 async def _find(session: AsyncSession, public_id: str) -> tuple[ApiKey, Workspace] | None:

@@ -142,7 +142,8 @@ def _alone(body: bytes) -> Batch:
 
 async def _store(request: Request, caller: Caller, rows: list[Row], tally: Tally) -> None:
     state = request.app.state
-    async with asyncio.timeout(PATIENCE), state.places.connections, state.database.door() as connection:
+    database = state.database.of(caller.workspace_id)
+    async with asyncio.timeout(PATIENCE), state.places.connections, database.door() as connection:
         now = datetime.now(UTC)
         async with chain.batch(connection, _deed(request, caller, now)):
             rows = await _settled(connection, caller.workspace_id, rows)

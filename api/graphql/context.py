@@ -39,7 +39,7 @@ class Context:
         deadline: float = DEADLINE,
         request_id: str | None = None,
     ) -> None:
-        self.database = database.within(deadline)
+        self.database = database.of(caller.workspace_id).within(deadline)
         self.caller = caller
         self._now = now or datetime.now(UTC)
         self.is_of_the_moment = False

@@ -37,7 +37,7 @@ EDGES_OF_VALUES = {"AuditEntryEdge", "SearchEdge", "UnitAtRiskEdge"}
 """An entry is known by its number in the chain, a hit belongs to its search, and a unit is not ours to name."""
 ORDERS = ("newest first", "the best first", "the worst first")
 COUNTING = {"api/graphql/trusted.py", "kpi/batches.py", "kpi/storage.py"}
-"""They drop the oldest documents and rejected rows beyond as many as are kept, and cut outcomes into parts: no pages."""
+"""They drop the oldest documents and rejected rows beyond so many, and cut outcomes into parts: no pages."""
 ROWS = {"exposures", "outcomes", "memberships", "traits", "unit", "rejections"}
 """What mutations are about beside types."""
 NEEDED_TO_UPDATE = {"KpiUpdateInput": {"id", "reason"}, "WorkspaceUpdateInput": set()}
