@@ -66,6 +66,7 @@ ASKED: dict[str, tuple[Scope, str, dict[str, Any]]] = {
     "actionItemUpdate": (Scope.EDIT, documents.ACTION_ITEM % {"verb": "Update"}, {"input": {"id": NOBODYS}}),
     "learnings": (Scope.READ, "{ learnings { totalCount } }", {}),
     "impact": (Scope.READ, "{ impact { fromOn } }", {}),
+    "impactIf": (Scope.READ, '{ impactIf(kpi: "nothing", lift: 0.1) { lift } }', {}),
     "programme": (Scope.READ, "{ programme { started } }", {}),
     "protocol": (Scope.READ, '{ protocol(key: "p") { id } }', {}),
     "protocols": (Scope.READ, "{ protocols { totalCount } }", {}),
