@@ -30,10 +30,13 @@ from api.graphql.schema import schema
 from api.jobs.looks import publish_due
 from api.jobs.refresh import refresh_due
 from api.sample import Company
-from api.sample.truths import ladder_truths
+from api.sample.steering import Step
+from api.sample.truths import ladder_truths, told_at_most
 from experiments import exposures
 from kpi import events, memberships, traits
+from kpi.history.refresh import refresh
 from kpi.ingest import Report
+from kpi.queries import kpis_by_key, latest_definitions
 
 app = typer.Typer(add_completion=False)
 
@@ -58,6 +61,10 @@ NOUNS = (
 )
 TRUTH = ("experiment", "KPI", "segment", "true difference", "in words")
 LADDER_TRUTH = ("KPI of customers", "true level", "per 1 % of account-ttfv, %", "were everybody treated")
+LEAVING_TRUTH = (
+    "Who leaves within 90 days: of 100 pairs of one who leaves and one who stays, no health score can put more than"
+    " {:.1%} in the right order."
+)
 Ingest = Callable[..., Awaitable[Report]]
 
 
@@ -71,6 +78,7 @@ class Memory(msgspec.Struct, kw_only=True):
     is_loaded: bool = False
     read_key: str = ""
     ingest_key: str = ""
+    admin_key: str = ""
 
 
 @app.command()
@@ -114,6 +122,7 @@ def _show_ladder() -> None:
         lifts = ", ".join(f"{experiment} {lift:+.1%}" for experiment, lift in truth.lifts.items() if lift)
         table.add_row(truth.kpi, f"{truth.level:.4f}", f"{truth.elasticity:+.4f}", lifts)
     console.print(table)
+    console.print(LEAVING_TRUTH.format(told_at_most()))
 
 
 def serve(around: Surroundings, *, port: int) -> None:
@@ -135,6 +144,8 @@ async def _load(around: Surroundings, database: Database, memory: Memory) -> Non
     await load(database, sample.simulate(today=memory.today))
     memory.read_key = await made(database, DEFAULT, "demo read", [Scope.READ, Scope.SCHEMA], around.secret)
     memory.ingest_key = await made(database, DEFAULT, "demo ingest", [Scope.INGEST], around.secret)
+    whole = [Scope.READ, Scope.SCHEMA, Scope.EDIT, Scope.DECIDE, Scope.ADMIN]
+    memory.admin_key = await made(database, DEFAULT, "demo admin", whole, around.secret)
     memory.is_loaded = True
     _remember(around, memory)
 
@@ -155,6 +166,7 @@ async def load(database: Database, company: Company) -> None:
         await loading.take_in("customers", events.ingest, sample.customer_outcomes(clientele), len(clientele))
         await loading.freeze()
         await loading.analyse()
+        await loading.mark()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,17 +191,23 @@ class _Loading:
 
     async def steer(self) -> None:
         """Set targets, have KPIs watched, and say what is believed to lead to what."""
-        now = datetime.now(UTC)
         steps = list(sample.steps(self.company.today))
         task = self._task("targets, alerts, links", len(steps))
         for step in steps:
-            given = dict(step.given)
-            if step.kpi is not None:
-                found = await schema.execute(FIND_KPI, {"key": step.kpi}, self._context(now))
-                given["id"] = (found.data or {})["kpi"]["id"]
-            noun = step.verb[0].upper() + step.verb[1:]
-            await self._do(STEER.format(noun=noun, verb=step.verb), given, now)
+            await self._steer(step)
             self.progress.advance(task)
+
+    async def mark(self) -> None:
+        """Work out how single accounts are, and mark those at risk; the worker derives all other histories."""
+        step, task = sample.mark(), self._task("units at risk", 1)
+        async with self.database.read() as session:
+            kpis = await kpis_by_key(session, self.caller.workspace_id, [str(step.kpi)])
+            definitions = await latest_definitions(session, [kpi.id for kpi in kpis.values()])
+        for definition in definitions.values():
+            async with self.database.raw() as connection:
+                await refresh(connection, definition.id, datetime.now(UTC).date())
+        await self._steer(step)
+        self.progress.advance(task)
 
     async def take_in(self, noun: str, ingest: Ingest, rows: Iterator[dict[str, Any]], total: int) -> None:
         """Take rows in, a batch a transaction."""
@@ -215,6 +233,15 @@ class _Loading:
         await refresh_due(self.database)
         await publish_due(self.database)
         self.progress.advance(task)
+
+    async def _steer(self, step: Step) -> None:
+        """Do a step now."""
+        now, given = datetime.now(UTC), dict(step.given)
+        if step.kpi is not None:
+            found = await schema.execute(FIND_KPI, {"key": step.kpi}, self._context(now))
+            given["id"] = (found.data or {})["kpi"]["id"]
+        noun = step.verb[0].upper() + step.verb[1:]
+        await self._do(STEER.format(noun=noun, verb=step.verb), given, now)
 
     async def _move(self, verb: str, key: str, at: datetime) -> None:
         found = await schema.execute(FIND, {"key": key}, self._context(at))
@@ -271,6 +298,11 @@ def _welcome(around: Surroundings, memory: Memory, address: str) -> None:
         f"  open        [bold]{address}/[/]   and sign in with the read key",
         f"  read key    {memory.read_key}",
         f"  ingest key  {memory.ingest_key}",
+        *(
+            [f"  admin key   {memory.admin_key}   shows single accounts at risk, and may change things"]
+            if memory.admin_key
+            else []
+        ),
         f"  data        {around.folder or 'in the database of DATABASE_URL'}",
         "",
         "  Ask it something:",

@@ -8,7 +8,7 @@ clock; the same seed gives the same company.
 from api.sample.company import Company, Period, simulate
 from api.sample.registrations import Registrations
 from api.sample.rows import customer_outcomes, exposures, memberships, outcomes, traits
-from api.sample.steering import steps
+from api.sample.steering import mark, steps
 from api.sample.truths import Truth
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Truth",
     "customer_outcomes",
     "exposures",
+    "mark",
     "memberships",
     "outcomes",
     "simulate",
