@@ -229,6 +229,7 @@ def test_questions_read_no_clock_of_their_own() -> None:
     assert found == {
         "api/graphql/context.py",  # the one place
         "api/graphql/documents.py",  # budgets
+        "api/graphql/sockets.py",  # how fast messages come
         "api/graphql/tags.py",  # the day that an answer is of
         "api/graphql/trusted.py",  # budgets
         "experiments/life/publishing.py",  # a duty
