@@ -4,11 +4,10 @@ What is kept of a document is true whoever sends it. What one caller may ask for
 itself, the cost that the workspace has left - is looked at each time.
 """
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from hashlib import sha256
 from math import ceil
-from time import monotonic
 from typing import Any
 
 from graphql import GraphQLError, GraphQLSchema, OperationDefinitionNode, parse, specified_rules
@@ -107,7 +106,7 @@ class Checked(SchemaExtension):
             context.graphql_document = read(context.query or "").node
         yield
 
-    def on_validate(self) -> Iterator[None]:
+    async def on_validate(self) -> AsyncIterator[None]:
         """Measure the document, then check it."""
         context = self.execution_context
         try:
@@ -116,7 +115,7 @@ class Checked(SchemaExtension):
             metrics.COST.observe(self.size.cost)
             context.pre_execution_errors = list(document.faults(schema))
             if not context.pre_execution_errors:
-                self._spend(self.size.cost)
+                await self._spend(self.size.cost)
         except GraphQLError as refused:
             context.pre_execution_errors = [refused]
         yield
@@ -125,19 +124,20 @@ class Checked(SchemaExtension):
         """What the document costs, for whoever sent it."""
         if self.size is None:
             return {}
-        caller, budgets = self.execution_context.context.caller, self.execution_context.context.budgets
+        context = self.execution_context.context
         cost: dict[str, float] = {"requested": round(self.size.cost, 1)}
-        if budgets is not None:
-            left = budgets.left(caller.workspace_id, monotonic())
-            cost |= {"available": round(left, 1), "restoreRate": budgets.per_second}
+        if context.allowance is not None:
+            left = context.allowance.left(context.caller)
+            cost |= {"available": round(left, 1), "restoreRate": context.allowance.restored()}
         return {"cost": cost}
 
-    def _spend(self, cost: float) -> None:
-        """Take what the document costs from the workspace's budget. Raises GraphQLError where there is too little."""
-        caller, budgets = self.execution_context.context.caller, self.execution_context.context.budgets
-        wait = 0.0 if budgets is None else budgets.take(caller.workspace_id, cost, monotonic())
+    async def _spend(self, cost: float) -> None:
+        """Take what the document costs from the caller's allowance. Raises GraphQLError where there is too little."""
+        context = self.execution_context.context
+        context.cost = cost
+        wait = 0.0 if context.allowance is None else await context.allowance.spend(context.caller, cost)
         if wait > 0:
-            sentence = f"The workspace has asked for too much lately; there is enough again in {ceil(wait)} s."
+            sentence = f"So much was asked for lately that there is enough again only in {ceil(wait)} s."
             raise GraphQLError(sentence, extensions={"code": "RATE_LIMITED", "retryAfter": ceil(wait)})
 
     def _measured(self, document: Document, schema: GraphQLSchema) -> Size:

@@ -24,8 +24,8 @@ from strawberry.types import ExecutionResult
 from strawberry.types.unset import UNSET, UnsetType
 
 from api.auth import keys
-from api.auth.budgets import Budgets
 from api.auth.keys import Caller
+from api.auth.shares import Allowance
 from api.database import Database
 from api.delivery.outside import Outside
 from api.doors.faults import SOON
@@ -104,7 +104,7 @@ class Endpoint(GraphQL[Context, None]):
         secret: bytes,
         desk: Desk,
         outside: Outside,
-        budgets: Budgets,
+        allowance: Allowance,
         trusted: Trusted,
         most_sockets: int,
         slow_seconds: float = SLOW,
@@ -118,7 +118,7 @@ class Endpoint(GraphQL[Context, None]):
             max_subscriptions_per_connection=MOST_OPERATIONS,
         )
         self.database, self.secret, self.desk, self.outside = database, secret, desk, outside
-        self.budgets, self.trusted, self.tags = budgets, trusted, Tags()
+        self.allowance, self.trusted, self.tags = allowance, trusted, Tags()
         self._sockets, self._most_sockets, self._slow_seconds = 0, most_sockets, slow_seconds
         self._deadline = deadline
 
@@ -202,7 +202,7 @@ class Endpoint(GraphQL[Context, None]):
             caller=caller,
             desk=self.desk,
             outside=self.outside,
-            budgets=self.budgets,
+            allowance=self.allowance,
             slow_seconds=self._slow_seconds,
             deadline=self._deadline,
             request_id=request_id,

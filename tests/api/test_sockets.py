@@ -246,7 +246,7 @@ async def test_reader_that_takes_nothing_is_cut_off_though_much_is_still_to_be_s
         finally:
             ended.set()
 
-    config = commands.configured(endless, host="127.0.0.1", port=port, subscriptions=1)  # type: ignore[arg-type]
+    config = commands.configured(endless, host="127.0.0.1", port=port, subscriptions=1)  # type: ignore[arg-type]  # all that is needed of one
     config.lifespan, config.timeout_graceful_shutdown = "off", 1
     server = commands.Server(config, started.set)
     serving = asyncio.create_task(server.serve())
