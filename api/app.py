@@ -12,6 +12,7 @@ from starlette.staticfiles import StaticFiles
 
 import web
 from api.auth.budgets import Budgets
+from api.auth.shares import Allowance, SharedBudgets
 from api.database import Database, Role
 from api.delivery.outside import Outside
 from api.doors import audit, export, faults, health, ingest, pages, reviews, risk, segment, uploads
@@ -45,7 +46,7 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
         secret=secret,
         desk=desk,
         outside=outside,
-        budgets=Budgets(per_second=settings.cost_per_second, at_once=settings.cost_at_once),
+        allowance=_allowance(database, settings),
         trusted=Trusted(database, web.documents.values(), only=settings.trusted_only),
         memory=Memory(moments),
         most_sockets=settings.max_subscriptions,
@@ -116,3 +117,13 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
     app.state.database, app.state.secret, app.state.max_uploads = database, secret, settings.max_uploads
     app.state.places, app.state.deadline = places, settings.deadline_seconds
     return app
+
+
+def _allowance(database: Database, settings: Settings) -> Allowance:
+    """What callers may spend."""
+    own = None
+    if settings.key_cost_at_once is not None:
+        per_second = settings.key_cost_per_second or settings.cost_per_second
+        own = SharedBudgets(database, per_second=per_second, at_once=settings.key_cost_at_once)
+    all_keys = SharedBudgets(database, per_second=settings.cost_per_second, at_once=settings.cost_at_once)
+    return Allowance(workspace=all_keys, key=own)

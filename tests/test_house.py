@@ -20,6 +20,7 @@ STATEMENT = re.compile(
 BUILDERS = {"select", "insert", "update", "delete", "text"}
 WITH_STATEMENTS = {
     "api/auth/keys.py": "keys are looked up before there is a caller to scope a query by",
+    "api/auth/shares.py": "budgets that processes share, of whole workspaces",
     "api/auth/tenants.py": "the workspace itself",
     "api/commands/doctor.py": "questions to Postgres about itself",
     "api/database.py": "the settings of a transaction",
@@ -235,6 +236,7 @@ def test_questions_read_no_clock_of_their_own() -> None:
         "api/graphql/documents.py",  # budgets
         "api/graphql/editions.py",  # events are of the moment
         "api/graphql/moments.py",  # the day that an answer is of
+        "api/graphql/sockets.py",  # how fast messages come
         "api/graphql/tags.py",  # the day that an answer is of
         "api/graphql/trusted.py",  # budgets
         "experiments/life/publishing.py",  # a duty

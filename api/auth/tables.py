@@ -21,3 +21,14 @@ class ApiKey(SQLModel, table=True):
     secret_hash: bytes
     created_at: datetime = Field(sa_type=AWARE)
     revoked_at: datetime | None = Field(sa_type=AWARE)
+
+
+class Budget(SQLModel, table=True):
+    """A budget that processes share: a workspace's own, with an empty key, or that of one of its keys."""
+
+    __tablename__ = "budgets"
+    __table_args__ = ({"prefixes": ["UNLOGGED"]},)
+    workspace_id: int = Field(foreign_key="workspaces.id", primary_key=True)
+    key: str = Field(primary_key=True)
+    full_at: datetime = Field(sa_type=AWARE)  # when all that was taken will have been given back
+    taken: float  # seconds' worth, by who asked last

@@ -9,8 +9,8 @@ import asyncpg
 from sqlmodel.ext.asyncio.session import AsyncSession
 from strawberry.types import Info as StrawberryInfo
 
-from api.auth.budgets import Budgets
 from api.auth.keys import Caller
+from api.auth.shares import Allowance
 from api.database import Database
 from api.delivery.outside import Outside
 from api.graphql import recording
@@ -34,7 +34,7 @@ class Context:
         now: datetime | None = None,
         desk: Desk | None = None,
         outside: Outside | None = None,
-        budgets: Budgets | None = None,
+        allowance: Allowance | None = None,
         slow_seconds: float = SLOW,
         deadline: float = DEADLINE,
         request_id: str | None = None,
@@ -57,6 +57,8 @@ class Context:
         if self._loaders is None:
             self._loaders = Loaders(self.database, self.caller.workspace_id, self)
         return self._loaders
+        self.allowance, self.cost = allowance, 0.0
+        self.loaders = Loaders(self.database, caller.workspace_id, self)
 
     @property
     def now(self) -> datetime:

@@ -4,11 +4,10 @@ What is kept of a document is true whoever sends it. What one caller may ask for
 itself, the cost that the workspace has left - is looked at each time.
 """
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from hashlib import sha256
 from math import ceil
-from time import monotonic
 from typing import Any
 
 from graphql import GraphQLError, GraphQLSchema, OperationDefinitionNode, parse, specified_rules
@@ -107,7 +106,7 @@ class Checked(SchemaExtension):
             context.graphql_document = read(context.query or "").node
         yield
 
-    def on_validate(self) -> Iterator[None]:
+    async def on_validate(self) -> AsyncIterator[None]:
         """Measure the document, then check it."""
         context = self.execution_context
         try:
@@ -117,6 +116,7 @@ class Checked(SchemaExtension):
             context.pre_execution_errors = list(document.faults(schema))
             if not context.pre_execution_errors:
                 spend(context.context, self.size.cost)
+                await self._spend(self.size.cost)
         except GraphQLError as refused:
             context.pre_execution_errors = [refused]
         yield
@@ -124,6 +124,23 @@ class Checked(SchemaExtension):
     def get_results(self) -> dict[str, Any]:
         """What the document costs, for whoever sent it."""
         return {} if self.size is None else {"cost": bill(self.execution_context.context, self.size.cost)}
+        if self.size is None:
+            return {}
+        context = self.execution_context.context
+        cost: dict[str, float] = {"requested": round(self.size.cost, 1)}
+        if context.allowance is not None:
+            left = context.allowance.left(context.caller)
+            cost |= {"available": round(left, 1), "restoreRate": context.allowance.restored()}
+        return {"cost": cost}
+
+    async def _spend(self, cost: float) -> None:
+        """Take what the document costs from the caller's allowance. Raises GraphQLError where there is too little."""
+        context = self.execution_context.context
+        context.cost = cost
+        wait = 0.0 if context.allowance is None else await context.allowance.spend(context.caller, cost)
+        if wait > 0:
+            sentence = f"So much was asked for lately that there is enough again only in {ceil(wait)} s."
+            raise GraphQLError(sentence, extensions={"code": "RATE_LIMITED", "retryAfter": ceil(wait)})
 
     def _measured(self, document: Document, schema: GraphQLSchema) -> Size:
         context = self.execution_context

@@ -25,8 +25,8 @@ from strawberry.types import ExecutionResult
 from strawberry.types.unset import UNSET, UnsetType
 
 from api.auth import keys
-from api.auth.budgets import Budgets
 from api.auth.keys import Caller
+from api.auth.shares import Allowance
 from api.database import Database
 from api.delivery.outside import Outside
 from api.doors.faults import SOON
@@ -108,7 +108,7 @@ class Endpoint(GraphQL[Context, None]):
         secret: bytes,
         desk: Desk,
         outside: Outside,
-        budgets: Budgets,
+        allowance: Allowance,
         trusted: Trusted,
         memory: Memory,
         most_sockets: int,
@@ -124,6 +124,7 @@ class Endpoint(GraphQL[Context, None]):
         )
         self.database, self.secret, self.desk, self.outside = database, secret, desk, outside
         self.budgets, self.trusted, self.memory, self.tags = budgets, trusted, memory, Tags()
+        self.allowance, self.trusted, self.tags = allowance, trusted, Tags()
         self._sockets, self._most_sockets, self._slow_seconds = 0, most_sockets, slow_seconds
         self._deadline = deadline
 
@@ -213,7 +214,7 @@ class Endpoint(GraphQL[Context, None]):
             caller=caller,
             desk=self.desk,
             outside=self.outside,
-            budgets=self.budgets,
+            allowance=self.allowance,
             slow_seconds=self._slow_seconds,
             deadline=self._deadline,
             request_id=request_id,

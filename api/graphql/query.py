@@ -35,7 +35,7 @@ from api.graphql.types.job import Job, JobConnection, JobEdge
 from api.graphql.types.kpi import Kpi, KpiConnection, KpiEdge, KpiFilter
 from api.graphql.types.ladder import KpiLadder, Whole, whole
 from api.graphql.types.rejection import RejectionConnection, RejectionEdge, RejectionFilter
-from api.graphql.types.viewer import Viewer
+from api.graphql.types.viewer import RateLimit, Viewer
 from api.graphql.types.workspace import Workspace
 from api.jobs import tables as job_tables
 from experiments import tables as experiment_tables
@@ -60,6 +60,11 @@ class Query(LibraryQuery, CatalogueQuery, ReviewQuery, DeliveryQuery, AlertQuery
     def viewer(self, info: Info) -> Viewer | None:
         """Who is asking."""
         return Viewer.of(info.context.caller)
+
+    @strawberry.field(description="What the caller may still ask for.", permission_classes=[MayRead])
+    def rate_limit(self, info: Info) -> RateLimit | None:
+        """What the caller may still ask for."""
+        return RateLimit.of(info.context)
 
     @strawberry.field(
         description="The workspace the caller sees.", permission_classes=[MayRead], graphql_type=Workspace | None

@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
+from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
 
 from cross_web import HTTPException
@@ -22,6 +23,7 @@ from strawberry.http.exceptions import NonJsonMessageReceived, WebSocketDisconne
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler, Operation
 from strawberry.subscriptions.protocols.graphql_transport_ws.types import Message
 
+from api.auth.budgets import Budgets
 from api.auth.keys import Caller
 from api.graphql.context import Context
 from api.graphql.errors import AWAY, UNAVAILABLE, is_of_request
@@ -35,8 +37,11 @@ if TYPE_CHECKING:
 log = logging.getLogger("truelift.sockets")
 LONGEST_REASON = 120
 """Bytes of the sentence that a websocket is closed with; the protocol has room for 123."""
-UNAUTHORIZED, LATER = 4401, 1013
+UNAUTHORIZED, TOO_OFTEN, LATER = 4401, 4429, 1013
+MESSAGES_A_SECOND, MESSAGES_AT_ONCE = 20.0, 100.0
+"""Of one websocket, whatever they say: enough to open and to end all operations there may be, twice over."""
 KINDS = {"connection_init", "ping", "pong", "subscribe", "complete"}
+TOO_FAST = f"Too many messages; {MESSAGES_A_SECOND:.0f} a second are read."
 TOO_MANY = "Too many operations on one connection."
 
 
@@ -82,6 +87,10 @@ class Socket(BaseGraphQLTransportWSHandler[Context, None]):
 
     _watch: asyncio.Task[None] | None = None
 
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self._messages = Budgets(per_second=MESSAGES_A_SECOND, at_once=MESSAGES_AT_ONCE)
+
     @property
     def _arrival(self) -> Arrival:
         return cast("Arrival", self.context)
@@ -92,6 +101,9 @@ class Socket(BaseGraphQLTransportWSHandler[Context, None]):
 
     async def handle_message(self, message: Any) -> None:
         """Answer a message, or close the websocket on what is none."""
+        if self._messages.take("all", 1, monotonic()) > 0:
+            await self.websocket.close(TOO_OFTEN, TOO_FAST)
+            return
         fault = _fault(message)
         if fault is not None:
             await self.handle_invalid_message(fault)

@@ -21,6 +21,7 @@ ROOTS = ("Query", "Mutation")
 NOBODYS = global_id("Experiment", 999_999_999)
 ASKED: dict[str, tuple[Scope, str, dict[str, Any]]] = {
     "viewer": (Scope.READ, "{ viewer { workspace } }", {}),
+    "rateLimit": (Scope.READ, "{ rateLimit { cost } }", {}),
     "node": (Scope.READ, "query Q($id: ID!) { node(id: $id) { id } }", {"id": NOBODYS}),
     "nodes": (Scope.READ, "query Q($id: ID!) { nodes(ids: [$id]) { id } }", {"id": NOBODYS}),
     "kpi": (Scope.READ, '{ kpi(key: "k") { id } }', {}),

@@ -1,8 +1,11 @@
 """The caller, as the API shows it."""
 
+from datetime import datetime, timedelta
+
 import strawberry
 
 from api.auth.keys import Caller
+from api.graphql.context import Context
 
 
 @strawberry.type(description="The key a request came with.")
@@ -25,3 +28,21 @@ class Viewer:
         """The caller as its face."""
         scopes = sorted(str(scope) for scope in caller.scopes)
         return cls(workspace=caller.workspace, api_key=ViewerKey(name=caller.key_name, scopes=scopes))
+
+
+@strawberry.type(description="What the caller may still ask for.")
+class RateLimit:
+    """What the caller may still ask for."""
+
+    cost: float = strawberry.field(description="The cost of this request.")
+    remaining: float = strawberry.field(description="The cost that is left to ask for now, this request paid.")
+    reset_at: datetime = strawberry.field(description="The time all of the budget will be there, if nothing is asked.")
+
+    @classmethod
+    def of(cls, context: Context) -> "RateLimit | None":
+        """What the caller of a request may still ask for; None where nothing is counted."""
+        allowance, caller = context.allowance, context.caller
+        if allowance is None:
+            return None
+        whole = context.now + timedelta(seconds=allowance.seconds(caller))
+        return cls(cost=context.cost, remaining=allowance.left(caller), reset_at=whole)
