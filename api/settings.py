@@ -40,6 +40,8 @@ class Settings(BaseSettings):
     max_workspace_subscriptions: Annotated[int, Field(ge=1, le=100_000)] = 1_000
     cost_per_second: Annotated[float, Field(gt=0, le=1e9)] = 5_000.0
     cost_at_once: Annotated[float, Field(gt=0, le=1e9)] = 100_000.0
+    evaluations_per_second: Annotated[float, Field(gt=0, le=1e9)] = 1_000.0
+    evaluations_at_once: Annotated[float, Field(gt=0, le=1e9)] = 10_000.0
     wrong_keys_at_once: Annotated[int, Field(ge=1, le=1_000_000)] = 20
     refresh_seconds: Annotated[float, Field(ge=0.1, le=3_600)] = 2.0
     base_url: str | None = None
