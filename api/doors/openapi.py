@@ -23,6 +23,12 @@ def _closed(description: str, required: list[str], **properties: Any) -> dict[st
     return _object(description, required, **properties) | {"additionalProperties": False}
 
 
+def _context(required: list[str], **more: Any) -> dict[str, Any]:
+    unit = {"type": "string", "maxLength": 200, "pattern": "^[^\\x00]*$", "description": "The id of the unit.", **more}
+    known = "What is known of the unit: attributes for targeting beside its id. Lists and objects are left out."
+    return _object(known, required, targetingKey=unit)
+
+
 def _ref(name: str) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{name}"}
 
@@ -36,19 +42,14 @@ def _said(description: str, schema: dict[str, Any], **headers: str) -> dict[str,
 
 SCHEMAS = {
     "Request": _object(
-        "For whom flags are evaluated.",
+        "For whom a flag is evaluated. One that is not drawn needs no unit, and is answered without.",
+        ["context"],
+        context=_context(["targetingKey"], minLength=1),
+    ),
+    "RequestForAll": _object(
+        "For whom flags are evaluated; without a unit those that need one fail by themselves.",
         [],
-        context=_object(
-            "What is known of the unit: attributes for targeting beside its id. Lists and objects are left out.",
-            [],
-            targetingKey={
-                "type": "string",
-                "minLength": 1,
-                "maxLength": 200,
-                "pattern": "^[^\\x00]*$",
-                "description": "The id of the unit.",
-            },
-        ),
+        context=_context([], type=["string", "null"]),
     ),
     "Evaluation": _closed(
         "What the unit is served. Without a value the code does what it does by default.",
@@ -121,16 +122,15 @@ KNOWN = {
     "schema": {"type": "string"},
     "description": "What an event of the stream said: the answer is at least as new.",
 }
-BODY = {"required": True, "content": {"application/json": {"schema": _ref("Request")}}}
 
 
-def _evaluation(summary: str, answers: dict[str, Any], *parameters: dict[str, Any]) -> dict[str, Any]:
+def _evaluation(summary: str, body: str, answers: dict[str, Any], *parameters: dict[str, Any]) -> dict[str, Any]:
     return {
         "post": {
             "tags": ["OFREP Core"],
             "summary": summary,
             "parameters": [*parameters, KNOWN],
-            "requestBody": BODY,
+            "requestBody": {"required": True, "content": {"application/json": {"schema": _ref(body)}}},
             "responses": answers | FAULTS,
         }
     }
@@ -149,6 +149,7 @@ DOCUMENT: dict[str, Any] = {
     "paths": {
         "/ofrep/v1/evaluate/flags/{key}": _evaluation(
             "Evaluate one flag",
+            "Request",
             {
                 "200": _said("What the unit is served.", _ref("Evaluation")),
                 "400": _said("The request is wrong.", _ref("Failure")),
@@ -158,6 +159,7 @@ DOCUMENT: dict[str, Any] = {
         ),
         "/ofrep/v1/evaluate/flags": _evaluation(
             "Evaluate all flags",
+            "RequestForAll",
             {
                 "200": _said("What the unit is served.", _ref("Evaluations"), ETag="What the flags are known by."),
                 "304": {"description": "The flags are those that the client knows."},

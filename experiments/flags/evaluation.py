@@ -53,7 +53,7 @@ class Flag:
     """An experiment as far as it is served; `arms` in the order of the plan.
 
     `shipped` is the variant that was decided on, `is_decided` also where none was. `holdout` is the key of the
-    experiment whose control is kept out of this one.
+    experiment whose control is kept out of this one. It `takes_rows` unless somebody hands in its aggregates.
     """
 
     id: int
@@ -65,6 +65,7 @@ class Flag:
     targeting: Sequence[Condition] = ()
     holding: Holding = NOTHING
     holdout: str | None = None
+    takes_rows: bool = True
     is_decided: bool = False
     shipped: str | None = None
 
@@ -140,7 +141,7 @@ class Flags:
             variant = None if self._is_kept_out(flag, unit, attributes, inside) else flag.drawn(unit)
         if variant is None:
             return _served(flag, flag.control, Reason.DEFAULT)
-        return _served(flag, variant, Reason.SPLIT, exposes=is_running)
+        return _served(flag, variant, Reason.SPLIT, exposes=is_running and flag.takes_rows)
 
     def _keepers(self, flag: Flag, unit: str) -> list[Flag]:
         """The experiments that may keep a unit out of one: its holdout, and those that had the unit's place before."""

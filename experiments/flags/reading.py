@@ -71,6 +71,7 @@ def _flag(row: Experiment, holding: Holding, decisions: Sequence[Decision]) -> F
         targeting=plan.targeting or (),
         holding=holding,
         holdout=plan.holdout,
+        takes_rows=row.given_at is None,
         is_decided=is_decided,
         shipped=latest.variant if latest is not None and is_shipped else None,
     )

@@ -73,6 +73,10 @@ def test_unit_that_does_not_fit_enters_not_and_one_inside_stays() -> None:
     assert served(flag, country="FR", inside={1: "tour"}) == ("tour", "SPLIT", True)
 
 
+def test_meeting_a_variant_is_no_exposure_where_aggregates_are_handed_in() -> None:
+    assert served(replace(FLAG, takes_rows=False)) == ("tour", "SPLIT", False)
+
+
 def test_ramp_moves_no_unit_to_another_variant_and_lets_none_out_that_is_inside() -> None:
     full = {unit: served(FLAG, unit=unit)[0] for unit in UNITS}
     half = replace(FLAG, traffic=0.5)
