@@ -15,7 +15,8 @@ from api.auth.budgets import Budgets
 from api.auth.shares import Allowance, SharedBudgets
 from api.database import Database, Role
 from api.delivery.outside import Outside
-from api.doors import audit, export, faults, health, ingest, pages, reviews, risk, segment, uploads
+from api.doors import audit, export, faults, health, ingest, ofrep, pages, reviews, risk, segment, uploads
+from api.doors.board import Board
 from api.doors.limits import Limits
 from api.doors.strangers import Strangers
 from api.graphql.editions import Editions
@@ -111,11 +112,14 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
             Route("/sign-in", pages.sign_in_form, methods=["GET"]),
             Route("/sign-in", pages.sign_in_with_key, methods=["POST"]),
             Route("/sign-out", pages.sign_out, methods=["POST"]),
+            ofrep.ROUTES,
             Mount("/static", StaticFiles(directory=web.static_dir)),
         ],
     )
     app.state.database, app.state.secret, app.state.max_uploads = database, secret, settings.max_uploads
     app.state.places, app.state.deadline = places, settings.deadline_seconds
+    app.state.places, app.state.desk, app.state.board = places, desk, Board(database, desk, secret)
+    app.state.evaluations = Budgets(per_second=settings.evaluations_per_second, at_once=settings.evaluations_at_once)
     return app
 
 

@@ -43,6 +43,8 @@ class Settings(BaseSettings):
     key_cost_per_second: Annotated[float, Field(gt=0, le=1e9)] | None = None
     key_cost_at_once: Annotated[float, Field(gt=0, le=1e9)] | None = None
     trusted_only: bool = False
+    evaluations_per_second: Annotated[float, Field(gt=0, le=1e9)] = 1_000.0
+    evaluations_at_once: Annotated[float, Field(gt=0, le=1e9)] = 10_000.0
     wrong_keys_at_once: Annotated[int, Field(ge=1, le=1_000_000)] = 20
     refresh_seconds: Annotated[float, Field(ge=0.1, le=3_600)] = 2.0
     base_url: str | None = None

@@ -30,6 +30,7 @@ class Scope(StrEnum):
     DECIDE = "decide"
     ADMIN = "admin"
     SCHEMA = "schema:read"
+    EVALUATE = "evaluate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from api.auth.keys import REVOKED
 from api.database import Database
 from api.graphql.editions import Editions
 from api.jobs.worker import FAULTS
+from experiments.life.story import MOVED
 
 log = logging.getLogger("truelift.news")
 APPLICATION = "truelift news"
@@ -26,15 +27,16 @@ RETRY_SECONDS = 1.0
 
 
 class Channel(StrEnum):
-    """What Postgres tells: the payload is the row's number, a key's public id, or of alerts the workspace's number."""
+    """What Postgres tells: the payload is the row's number, a key's public id, or of alerts and moves the workspace."""
 
     REFRESHED = "truelift_refreshed"
     JOBS = "truelift_jobs"
     KEYS = REVOKED
     ALERTS = "truelift_alerts"
+    MOVED = MOVED
 
 
-OTHERS = (Channel.JOBS, Channel.KEYS, Channel.ALERTS)
+OTHERS = (Channel.JOBS, Channel.KEYS, Channel.ALERTS, Channel.MOVED)
 """What is heard on the connection that listens for refreshes."""
 
 
