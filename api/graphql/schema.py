@@ -10,6 +10,7 @@ from strawberry.types import ExecutionContext
 from api.graphql.columns import SCALARS
 from api.graphql.documents import Checked
 from api.graphql.errors import Masked
+from api.graphql.events import Execution
 from api.graphql.mutations.alert import AlertMutation
 from api.graphql.mutations.amendment import AmendmentMutation
 from api.graphql.mutations.decision import DecisionMutation
@@ -103,6 +104,7 @@ schema = Schema(
         Checked,
         Sent,
     ],
+    execution_context_class=Execution,
     config=StrawberryConfig(auto_camel_case=True, scalar_map=SCALARS),
 )
 
