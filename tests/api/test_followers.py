@@ -62,7 +62,14 @@ async def progressed(database: Database, of: Job) -> None:
         await session.exec(select(func.pg_notify(Channel.JOBS, str(of.id))))
 
 
-async def raised(database: Database, workspace: Workspace, kpi_id: int) -> None:
+async def raised(database: Database, workspace: Workspace, kpi_id: int, heard: asyncio.Task[Any]) -> None:
+    """Alerts of rules on a KPI, until one is heard of: the first may come before anybody listens."""
+    while not heard.done():
+        await raise_one(database, workspace, kpi_id)
+        await asyncio.wait({heard}, timeout=1)
+
+
+async def raise_one(database: Database, workspace: Workspace, kpi_id: int) -> None:
     """An alert of a rule on a KPI."""
     of: dict[str, Any] = {"workspace_id": workspace.id, "kpi_id": kpi_id, "segment": "", "granularity": Granularity.DAY}
     of |= {"kind": AlertKind.THRESHOLD, "severity": Severity.INFO}
@@ -98,7 +105,7 @@ async def test_each_kind_is_told_alike_over_both_protocols(
         changes = {
             "r": refreshed(ask, database, "u"),
             "j": progressed(database, works),
-            "a": raised(database, workspace, kpi),
+            "a": raised(database, workspace, kpi, waiting),
         }
         for name, change in changes.items():
             await change
