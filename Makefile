@@ -24,8 +24,13 @@ $(CLIENTS): tests/clients/package-lock.json
 	@npm ci --prefix tests/clients --no-audit --no-fund --silent \
 		|| echo "Without npm the API is not tested against public clients."
 
-audit: $(VENV)/dev.stamp clients  ## the public audits of GraphQL over HTTP, and the public clients of subscriptions
-	$(BIN)/python -m pytest tests/api/test_clients.py
+AUDITORS := tests/audits/node_modules/.package-lock.json
+
+$(AUDITORS): tests/audits/package-lock.json
+	npm ci --prefix tests/audits --no-audit --no-fund --silent --ignore-scripts
+
+audit: $(VENV)/dev.stamp clients $(AUDITORS)  ## what public auditors say of the schema, the documents and a running server
+	$(BIN)/python -m pytest tests/api/test_clients.py tests/api/audits -m "audit or not slow"
 
 fuzz: $(VENV)/dev.stamp  ## 20,000 bodies and 20,000 documents at random, and what they cost in memory
 	$(BIN)/python -m tests.api.fuzz 20000
@@ -49,8 +54,9 @@ format: $(VENV)/dev.stamp
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-schema: $(VENV)/dev.stamp  ## write the GraphQL schema to its file
+schema: $(VENV)/dev.stamp  ## write the GraphQL schema to its file, and the page of what changed since the last release
 	$(BIN)/python -m api.graphql.schema
+	$(BIN)/python -m tests.api.changes
 
 catalogue: $(VENV)/dev.stamp  ## write the page of the shipped KPIs
 	$(BIN)/python -m kpi.catalogue.page

@@ -14,7 +14,7 @@ import web
 from api.auth.budgets import Budgets
 from api.database import Database
 from api.delivery.outside import Outside
-from api.doors import audit, export, faults, health, ingest, pages, reviews, risk, uploads
+from api.doors import audit, export, faults, health, ingest, pages, reviews, risk, segment, uploads
 from api.doors.limits import Limits
 from api.doors.strangers import Strangers
 from api.graphql.editions import Editions
@@ -49,6 +49,7 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
         memory=Memory(moments),
         most_sockets=settings.max_subscriptions,
         slow_seconds=settings.slow_seconds,
+        deadline=settings.deadline_seconds,
     )
     places = ingest.Places(connections=max(settings.pool_size // 2, 1))
     state = State(
@@ -91,6 +92,7 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
             Route("/graphql", graphql),
             WebSocketRoute("/graphql", graphql),
             *(Route(path, partial(ingest.take_in, noun=noun), methods=["POST"]) for path, noun in ingest.PATHS.items()),
+            *(Route(path, segment.take_in, methods=["POST"]) for path in segment.PATHS),
             Route(uploads.PATH, uploads.upload, methods=["POST"]),
             Route(risk.PATH, risk.at_risk, methods=["GET"]),
             Route(export.PATH, export.export, methods=["GET"]),
@@ -99,6 +101,9 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
             Route("/experiments/{key}", pages.experiment),
             Route("/kpis", pages.kpis),
             Route("/kpis/{key}", pages.kpi),
+            Route("/kpis/{key}/at-risk", pages.at_risk),
+            Route("/ladder", pages.ladder),
+            Route("/alerts", pages.alerts),
             Route("/reviews", pages.reviews),
             Route(reviews.PATH, reviews.review, methods=["GET"]),
             Route("/sign-in", pages.sign_in_form, methods=["GET"]),
@@ -108,5 +113,5 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
         ],
     )
     app.state.database, app.state.secret, app.state.max_uploads = database, secret, settings.max_uploads
-    app.state.places = places
+    app.state.places, app.state.deadline = places, settings.deadline_seconds
     return app

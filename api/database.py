@@ -7,6 +7,9 @@ Whoever waits for the database on somebody's behalf waits for a bounded time, fo
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from copy import copy
+from math import ceil
+from typing import Self
 
 import asyncpg
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -18,6 +21,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from api.telemetry import metrics
 
 STATEMENT_TIMEOUT = "30s"
+READING = "SELECT set_config('transaction_read_only', 'on', true), set_config('statement_timeout', $1, true)"
 CHECK_SECONDS = 1.0
 """How often a silent listening connection is looked at: it may have gone."""
 CLIENT_FAULTS = (OSError, SQLAlchemyError, asyncpg.InterfaceError, asyncpg.InternalClientError)
@@ -45,7 +49,7 @@ class Database:
     """A pool of connections to one database."""
 
     def __init__(self, url: str, *, pool_size: int = 10, patience: float = PATIENCE) -> None:
-        self.patience = patience
+        self.patience, self._longest = patience, STATEMENT_TIMEOUT
         settings = {"statement_timeout": STATEMENT_TIMEOUT, "timezone": "UTC", "application_name": "truelift"}
         self.engine: AsyncEngine = create_async_engine(
             url,
@@ -58,12 +62,18 @@ class Database:
             connect_args={"server_settings": settings, "timeout": 10},
         )
 
+    def within(self, seconds: float) -> Self:
+        """The same database, for what has so much time in all: no statement that reads is run for longer."""
+        other = copy(self)
+        other._longest = f"{ceil(seconds * 1_000)}ms"
+        return other
+
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
         """A read-only transaction that sees one moment of the data. Raises TimeoutError when it takes too long."""
         async with self._session(self.patience) as session:
             connection = await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-            await connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+            await connection.exec_driver_sql(READING, (self._longest,))
             yield session
 
     @asynccontextmanager

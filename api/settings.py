@@ -52,6 +52,7 @@ class Settings(BaseSettings):
     smtp_from: Annotated[str | None, Field(validate_default=True)] = None
     smtp_starttls: bool = True
     log: Literal["json", "text"] | None = None
+    deadline_seconds: Annotated[float, Field(ge=0.1, le=30)] = 10.0
     slow_seconds: Annotated[float, Field(ge=0, le=3_600)] = 1.0
     metrics_port: Annotated[int, Field(ge=1, le=65535)] | None = None
     metrics_token: Annotated[str, Field(min_length=16)] | None = None

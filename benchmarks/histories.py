@@ -1,6 +1,6 @@
 """A KPI's history from raw rows, beside the same question as one statement to Postgres, and to DuckDB's scanner.
 
-    python -m benchmarks.histories [--units 100000] [--rounds 2] [--environments FOLDER] [--explain]
+    python -m benchmarks.histories [--units 100000] [--rounds 2] [--environments FOLDER] [--only KPI] [--explain]
 
 Ten outcomes a unit over two years: a sign-up, for two of three an activation, sessions of the month after; every twenty
 units are an account that pays by quarters. Ours derives cohorts with their sums of squares and stores them; a statement
@@ -14,7 +14,7 @@ import json
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -26,7 +26,7 @@ from benchmarks.peers import environment, show
 from kpi import kinds
 from kpi.enums import Direction, Driver, Frequency, Granularity, Tier, Unit
 from kpi.history import refresh
-from kpi.history.derivation import Derivation
+from kpi.history.derivation import EVER, Derivation
 from kpi.history.entry import Entry
 from kpi.kinds.terms import Amount, How, Measured, Term
 from kpi.service import register_kpi
@@ -239,14 +239,16 @@ def scanned(python: Path, statement: str, host: str) -> tuple[float, list[tuple[
     return seconds, [tuple(row) for row in rows]
 
 
-async def compare(url: str, units: int, rounds: int, folder: Path, *, explains: bool) -> None:
+async def compare(url: str, units: int, rounds: int, folder: Path, only: Sequence[str], *, explains: bool) -> None:
     """Everybody in turn, several times; the best of each counts. Then a day more."""
     database = Database(url)
     await schema.upgrade(database.engine)
     await filled(database, units)
     (host,) = parse_qs(urlsplit(url).query)["host"]
     python = environment("duckdb", folder)
-    for number, (name, question) in enumerate(QUESTIONS.items(), start=1):
+    numbers = {name: number for number, name in enumerate(QUESTIONS, start=1) if name in only}
+    for name, number in numbers.items():
+        question = QUESTIONS[name]
         ours, plain, duck = [], [], []
         for _ in range(rounds):
             ours.append(await derived(database, number, THROUGH, anew=True))
@@ -262,7 +264,7 @@ async def compare(url: str, units: int, rounds: int, folder: Path, *, explains: 
         if explains:
             await explain(database, question)
     await lived(database, units, THROUGH, THROUGH + timedelta(days=1))
-    for number, name in enumerate(QUESTIONS, start=1):
+    for name, number in numbers.items():
         seconds = await derived(database, number, THROUGH + timedelta(days=1), anew=False)
         show(f"{name:<18} a day more {seconds:7.2f} s")
     await database.close()
@@ -289,7 +291,7 @@ async def explain(database: Database, question: Question) -> None:
         entry=question.entry,
         segments=(),
         numbers={"signed_up": 1, "activated": 2, "session_started": 3, "mrr": 4},
-        first=START,
+        first=EVER,
         began=START,
         through=THROUGH,
     )
@@ -310,6 +312,7 @@ def main() -> None:
     arguments.add_argument("--units", type=int, default=100_000)
     arguments.add_argument("--rounds", type=int, default=2)
     arguments.add_argument("--environments", type=Path, help="where DuckDB stays installed (default: nowhere)")
+    arguments.add_argument("--only", action="append", choices=list(QUESTIONS), help="a KPI (default: all)")
     arguments.add_argument("--explain", action="store_true")
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
@@ -317,7 +320,16 @@ def main() -> None:
         folder = (given.environments or Path(scratch)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
         with embedded.running(Path(scratch) / "data") as database:
-            asyncio.run(compare(database.url, given.units, given.rounds, folder, explains=given.explain))
+            asyncio.run(
+                compare(
+                    database.url,
+                    given.units,
+                    given.rounds,
+                    folder,
+                    given.only or list(QUESTIONS),
+                    explains=given.explain,
+                )
+            )
 
 
 if __name__ == "__main__":

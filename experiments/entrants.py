@@ -22,6 +22,14 @@ async def enrolments(connection: asyncpg.Connection, workspace_id: int, keys: Co
     )
 
 
+async def known_experiments(connection: asyncpg.Connection, workspace_id: int, keys: Collection[str]) -> set[str]:
+    """Which of these are keys of experiments; nothing is locked."""
+    found = await connection.fetch(
+        "SELECT key FROM experiments WHERE workspace_id = $1 AND key = ANY($2::text[])", workspace_id, list(keys)
+    )
+    return {row["key"] for row in found}
+
+
 FOLD_EXPOSURES = """
 INSERT INTO exposures AS kept (experiment_id, unit, variant_id, exposed_at, crossed_at, attributes)
 SELECT * FROM unnest($1::int[], $2::text[], $3::int[], $4::timestamptz[], $5::timestamptz[], $6::jsonb[])

@@ -123,6 +123,11 @@ async def ingest(
     return report
 
 
+async def known(connection: asyncpg.Connection, workspace_id: int, keys: Collection[str]) -> set[str]:
+    """Which of these are keys of experiments."""
+    return await entrants.known_experiments(connection, workspace_id, keys)
+
+
 def _check(row: ExposureRow, now: datetime) -> None:
     check_text("unit", row.unit)
     check_text("experiment", row.experiment)

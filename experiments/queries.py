@@ -6,6 +6,7 @@ from datetime import date, datetime
 from typing import Any
 
 import asyncpg
+from sqlalchemy import ColumnElement
 from sqlmodel import col, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -46,6 +47,11 @@ async def experiments_on(session: AsyncSession, hypothesis_id: int) -> list[Expe
     """The experiments on a hypothesis that have started, in order of key."""
     found = select(Experiment).where(Experiment.hypothesis_id == hypothesis_id, col(Experiment.started_at).is_not(None))
     return list(await session.exec(found.order_by(Experiment.key)))
+
+
+def measures(kpi: str) -> ColumnElement[bool]:
+    """Whether an experiment's plan measures a KPI, by its key."""
+    return col(Experiment.plan).contains({"kpis": [{"kpi": kpi}]})
 
 
 async def lock_experiment(session: AsyncSession, workspace_id: int, experiment_id: int) -> Experiment | None:

@@ -18,6 +18,8 @@ class Code(StrEnum):
     NOT_FOUND = "NOT_FOUND"
     WRONG_STATE = "WRONG_STATE"
     NOT_READY = "NOT_READY"
+    NOT_ALL = "NOT_ALL"
+    IDEMPOTENCY_MISMATCH = "IDEMPOTENCY_MISMATCH"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

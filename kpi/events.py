@@ -18,7 +18,7 @@ from kpi import batches, storage
 from kpi.columns import EPOCH, MICROSECOND, micros
 from kpi.gate import NOBODY, Omission
 from kpi.ingest import Batch, Fault, Refusal, Report, Rows
-from kpi.outcomes import MICROSECONDS, Outcomes, read
+from kpi.outcomes import MICROSECONDS, OutcomeRow, Outcomes, by_column, read
 from kpi.packing import packed
 
 EVENT_NAMES = 5_000
@@ -94,6 +94,17 @@ def _names(workspace_id: int, numbers: Sequence[int], outcomes: Outcomes, second
         else f"{workspace_id}\0id\0{event_id}"
         for event_id, number, unit, at, value in said
     ]
+
+
+async def known(
+    connection: asyncpg.Connection, workspace_id: int, named: Collection[tuple[str, datetime]]
+) -> set[tuple[str, datetime]]:
+    """Which of these outcomes are stored already, each by its sender's event id and its time."""
+    rows = [OutcomeRow(unit="", event="", occurred_at=at, event_id=event_id) for event_id, at in named]
+    outcomes = by_column(dict(enumerate(rows)))
+    ids = outcome_ids(workspace_id, [0] * len(rows), outcomes)
+    unknown = set((await _unknown(connection, ids, np.arange(len(rows)))).tolist())
+    return {one for place, one in enumerate(named) if place not in unknown}
 
 
 def first_id(at: datetime) -> UUID:

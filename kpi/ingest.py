@@ -55,6 +55,7 @@ class Fault(StrEnum):
     FORGOTTEN = "FORGOTTEN"
     UNREADABLE = "UNREADABLE"
     CONTRADICTION = "CONTRADICTION"
+    UNSUPPORTED = "UNSUPPORTED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

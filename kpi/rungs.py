@@ -7,9 +7,9 @@ from enum import StrEnum
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from kpi import ladder, queries
+from kpi import kinds, ladder, queries
 from kpi.alerts import queries as alert_queries
-from kpi.history import baselines, values
+from kpi.history import baselines, recurring, values
 from kpi.history.sums import Level
 from kpi.ladder import Step
 from kpi.tables import Definition, History, Kpi, Target
@@ -37,6 +37,7 @@ class Rung:
     level: Level | None
     target: Target | None
     open_alerts: int
+    is_share_of_revenue: bool
 
     @property
     def state(self) -> RungState:
@@ -65,12 +66,20 @@ async def read(session: AsyncSession, workspace_id: int) -> tuple[list[Rung], li
             version=versions[kpi.id].version if kpi.id in versions else None,
             open_alerts=alerts.get(kpi.id, 0),
             height=heights[kpi.id],
+            is_share_of_revenue=_is_share_of_revenue(versions.get(kpi.id)),
             level=levels.get(kpi.id),
             target=next((row for row in targets.get(kpi.id, [])[:1] if row.value is not None), None),
         )
         for kpi in kpis.values()
     ]
     return sorted(rungs, key=lambda rung: (rung.height, rung.kpi.key)), steps
+
+
+def _is_share_of_revenue(definition: Definition | None) -> bool:
+    """Whether a definition is a ratio of revenue that recurs, so that what moves it is worth money."""
+    return (
+        definition is not None and recurring.event_of(kinds.decode(definition.kind, definition.parameters)) is not None
+    )
 
 
 def heights_of(pairs: Sequence[tuple[int, int]]) -> dict[int, int]:

@@ -7,6 +7,7 @@ import api.auth.tables
 import api.delivery.tables
 import api.graphql.tables
 import api.jobs.tables
+import api.replies.tables
 import experiments.programme.reviews.tables
 import experiments.tables
 import kpi.alerts.tables
@@ -17,6 +18,7 @@ TABLES = (
     api.delivery.tables,
     api.graphql.tables,
     api.jobs.tables,
+    api.replies.tables,
     experiments.programme.reviews.tables,
     experiments.tables,
     kpi.alerts.tables,

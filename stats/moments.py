@@ -10,9 +10,9 @@ from typing import Self, TypeAlias
 
 import numpy as np
 
-from stats.arrays import Array, Mask, Numbers, divide, numbers
+from stats.arrays import Array, Mask, Numbers, Places, divide, numbers
 
-Index: TypeAlias = int | slice | EllipsisType | None
+Index: TypeAlias = int | slice | EllipsisType | Places | None
 
 # A spread this small beside the mean is the rounding of a sum over identical values, not a spread.
 RELATIVE_ROUNDING = 1e-12

@@ -1,7 +1,7 @@
 """Numbers in words: units, signs and decimals as a reader expects them. No number is ever computed here.
 
-Shares are written in percent and their differences in percentage points (pp), times in days, means plainly. Whatever
-is missing or not finite is written as a dash; the reason in words stands beside it in the page.
+Shares and rates are written in percent and their differences in percentage points (pp), times in days, means plainly.
+Whatever is missing or not finite is written as a dash; the reason in words stands beside it in the page.
 """
 
 import math
@@ -36,15 +36,13 @@ class Measure:
 SHARE = Measure(factor=100, value_unit="%", difference_unit=f"{SPACE}pp", value_places=1, difference_places=2)
 DAYS = Measure(factor=1, value_unit=f"{SPACE}days", difference_unit=f"{SPACE}days", value_places=2, difference_places=2)
 PLAIN = Measure(factor=1, value_unit="", difference_unit="", value_places=None, difference_places=None)
-MEASURES = {"FRACTION": SHARE, "DAYS": DAYS, "AMOUNT": PLAIN}
-SCALES = {"ActivationDefinition": "FRACTION", "RetentionDefinition": "FRACTION", "TimeToValueDefinition": "DAYS"}
-"""The scale of a KPI no finding has told yet, by the kind of its definition; others are amounts."""
+MEASURES = {"FRACTION": SHARE, "DAYS": DAYS, "AMOUNT": PLAIN, "RATE": SHARE}
 LIFT = Measure(factor=100, value_unit="%", difference_unit="%", value_places=1, difference_places=1)
 
 
 def scale(kpi: Json) -> str:
-    """The scale a KPI's numbers are on: FRACTION, DAYS or AMOUNT."""
-    return SCALES.get(kpi["definition"]["__typename"], "AMOUNT")
+    """The scale a KPI's numbers are on: FRACTION, DAYS, AMOUNT or RATE; without a definition it is an amount."""
+    return kpi["scale"] or "AMOUNT"
 
 
 COUNTS = {"UNITS", "EXPECTED_UNITS", "DAYS"}

@@ -7,7 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from web import definitions, figures, quantities, readings, reviews, sentences, standings
+from web import alerts, definitions, figures, ladder, quantities, readings, reviews, risk, sentences, standings
 from web.quantities import Json
 
 HERE = Path(__file__).parent
@@ -36,11 +36,14 @@ def _environment() -> Environment:
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     made.globals |= {
+        "alerts": alerts,
         "definitions": definitions,
         "figures": figures,
+        "ladder": ladder,
         "quantities": quantities,
         "readings": readings,
         "reviews": reviews,
+        "risk": risk,
         "sentences": sentences,
         "standings": standings,
     }

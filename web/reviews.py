@@ -102,10 +102,18 @@ def effect(found: Json) -> str:
     return f"{found['name']}, {found['variant']}: {lift(found['lift'])}{span}"
 
 
-def worth(found: Json) -> str:
-    """What a change comes to at the top of the ladder, and in revenue a year."""
-    if found["lift"] is None:
-        return f"{found['name']}: {found['reason'] or 'not known'}"
+def worths(tops: Sequence[Json]) -> list[str]:
+    """What a change comes to at each KPI at the top of the ladder; those without an answer by the reason for it."""
+    missing: dict[str, list[str]] = {}
+    for found in tops:
+        if found["lift"] is None:
+            missing.setdefault(found["reason"] or "not known", []).append(found["name"])
+    known = [_worth(found) for found in tops if found["lift"] is not None]
+    return known + [f"{', '.join(names)}: {reason}" for reason, names in missing.items()]
+
+
+def _worth(found: Json) -> str:
+    """What a change comes to at one of them, and in revenue a year."""
     parts = [f"{found['name']}: {lift(found['lift'])}"]
     if found["lower"] is not None and found["upper"] is not None:
         parts.append(f"({_lift_interval(found)})")
@@ -209,7 +217,7 @@ def _lines(review: Json) -> Iterator[str]:
         ("Experiment", "Decision", "Verdict", "Effect"),
         [_experiment(one) for one in said["experiments"]],
     )
-    yield from (line for found in said["impact"] for line in ("", f"- Shipped, together: {plain(worth(found))}"))
+    yield from (line for told in worths(said["impact"]) for line in ("", f"- Shipped, together: {plain(told)}"))
     yield from _written(review["decisions"])
     yield from _table(
         "To do",
@@ -262,7 +270,7 @@ def _alert(one: Json) -> tuple[str, ...]:
 
 
 def _experiment(one: Json) -> tuple[str, ...]:
-    found = [*map(effect, one["effects"]), *map(worth, one["impact"])]
+    found = [*map(effect, one["effects"]), *worths(one["impact"])]
     effects = "; ".join(found) or "no results"
     verdict = words(one["verdict"]) + (", decided against it" if one["differs"] else "")
     return (f"{one['name']}: {one['hypothesis']}", f"{decision(one)} ({one['by']})", verdict, effects)

@@ -42,6 +42,8 @@ COHORTS, AGES = 26, 12
 NAMED = (1, 2, 3, 5, 7, 10, 14, 21, 28, 35, 42, 49, 56, 63, 70, 77, 84, 90)
 """Ages that people speak of."""
 SHADES = 6
+RANKING = ("ActivationDefinition", "RetentionDefinition", "MeanDefinition", "CompositeDefinition")
+"""Kinds with one number a unit, of which the worst can be listed."""
 COLUMNS = ("starts", "value", "lower", "upper")
 CURVES = {
     "REACHED": "Share that reached it, by day since entry",
@@ -169,7 +171,7 @@ def levels_figure(kpi: Json) -> Figure | None:
     if series is None or all(number is None for number in series["value"]):
         return None
     shown = MEASURES[on]
-    began = next(place for place, number in enumerate(series["value"]) if number is not None)
+    began = _began(series)
     known = _levels({name: series[name][began:] for name in COLUMNS}, shown.factor)
     outlook = kpi["outlook"]
     coming = _levels(outlook or {"starts": [], "value": [], "lower": [], "upper": []}, shown.factor)
@@ -196,8 +198,44 @@ def levels_sentence(kpi: Json) -> str:
     said += [level_words(standing, kpi, series["granularity"])] if standing else ["No period is final yet."]
     said += [f"Baseline {value(baseline['value'], on)}."] if baseline else []
     said += [f"Target {value(kpi['target']['value'], on)} by {day(kpi['target']['dueOn'])}."] if kpi["target"] else []
+    noted = ", ".join(day(note["notedOn"]) for _, note in notes(kpi)[0])
+    said += [f"Noted on {noted}."] if noted else []
     said += [outlook_words(outlook, kpi)] if outlook and outlook["starts"] else []
     return " ".join(said)
+
+
+def ranks_units(kpi: Json) -> bool:
+    """Whether its units can be told apart by it: one number a unit, at the end of every period."""
+    is_periodic = kpi["entry"] is not None and kpi["entry"]["every"] is not None
+    return is_periodic and kpi["definition"] is not None and kpi["definition"]["__typename"] in RANKING
+
+
+def notes(kpi: Json) -> tuple[list[tuple[int, Json]], list[tuple[None, Json]]]:
+    """What people noted within the time of the chart, numbered from the oldest on, and what they noted at others."""
+    first, last = span(kpi)
+    dated = sorted(kpi["annotations"], key=lambda note: str(note["notedOn"]))
+    inside = [note for note in dated if first <= _ordinal(note["notedOn"]) <= last]
+    return list(enumerate(inside, 1)), [(None, note) for note in dated if note not in inside]
+
+
+def span(kpi: Json) -> tuple[int, int]:
+    """The days that the chart of levels reaches from and to; an empty stretch where there is none."""
+    series, coming = kpi["values"], (kpi["outlook"] or {"starts": []})["starts"]
+    known = [] if series is None else [_ordinal(first) for first in series["starts"][_began(series) :]]
+    days = known + [_ordinal(first) for first in coming]
+    due = kpi["target"]["dueOn"] if kpi["target"] else None
+    days += [_ordinal(due)] if due and days else []
+    return (min(days), max(days)) if known else (1, 0)
+
+
+def _began(series: Json) -> int:
+    """The place of the first period with a value; beyond the last where there is none."""
+    known = (place for place, number in enumerate(series["value"]) if number is not None)
+    return next(known, len(series["value"]))
+
+
+def _ordinal(day_: str) -> int:
+    return date.fromisoformat(day_).toordinal()
 
 
 def _baseline(kpi: Json) -> Json | None:
@@ -214,7 +252,8 @@ def _marks(kpi: Json, factor: float) -> levels.Marks:
         lower=_scaled(held["lower"], factor),
         upper=_scaled(held["upper"], factor),
         target=_scaled(target["value"] if target else None, factor),
-        due=date.fromisoformat(target["dueOn"]).toordinal() if target and target["dueOn"] else None,
+        due=_ordinal(target["dueOn"]) if target and target["dueOn"] else None,
+        notes=[(_ordinal(note["notedOn"]), number) for number, note in notes(kpi)[0]],
     )
 
 

@@ -16,8 +16,14 @@ from api.delivery.tables import EndpointKind
 from kpi import notices
 from kpi.enums import NoticeType
 
-PAGES = {"experiment": "/experiments/{}", "kpi": "/kpis/{}", "review": "/reviews"}
-"""By a name of a notice's data, the page of what it names, or its list; what has none is found on the first page."""
+PAGES = {
+    "experiment": "/experiments/{}",
+    "kpi": "/kpis/{}",
+    "reviewId": "/reviews/{}.html",
+    "review": "/reviews",
+}
+"""By a name of a notice's data, the page of what it names, or its list, the first that fits; what has none is found on
+the first page. Reviews that were closed before their notices had an id are found in their list."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

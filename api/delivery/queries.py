@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import asyncpg
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, delete, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -101,10 +101,12 @@ async def drop_old(connection: asyncpg.Connection, kept: timedelta) -> None:
 
 async def add_endpoint(session: AsyncSession, endpoint: Endpoint) -> Endpoint | None:
     """Keep a new endpoint; None when the workspace has one of its kind and address."""
-    row = endpoint.model_dump(exclude={"id"})
-    made = insert(Endpoint).values(row).on_conflict_do_nothing().returning(col(Endpoint.id))
-    found = (await session.exec(made)).first()
-    return None if found is None else await session.get_one(Endpoint, found[0])
+    try:
+        async with session.begin_nested():
+            session.add(endpoint)
+    except IntegrityError:  # its kind and address: all else of it was checked
+        return None
+    return endpoint
 
 
 async def count_endpoints(session: AsyncSession, workspace_id: int) -> int:

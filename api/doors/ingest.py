@@ -62,6 +62,7 @@ CAPS = dict.fromkeys(PATHS, UNCAPPED)
 LISTED = 1_000
 """Rejected rows that an answer lists; all of them are kept and can be asked for. Of a body that is taken whole or not
 at all none are kept, so that all are listed."""
+NEEDS = "This needs a key: send the header “Authorization: Bearer <key>”."
 SOON = "5"
 """Seconds after which to try again."""
 
@@ -74,9 +75,9 @@ class NotAll(Exception):
 
 @dataclass(slots=True, kw_only=True)
 class Tally:
-    """What became of the rows so far."""
+    """What became of the rows so far; of one noun, or of several."""
 
-    noun: str
+    noun: str | None = None
     accepted: int = 0
     duplicates: int = 0
     rejected: int = 0
@@ -106,7 +107,7 @@ class Tally:
         } | ({"hint": self._hint(unlisted)} if unlisted else {})
 
     def _hint(self, unlisted: int) -> str:
-        query = f"rejections(filter: {{noun: {self.noun.upper()}}})"
+        query = f"rejections(filter: {{noun: {self.noun.upper()}}})" if self.noun else "rejections"
         return (
             f"{unlisted:,} more rejected rows are not listed here. Ask for them by the GraphQL query `{query}`: a"
             f" workspace keeps its newest {KEPT_REJECTIONS:,} for {REJECTIONS_KEPT.days} days."
@@ -197,7 +198,7 @@ async def take_in(request: Request, *, noun: str) -> Response:
 
 async def _take(request: Request, noun: str, tally: Tally) -> None:
     state = request.app.state
-    caller = await _caller(request)
+    caller = await sender(request, bearer(request))
     chunks, is_atomic = _chunks(request), _is_atomic(request)
     with state.places.one(caller.workspace_id):
         upload = Upload(
@@ -212,15 +213,14 @@ async def _take(request: Request, noun: str, tally: Tally) -> None:
         await upload.take(_only_one(chunks) if is_atomic else chunks)
 
 
-async def _caller(request: Request) -> Caller:
-    key = bearer(request)
+async def sender(request: Request, key: str | None, *, needs: str = NEEDS) -> Caller:
+    """Who sends rows with a key. Raises Unreadable for a key that does not work, or may not."""
     caller = None
     if key is not None:
         async with request.app.state.database.read() as session:
             caller = await keys.caller(session, key, request.app.state.secret)
     if caller is None:
-        sentence = "This needs a key: send the header “Authorization: Bearer <key>”."
-        raise Unreadable(401, "UNAUTHENTICATED", sentence)
+        raise Unreadable(401, "UNAUTHENTICATED", needs)
     if not caller.may(Scope.INGEST):
         raise Unreadable(403, "FORBIDDEN", f"This needs a key with the scope “{Scope.INGEST}”.")
     return caller

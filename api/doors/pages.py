@@ -9,8 +9,10 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 import web
 from api.auth import keys, sign_in
 from api.auth.keys import Caller, Scope
+from api.doors import forms
 from api.doors.faults import SOON
 from api.graphql.context import Context
+from api.graphql.deadlines import DEADLINE_EXCEEDED, LATE
 from api.graphql.errors import AWAY, UNAVAILABLE
 from api.graphql.schema import schema
 from api.version import VERSION
@@ -52,7 +54,36 @@ async def kpi(request: Request) -> Response:
     if granularity not in (None, *Granularity) or not is_text(segment):
         return _html("not_found", {}, 404)
     variables = {"key": request.path_params["key"], "granularity": granularity, "segment": segment}
-    return await _page(request, "kpi", variables, must_find="kpi")
+    return await _page(request, "kpi", variables | {"tests": asked.get("tests")}, must_find="kpi")
+
+
+async def ladder(request: Request) -> Response:
+    """The ladder, and what a change that is supposed would come to."""
+    asked = forms.supposition(request.query_params)
+    must_find = "impactIf" if asked.variables["isAsked"] else None
+    return await _page(request, "ladder", asked.variables, must_find=must_find, chosen=asked.chosen)
+
+
+async def alerts(request: Request) -> Response:
+    """The alerts: those that are open, or those of a state."""
+    state = request.query_params.get("state", forms.OPEN)
+    if state not in forms.STATES:
+        return _html("not_found", {}, 404)
+    variables = {"first": PAGE, "after": request.query_params.get("after"), "filter": forms.STATES[state]}
+    return await _page(request, "alerts", variables, chosen={"state": state})
+
+
+async def at_risk(request: Request) -> Response:
+    """The units of a KPI that stand worst, for who may see single units."""
+    caller = await signed_in(request)
+    if caller is None:
+        return RedirectResponse("/sign-in", 303)
+    asked = forms.worst(request.query_params)
+    variables = asked.variables | {"key": request.path_params["key"], "first": PAGE}
+    variables["mayList"] = caller.may(Scope.ADMIN) and not asked.chosen["faults"]
+    found = await told(request, caller, "at_risk", variables, must_find="kpi")
+    chosen = asked.chosen | {"may_list": caller.may(Scope.ADMIN)}
+    return found if isinstance(found, Response) else page("at_risk", found, chosen=chosen)
 
 
 async def reviews(request: Request) -> Response:
@@ -112,11 +143,15 @@ async def told(
     request: Request, caller: Caller, name: str, variables: dict[str, Any], must_find: str | None = None
 ) -> dict[str, Any] | Response:
     """What the document of a page tells a caller; the answer that says why, where it tells nothing."""
-    context = Context(database=request.app.state.database, caller=caller)
+    state = request.app.state
+    context = Context(database=state.database, caller=caller, deadline=state.deadline)
     result = await schema.execute(web.documents[name], variable_values=variables, context_value=context)
-    if any((error.extensions or {}).get("code") == "BAD_USER_INPUT" for error in result.errors or []):
+    codes = [(error.extensions or {}).get("code") for error in result.errors or []]
+    if "BAD_USER_INPUT" in codes:
         return missing()
-    if any((error.extensions or {}).get("code") == UNAVAILABLE for error in result.errors or []):
+    if DEADLINE_EXCEEDED in codes:
+        return _html("not_found", {}, 504, error=LATE)
+    if UNAVAILABLE in codes:
         response = _html("not_found", {}, 503, error=AWAY)
         response.headers.update(SOON)
         return response

@@ -1,7 +1,7 @@
 """`GET /v1/export/at-risk.csv?kpi=health&worst=0.1`: the units at risk as a file, for those who call them.
 
 A file for people: in a CSV, text that a spreadsheet would run as a formula is always defused. It says what single units
-did, so it needs the scope `admin`.
+did, so it needs the scope `admin`: of a key, or of who is signed in and follows the link on the page.
 """
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -17,7 +17,9 @@ from starlette.responses import Response
 from api.auth.keys import Scope
 from api.database import Database
 from api.doors.export import AT_ONCE, LONGEST, File, Refusal, answered, make_room, workspace_of
+from api.doors.pages import signed_in
 from api.files.writing import MEDIA, Form, written
+from api.graphql.endpoint import bearer
 from kpi import queries
 from kpi.ingest import is_text
 from kpi.risk import listing
@@ -49,7 +51,7 @@ async def at_risk(request: Request) -> Response:
 async def _at_risk(request: Request) -> Response:
     form, said = _form(request.path_params["form"]), request.query_params
     rule, traits = _rule(said), _traits(said)
-    workspace_id = await workspace_of(request, Scope.ADMIN)
+    workspace_id = await _workspace_of(request)
     of = await _ranking(request.app.state.database, workspace_id, said["kpi"])
     make_room()
     async with AsyncExitStack() as stack:
@@ -57,6 +59,14 @@ async def _at_risk(request: Request) -> Response:
         connection = await stack.enter_async_context(request.app.state.database.reading(LONGEST))
         pieces = written(form, _columns(of, traits), _rows(connection, of, rule, traits), for_spreadsheet=True)
         return File(pieces, name=f"at-risk.{form}", media_type=MEDIA[form], held=stack.pop_all())
+
+
+async def _workspace_of(request: Request) -> int:
+    """The workspace of the key, or of the browser that follows the link on the page. Raises Refusal."""
+    caller = await signed_in(request) if bearer(request) is None else None
+    if caller is not None and caller.may(Scope.ADMIN):
+        return caller.workspace_id
+    return await workspace_of(request, Scope.ADMIN)
 
 
 async def _ranking(database: Database, workspace_id: int, key: str) -> Ranking:

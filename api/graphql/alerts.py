@@ -28,7 +28,7 @@ class AlertQuery:
         after: After = None,
         last: Last = None,
         before: Before = None,
-    ) -> AlertConnection:
+    ) -> AlertConnection | None:
         """The alerts of the workspace."""
         asked = filter or AlertFilter()
         where: list[Any] = [] if asked.state is None else [Alert.state == asked.state]

@@ -17,6 +17,8 @@ from api.graphql import recording
 from api.graphql.loaders import Loaders
 from api.graphql.news import Desk
 
+DEADLINE = 10.0
+"""Seconds a query may take, unless the settings say otherwise."""
 SLOW = 1.0
 """Seconds from which on an operation is called slow, unless the settings say otherwise."""
 
@@ -34,14 +36,15 @@ class Context:
         outside: Outside | None = None,
         budgets: Budgets | None = None,
         slow_seconds: float = SLOW,
+        deadline: float = DEADLINE,
         request_id: str | None = None,
     ) -> None:
-        self.database = database
+        self.database = database.within(deadline)
         self.caller = caller
         self._now = now or datetime.now(UTC)
         self.is_of_the_moment = False
         self.desk = desk
-        self.slow_seconds = slow_seconds
+        self.slow_seconds, self.deadline = slow_seconds, deadline
         self.variables: dict[str, Any] = {}
         self.request_id = request_id or secrets.token_hex(16)
         self._outside = outside

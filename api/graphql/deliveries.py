@@ -26,7 +26,7 @@ class DeliveryQuery:
     @strawberry.field(description="The endpoints of the workspace, newest first.", permission_classes=[MayAdmin])
     async def endpoints(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
-    ) -> EndpointConnection:
+    ) -> EndpointConnection | None:
         """The endpoints of the workspace."""
         found = await page_of(info, tables.Endpoint, first, after, last, before)
         page: EndpointConnection = connection(EndpointConnection, EndpointEdge, found)
@@ -44,7 +44,7 @@ class DeliveryQuery:
         after: After = None,
         last: Last = None,
         before: Before = None,
-    ) -> DeliveryConnection:
+    ) -> DeliveryConnection | None:
         """What became of the workspace's notices."""
         where = (filter or DeliveryFilter()).where()
         found = await page_of(info, tables.Delivery, first, after, last, before, where)

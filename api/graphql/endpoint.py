@@ -31,7 +31,8 @@ from api.database import Database
 from api.delivery.outside import Outside
 from api.doors.faults import SOON
 from api.graphql import tags
-from api.graphql.context import SLOW, Context
+from api.graphql.context import DEADLINE, SLOW, Context
+from api.graphql.deadlines import DEADLINE_EXCEEDED
 from api.graphql.documents import bill, digest, read, spend
 from api.graphql.errors import UNAVAILABLE, is_of_request
 from api.graphql.memory import Answer, Memory, place
@@ -112,6 +113,7 @@ class Endpoint(GraphQL[Context, None]):
         memory: Memory,
         most_sockets: int,
         slow_seconds: float = SLOW,
+        deadline: float = DEADLINE,
     ) -> None:
         super().__init__(
             schema,
@@ -123,6 +125,7 @@ class Endpoint(GraphQL[Context, None]):
         self.database, self.secret, self.desk, self.outside = database, secret, desk, outside
         self.budgets, self.trusted, self.memory, self.tags = budgets, trusted, memory, Tags()
         self._sockets, self._most_sockets, self._slow_seconds = 0, most_sockets, slow_seconds
+        self._deadline = deadline
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or talk over one websocket."""
@@ -212,6 +215,7 @@ class Endpoint(GraphQL[Context, None]):
             outside=self.outside,
             budgets=self.budgets,
             slow_seconds=self._slow_seconds,
+            deadline=self._deadline,
             request_id=request_id,
         )
 
@@ -324,6 +328,8 @@ class Endpoint(GraphQL[Context, None]):
         status, headers = 200, {}
         if "data" not in answer and sub_response.media_type == Media.GRAPHQL:
             status = STATUSES.get(str(codes[0]), 400)
+        if DEADLINE_EXCEEDED in codes:
+            status = 504
         if UNAVAILABLE in codes:
             status, headers = 503, SOON
         if "RATE_LIMITED" in codes and "data" not in answer:

@@ -5,7 +5,7 @@ request itself and for bugs; a bug is logged with a trace id and answered withou
 """
 
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 import strawberry
@@ -38,10 +38,23 @@ class UserError:
     path: list[str] | None = strawberry.field(description="The path to the input field that must change.")
 
 
+class Ended(Exception):
+    """A mutation that ends with nothing done in it, and what its payload says all the same.
+
+    That is a row, which stands in the field of its type, or fields by name; with problems or without.
+    """
+
+    def __init__(self, said: Any, problems: Sequence[Problem] = ()) -> None:
+        super().__init__("nothing was done")
+        self.said, self.problems = said, problems
+
+
 async def answer(payload: Callable[..., P], action: Callable[[], Coroutine[Any, Any, dict[str, Any]]]) -> P:
     """Run a mutation's action: its result as the payload's fields, or its problems as `userErrors`."""
     try:
         return payload(**await action(), user_errors=[])
+    except Ended as ended:
+        return payload(**_fields(payload, ended.said), user_errors=[_error(problem) for problem in ended.problems])
     except Invalid as invalid:
         return payload(user_errors=[_error(problem) for problem in invalid.problems])
     except NotFound:
@@ -84,8 +97,12 @@ def is_of_request(result: Any) -> bool:
 
 
 def _masked(error: GraphQLError) -> GraphQLError:
-    if error.original_error is None or isinstance(error.original_error, GraphQLError):
+    if error.extensions and "code" in error.extensions:
         return error
+    if error.path is None and isinstance(error.original_error, GraphQLError | None):
+        return _coded(error, "BAD_REQUEST")
+    if _is_of_argument(error):
+        return _coded(error, "BAD_USER_INPUT")
     if isinstance(error.original_error, NO_OPERATION):
         return GraphQLError(error.message, extensions={"code": "BAD_REQUEST"})
     if is_away(error.original_error):
@@ -97,10 +114,35 @@ def _masked(error: GraphQLError) -> GraphQLError:
     return GraphQLError("Something went wrong on our side.", path=error.path, extensions=extensions)
 
 
+def _is_of_argument(error: GraphQLError) -> bool:
+    """Whether an argument is wrong, as only the run shows: its fault points into the document, one of ours does not."""
+    original = error.original_error
+    return isinstance(original, GraphQLError) and original.nodes is not None
+
+
+def _coded(error: GraphQLError, code: str) -> GraphQLError:
+    return GraphQLError(
+        error.message, error.nodes, error.source, error.positions, path=error.path, extensions={"code": code}
+    )
+
+
 def _without_hints(error: GraphQLError) -> GraphQLError:
     """A fault without what the schema has instead: that is told to those who may ask for the schema."""
     plain, hint, _ = error.message.partition(HINT)
     return GraphQLError(plain, nodes=error.nodes, path=error.path, extensions=error.extensions) if hint else error
+
+
+def _fields(payload: Any, said: Any) -> dict[str, Any]:
+    if said is None or isinstance(said, dict):
+        return said or {}
+    fields = payload.__strawberry_definition__.fields
+    (name,) = (field.python_name for field in fields if _type_name(field.type) == type(said).__name__)
+    return {name: said}
+
+
+def _type_name(kind: Any) -> str:
+    inner = getattr(kind, "of_type", kind)
+    return str(getattr(inner, "__name__", ""))
 
 
 def _error(problem: Problem) -> UserError:

@@ -11,7 +11,16 @@ from api.auth.permissions import MayRead
 from api.database import driver
 from api.graphql.context import Info
 from api.graphql.nodes import After, Before, First, Last, bad_input, connection, page_of, page_size
-from api.graphql.types.impact import Cost, Coverage, Periods, ShippedImpact, of_time, terms_of
+from api.graphql.types.impact import (
+    Cost,
+    Coverage,
+    Periods,
+    ShippedImpact,
+    TopImpact,
+    of_supposition,
+    of_time,
+    terms_of,
+)
 from api.graphql.types.learning import LearningConnection, LearningFilter, learnings
 from api.graphql.types.programme import Programme, figures
 from api.graphql.types.protocol import Protocol, ProtocolConnection, ProtocolEdge
@@ -45,6 +54,11 @@ End = Annotated[
 ]
 
 Key = Annotated[str, strawberry.argument(description="The key of the object.")]
+Moved = Annotated[str, strawberry.argument(description="The key of the KPI that moves.")]
+Lift = Annotated[
+    float,
+    strawberry.argument(description="By how much it moves, relative: 0.05 is five per cent up, -0.1 ten down."),
+]
 
 
 @strawberry.type
@@ -60,7 +74,7 @@ class LibraryQuery:
         after: After = None,
         last: Last = None,
         before: Before = None,
-    ) -> LearningConnection:
+    ) -> LearningConnection | None:
         """What was learned in the workspace."""
         tag = None if filter is None else filter.tag
         having = [] if tag is None else [col(tables.Learning.tags).contains([tag]) if is_text(tag) else false()]
@@ -79,7 +93,7 @@ class LibraryQuery:
         after: After = None,
         last: Last = None,
         before: Before = None,
-    ) -> SearchConnection:
+    ) -> SearchConnection | None:
         """What has the words of a query."""
         if not is_text(query):
             raise bad_input("The query holds a character that is not text.")
@@ -104,7 +118,7 @@ class LibraryQuery:
     @strawberry.field(
         description="Figures of the workspace's experiments over a time of ten years at most.",
         permission_classes=[MayRead],
-        graphql_type=Programme,
+        graphql_type=Programme | None,
     )
     async def programme(self, info: Info, begin: Begin = None, end: End = None) -> Figures:
         """Figures of the workspace's experiments over a time."""
@@ -122,9 +136,27 @@ class LibraryQuery:
         coverage: Coverage = 1.0,
         cost_to_serve: Cost = 0.0,
         periods_a_year: Periods = 12.0,
-    ) -> ShippedImpact:
+    ) -> ShippedImpact | None:
         """What the changes that were shipped over a time are worth."""
         return await of_time(info, begin, end, terms_of(coverage, cost_to_serve, periods_a_year))
+
+    @strawberry.field(
+        description="What a change would be worth if it moved a KPI by exactly so much: carried over the links of the "
+        "ladder as they are known, whose error is in the interval. A supposition, and no effect that anybody measured. "
+        "Null for a KPI that is not there.",
+        permission_classes=[MayRead],
+    )
+    async def impact_if(
+        self,
+        info: Info,
+        kpi: Moved,
+        lift: Lift,
+        coverage: Coverage = 1.0,
+        cost_to_serve: Cost = 0.0,
+        periods_a_year: Periods = 12.0,
+    ) -> list[TopImpact] | None:
+        """What a change would be worth."""
+        return await of_supposition(info, kpi, lift, terms_of(coverage, cost_to_serve, periods_a_year))
 
     @strawberry.field(description="A protocol by its key.", permission_classes=[MayRead], graphql_type=Protocol | None)
     async def protocol(self, info: Info, key: Key) -> tables.Protocol | None:
@@ -134,7 +166,7 @@ class LibraryQuery:
     @strawberry.field(description="The protocols of the workspace, newest first.", permission_classes=[MayRead])
     async def protocols(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
-    ) -> ProtocolConnection:
+    ) -> ProtocolConnection | None:
         """The protocols of the workspace."""
         found = await page_of(info, tables.Protocol, first, after, last, before)
         page: ProtocolConnection = connection(ProtocolConnection, ProtocolEdge, found)

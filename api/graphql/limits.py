@@ -52,6 +52,7 @@ OBJECT, SCALAR = 1.0, 0.1
 PRICES = {
     "Query.experimentDesign": 100.0,
     "Query.impact": 200.0,
+    "Query.impactIf": 50.0,
     "Query.kpiLadder": 20.0,
     "Query.programme": 50.0,
     "Query.search": 20.0,
@@ -74,6 +75,7 @@ PRICES = {
     "Kpi.triangle": 5.0,
     "Kpi.adoption": 5.0,
     "Kpi.unitsAtRisk": 10.0,
+    "Kpi.experiments": 2.0,
     "Kpi.riskCheck": 10.0,
     "Review.snapshot": 20.0,
     "Query.backlog": 20.0,

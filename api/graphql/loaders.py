@@ -13,7 +13,7 @@ from strawberry import dataloader
 from api.database import Database, driver
 from api.delivery import queries as delivery_queries
 from api.delivery.tables import Delivery, Endpoint
-from api.graphql.nodes import Page, Part, pages
+from api.graphql.nodes import Page, Part, page, pages
 from api.jobs import spool
 from api.jobs.tables import Job
 from experiments import queries as experiment_queries
@@ -26,7 +26,7 @@ from experiments.life.surroundings import launch_checks
 from experiments.planning import rehearsals
 from experiments.planning.replays import Shown
 from experiments.programme import changes, library, weighing
-from experiments.programme.changes import Programme
+from experiments.programme.changes import Ascent, Programme
 from experiments.programme.evidence import Evidence
 from experiments.programme.reviews import queries as review_queries
 from experiments.programme.reviews.tables import ActionItem, Review
@@ -47,6 +47,7 @@ from kpi import queries as kpi_queries
 from kpi.alerts import queries as alert_queries
 from kpi.alerts.tables import Alert, AlertRule, Annotation
 from kpi.history import values
+from kpi.history.sums import Sums
 from kpi.tables import Baseline, Definition, History, Hypothesis, Kpi, KpiChange, KpiLink, Notice, Rejection, Target
 
 K = TypeVar("K")
@@ -86,6 +87,8 @@ class Loaders:
             lambda session, ids: kpi_queries.kpis_by_id(session, workspace_id, ids)
         )
         self.histories: DataLoader[int, History | None] = self._loader(values.state_of)
+        self.cohorts: DataLoader[values.Asked, Sums] = DataLoader(self._cohorts)
+        self.segment_names: DataLoader[int, list[str] | None] = self._loader(values.segments_of)
         self.hypotheses: DataLoader[int, Hypothesis | None] = self._loader(
             lambda session, ids: kpi_queries.hypotheses_by_id(session, workspace_id, ids)
         )
@@ -115,6 +118,10 @@ class Loaders:
         )
         self.alert_rules_of: DataLoader[int, list[AlertRule] | None] = self._loader(alert_queries.rules_of)
         self.annotations_of: DataLoader[int, list[Annotation] | None] = self._loader(alert_queries.annotations_of)
+        self.hypotheses_of: DataLoader[tuple[int, Part], Page[Hypothesis]] = DataLoader(
+            self._pages(Hypothesis, "kpi_id", workspace_id)
+        )
+        self.experiments_on: DataLoader[tuple[str, Part], Page[Experiment]] = DataLoader(self._experiments_on)
         self.learning_versions: DataLoader[int, list[LearningVersion] | None] = self._loader(library.versions_of)
         self.protocols: DataLoader[int, Protocol | None] = self._loader(
             lambda session, ids: library.protocols_by_id(session, workspace_id, ids)
@@ -182,6 +189,20 @@ class Loaders:
 
         return load
 
+    async def _cohorts(self, wanted: list[values.Asked]) -> list[Sums]:
+        """The cohorts of KPIs, in whole columns: what several fields ask of one KPI is cut from one reading of it."""
+        async with self._database.read() as session:
+            found = await values.read(session, wanted)
+        return [found[one] for one in wanted]
+
+    async def _experiments_on(self, keys: list[tuple[str, Part]]) -> list[Page[Experiment]]:
+        """Pages of the experiments that measure each KPI, by the key that their plans name it by."""
+        async with self._database.read() as session:
+            return [
+                await page(session, Experiment, self._workspace_id, part, [experiment_queries.measures(key)])
+                for key, part in keys
+            ]
+
     def _kpis_by_key(self, workspace_id: int) -> Callable[[list[str]], Awaitable[list[Kpi | None]]]:
         async def load(keys: list[str]) -> list[Kpi | None]:
             async with self._database.read() as session:
@@ -229,6 +250,11 @@ class Loaders:
     async def programme(self) -> Programme:
         """What the impact of changes is worked out from: read once a request, for it is all experiments."""
         return await self.once("programme", self._read_programme)
+
+    async def ascent(self) -> Ascent:
+        """What a change that is supposed would be carried over, up to revenue."""
+        async with self._database.read() as session:
+            return await changes.ascent(session, await driver(session), self._workspace_id, self._clock.today)
 
     async def _read_programme(self) -> Programme:
         async with self._database.read() as session:

@@ -90,6 +90,24 @@ class Page(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pointed(Generic[T]):
+    """A row of a list with the cursor that points at it."""
+
+    cursor: str
+    node: T
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed(Generic[T]):
+    """A page as a connection, of a noun whose own types stand further on than where it is listed."""
+
+    edges: list[Pointed[T]]
+    nodes: Sequence[T]
+    page_info: PageInfo
+    total_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
     """Which rows of a list are asked for: so many, from which end, between which rows."""
 
@@ -183,6 +201,12 @@ def connection(kind: Any, edge: Any, found: Page[Any], point: Callable[[Any], st
         page_info=page_info(found, point),
         total_count=found.total,
     )
+
+
+def listed(found: Page[T]) -> Listed[T]:
+    """A page as a connection."""
+    made: Listed[T] = connection(Listed, Pointed, found)
+    return made
 
 
 def page_info(found: Page[Any], point: Callable[[Any], str]) -> PageInfo:

@@ -18,7 +18,7 @@ from api.telemetry import metrics, tracing
 
 log = logging.getLogger("truelift.operations")
 UNREADABLE, SEVERAL, OTHER = "(unreadable)", "(several)", "(other)"
-OK, INVALID, INTERNAL = "OK", "INVALID", "INTERNAL"
+OK, INVALID, INTERNAL, ENDED = "OK", "INVALID", "INTERNAL", "ENDED"
 KEPT = 32
 """Documents whose label is kept."""
 LONGEST_NAME = 64
@@ -30,10 +30,14 @@ class Noted(SchemaExtension):
 
     def on_operation(self) -> Iterator[None]:
         """Take the time of the operation; that of a subscription says how long somebody listened."""
-        context = self.execution_context
         began, span = perf_counter(), tracing.begin("operation")
-        yield
-        seconds = perf_counter() - began
+        try:
+            yield
+        finally:  # also of one that was given up
+            self._note(perf_counter() - began, span)
+
+    def _note(self, seconds: float, span: Any) -> None:
+        context = self.execution_context
         text, name = context.query or "", context._provided_operation_name
         labels = label(context.schema._schema, text, name), outcome(context.result)
         if labels[0].startswith(OperationType.SUBSCRIPTION.value):
@@ -65,8 +69,10 @@ def label(schema: GraphQLSchema, text: str, name: str | None) -> str:
 
 
 def outcome(result: Any) -> str:
-    """What became of an operation: the code of its first error."""
-    errors = getattr(result, "errors", None) or ()
+    """What became of an operation: the code of its first error, or that it ended before there was an answer."""
+    if result is None:
+        return ENDED
+    errors = result.errors or ()
     if not errors:
         return OK
     return str((errors[0].extensions or {}).get("code", INVALID))

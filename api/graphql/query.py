@@ -57,12 +57,12 @@ class Query(LibraryQuery, CatalogueQuery, ReviewQuery, DeliveryQuery, AlertQuery
     """What can be asked."""
 
     @strawberry.field(description="Who is asking.", permission_classes=[MayRead])
-    def viewer(self, info: Info) -> Viewer:
+    def viewer(self, info: Info) -> Viewer | None:
         """Who is asking."""
         return Viewer.of(info.context.caller)
 
     @strawberry.field(
-        description="The workspace the caller sees.", permission_classes=[MayRead], graphql_type=Workspace
+        description="The workspace the caller sees.", permission_classes=[MayRead], graphql_type=Workspace | None
     )
     async def workspace(self, info: Info) -> kpi_tables.Workspace:
         """The workspace the caller sees."""
@@ -104,7 +104,7 @@ class Query(LibraryQuery, CatalogueQuery, ReviewQuery, DeliveryQuery, AlertQuery
         after: After = None,
         last: Last = None,
         before: Before = None,
-    ) -> KpiConnection:
+    ) -> KpiConnection | None:
         """The KPIs of the workspace."""
         table, wanted = kpi_tables.Kpi, filter or KpiFilter()
         where = [table.tier == wanted.tier] if wanted.tier else []
@@ -114,7 +114,7 @@ class Query(LibraryQuery, CatalogueQuery, ReviewQuery, DeliveryQuery, AlertQuery
     @strawberry.field(
         description="The ladder of the workspace, from leading KPIs to lagging ones.",
         permission_classes=[MayRead],
-        graphql_type=KpiLadder,
+        graphql_type=KpiLadder | None,
     )
     async def kpi_ladder(self, info: Info) -> Whole:
         """The ladder of the workspace."""
@@ -131,7 +131,7 @@ class Query(LibraryQuery, CatalogueQuery, ReviewQuery, DeliveryQuery, AlertQuery
     @strawberry.field(description="The hypotheses of the workspace, newest first.", permission_classes=[MayRead])
     async def hypotheses(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
-    ) -> HypothesisConnection:
+    ) -> HypothesisConnection | None:
         """The hypotheses of the workspace."""
         found = await _page(info, kpi_tables.Hypothesis, first, after, last, before)
         return _connection(HypothesisConnection, HypothesisEdge, found)
@@ -147,7 +147,7 @@ class Query(LibraryQuery, CatalogueQuery, ReviewQuery, DeliveryQuery, AlertQuery
     @strawberry.field(description="The experiments of the workspace, newest first.", permission_classes=[MayRead])
     async def experiments(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
-    ) -> ExperimentConnection:
+    ) -> ExperimentConnection | None:
         """The experiments of the workspace."""
         found = await _page(info, experiment_tables.Experiment, first, after, last, before)
         return _connection(ExperimentConnection, ExperimentEdge, found)
@@ -173,7 +173,7 @@ class Query(LibraryQuery, CatalogueQuery, ReviewQuery, DeliveryQuery, AlertQuery
     @strawberry.field(description="The jobs of the workspace, newest first.", permission_classes=[MayRead])
     async def jobs(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
-    ) -> JobConnection:
+    ) -> JobConnection | None:
         """The jobs of the workspace."""
         return _connection(JobConnection, JobEdge, await _page(info, job_tables.Job, first, after, last, before))
 
@@ -186,7 +186,7 @@ class Query(LibraryQuery, CatalogueQuery, ReviewQuery, DeliveryQuery, AlertQuery
         after: After = None,
         last: Last = None,
         before: Before = None,
-    ) -> RejectionConnection:
+    ) -> RejectionConnection | None:
         """The rejected rows of the workspace."""
         table, wanted = kpi_tables.Rejection, filter or RejectionFilter()
         where = [table.noun == wanted.noun.value] if wanted.noun else []

@@ -1,4 +1,7 @@
-"""The one way a mutation writes: in a transaction that leaves an entry in the audit trail, or nothing at all."""
+"""The one way a mutation writes: in a transaction that leaves an entry in the audit trail, or nothing at all.
+
+What comes with an idempotency key is done once: sent again, the transaction ends before it began (`Ended`).
+"""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -6,13 +9,14 @@ from dataclasses import replace
 from typing import Any
 
 import asyncpg
-from graphql import value_from_ast_untyped
 from sqlalchemy import event, inspect
 from sqlmodel.ext.asyncio.session import AsyncSession
-from strawberry.extensions import SchemaExtension
 
 from api.database import driver
+from api.graphql import replies
+from api.graphql.inputs import given
 from api.graphql.nodes import parts
+from api.replies import keeping
 from api.trail import chain
 from api.trail.entry import Deed, digest
 
@@ -22,6 +26,7 @@ NODES = {
     "Experiment",
     "Learning",
     "Protocol",
+    "ActionItem",
     "Alert",
     "AlertRule",
     "Annotation",
@@ -39,17 +44,25 @@ OF_UNITS = BATCHES | {"unitForget"}
 @asynccontextmanager
 async def write(context: Any, info: Any) -> AsyncIterator[AsyncSession]:
     """A transaction of a mutation, and its entry."""
+    keyed = replies.keyed(context, info)
     async with context.database.write() as session:
         connection = await driver(session)
+        if keyed is not None:
+            await replies.claim(session, connection, keyed, context.now)
         since, traces = await chain.mark(connection), Traces(session)
         yield session
         await session.flush()
-        await chain.record(connection, since, traces.on(deed(context, info)))
+        done = traces.on(deed(context, info))
+        await chain.record(connection, since, done)
+        if keyed is not None:
+            await keeping.keep_node(
+                connection, keyed, done.node_type, None if done.node_id is None else int(done.node_id)
+            )
 
 
 @asynccontextmanager
 async def door(context: Any, info: Any) -> AsyncIterator[asyncpg.Connection]:
-    """As `write`, as asyncpg's own connection."""
+    """As `write`, as asyncpg's own connection. What takes a key here keeps its reply itself (`replies.once`)."""
     kept = chain.batch if info.field_name in BATCHES else chain.recorded
     async with context.database.door() as connection, kept(connection, deed(context, info)):
         yield connection
@@ -57,8 +70,8 @@ async def door(context: Any, info: Any) -> AsyncIterator[asyncpg.Connection]:
 
 def deed(context: Any, info: Any) -> Deed:
     """What the running mutation is."""
-    given = _given(context, info)
-    named = parts(given["id"]) if isinstance(given.get("id"), str) else None
+    said = given(context, info)
+    named = parts(said["id"]) if isinstance(said.get("id"), str) else None
     return Deed(
         workspace_id=context.caller.workspace_id,
         done_at=context.now,
@@ -67,26 +80,9 @@ def deed(context: Any, info: Any) -> Deed:
         action=info.field_name,
         node_type=named and named[0],
         node_id=named and str(named[1]),
-        input_hash=None if info.field_name in OF_UNITS else digest(given),
+        input_hash=None if info.field_name in OF_UNITS else digest(said),
         request_id=context.request_id,
     )
-
-
-def _given(context: Any, info: Any) -> dict[str, Any]:
-    """The input of the running mutation as it was sent, without what the schema adds to it."""
-    (field, *_) = info._raw_info.field_nodes
-    sent = {one.name.value: value_from_ast_untyped(one.value, context.variables) for one in field.arguments}
-    given = sent.get("input")
-    return given if isinstance(given, dict) else {}
-
-
-class Sent(SchemaExtension):
-    """Keeps an operation's variables as they were sent: what resolvers see of them is what the schema makes of it."""
-
-    def on_execute(self) -> Any:
-        """Before the operation runs."""
-        self.execution_context.context.variables = self.execution_context.variables or {}
-        yield
 
 
 class Traces:

@@ -38,7 +38,7 @@ class ReviewQuery:
         after: After = None,
         last: Last = None,
         before: Before = None,
-    ) -> ReviewConnection:
+    ) -> ReviewConnection | None:
         """The reviews of the workspace."""
         table, wanted = tables.Review, filter or ReviewFilter()
         where = [table.kind == wanted.kind] if wanted.kind else []
@@ -60,4 +60,5 @@ class ReviewQuery:
         workspace_id, yesterday = info.context.caller.workspace_id, info.context.today - DAY
         async with info.context.database.read() as session:
             kpis = await all_kpis(session, workspace_id)
-            return await reading.ranked(session, workspace_id, kpis, yesterday)
+            known = await reading.read(session, kpis, yesterday)
+            return await reading.ranked(session, workspace_id, known, yesterday)

@@ -8,9 +8,12 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
 from api.graphql.columns import SCALARS
+from api.graphql.deadlines import Timely
 from api.graphql.documents import Checked
 from api.graphql.errors import Masked
 from api.graphql.events import Execution
+from api.graphql.inputs import Sent
+from api.graphql.meanings import describe
 from api.graphql.mutations.alert import AlertMutation
 from api.graphql.mutations.amendment import AmendmentMutation
 from api.graphql.mutations.decision import DecisionMutation
@@ -32,7 +35,6 @@ from api.graphql.mutations.uploads import UploadMutation
 from api.graphql.mutations.workspace import WorkspaceMutation
 from api.graphql.observation import Noted
 from api.graphql.query import Query
-from api.graphql.recording import Sent
 from api.graphql.subscription import Subscription
 from api.graphql.types.alert import Alert
 from api.graphql.types.endpoint import Delivery, Endpoint
@@ -102,11 +104,13 @@ schema = Schema(
         Noted,
         Masked,
         Checked,
+        Timely,
         Sent,
     ],
     execution_context_class=Execution,
     config=StrawberryConfig(auto_camel_case=True, scalar_map=SCALARS),
 )
+describe(schema._schema)
 
 
 def sdl() -> str:

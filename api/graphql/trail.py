@@ -35,7 +35,7 @@ class TrailQuery:
         after: After = None,
         last: Last = None,
         before: Before = None,
-    ) -> AuditEntryConnection:
+    ) -> AuditEntryConnection | None:
         """Who changed what in the workspace."""
         where = (filter or AuditFilter()).where()
         found = await page_of(info, tables.AuditEntry, first, after, last, before, where)
@@ -45,7 +45,7 @@ class TrailQuery:
     @strawberry.field(
         description="Walk the whole chain of the audit trail, and name the first entry that does not hold.",
         permission_classes=[MayAdmin],
-        graphql_type=AuditVerification,
+        graphql_type=AuditVerification | None,
     )
     async def audit_verify(self, info: Info, number: Number = None, hash: Hash = None) -> Chain:  # noqa: A002 - the API's word
         """Walk the whole chain of the audit trail."""

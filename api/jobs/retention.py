@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import asyncpg
 
 from api.database import Database
+from api.replies import keeping
 from experiments.aggregation import floor
 from kpi import storage
 
@@ -15,9 +16,13 @@ BATCHES = 20
 
 
 async def drop_old_rows(database: Database) -> None:
-    """Drop what is older than each workspace keeps. Safe to run twice, and beside another worker."""
+    """Drop what is older than each workspace keeps, and replies that were kept for long enough.
+
+    Safe to run twice, and beside another worker.
+    """
     now = datetime.now(UTC)
     async with database.raw() as connection:
+        await keeping.drop_old(connection, now)
         found = await storage.workspaces_to_clear(connection, now.date())
     for row in found:
         await clear(database, workspace_id=row["id"], retention_days=row["retention_days"], now=now)

@@ -37,7 +37,8 @@ from kpi.kinds.shape import Scale
 
 EXPLORES = " The plan was changed with the data in sight, so its error rates do not hold: this explores."
 STOP_SHOWING = "Stop showing it, and go on reporting its units as they were assigned, so that the split holds."
-UNITS = {Scale.FRACTION: " percentage points", Scale.DAYS: " days", Scale.AMOUNT: ""}
+POINTS = " percentage points"
+UNITS = {Scale.FRACTION: POINTS, Scale.RATE: POINTS, Scale.DAYS: " days", Scale.AMOUNT: ""}
 PRECEDENCE = (
     VerdictState.SHIP,
     VerdictState.KEEP_RUNNING,
@@ -324,7 +325,7 @@ def _told(finding: Finding) -> str:
 def _size(finding: Finding, difference: float) -> str:
     if finding.scale is Scale.AMOUNT:
         return f"{float(f'{difference:.3g}'):+,.10g}"  # three digits, and no power of ten
-    return f"{difference * (100 if finding.scale is Scale.FRACTION else 1):+.2f}"
+    return f"{difference * (100 if finding.scale.is_percentage else 1):+.2f}"
 
 
 def _effects(findings: Iterable[Finding]) -> tuple[Fact, ...]:

@@ -210,7 +210,7 @@ def _size(case: _Case, gap: Gap | None) -> Size:
 def _is_possible(case: _Case, effect: float) -> bool:
     """Whether the KPI can have the level that the effect leads to."""
     baseline, scale = case.measure.baseline, _scale(case.measure)
-    if baseline is None or scale is Scale.AMOUNT:
+    if baseline is None or scale.is_amount:
         return True
     sign = case.measure.kpi.direction.sign * (-1 if case.role is Role.GUARDRAIL else 1)
     least, most = (0.0, 1.0) if scale is Scale.FRACTION else (1.0, float(case.until))

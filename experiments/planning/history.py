@@ -126,7 +126,7 @@ async def trials(
         workspace_id=of.experiment.workspace_id,
         unit=of.plan.unit,
         variant_id=of.variant_ids[of.plan.variants[0].key],
-        kpis=[kpi for kpi in kpis if decode(kpi).scale is Scale.AMOUNT],
+        kpis=[kpi for kpi in kpis if decode(kpi).scale.is_amount],
         through=seen.data_through,
         most=most,
     )

@@ -16,7 +16,7 @@ from experiments.planning import plan as plans
 from experiments.planning import worlds
 from experiments.planning.plan import Plan, PlannedKpi, PlannedVariant
 from experiments.planning.worlds import AnyWorld
-from kpi.kinds.shape import Floats, Ints, Scale
+from kpi.kinds.shape import Floats, Ints
 from stats.calibration import families, splits, table
 from stats.calibration.families import Family
 from stats.calibration.scenarios import Reading, Start
@@ -56,7 +56,7 @@ def world(planned: PlannedKpi, n: Ints) -> AnyWorld | Missing:
     level, until = baseline.value, kind.window[1]
     if not worlds.is_possible(kind.scale, level, level + effect, until):
         return _missing(planned, f"a baseline of {level:g} and an mde of {effect:+g} are no levels it can have.")
-    if kind.scale is Scale.AMOUNT and baseline.n is None:
+    if kind.scale.is_amount and baseline.n is None:
         return _missing(planned, "the plan's baseline has no n, so the spread of a unit is unknown.")
     variance = unit_variance(planned)
     return worlds.build(kind.scale, variance=variance, name=planned.kpi, n=n, until=until, level=level, effect=effect)

@@ -20,7 +20,6 @@ from experiments.planning.plan import Plan, PlannedKpi
 from experiments.planning.replays import REPLAYS, SEED, Setting, Shown, settings
 from experiments.tables import Experiment, Refresh, Rehearsal
 from kpi.enums import Unit
-from kpi.kinds.shape import Scale
 from kpi.workspaces import workspace_by_id
 
 MOST_ASKED = 20
@@ -76,7 +75,7 @@ class Pool:
         if of.id not in self.refreshes or planned.definition.id not in {kpi.definition.id for kpi in plan.kpis}:
             return 0.0
         first = date.min
-        if kind.scale is Scale.AMOUNT:  # read from rows, unit by unit; of the others the sums by day say all
+        if kind.scale.is_amount:  # read from rows, unit by unit; of the others the sums by day say all
             first = date.max if of.given_at is not None else self.floor or first
         last = self.refreshes[of.id].data_through.astimezone(UTC).date() - timedelta(days=1 + kind.window[1])
         control, *others = (variant.weight for variant in plan.variants)

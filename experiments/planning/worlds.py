@@ -162,7 +162,7 @@ def build(scale: Scale, *, variance: float | None, **fields: Any) -> AnyWorld:
     level, effect = f"{fields['level']:.3g}", f"effect {fields['effect']:+.3g}"
     if scale is Scale.FRACTION:
         return Shares(about=f"{level} of units, {effect}", **fields)
-    if scale is Scale.AMOUNT:
+    if scale.is_amount:
         spread = float(np.sqrt(variance or 0.0))
         about = f"lognormal amounts of mean {level} and standard deviation {spread:.3g}, {effect}"
         return Amounts(about=about, spread=spread, **fields)
@@ -173,7 +173,7 @@ def build(scale: Scale, *, variance: float | None, **fields: Any) -> AnyWorld:
 
 def is_possible(scale: Scale, level: float, treated: float, until: int) -> bool:
     """Whether a KPI can have these levels: shares, positive amounts, or means of whole days within tau."""
-    least, most = {Scale.FRACTION: (0, 1), Scale.AMOUNT: (0, np.inf), Scale.DAYS: (1, until)}[scale]
+    least, most = (0, np.inf) if scale.is_amount else (0, 1) if scale is Scale.FRACTION else (1, until)
     return bool(least < level < most and least < treated < most)
 
 

@@ -1,6 +1,6 @@
 """What is needed to say what changes are worth: effects of all experiments, the links, and the KPIs at the top."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date
 
@@ -12,6 +12,7 @@ from experiments.enums import Choice
 from experiments.inference.analysis import Results, results
 from experiments.inference.treatments import VerdictState
 from experiments.life import story
+from experiments.planning import plan as plans
 from experiments.programme.evidence import Contribution
 from experiments.programme.impact import Row, Summit
 from experiments.programme.weighing import contribution
@@ -26,6 +27,14 @@ from stats.ladder.links import Link
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ascent:
+    """How a workspace's KPIs move with each other, and what lies at the top: shares of revenue such as GRR and NRR."""
+
+    links: tuple[Link, ...]
+    summits: tuple[Summit, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Programme:
     """What experiments of a workspace did, how its KPIs move with each other, and what lies at the top."""
 
@@ -34,32 +43,58 @@ class Programme:
     summits: tuple[Summit, ...]
 
 
-async def read(session: AsyncSession, connection: asyncpg.Connection, workspace_id: int, today: date) -> Programme:
+async def read(
+    session: AsyncSession,
+    connection: asyncpg.Connection,
+    workspace_id: int,
+    today: date,
+    of: Collection[int] | None = None,
+) -> Programme:
     """A workspace's programme on a day. `connection` is the session's own.
 
-    At the top are the KPIs that are a share of revenue that recurs, such as GRR and NRR.
+    At the top are the KPIs that are a share of revenue that recurs, such as GRR and NRR. Where it is asked for the sake
+    of some experiments, by their ids, only those that decide by one of their KPIs are read: no others count for them.
     """
     kpis = await all_kpis(session, workspace_id)
+    above = await _ascent(session, connection, workspace_id, kpis, today)
+    rows = await _rows(session, connection, workspace_id, kpis, of)
+    return Programme(rows=tuple(rows), links=above.links, summits=above.summits)
+
+
+async def ascent(session: AsyncSession, connection: asyncpg.Connection, workspace_id: int, today: date) -> Ascent:
+    """What a change would be carried over, without any experiment. `connection` is the session's own."""
+    kpis = await all_kpis(session, workspace_id)
+    return await _ascent(session, connection, workspace_id, kpis, today)
+
+
+async def _ascent(
+    session: AsyncSession, connection: asyncpg.Connection, workspace_id: int, kpis: Sequence[Kpi], today: date
+) -> Ascent:
     steps = ladder.steps(await newest_links(session, workspace_id))
-    return Programme(
-        rows=tuple(await _rows(session, connection, workspace_id, kpis)),
+    return Ascent(
         links=tuple(step.link for step in steps if step.link is not None),
         summits=tuple(await _summits(session, connection, kpis, today)),
     )
 
 
 async def _rows(
-    session: AsyncSession, connection: asyncpg.Connection, workspace_id: int, kpis: Sequence[Kpi]
+    session: AsyncSession,
+    connection: asyncpg.Connection,
+    workspace_id: int,
+    kpis: Sequence[Kpi],
+    of: Collection[int] | None,
 ) -> list[Row]:
     experiments = await queries.started_experiments(session, workspace_id)
     hypotheses = await hypotheses_by_id(session, workspace_id, {one.hypothesis_id for one in experiments})
+    decided = {one.id: decided_by(one, hypotheses[one.hypothesis_id], kpis) for one in experiments}
+    wanted = {kpi.id for identity, kpi in decided.items() if kpi is not None and (of is None or identity in of)}
     decisions = await story.decisions_of(session, [one.id for one in experiments])
     found = []
     for one in experiments:
-        shipped = shipping(decisions.get(one.id, []))
-        seen = await results(session, connection, one)
-        kpi = None if seen is None else decided_by(seen, hypotheses[one.hypothesis_id], kpis)
+        kpi = decided[one.id]
+        seen = await results(session, connection, one) if kpi is not None and kpi.id in wanted else None
         if seen is not None and kpi is not None:
+            shipped = shipping(decisions.get(one.id, []))
             found.append(_row(one, kpi, contribution(seen, kpi.key, variant_of(seen, shipped)), shipped))
     return found
 
@@ -72,9 +107,9 @@ def shipping(decisions: Sequence[Decision]) -> Decision | None:
     return last
 
 
-def decided_by(seen: Results, hypothesis: Hypothesis, kpis: Sequence[Kpi]) -> Kpi | None:
+def decided_by(experiment: Experiment, hypothesis: Hypothesis, kpis: Sequence[Kpi]) -> Kpi | None:
     """The KPI of an experiment's hypothesis, or the first of its plan where it does not measure that."""
-    measured = [planned.kpi for planned in seen.plan.kpis]
+    measured = [planned.kpi for planned in plans.from_document(experiment.plan).kpis]
     found = {kpi.key: kpi for kpi in kpis if kpi.key in measured}
     stated = next((kpi for kpi in found.values() if kpi.id == hypothesis.kpi_id), None)
     return stated or found.get(measured[0])

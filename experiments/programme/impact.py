@@ -9,6 +9,7 @@ of units that get it, is carried over the links of the ladder, whose errors are 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from math import log1p
 
 import numpy as np
 
@@ -163,7 +164,7 @@ def mixed(effect: Effect, segments: Sequence[tuple[float, float, float, float]])
 
 def of_change(effect: Effect, links: Sequence[Link], summits: Sequence[Summit], terms: Terms) -> Impact:
     """What one change is worth."""
-    return Impact(effect=effect, tops=tuple(_at_top([effect], links, summit, terms) for summit in summits))
+    return Impact(effect=effect, tops=tuple(_at_top([effect.change], links, summit, terms) for summit in summits))
 
 
 def of_changes(effects: Sequence[Effect], links: Sequence[Link], summits: Sequence[Summit], terms: Terms) -> Together:
@@ -174,17 +175,25 @@ def of_changes(effects: Sequence[Effect], links: Sequence[Link], summits: Sequen
     each = tuple(of_change(effect, links, summits, terms) for effect in effects)
     tops = []
     for place, summit in enumerate(summits):
-        reaching = [one.effect for one in each if isinstance(one.tops[place].carried, Carried)]
+        reaching = [one.effect.change for one in each if isinstance(one.tops[place].carried, Carried)]
         tops.append(_at_top(reaching, links, summit, terms))
     return Together(each=each, tops=tuple(tops))
 
 
-def _at_top(effects: Sequence[Effect], links: Sequence[Link], summit: Summit, terms: Terms) -> AtTop:
+def of_supposition(
+    kpi_id: int, lift: float, links: Sequence[Link], summits: Sequence[Summit], terms: Terms
+) -> tuple[AtTop, ...]:
+    """What a change would be worth if it moved a KPI by exactly this lift, above -1: what is not known is the links."""
+    change = Change.of(str(kpi_id), log1p(lift), 0.0)
+    return tuple(_at_top([change], links, summit, terms) for summit in summits)
+
+
+def _at_top(given: Sequence[Change], links: Sequence[Link], summit: Summit, terms: Terms) -> AtTop:
     yearly = None if summit.revenue is None else summit.revenue.level * terms.periods
-    if not effects:
+    if not given:
         nothing = NotIdentified(obstacle=Obstacle.NO_PATH)
         return AtTop(summit=summit, carried=nothing, worth=None, yearly=yearly)
-    changes = [Shipped(change=effect.change, coverage=terms.coverage) for effect in effects]
+    changes = [Shipped(change=change, coverage=terms.coverage) for change in given]
     carried = carry([change.on_everybody for change in changes], links, top=summit.name, alpha=ALPHA)
     return AtTop(summit=summit, carried=carried, worth=_worth(changes, links, summit, terms), yearly=yearly)
 

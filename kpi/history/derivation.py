@@ -28,19 +28,21 @@ NOBODY = -1
 
 ENTRANTS = """
 SELECT {unit} AS unit, min(o.occurred_at) AS exposed_at FROM outcomes o{accounts}
-WHERE o.event_id = {event}{recent} GROUP BY 1
+WHERE o.event_id = {event} AND o.occurred_at < '{through}Z'{recent} GROUP BY 1{since}
 """
 EACH = """
 SELECT DISTINCT {unit} AS unit, o.occurred_at AS exposed_at FROM outcomes o{accounts}
-WHERE o.event_id = {event} AND o.id >= '{first_id}'
+WHERE o.event_id = {event} AND o.occurred_at < '{through}Z' AND o.occurred_at >= '{first}Z' AND o.id >= '{first_id}'
 """
 """Who enters again is counted again."""
 RECENT = """
-    AND o.id >= '{first_id}' AND NOT EXISTS (
+    AND o.occurred_at >= '{first}Z' AND o.id >= '{first_id}' AND NOT EXISTS (
         SELECT FROM outcomes p WHERE p.unit = o.unit AND p.event_id = {event} AND p.occurred_at < '{first}Z'
     )
 """
 """Ids begin with the time, so that late cohorts are found without reading all of history."""
+SINCE = " HAVING min(o.occurred_at) >= '{first}Z'"
+"""An account's first event may be any member's: all of them are read, and there are fewer."""
 OF_ACCOUNT = """ LEFT JOIN memberships m ON m.workspace_id = {workspace} AND m.member = o.unit
     AND o.occurred_at >= m.since_at AND o.occurred_at < coalesce(m.until_at, 'infinity')"""
 """What a member does counts for its account; who belongs to nobody counts for itself."""
@@ -51,31 +53,31 @@ ACTORS = """ JOIN (
 ) a ON a.unit = e.unit"""
 FOLLOWED = """
 SELECT e.unit, e.exposed_at, (e.exposed_at AT TIME ZONE 'UTC')::date AS entered_on{numbers}
-FROM entrants e{actors}
+FROM {entered} e{actors}
     LEFT JOIN outcomes o ON o.unit = {actor} AND o.event_id IN ({events}){within}
     AND o.occurred_at >= e.exposed_at + interval '{since} hours'
     AND o.occurred_at < e.exposed_at + interval '{until} hours'
-WHERE e.exposed_at >= '{first}Z' AND e.exposed_at < '{through}Z'
 GROUP BY e.unit, e.exposed_at
 """
 MEASURED = """
-SELECT {unit} AS unit, e.exposed_at,
+SELECT o.unit, e.exposed_at,
     ((e.exposed_at + interval '{until} hours') AT TIME ZONE 'UTC')::date - 1 AS entered_on{numbers}
 FROM (
-    SELECT o.unit, o.event_id, o.occurred_at, o.value, unnest(p.opened[
+    SELECT {unit} AS unit, o.event_id, o.occurred_at, o.value, unnest(p.opened[
         1 + width_bucket(o.occurred_at - interval '{until} hours', p.opened) :
         width_bucket(o.occurred_at - interval '{since} hours', p.opened)
     ]) AS exposed_at
-    FROM outcomes o CROSS JOIN (SELECT ARRAY(
+    FROM outcomes o{accounts} CROSS JOIN (SELECT ARRAY(
         SELECT ((entered_on + 1)::timestamp - interval '{until} hours') AT TIME ZONE 'UTC'
         FROM unnest($1::date[]) entered_on ORDER BY 1
     ) AS opened) p
     WHERE o.event_id IN ({events}) AND o.id >= '{first_id}' AND o.id < '{last_id}'
-) o CROSS JOIN LATERAL (SELECT o.exposed_at) e{accounts}
+) o CROSS JOIN LATERAL (SELECT o.exposed_at) e
 GROUP BY 1, e.exposed_at{having}
 """
 """Periods are in order, so those that an outcome is in lie next to each other: from the first that closes after it to
-the last that has opened. Each row is read once, however many periods there are."""
+the last that has opened. Each row is read once, however many periods there are, and its account is found before it is
+laid into them."""
 AMONG = " HAVING {level} > 0"
 """Who has a level then is counted, whatever else they did."""
 ACCOUNT = """coalesce((SELECT m.account FROM memberships m WHERE m.workspace_id = {workspace} AND m.member = u.unit
@@ -158,7 +160,7 @@ class Derivation:
     def statements(self) -> Iterator[Statement]:
         """What to run, in order, in one transaction."""
         yield from (self._filled(DROP_COHORTS, table=table) for table in TABLES)
-        if self.entry.every is None:
+        if self.keeps_entrants:
             yield "CREATE TEMP TABLE entrants AS" + self.entrants, ()
             yield "ANALYZE entrants", ()
         yield self._cells()
@@ -176,7 +178,7 @@ class Derivation:
         if self._has_clusters:
             yield self._filled(CLUSTERS, x="1" if self._below is None else "x", final=self._final, by="account, ")
         yield "DROP TABLE cells", ()
-        if self.entry.every is None:
+        if self.keeps_entrants:
             yield "DROP TABLE entrants", ()
 
     def scored(self, at: Sequence[date], checked: tuple[date, date] | None) -> Iterator[Statement]:
@@ -219,15 +221,15 @@ class Derivation:
     @property
     def entrants(self) -> str:
         """SQL of the units that enter by an event: `unit` and the moment of the first one, `exposed_at`."""
+        days = {"first": self.first, "first_id": _first_id(max(self.first, EVER)), "through": self.through}
+        whose = {"unit": self._whose, "accounts": self._accounts}
         event = self.numbers.get(self.entry.event or "", NOBODY)
         if self.entry.is_repeated:
-            return EACH.format(
-                unit=self._whose, accounts=self._accounts, event=event, first_id=_first_id(max(self.first, EVER))
-            )
-        # An account's first event may be any member's: all of them are read, and there are fewer.
-        is_part = self.unit is Unit.USER and self._is_part
-        recent = RECENT.format(event=event, first=self.first, first_id=_first_id(self.first)) if is_part else ""
-        return ENTRANTS.format(unit=self._whose, accounts=self._accounts, event=event, recent=recent)
+            return EACH.format(event=event, **whose, **days)
+        is_account = self.unit is Unit.ACCOUNT
+        recent = RECENT.format(event=event, **days) if self._is_part and not is_account else ""
+        since = SINCE.format(**days) if self._is_part and is_account else ""
+        return ENTRANTS.format(event=event, recent=recent, since=since, **whose, **days)
 
     def _cells(self) -> Statement:
         columns = [f"{self._trait(place)} AS segment_{place}" for place in self._places]
@@ -242,7 +244,7 @@ class Derivation:
     def units(self) -> str:
         """SQL of each unit of each cohort: `unit`, `exposed_at`, `entered_on`, its number `k`, and a ratio's `x`.
 
-        It reads `entrants` where units enter by an event, and else takes the last days of the periods for $1.
+        It reads `entrants` where accounts enter by an event; of periods it takes the last days for $1.
         """
         return self._measured(self._numbers) if self._is_periodic else self._followed()
 
@@ -258,7 +260,7 @@ class Derivation:
             actors=" LEFT" + ACTORS.format(workspace=self.workspace_id) if is_account else "",
             actor="a.member" if is_account else "e.unit",
             within=within,
-            first=self.first,
+            entered="entrants" if is_account else f"({self.entrants})",
         )
 
     def _measured(self, numbers: Sequence[tuple[str, str]]) -> str:
@@ -319,6 +321,14 @@ class Derivation:
     def _places(self) -> range:
         """The arguments that name the segments; where periods are measured, their days come before."""
         return range(1 + self._is_periodic, 1 + self._is_periodic + len(self.segments))
+
+    @property
+    def keeps_entrants(self) -> bool:
+        """Whether `units` reads who entered from a table, as accounts with their members do, which name them twice.
+
+        Users it finds itself: a temporary table is read by one process alone, a statement by all of the server's.
+        """
+        return self.entry.every is None and self.unit is Unit.ACCOUNT
 
     @property
     def _is_periodic(self) -> bool:

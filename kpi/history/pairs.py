@@ -162,7 +162,7 @@ async def read(connection: asyncpg.Connection, workspace_id: int, pair: Pair, th
         )
         for one in (pair.leading, pair.lagging)
     )
-    if pair.entry.every is None:
+    if leading.keeps_entrants:
         await _keep(connection, "entrants", leading.entrants)
     await _keep(connection, "leading_units", leading.units, *dates)
     await _keep(connection, "lagging_units", lagging.units, *dates)

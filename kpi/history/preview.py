@@ -51,4 +51,7 @@ async def preview(
     )
     for statement, arguments in derivation.statements():
         await connection.execute(statement, *arguments)
-    return await values.read(session, definition.id, kind, entry, through=through, first=first, last=through - DAY)
+    wanted = values.Asked(
+        definition_id=definition.id, kind=kind, entry=entry, through=through, first=first, last=through - DAY
+    )
+    return (await values.read(session, [wanted]))[wanted]

@@ -232,7 +232,7 @@ def outlook(
 
 def _bounds(found: Sums) -> tuple[float, float]:
     """What the KPI cannot be below or above."""
-    if found.kind.scale is Scale.AMOUNT:
+    if found.kind.scale.is_amount:
         return -inf, inf
     return 0.0, 1.0 if found.kind.scale is Scale.FRACTION else float(found.kind.window[1])
 
@@ -249,7 +249,7 @@ def _later(last: date, granularity: Granularity, target: Target | None, ahead: i
 MOST_AHEAD = 120
 """Periods that are foretold."""
 MOST_DAYS = 28
-"""Days that are foretold: seasons of a week over many days cost seconds, and say no more than weeks do."""
+"""Days that are foretold: beyond them days say no more than weeks do."""
 
 
 def _coarse_enough(found: Sums, granularity: Granularity, target: Target | None) -> Granularity:

@@ -4,12 +4,13 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from math import isfinite, sqrt
+from math import isfinite, nan, sqrt
 
 import numpy as np
 
 from kpi.kinds import Aggregate, Kind, Quantile, Total
 from kpi.kinds.shape import Cohorts, Floats, Ints, Scale
+from stats.arrays import Mask, Numbers, divide, numbers
 from stats.clusters import Clusters
 from stats.comoments import CoMoments
 from stats.distributions import critical_z
@@ -94,7 +95,7 @@ class Sums:
 
     def between(self, first: date, last: date) -> "Sums":
         """The cohorts from one day to another, both included."""
-        part = _span(self.days, first, last)
+        part = self.span(first, last)
         return replace(
             self,
             days=self.days[part],
@@ -107,6 +108,10 @@ class Sums:
             counted=None if self.counted is None else self.counted.between(first, last),
         )
 
+    def span(self, first: date, last: date) -> slice:
+        """The places of the cohorts from one day to another, both included."""
+        return _span(self.days, first, last)
+
     @property
     def ages(self) -> Ints:
         """Whole days that every unit of each cohort has been observed for: (1, C)."""
@@ -117,7 +122,12 @@ class Sums:
     @property
     def is_final(self) -> bool:
         """Whether all units have been observed to the end of their windows."""
-        return bool((self.ages >= self.kind.window[1]).all()) if self.days else False
+        return self.are_final([slice(None)])[0]
+
+    def are_final(self, spans: Sequence[slice]) -> list[bool]:
+        """Of spans of the cohorts, whether there are any, and all their units observed to the end of their windows."""
+        final = self.ages[0] >= self.kind.window[1]
+        return [bool(self.days[span]) and bool(final[span].all()) for span in spans]
 
     @property
     def last_final(self) -> date | None:
@@ -127,38 +137,82 @@ class Sums:
 
     def level(self) -> Level:
         """The level of the KPI over all these cohorts together."""
-        if not self.days:
-            return Level(n=0)
+        (found,) = self.levels([slice(None)])
+        return found
+
+    def levels(self, spans: Sequence[slice]) -> list[Level]:
+        """The level of the KPI over each of several spans of the cohorts, all of them worked out at once."""
         if isinstance(self.kind, Quantile):
-            return _quantile(self.kind, self.counted)
-        sample = self.kind.read(self._cohorts(), self.ages)
-        n, value, variance = (float(part.reshape(-1)[-1]) for part in (sample.n, sample.value, sample.variance))
+            return [_quantile(self.kind, self._on(span).counted) for span in spans]
+        place, is_there = _places(spans, len(self.days))
+        if not place.size:
+            return [Level(n=0) for _ in spans]
+        until = np.full(place.shape, self.kind.window[1])
+        sample = self.kind.read(self._cohorts(place, is_there), until[:1], until[:, 0])
+        n, value, variance = (part.reshape(len(spans)) for part in (sample.n, sample.value, sample.variance))
         if self.accounts is not None:
-            value, variance = _clustered(self.accounts)
+            value, variance = np.array([_clustered(self._on(span).accounts) for span in spans]).T
         if isinstance(self.kind, Total):
             value, variance = _total(n, value, variance)
-        if not isfinite(value):
-            return Level(n=int(n))
-        if not variance >= 0:
-            return Level(n=int(n), value=value)
         lower, upper = limits(self.kind.scale, n, value, variance)
-        return Level(n=int(n), value=value, standard_error=sqrt(variance), lower=lower, upper=upper)
+        return [_level(*numbers) for numbers in zip(n, value, variance, lower, upper, strict=True)]
 
-    def _cohorts(self) -> Cohorts:
-        entered = self.entered[np.newaxis]
+    def _on(self, span: slice) -> "Sums":
+        """The cohorts of a span of places."""
+        days = self.days[span]
+        return self.between(days[0], days[-1]) if days else self.between(date.max, date.min)
+
+    def _cohorts(self, place: Ints, is_there: Mask) -> Cohorts:
+        """Cohorts by their places, a set of them a row, as if none were watched further: axes (sets, 1, cohorts)."""
+        at = place[:, np.newaxis]
         if self.kind.aggregate is Aggregate.DURATIONS:
-            events, losses = (None if part is None else part[np.newaxis] for part in (self.events, self.losses))
-            return Cohorts(entered=entered, events=events, losses=losses)
+            entered, events, losses = self._watched()
+            there = is_there[:, np.newaxis]
+            events, losses = (part[at] * there[..., np.newaxis] for part in (events, losses))
+            return Cohorts(entered=entered[at] * there, events=events, losses=losses)
+        counts = (is_there & (self.ages[0] >= self.kind.window[1])[place])[:, np.newaxis]
         return Cohorts(
-            entered=entered,
-            moments=None if self.moments is None else self.moments[np.newaxis],
-            pairs=None if self.pairs is None else self.pairs[np.newaxis],
+            entered=self.entered[at] * is_there[:, np.newaxis],
+            moments=None if self.moments is None else replace(self.moments[at], n=self.moments.n[at] * counts),
+            pairs=None if self.pairs is None else replace(self.pairs[at], n=self.pairs.n[at] * counts),
         )
 
+    def _watched(self) -> tuple[Ints, Ints, Ints]:
+        """Units, events and losses by day as far as every unit of a cohort was watched; the rest is lost on that day.
 
-def _total(n: float, mean: float, variance: float) -> tuple[float, float]:
+        So cohorts of all ages may be read as if none were watched any further.
+        """
+        if self.events is None or self.losses is None:
+            raise ValueError("these cohorts hold no durations")
+        ages = np.minimum(self.ages[0], self.events.shape[-1])
+        seen = np.arange(self.events.shape[-1]) < ages[:, np.newaxis]
+        events, losses = self.events * seen, self.losses * seen
+        entered = self.entered * (ages > 0)
+        left = entered - (events + losses).sum(axis=-1)
+        losses[np.arange(len(ages)), np.maximum(ages - 1, 0)] += left
+        return entered, events, losses
+
+
+def _places(spans: Sequence[slice], count: int) -> tuple[Ints, Mask]:
+    """The places of each span in a row, and which of them are there: rows are as long as the longest needs."""
+    bounds = np.array([span.indices(count)[:2] for span in spans], np.int64).reshape(-1, 2)
+    first, end = bounds[:, :1], bounds[:, 1:]
+    place = first + np.arange(max((end - first).max(initial=0), 0))
+    is_there = place < end
+    return np.where(is_there, place, 0), is_there
+
+
+def _level(n: float, value: float, variance: float, lower: float, upper: float) -> Level:
+    if not isfinite(value):
+        return Level(n=int(n))
+    if not variance >= 0:
+        return Level(n=int(n), value=float(value))
+    return Level(n=int(n), value=float(value), standard_error=sqrt(variance), lower=float(lower), upper=float(upper))
+
+
+def _total(n: Floats, mean: Floats, variance: Floats) -> tuple[Floats, Floats]:
     """The sum over units and its variance, when how many units come varies as well: a compound Poisson sum."""
-    return n * mean, n**2 * variance * (n - 1) / n + n * mean**2
+    return n * mean, n * variance * (n - 1) + n * mean**2
 
 
 def _quantile(kind: Quantile, counted: Counted | None) -> Level:
@@ -180,18 +234,27 @@ def _ranked(values: Floats, upto: Ints, rank: float) -> float | None:
     return float(values[np.searchsorted(upto, rank)]) if 1 <= rank <= upto[-1] else None
 
 
-def limits(scale: Scale, n: float, value: float, variance: float, alpha: float = ALPHA) -> tuple[float, float]:
-    """Wilson's for a share, of as many independent units as its variance is worth; else the normal ones."""
-    if scale is Scale.FRACTION and 0 <= value <= 1:
-        worth = value * (1 - value) / variance if variance > 0 else n
-        lower, upper = wilson(np.array(value), np.array(worth), alpha)
-        return float(lower), float(upper)
-    reach = float(critical_z(alpha)) * sqrt(variance)
-    return value - reach, value + reach
+def limits(scale: Scale, n: Numbers, value: Numbers, variance: Numbers, alpha: float = ALPHA) -> tuple[Floats, Floats]:
+    """Wilson's for a share, of as many independent units as its variance is worth; else the normal ones.
+
+    All broadcast; NaN where value or variance is, or the variance is negative.
+    """
+    level, size, spread = np.broadcast_arrays(*map(numbers, (value, n, variance)))
+    spread = np.where(spread >= 0, spread, np.nan)
+    reach = float(critical_z(alpha)) * np.sqrt(spread)
+    if scale is not Scale.FRACTION:
+        return level - reach, level + reach
+    is_share = (level >= 0) & (level <= 1)
+    share = np.where(is_share, level, np.nan)
+    worth = np.where(spread > 0, divide(share * (1 - share), spread), size)
+    lower, upper = wilson(share, worth, alpha)
+    return np.where(is_share, lower, level - reach), np.where(is_share, upper, level + reach)
 
 
-def _clustered(rows: ByAccount) -> tuple[float, float]:
+def _clustered(rows: ByAccount | None) -> tuple[float, float]:
     """Value and variance with accounts as what varies by chance; users of no account stand together."""
+    if rows is None or not rows.accounts:
+        return nan, nan
     names, place = np.unique(np.array(rows.accounts), return_inverse=True)
     n, y, x = (np.bincount(place, part, names.size).astype(np.float64) for part in (rows.n, rows.y, rows.x))
     some = n > 0

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from math import isfinite
-from typing import ClassVar
 
 from kpi.kinds.moments import MomentSample, Number, prefix
 from kpi.kinds.shape import Cohorts, Ints, Scale, event_problem, window_problem
@@ -24,7 +23,7 @@ class Of(StrEnum):
 class Amounts(Number):
     """A KPI with an amount a unit, compared by the means of both variants."""
 
-    scale: ClassVar[Scale] = Scale.AMOUNT
+    scale = Scale.AMOUNT
 
     @property
     def alike(self) -> str:

@@ -40,7 +40,7 @@ class Number(Kind):
 class Share(Number):
     """A KPI that says of each unit whether it did something within its window."""
 
-    scale: ClassVar[Scale] = Scale.FRACTION
+    scale = Scale.FRACTION
 
     def amount(self, numbers: Mapping[str, int], start: int, until: int) -> str:
         """1 when the unit did it, else 0."""

@@ -21,7 +21,7 @@ class Quantile(Number):
     window_days: int
     quantile: float
     of: Of = Of.VALUE
-    scale: ClassVar[Scale] = Scale.AMOUNT
+    scale = Scale.AMOUNT
     adds_up: ClassVar[bool] = False
 
     @property

@@ -54,14 +54,23 @@ class RatioSample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ratio(Kind):
-    """The sum of the units' numerators over the sum of their denominators, both within `window_days`."""
+    """The sum of the units' numerators over the sum of their denominators, both within `window_days`.
+
+    `is_share` says that both count the same thing, such as contracts, though by different events.
+    """
 
     window_days: int
     numerator: Term
     denominator: Term
+    is_share: bool = False
     aggregate: ClassVar[Aggregate] = Aggregate.MOMENTS
-    scale: ClassVar[Scale] = Scale.AMOUNT
     has_denominator: ClassVar[bool] = True
+
+    @property
+    def scale(self) -> Scale:
+        """A rate where both sums are known to be of one unit of measure; 12 tickets a seat are not 1,200 %."""
+        is_rate = self.is_share or self.numerator.measure == self.denominator.measure
+        return Scale.RATE if is_rate else Scale.AMOUNT
 
     @property
     def events(self) -> tuple[str, ...]:

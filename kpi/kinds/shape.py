@@ -40,11 +40,26 @@ class Aggregate(StrEnum):
 
 
 class Scale(StrEnum):
-    """How a value reads: as a share of units, as days, or as a plain amount."""
+    """How a value reads: as a share of units, as days, as a plain amount, or as a rate.
+
+    A rate is a sum over another one of the same unit of measure, such as revenue over revenue. It reads as a percentage
+    and is computed as an amount: 104 % may well be.
+    """
 
     FRACTION = "FRACTION"
     DAYS = "DAYS"
     AMOUNT = "AMOUNT"
+    RATE = "RATE"
+
+    @property
+    def is_amount(self) -> bool:
+        """Whether its numbers know no bounds, and what they vary by does not follow from their level."""
+        return self in (Scale.AMOUNT, Scale.RATE)
+
+    @property
+    def is_percentage(self) -> bool:
+        """Whether its numbers are read in per cent, and their differences in percentage points."""
+        return self in (Scale.FRACTION, Scale.RATE)
 
 
 class CurveOf(StrEnum):
@@ -114,10 +129,14 @@ class Kind(ABC):
     """A way to measure a KPI; subclasses are frozen dataclasses of its parameters."""
 
     aggregate: ClassVar[Aggregate]
-    scale: ClassVar[Scale]
     has_denominator: ClassVar[bool] = False
     adds_up: ClassVar[bool] = True
     """Whether what is kept of each entry day makes up the KPI; without that no experiment can compare it."""
+
+    @property
+    @abstractmethod
+    def scale(self) -> Scale:
+        """How its value reads."""
 
     @property
     @abstractmethod

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeAlias
 
 from kpi.kinds.shape import Between, event_problem
 from kpi.kinds.sums import added_up, latest
@@ -29,6 +30,9 @@ class Measured(StrEnum):
 AT_START = (Measured.LEVEL_AT_START, Measured.HAD_AT_START)
 AT_END = (Measured.LEVEL_AT_END, Measured.HAD_AT_END)
 HAD = (Measured.HAD_AT_START, Measured.HAD_AT_END)
+Measure: TypeAlias = tuple[str, str]
+"""What an amount is counted in: of what, and of which event."""
+UNITS: Measure = ("UNITS", "")
 
 
 class How(StrEnum):
@@ -75,6 +79,13 @@ class Amount:
         """Whether it is a state at a moment, and not what happened over days."""
         return self.of in (*AT_START, *AT_END)
 
+    @property
+    def measure(self) -> Measure:
+        """What it is counted in: units, or something of its event, such as the level that it states."""
+        if self.of is Measured.ANY or self.of in HAD:
+            return UNITS
+        return ("LEVEL" if self.is_level else self.of.value, self.event)
+
     def days(self, window_days: int) -> tuple[int, int]:
         """Days after exposure, from and until, in which the event matters; below 0 before it."""
         until = 0 if self.of in AT_START else window_days
@@ -109,6 +120,13 @@ class Term:
     amount: Amount
     how: How | None = None
     other: Amount | None = None
+
+    @property
+    def measure(self) -> Measure:
+        """What it is counted in."""
+        if self.how is How.LEFT:
+            return UNITS
+        return (self.other if self.how is How.LOST and self.other else self.amount).measure
 
     @property
     def amounts(self) -> tuple[Amount, ...]:

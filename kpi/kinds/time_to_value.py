@@ -70,7 +70,7 @@ class TimeToValue(Kind):
     loss_event: str | None = None
     occurrence: int = 1
     aggregate: ClassVar[Aggregate] = Aggregate.DURATIONS
-    scale: ClassVar[Scale] = Scale.DAYS
+    scale = Scale.DAYS
 
     @property
     def events(self) -> tuple[str, ...]:

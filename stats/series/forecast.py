@@ -15,8 +15,9 @@ from stats.arrays import Array, Codes, Numbers, numbers
 from stats.distributions import level_of
 from stats.results import Interval, Reason, Undefined, reason_codes, reason_of
 from stats.series import models
-from stats.series.mixture import Mixture, unseen
+from stats.series.mixture import Mixture
 from stats.series.periods import flat, given, ordered
+from stats.series.trends import unseen
 
 FEWEST = 4
 """Periods with a value below which nothing is forecast."""
@@ -137,9 +138,9 @@ def _series(times: Array, values: Array, errors: Array, wanted: Array, added: Ar
     """One series of known values, the latest of them."""
     when, seen, own = (part[-MOST:] for part in (times, values, errors))
     scale, centre = models.scale(when, seen, own), float(seen.mean())
-    variances = np.concatenate((own**2, added)) / scale**2
-    held = models.wandering(np.concatenate((when, wanted)), variances, season=season)
-    return unseen((seen - centre) / scale, held.covariances, held.prior).moved(centre, scale)
+    held = models.wandering(has_seasons=season is not None)
+    within = (seen - centre) / scale, own**2 / scale**2
+    return unseen(when, *within, wanted, added / scale**2, held, season=season).moved(centre, scale)
 
 
 def _check(times: Array, wanted: Array, season: int | None) -> None:

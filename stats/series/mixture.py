@@ -103,7 +103,7 @@ def forward(values: Numbers, covariances: Numbers, prior: Numbers) -> Mixture:
     likelihood = np.cumsum(-np.log(error) - surprise**2 / 2, axis=-1)
     before = np.concatenate((np.zeros((len(error), 1)), likelihood[:, :-1]), axis=-1)
     return Mixture(
-        weights=_weights(before.T, numbers(prior)), means=(seen - error * surprise).T, deviations=error.T.copy()
+        weights=weighed(before.T, numbers(prior)), means=(seen - error * surprise).T, deviations=error.T.copy()
     )
 
 
@@ -123,7 +123,7 @@ def unseen(values: Numbers, covariances: Numbers, prior: Numbers) -> Mixture:
     likelihood = (-np.log(error) - surprise**2 / 2).sum(axis=-1)
     means = (factor[:, seen.size :, : seen.size] @ surprise[..., np.newaxis])[..., 0]
     deviations = np.sqrt(np.square(factor[:, seen.size :, seen.size :]).sum(axis=-1))
-    weights = np.broadcast_to(_weights(likelihood, numbers(prior)), means.T.shape)
+    weights = np.broadcast_to(weighed(likelihood, numbers(prior)), means.T.shape)
     return Mixture(weights=weights, means=means.T, deviations=deviations.T)
 
 
@@ -137,8 +137,8 @@ def _factored(seen: Array, covariances: Array) -> tuple[Array, Array]:
     return factor, surprise
 
 
-def _weights(likelihood: Array, prior: Array) -> Array:
-    """Bayes' rule over the last axis, from logarithms."""
+def weighed(likelihood: Array, prior: Array) -> Array:
+    """Bayes' rule over the last axis: weights of models from the logarithms of their likelihood, and the prior."""
     known = likelihood + np.log(prior)
     chances = np.exp(known - known.max(axis=-1, keepdims=True))
     return np.asarray(chances / chances.sum(axis=-1, keepdims=True))

@@ -1,4 +1,4 @@
-"""The models of a series held to be possible, as covariances in the scale of the series, and their prior weights.
+"""The models of a series held to be possible, in the scale of the series, and their prior weights.
 
 Two families. `wandering` is for forecasts: a level that walks, with a slope that may change, and seasons (the local
 linear trend of Harvey 1989, chapter 4). `steady` is for control and for changes: a fixed level around which the periods
@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from stats.arrays import Array, Mask
+from stats.arrays import Array
 
 LEAST = 0.05
 """The least deviation between periods beyond sampling errors, as a share of the scale."""
@@ -31,6 +31,7 @@ STEPS = ((0.0, 1.0), (0.12, 1.0), (0.3, 1.0), (0.6, 1.0), (1.0, 1.0), (1.6, 1.0)
 SLOPES = ((0.0, 2.0), (0.07, 1.0), (0.5, 1.0))
 BENDS = ((0.0, 4.0), (0.1, 1.0))
 SEASONS = ((0.1, 1.0), (0.5, 1.0), (1.2, 1.0))
+NO_SEASONS = ((0.0, 1.0),)
 """Noise; the step of the level, its slope and the bend of the slope in one period; and what parts the seasons."""
 
 SWINGS = ((LEAST, 1.0), (0.3, 1.0), (0.6, 1.0), (0.9, 1.0), (1.3, 1.0))
@@ -51,27 +52,32 @@ class Models:
     noise: Array
 
 
-def wandering(times: Array, variances: Array, *, season: int | None = None) -> Models:
-    """A level that walks, slopes, bends and has seasons of so many periods; times (T,) and sampling variances (T,).
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trends:
+    """Deviations of each trend, in scales of the series, and its prior weight; arrays (models,).
 
-    Both in scales of the series; times in periods.
-
-    >>> models = wandering(np.arange(3.0), np.zeros(3))
-    >>> models.covariances.shape, models.prior.sum().round(6).item()
-    ((180, 3, 3), 1.0)
+    `noise` is of one period by itself; `step` of the level, `bend` of the slope in one period; `slope` of the slope at
+    the start; `season` of what parts the seasons, zero without them.
     """
-    since = times - times.min()
-    early, late = np.minimum.outer(since, since), np.maximum.outer(since, since)
-    parts = [
-        (STEPS, early),
-        (SLOPES, np.multiply.outer(since, since)),
-        (BENDS, early**2 * (3 * late - early) / 6),
-        *([] if season is None else [(SEASONS, _same(times, season).astype(np.float64))]),
-    ]
-    sizes, prior = _grid(NOISES, *(grid for grid, _ in parts))
-    shapes = np.stack([np.eye(times.size), *(shape for _, shape in parts)])
-    known = ANYWHERE + np.diag(variances)
-    return Models(covariances=known + np.tensordot(sizes**2, shapes, axes=1), prior=prior, noise=sizes[:, 0] ** 2)
+
+    noise: Array
+    step: Array
+    slope: Array
+    bend: Array
+    season: Array
+    prior: Array
+
+
+def wandering(*, has_seasons: bool = False) -> Trends:
+    """A level that walks, slopes, bends and may have seasons: every choice of sizes.
+
+    >>> trends = wandering()
+    >>> trends.noise.shape, trends.prior.sum().round(6).item()
+    ((180,), 1.0)
+    """
+    grid, prior = _grid(NOISES, STEPS, SLOPES, BENDS, SEASONS if has_seasons else NO_SEASONS)
+    noise, step, slope, bend, season = grid.T
+    return Trends(noise=noise, step=step, slope=slope, bend=bend, season=season, prior=prior)
 
 
 def steady(times: Array, variances: Array) -> Models:
@@ -114,11 +120,6 @@ def robust_scale(times: Array, values: Array, errors: Array) -> float:
 
 def _steps(times: Array, values: Array) -> Array:
     return np.asarray(np.diff(values) / np.sqrt(np.diff(times)))
-
-
-def _same(times: Array, season: int) -> Mask:
-    place = np.mod(times, season)
-    return np.asarray(np.equal.outer(place, place))
 
 
 @cache

@@ -1,6 +1,7 @@
-"""Bodies and documents at random: whatever a stranger with a key sends, the answer is a proper one.
+"""Bodies, documents and parameters at random: whatever a stranger with a key sends, the answer is a proper one.
 
-`python -m tests.api.fuzz 20000` (`make fuzz`) sends so many of each to the application and says what it used of memory.
+`python -m tests.api.fuzz 20000` (`make fuzz`) sends so many of each to the application, and a tenth as many websockets
+with frames at random (`frames.py`) to a server, and says what it used of memory.
 """
 
 import asyncio
@@ -11,10 +12,12 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 from typing import Any
+from urllib.parse import quote, quote_from_bytes
 
 import httpx
 from graphql import (
@@ -44,7 +47,9 @@ from api.auth.tenants import ensure_workspace
 from api.database import Database
 from api.graphql.schema import sdl
 from api.settings import Settings
+from tests.api import frames
 from tests.api.conftest import SECRET, bearing
+from tests.api.servers import serving
 
 PUBLIC: GraphQLSchema = build_schema(sdl())
 ROUND = 1_000
@@ -93,6 +98,16 @@ def damaged(draw: st.DrawFn) -> bytes:
 
 
 bodies = st.binary(max_size=200) | written | damaged()
+
+
+@st.composite
+def parameters(draw: st.DrawFn) -> str:
+    """What follows the question mark of a GET: a request as it should be, twice, cut, or of bytes that are no text."""
+    names = st.sampled_from(["query", "query", "variables", "operationName", "extensions", "\0", "é", ""])
+    plain = st.sampled_from([b"{ viewer { workspace } }", b"mutation { a }", b"{}", b"[]", b"null", b'{"a": 1}', b""])
+    pairs = draw(st.lists(st.tuples(names, plain | written | st.binary(max_size=60)), max_size=5))
+    text = "&".join(f"{quote(name)}={quote_from_bytes(value)}" for name, value in pairs)
+    return text[: draw(st.integers(0, len(text)))] if draw(st.integers(0, 3)) == 0 else text
 
 
 def document(found: random.Random) -> str:
@@ -188,6 +203,11 @@ async def send_document(client: httpx.AsyncClient, text: str) -> httpx.Response:
     return await client.post("/graphql", json={"query": text}, headers={"accept": "application/json"})
 
 
+async def send_parameters(client: httpx.AsyncClient, text: str, accept: str) -> httpx.Response:
+    """Ask by GET."""
+    return await client.get(f"/graphql?{text}", headers={"accept": accept})
+
+
 def hold(answer: httpx.Response) -> str:
     """Check that an answer is a proper one; its status, and whether it was run."""
     assert answer.status_code in {200, *REFUSALS}, (answer.status_code, answer.text)
@@ -201,7 +221,7 @@ def hold(answer: httpx.Response) -> str:
     return f"{answer.status_code}{' and run' if 'data' in body else ''}"
 
 
-def _rounds(loop: asyncio.AbstractEventLoop, client: httpx.AsyncClient, rounds: int) -> None:
+def _rounds(loop: asyncio.AbstractEventLoop, client: httpx.AsyncClient, rounds: int, *, address: str, key: str) -> None:
     seen: Counter[str] = Counter()
 
     @given(body=bodies, media=st.sampled_from(MEDIA), accept=st.sampled_from(ACCEPTS))
@@ -212,12 +232,24 @@ def _rounds(loop: asyncio.AbstractEventLoop, client: httpx.AsyncClient, rounds: 
     def with_document(text: str) -> None:
         seen[hold(loop.run_until_complete(send_document(client, text)))] += 1
 
-    rules = settings(
-        max_examples=ROUND, deadline=None, database=None, suppress_health_check=list(HealthCheck), print_blob=False
-    )
-    for name, test in (("bodies", with_body), ("documents", with_document)):
+    @given(text=parameters(), accept=st.sampled_from(ACCEPTS))
+    def with_parameters(text: str, accept: str) -> None:
+        seen[hold(loop.run_until_complete(send_parameters(client, text, accept)))] += 1
+
+    @given(said=frames.conversations)
+    def with_frames(said: list[frames.Frame]) -> None:
+        seen[frames.hold(loop.run_until_complete(frames.send(address, key, said)))] += 1
+
+    tests = {"bodies": with_body, "documents": with_document, "parameters": with_parameters, "websockets": with_frames}
+    for name, test in tests.items():
         seen.clear()
-        ruled = rules(test)
+        ruled = settings(
+            max_examples=ROUND // 10 if name == "websockets" else ROUND,
+            deadline=None,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+            print_blob=False,
+        )(test)
         began, before = monotonic(), _megabytes()
         for _ in range(rounds):
             ruled()
@@ -233,7 +265,7 @@ def _megabytes() -> int:
     return pages * resource.getpagesize() // 1_000_000
 
 
-async def _prepared(url: str) -> tuple[Database, httpx.AsyncClient]:
+async def _prepared(url: str) -> tuple[Database, httpx.AsyncClient, str]:
     database = Database(url)
     await schema.upgrade(database.engine)
     async with database.write() as session:
@@ -248,7 +280,7 @@ async def _prepared(url: str) -> tuple[Database, httpx.AsyncClient]:
         )
     app = build(database, settings=Settings(), secret=SECRET, with_worker=False)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    return database, httpx.AsyncClient(transport=transport, base_url="http://truelift.test", headers=bearing(key))
+    return database, httpx.AsyncClient(transport=transport, base_url="http://truelift.test", headers=bearing(key)), key
 
 
 def main() -> None:
@@ -258,8 +290,11 @@ def main() -> None:
     loop = asyncio.new_event_loop()
     try:
         with embedded.running(folder / "database") as postgres:
-            database, client = loop.run_until_complete(_prepared(postgres.url))
-            _rounds(loop, client, int(sys.argv[1]) // ROUND)
+            database, client, key = loop.run_until_complete(_prepared(postgres.url))
+            opened = AsyncExitStack()
+            service = loop.run_until_complete(opened.enter_async_context(serving(postgres.url)))
+            _rounds(loop, client, int(sys.argv[1]) // ROUND, address=str(service.base_url), key=key)
+            loop.run_until_complete(opened.aclose())
             loop.run_until_complete(client.aclose())
             loop.run_until_complete(database.close())
     finally:

@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from api.auth.keys import Caller, Scope
 from api.database import Database
-from api.graphql.nodes import global_id
+from api.graphql.nodes import global_id, local_id
 from api.jobs.alerts import judge_alerts
 from kpi.history.entry import Entry
 from kpi.kinds import Activation
@@ -19,6 +19,7 @@ from tests.api import documents
 from tests.api.conftest import MakeKey, Try
 from tests.api.servers import serving
 from tests.api.test_subscriptions import after, events
+from tests.api.trail.test_trail import rows as trail
 from tests.conftest import Ask
 from tests.kpi.history.rows import derive, kept, send
 from tests.kpi.registering import BASELINE
@@ -154,6 +155,15 @@ async def test_alert_carries_what_to_do_who_owns_it_and_where_to_look(raised: di
         "kpi": {"key": "activation", "alerts": {"totalCount": 1}},
         "rule": {"kind": "THRESHOLD"},
     }
+
+
+async def test_alert_that_a_rule_raised_is_in_the_audit_trail_once_with_its_rule(
+    database: Database, workspace: Workspace, raised: dict[str, Any]
+) -> None:
+    await judge_alerts(database)
+    (entry,) = (one for one in await trail(database, workspace) if one["actor"] == "worker")
+    assert (entry["action"], entry["node_type"]) == ("judgeAlerts", "AlertRule")
+    assert entry["details"] == {"raised": [local_id("Alert", raised["id"])], "resolved": []}
 
 
 @pytest.mark.parametrize(

@@ -219,6 +219,7 @@ async def test_document_that_cannot_be_run_is_refused_without_data_and_says_why(
     body = answer.json() if accept != "text/event-stream" else event(answer)
     assert "data" not in body
     assert word in body["errors"][0]["message"]
+    assert body["errors"][0]["extensions"]["code"] in {"BAD_REQUEST", "LIMIT_EXCEEDED"}
     assert caplog.text == ""
     assert await still_answers(reader)
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from api.database import Database
-from api.graphql.nodes import global_id
+from api.database import Database, driver
+from api.graphql.nodes import global_id, local_id
 from api.jobs.histories import refresh_histories
 from api.jobs.refresh import refresh_due
+from experiments.programme import changes
 from kpi.tables import Workspace
 from tests.api import documents
 from tests.api.conftest import Try
@@ -116,6 +117,18 @@ async def test_experiment_is_worth_its_effect_carried_over_two_links_times_reven
     assert at["revenue"]["interval"]["lower"] < at["revenue"]["net"] < at["revenue"]["interval"]["upper"]
 
 
+async def test_programme_for_the_sake_of_some_is_that_of_all_on_their_kpis(
+    database: Database, workspace: Workspace, experiments: list[str]
+) -> None:
+    first, _ = (local_id("Experiment", identity) or 0 for identity in experiments)
+    async with database.read() as session:
+        given = session, await driver(session), workspace.id, TODAY.date()
+        whole, own, none = [await changes.read(*given, of) for of in (None, {first}, {-1})]
+    assert len(whole.rows) == 2
+    assert own == whole
+    assert (none.rows, none.summits) == ((), whole.summits)
+
+
 @pytest.mark.usefixtures("experiments")
 async def test_what_if_fewer_get_it_and_serving_them_costs(ask: Ask) -> None:
     await assume(ask, "activation", "nrr", 0.2)
@@ -211,3 +224,36 @@ async def test_experiment_that_has_not_begun_and_one_of_others_have_no_impact(
     assert (await ask(asked, {"id": drafted}))["node"] == {"impact": None}
     assert (await attempt(asked, {"id": drafted}, caller=stranger))["data"] == {"node": None}
     assert (await ask(asked, {"id": global_id("Experiment", 999_999_999)}))["node"] is None
+
+
+IF = """
+query If($kpi: String! = "activation", $lift: Float! = 0.05, $coverage: Float! = 1, $periods: Float! = 12) {
+  impactIf(kpi: $kpi, lift: $lift, coverage: $coverage, periodsAYear: $periods) {
+    kpi { key } lift standardErrorOfEffects standardErrorOfLinks isEstimated sentence
+    revenue { yearly net interval { lower upper } }
+  }
+  kpiLadder { rungs { kpi { key } isShareOfRevenue } }
+}
+"""
+
+
+@pytest.mark.usefixtures("experiments")
+async def test_supposed_change_is_worth_its_lift_carried_over_two_links_times_revenue(ask: Ask) -> None:
+    await assume(ask, "activation", "retention", 0.5)
+    await assume(ask, "retention", "nrr", 0.4)
+    found = await ask(IF, {"coverage": 0.6})
+    (at,) = found["impactIf"]
+    assert at["lift"] == pytest.approx(expm1(log(1.03) * 0.2))  # 5 % for six tenths are 3 % for all
+    assert (at["standardErrorOfEffects"], at["standardErrorOfLinks"], at["isEstimated"]) == (0, 0, False)
+    assert at["revenue"]["net"] == pytest.approx(12 * 1_800 * 0.9 * at["lift"])
+    assert at["revenue"]["interval"]["lower"] < at["revenue"]["net"] < at["revenue"]["interval"]["upper"]
+    shares = {rung["kpi"]["key"]: rung["isShareOfRevenue"] for rung in found["kpiLadder"]["rungs"]}
+    assert shares == {"activation": False, "retention": False, "nrr": True}
+    assert (await ask(IF, {"periods": 1}))["impactIf"][0]["revenue"]["yearly"] == 1_800
+    assert (await ask(IF, {"kpi": "nothing"}))["impactIf"] is None
+
+
+@pytest.mark.parametrize("faulty", [{"lift": -1}, {"lift": 11}, {"coverage": 1.1}, {"periods": 0}])
+async def test_supposition_that_cannot_be_is_the_askers_to_mend(attempt: Try, faulty: dict[str, float]) -> None:
+    answer = await attempt(IF, faulty)
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["BAD_USER_INPUT"]

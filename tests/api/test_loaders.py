@@ -8,9 +8,12 @@ import pytest
 from sqlalchemy import event
 
 from api.database import Database
+from kpi.queries import kpis_by_key, latest_definitions
+from kpi.tables import Workspace
 from tests.api import documents
 from tests.api.conftest import Try
 from tests.conftest import Ask
+from tests.kpi.history.rows import NOW, derive, describe, send
 
 CHECKS = "{ experiments { nodes { key launchChecks { kind state sentence } } } }"
 PAGE = "nodes { conclusion } totalCount pageInfo { hasNextPage hasPreviousPage startCursor endCursor }"
@@ -18,6 +21,10 @@ PART = f"key learnings(first: $first, after: $after, last: $last, before: $befor
 ARGUMENTS = "($first: Int, $after: String, $last: Int, $before: String)"
 LISTED = f"query Listed{ARGUMENTS} {{ experiments {{ nodes {{ {PART} }} }} }}"
 ALONE = f"query Alone($key: String!, {ARGUMENTS[1:]} {{ experiment(key: $key) {{ {PART} }} }}"
+STANDINGS = """
+{ kpis { nodes { key values { value } standing { level { value } } outlook { chance } target { value }
+  weeks: values(granularity: WEEK, fromOn: "2026-06-01") { starts } bySegment { segment values { n } } } } }
+"""
 
 
 @contextmanager
@@ -87,6 +94,39 @@ async def test_learnings_of_a_list_take_the_statements_of_one(ask: Ask, database
     await register(ask, "a", "b", "c")
     await learn(ask, "b", "1", "2")
     assert await count(database, ask, LISTED) == one
+
+
+async def derived(ask: Ask, database: Database, workspace: Workspace, *keys: str) -> None:
+    """Register KPIs whose history is derived."""
+    for key in keys:
+        given = documents.kpi(key, entry={"event": "signed_up"}, segments=["plan"], baseline=None)
+        found = await ask(documents.KPI_REGISTER, {"input": given})
+        assert found["kpiRegister"]["userErrors"] == []
+    async with database.read() as session:
+        ids = [kpi.id for kpi in (await kpis_by_key(session, workspace.id, keys)).values()]
+        definitions = await latest_definitions(session, ids)
+    for definition in definitions.values():
+        await derive(database, definition)
+
+
+async def test_cohorts_of_all_kpis_are_read_at_once_whatever_is_asked_of_them(
+    ask: Ask, database: Database, workspace: Workspace
+) -> None:
+    signed_up = [(f"u{day}", "signed_up", f"2026-06-{day:02}T08:00:00Z", None) for day in range(1, 20)]
+    activated = [(f"u{day}", "activated", f"2026-06-{day:02}T09:00:00Z", None) for day in range(1, 20, 2)]
+    await send(database, workspace, [*signed_up, *activated])
+    await describe(database, workspace, [(f"u{day}", "plan", "pro", None) for day in range(1, 20)])
+    await derived(ask, database, workspace, "a")
+    with statements(database) as one:
+        found = await ask(STANDINGS, now=NOW)
+    assert found["kpis"]["nodes"][0]["standing"]["level"]["value"] is not None
+    assert len(found["kpis"]["nodes"][0]["bySegment"]) == 1
+    await derived(ask, database, workspace, "b", "c", "d")
+    with statements(database) as four:
+        found = await ask(STANDINGS, now=NOW)
+    assert len(found["kpis"]["nodes"]) == 4
+    for seen in (one, four):  # two tables, of everybody and of all segments
+        assert 2 <= len([said for said in seen if "array_agg" in said]) <= 4
 
 
 @pytest.mark.parametrize(

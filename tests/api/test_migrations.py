@@ -16,6 +16,7 @@ import api.auth.tables
 import api.delivery.tables
 import api.graphql.tables
 import api.jobs.tables
+import api.replies.tables
 import api.trail.tables
 import experiments.programme.reviews.tables
 import experiments.tables
@@ -30,6 +31,7 @@ MODELS = (
     api.delivery.tables,
     api.graphql.tables,
     api.jobs.tables,
+    api.replies.tables,
     experiments.programme.reviews.tables,
     api.trail.tables,
     experiments.tables,

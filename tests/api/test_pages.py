@@ -1,6 +1,8 @@
 """The pages as a browser gets them: status, and that they are about what was asked for."""
 
+import re
 from datetime import UTC, datetime, timedelta
+from html import unescape
 
 import pytest
 
@@ -8,9 +10,12 @@ from api.auth.keys import Caller, Scope
 from api.database import Database
 from api.jobs.histories import refresh_histories
 from api.jobs.refresh import refresh_due
+from kpi.tables import Workspace
 from tests.api import documents
 from tests.api.conftest import Client, MakeKey, Try
 from tests.conftest import Ask
+from tests.kpi.alerts import test_judging as judging
+from tests.kpi.risk.accounts import scored
 
 
 @pytest.fixture
@@ -20,7 +25,13 @@ async def browser(client: Client, make_key: MakeKey) -> Client:
     return client
 
 
-@pytest.mark.parametrize("path", ["/", "/experiments/guided-tour", "/experiments/nothing", "/kpis", "/kpis/nothing"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/", "/experiments/guided-tour", "/experiments/nothing", "/kpis", "/kpis/nothing", "/kpis/nothing/at-risk",
+        "/ladder", "/alerts",
+    ],
+)  # fmt: skip
 async def test_page_sends_a_browser_that_is_not_signed_in_to_the_form(client: Client, path: str) -> None:
     answer = await client.get(path)
     assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
@@ -107,6 +118,101 @@ async def test_page_of_a_kpi_is_there_before_and_after_its_first_rows(
 @pytest.mark.parametrize("path", ["/kpis/nothing", "/kpis/%00", "/kpis?tier=NOW", "/kpis?moves=up", "/kpis?after=x"])
 async def test_page_of_no_kpi_is_404(browser: Client, path: str) -> None:
     assert (await browser.get(path)).status_code == 404
+
+
+LINK = {"leading": "activation", "lagging": "retention", "low": 0.5, "likely": 0.5, "high": 0.5, "reason": "known"}
+
+
+async def test_ladder_shows_its_links_and_works_out_what_is_asked(browser: Client, ask: Ask) -> None:
+    assert "No links yet" in (await browser.get("/ladder")).text
+    for key in ("activation", "retention"):
+        await ask(documents.KPI_REGISTER, {"input": documents.kpi(key, name=f"Share of {key}")})
+    await ask(documents.KPI_LINK % {"verb": "Assume"}, {"input": LINK})
+    shown = (await browser.get("/ladder")).text
+    assert "0.50 assumed" in shown
+    assert "What it would come to" not in shown
+    asked = await browser.get("/ladder", params={"kpi": "activation", "lift": "-5", "coverage": "60"})
+    assert (asked.status_code, "No KPI is a share of revenue" in asked.text) == (200, True)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"lift": "five"}, "“five” is no number of per cent."),
+        ({"lift": "-96"}, "“-96” is not between -95 and 1000 per cent."),
+        ({"lift": "5", "coverage": "101"}, "“101” is not between 0 and 100 per cent."),
+        ({"lift": "nan"}, "“nan” is not between"),
+    ],
+)
+async def test_ladder_says_what_is_wrong_with_a_question_beside_its_field(
+    browser: Client, ask: Ask, said: dict[str, str], words: str
+) -> None:
+    for key in ("activation", "retention"):
+        await ask(documents.KPI_REGISTER, {"input": documents.kpi(key)})
+    await ask(documents.KPI_LINK % {"verb": "Assume"}, {"input": LINK})
+    answer = await browser.get("/ladder", params={"kpi": "activation"} | said)
+    assert answer.status_code == 200
+    assert words in answer.text
+    assert f'value="{said["lift"]}"' in answer.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/ladder?kpi=nothing&lift=5",
+        "/alerts?state=odd",
+        "/alerts?after=x",
+        "/kpis/nothing/at-risk",
+        "/kpis/%00/at-risk",
+    ],
+)
+async def test_page_of_what_is_not_there_is_404(browser: Client, path: str) -> None:
+    assert (await browser.get(path)).status_code == 404
+
+
+async def test_alerts_are_shown_by_state_and_on_the_page_of_their_kpi(
+    browser: Client, ask: Ask, database: Database, workspace: Workspace
+) -> None:
+    definition = await judging.shares(database, workspace, [2])
+    await judging.watch(database, workspace, definition, judging.given(judging.FLOOR))
+    await judging.until(database, definition, 1)
+
+    async def shown(path: str) -> bool:
+        answer = await browser.get(path)
+        assert answer.status_code == 200
+        return "below the limit of 30.0%" in answer.text
+
+    pages = ("/alerts", "/alerts?state=raised", "/alerts?state=all", "/kpis/activation")
+    assert [await shown(path) for path in pages] == [True] * 4
+    assert not await shown("/alerts?state=resolved")
+    identity = (await ask("{ alerts { nodes { id } } }"))["alerts"]["nodes"][0]["id"]
+    await ask(documents.ALERT_ANSWER % {"verb": "Resolve"}, {"input": {"id": identity, "note": "The form was down"}})
+    assert [await shown(path) for path in pages] == [False, False, True, False]
+    assert "The form was down" in (await browser.get("/alerts?state=resolved")).text
+
+
+async def test_units_at_risk_are_for_who_may_see_them_and_for_them_a_file_too(
+    client: Client, make_key: MakeKey, database: Database, workspace: Workspace
+) -> None:
+    await scored(database, workspace)
+    await client.post("/sign-in", data={"key": await make_key(Scope.READ)})
+    hidden = await client.get("/kpis/health/at-risk?worst=100")
+    assert hidden.status_code == 200
+    assert "scope <code>admin</code>" in hidden.text
+    assert "ben" not in hidden.text
+    assert (await client.get("/v1/export/at-risk.csv?kpi=health&worst=1")).status_code == 401
+    await client.post("/sign-out")
+    await client.post("/sign-in", data={"key": await make_key(Scope.READ, Scope.ADMIN)})
+    shown = await client.get("/kpis/health/at-risk?worst=50")
+    assert "Sessions: 1, centre 4, costs 3" in shown.text
+    assert "2 users, the worst first." in shown.text
+    address = re.search(r'href="(/v1/export/at-risk.csv[^"]*)"', shown.text)
+    assert address is not None
+    file = await client.get(unescape(address[1]))
+    assert [line.split(",")[0] for line in file.text.splitlines()] == ["unit", "ben", "dan"]
+    for wrong in ("0", "x", "101"):
+        faulty = await client.get(f"/kpis/health/at-risk?worst={wrong}")
+        assert (faulty.status_code, "ben" in faulty.text, 'role="alert"' in faulty.text) == (200, False, True)
 
 
 @pytest.mark.parametrize("query", ["by=HOUR", "segment=%00"])

@@ -24,7 +24,7 @@ START = TODAY - timedelta(days=20)
 BASELINE = {"value": 0.4, "standardError": 0.01, "n": 2_400}
 RESULTS = """
 query Results($key: String!) { experiment(key: $key) {
-  id key plan { hash canonicalJson neededUnits neededFor plannedUnits }
+  id key plan { hash canonicalJson neededUnits neededFor primaryUnits }
   results {
     computedAt dataThrough planHash softwareVersion isPlanSealedBeforeData
     verdict {

@@ -18,6 +18,7 @@ from experiments.programme.impact import (
     mixed,
     of_change,
     of_changes,
+    of_supposition,
     shipped_effects,
 )
 from kpi.enums import Direction, Driver, Frequency, Tier, Unit
@@ -202,3 +203,21 @@ def test_other_mix_weighs_effects_by_share_and_level() -> None:
     # Half of the level is in each: (e^0.1 + 1) / 2.
     assert found.lift == pytest.approx(log((np.exp(0.1) + 1) / 2))
     assert found.method == MIXED
+
+
+def test_supposition_is_carried_as_if_it_were_exact_so_that_only_links_err() -> None:
+    terms = Terms(coverage=0.5, periods=1.0)
+    (found,) = of_supposition(ACTIVATION, 0.1, CHAIN, [summit()], terms)
+    assert isinstance(found.carried, Carried)
+    # Ten per cent for half of the units are five for all, of which 0.5 times 0.4 reaches the top.
+    effect = log(1.05) * 0.5 * 0.4
+    assert found.carried.effect == pytest.approx(effect)
+    assert found.carried.standard_error_of_effects == 0
+    assert found.carried.standard_error_of_links > 0
+    assert found.worth is not None
+    assert found.worth.net == pytest.approx(1_000 * 0.9 * expm1(effect))
+    (nothing,) = of_supposition(OTHER, 0.1, CHAIN, [summit()], terms)
+    assert nothing.carried == NotIdentified(obstacle=Obstacle.NO_PATH)
+    (itself,) = of_supposition(NRR, -0.2, CHAIN, [summit()], Terms(periods=1.0))
+    assert isinstance(itself.carried, Carried)
+    assert itself.carried.lift == pytest.approx(-0.2)

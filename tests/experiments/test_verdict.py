@@ -262,6 +262,7 @@ def test_rule_8_is_silent_where_something_was_decided() -> None:
     ("scale", "sign", "difference", "interval", "words"),
     [
         (Scale.FRACTION, 1, -0.021, (-0.05, 0.008), "-2.10 percentage points (-5.00 to +0.80)"),
+        (Scale.RATE, 1, -0.021, (-0.05, 0.008), "-2.10 percentage points (-5.00 to +0.80)"),
         (Scale.DAYS, -1, 0.4, (-0.1, 0.9), "+0.40 days (-0.10 to +0.90)"),
         (Scale.AMOUNT, 1, -1234.5, (-3000.0, 600.0), "-1,230 (-3,000 to +600)"),
     ],

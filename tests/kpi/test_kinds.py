@@ -15,7 +15,7 @@ from kpi import kinds
 from kpi.kinds import Activation, Component, Composite, Kind, Mean, Quantile, Ratio, Retention, TimeToValue, Total
 from kpi.kinds.mean import Of
 from kpi.kinds.retention import Form
-from kpi.kinds.shape import LONGEST_CURVE, LONGEST_WINDOW, Cohorts, CurveOf, DayCurve
+from kpi.kinds.shape import LONGEST_CURVE, LONGEST_WINDOW, Cohorts, CurveOf, DayCurve, Scale
 from kpi.kinds.terms import Amount, How, Measured, Term
 from stats.moments import Moments
 
@@ -82,7 +82,7 @@ drawn = st.one_of(
     st.builds(TimeToValue, event=names, tau_days=days, loss_event=st.none() | names, occurrence=st.integers(1, 10)),
     st.builds(Total, event=names, window_days=days, of=ofs, cap=caps),
     st.builds(Quantile, event=names, window_days=days, of=ofs, quantile=st.floats(0.01, 0.99)),
-    st.builds(Ratio, window_days=days, numerator=terms, denominator=terms),
+    st.builds(Ratio, window_days=days, numerator=terms, denominator=terms, is_share=st.booleans()),
     st.builds(Composite, components=st.just(PARTS)),
 )
 
@@ -288,6 +288,33 @@ def test_kinds_are_values(kind: Kind) -> None:
     with pytest.raises(AttributeError):
         setattr(kind, fields(kind)[0].name, "other")  # type: ignore[arg-type]  # frozen, which is the point
     assert all(field.kw_only for field in fields(kind))  # type: ignore[arg-type]  # as above
+
+
+def term(of: Measured, event: str = "mrr", how: How | None = None, other: Measured | None = None) -> Term:
+    beside = None if other is None else Amount(event="mrr", of=other)
+    return Term(amount=Amount(event=event, of=of), how=how, other=beside)
+
+
+PAID, PAYS = Measured.LEVEL_AT_END, Measured.HAD_AT_START
+
+
+@pytest.mark.parametrize(
+    ("above", "below", "scale"),
+    [
+        (term(PAID, how=How.SMALLER, other=Measured.LEVEL_AT_START), term(Measured.LEVEL_AT_START), Scale.RATE),
+        (term(PAID, how=How.LEFT, other=Measured.LEVEL_AT_START), term(PAYS), Scale.RATE),
+        (term(PAID, how=How.LOST, other=Measured.LEVEL_AT_START), term(Measured.LEVEL_AT_START), Scale.RATE),
+        (term(Measured.ANY, "seen"), term(PAYS), Scale.RATE),
+        (term(Measured.VALUE), term(Measured.VALUE), Scale.RATE),
+        (term(Measured.VALUE), term(PAID), Scale.AMOUNT),
+        (term(Measured.COUNT, "ticket"), term(PAYS), Scale.AMOUNT),
+        (term(Measured.COUNT, "won"), term(Measured.COUNT, "due"), Scale.AMOUNT),
+        (term(Measured.COUNT), term(Measured.DISTINCT), Scale.AMOUNT),
+    ],
+)
+def test_ratio_reads_as_a_rate_where_both_sums_count_the_same(above: Term, below: Term, scale: Scale) -> None:
+    assert Ratio(window_days=28, numerator=above, denominator=below).scale is scale
+    assert Ratio(window_days=28, numerator=above, denominator=below, is_share=True).scale is Scale.RATE
 
 
 def test_sample_of_times_tells_who_is_censored_and_one_of_numbers_has_nobody() -> None:

@@ -48,7 +48,10 @@ def test_state_follows_value_direction_and_the_target_of_the_same_definition(
 ) -> None:
     kpi: Any = Kpi.model_construct(direction=direction)
     level = Level(n=10, value=value)
-    assert Rung(kpi=kpi, version=2, height=0, level=level, target=aim, open_alerts=0).state is state
+    assert (
+        Rung(kpi=kpi, version=2, height=0, level=level, target=aim, open_alerts=0, is_share_of_revenue=False).state
+        is state
+    )
 
 
 def test_height_is_that_of_the_longest_way_and_a_circle_ends() -> None:

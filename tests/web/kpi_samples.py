@@ -4,6 +4,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from tests.web.samples import VIEWER, Json
+from web.quantities import SPACE
 
 WEEKS = [(date(2026, 8, 31) + timedelta(weeks=place)).isoformat() for place in range(10)]
 AHEAD = [(date(2026, 11, 9) + timedelta(weeks=place)).isoformat() for place in range(4)]
@@ -76,6 +77,137 @@ def link(leading: tuple[str, str], lagging: tuple[str, str], **changes: Any) -> 
     return found | changes
 
 
+def alert(**changes: Any) -> Json:
+    found = {
+        "kind": "THRESHOLD",
+        "state": "RAISED",
+        "severity": "CRITICAL",
+        "segment": "plan=pro",
+        "value": 0.31,
+        "limit": 0.35,
+        "sentence": "In the week from 2026-10-26 on it was 31.0%, below the limit of 35.0%.",
+        "raisedAt": "2026-11-03T06:00:00+00:00",
+        "acknowledgedAt": None,
+        "acknowledgedBy": None,
+        "note": None,
+        "resolvedAt": None,
+        "resolvedBy": None,
+        "resolution": None,
+        "action": "Call the three largest accounts",
+        "owner": "Ada",
+        "kpi": {"key": "activation-7d", "name": "Activation within a week", "scale": "FRACTION"},
+    }
+    return found | changes
+
+
+def rule(kind: str, condition: str, **limits: Any) -> Json:
+    return {
+        "kind": kind,
+        "segment": "",
+        "granularity": "WEEK",
+        "severity": "WARNING",
+        "isEnabled": True,
+        "cooldownDays": 7,
+        "lastJudgedOn": "2026-10-26",
+        "silence": None,
+        "condition": {"__typename": condition, **limits},
+    }
+
+
+RULES: dict[str, Json] = {
+    "Below 35.0%, beyond chance, a false alarm in 100 periods; cleared at 38.0%": rule(
+        "THRESHOLD", "ThresholdCondition", side="BELOW", limit=0.35, clear=0.38, runLength=100
+    ),
+    "Above 1.0%": rule("THRESHOLD", "ThresholdCondition", side="ABOVE", limit=0.01, clear=None, runLength=None),
+    "Below the control limits of the periods before, a false alarm in 100 periods": rule(
+        "TREND", "TrendCondition", side="BELOW", runLength=100
+    ),
+    "Outside the control limits of the periods before": rule("TREND", "TrendCondition", side=None, runLength=None),
+    "The chance to meet the target is below 20%; cleared from 40% on": rule(
+        "TARGET_AT_RISK", "TargetAtRiskCondition", chance=0.2, clear=0.4
+    ),
+    f"No longer at the baseline, tuned to a drift of 2.00{SPACE}pp; a false alarm ever with a chance of 5%": rule(
+        "BASELINE_DRIFT", "BaselineDriftCondition", shift=0.02, alpha=0.05
+    ),
+    "No rows for longer than is usual, a false alarm in 365 days": rule(
+        "DATA_STOPPED", "DataStoppedCondition", runLength=365
+    )
+    | {"silence": "No row has come in yet.", "isEnabled": False, "lastJudgedOn": None, "cooldownDays": 1},
+}
+"""What a rule is said to watch, and the rule."""
+
+
+def note(on: str, text: str, **changes: Any) -> Json:
+    return {"notedOn": on, "text": text, "by": "ops", "alert": None} | changes
+
+
+def trial(key: str, **changes: Any) -> Json:
+    """An experiment that measures the KPI, with a finding on it and one on another KPI."""
+    own = {
+        "kpi": {"key": "activation-7d"},
+        "variant": {"name": "Guide"},
+        "scale": "FRACTION",
+        "margin": None,
+        "breachesMargin": False,
+        "keepsMargin": False,
+        "isBetter": True,
+        "isWorse": False,
+        "isOver": True,
+        "reason": None,
+        "estimate": {"difference": 0.0342, "lift": 0.0877},
+        "interval": interval(0.01, 0.0584),
+        "liftInterval": interval(0.025, 0.1505),
+    }
+    other = own | {"kpi": {"key": "other"}, "estimate": {"difference": 0.77, "lift": 0.66}}
+    guarded = own | {"margin": 0.02, "isBetter": False, "keepsMargin": True, "variant": {"name": "Tour"}}
+    found = {
+        "key": key,
+        "name": f"Trial {key}",
+        "state": "DECIDED",
+        "startedAt": "2026-08-01T00:00:00+00:00",
+        "createdAt": "2026-07-20T00:00:00+00:00",
+        "hypothesis": {"title": "A guide helps"},
+        "plan": {
+            "kpis": [{"role": "PRIMARY", "kpi": {"key": "activation-7d"}}, {"role": "GUARDRAIL", "kpi": None}],
+        },
+        "results": {
+            "diagnostics": {"health": "OK"},
+            "verdict": {"state": "SHIP"},
+            "findings": [own, other, guarded],
+        },
+    }
+    return found | changes
+
+
+def unclear() -> Json:
+    """Results that may not be trusted, with an amount, and a finding without an answer."""
+    found = trial("b")["results"]
+    own = found["findings"][0] | {"isBetter": False, "scale": "AMOUNT"}
+    none = {"estimate": {"difference": None, "lift": None}, "interval": None, "liftInterval": None}
+    return {
+        "diagnostics": {"health": "WARN"},
+        "verdict": {"state": "KEEP_RUNNING"},
+        "findings": [own, own | none | {"reason": "INSUFFICIENT_DATA"}],
+    }
+
+
+def trials(*some: Json, after: str | None = None) -> Json:
+    info = {"hasNextPage": after is not None, "hasPreviousPage": after is not None, "endCursor": after}
+    return {"totalCount": len(some), "pageInfo": info, "nodes": list(some)}
+
+
+def belief(**changes: Any) -> Json:
+    found = {
+        "title": "A guide brings users to their first project",
+        "direction": "INCREASE",
+        "expectedLift": 0.05,
+        "segment": None,
+        "owner": "Ada",
+        "createdAt": "2026-07-01T08:00:00+00:00",
+    }
+    return found | changes
+
+
 def activation(**changes: Any) -> Json:
     """A share by week with all there can be: baseline, target, outlook, segments, a curve, links and a history."""
     levels = [None, 0.37, 0.38, 0.4, 0.39, 0.41, 0.4, 0.39, 0.412, 0.5]
@@ -100,6 +232,7 @@ def activation(**changes: Any) -> Json:
         "dataSource": "Event stream",
         "action": "Call the three largest accounts",
         "createdAt": "2026-05-01T08:00:00+00:00",
+        "scale": "FRACTION",
         "definitionVersion": 2,
         "definition": {"__typename": "ActivationDefinition", "event": "project_created", "windowDays": 7},
         "entry": {"event": "signed_up", "every": None, "isClustered": False, "among": None},
@@ -178,6 +311,20 @@ def activation(**changes: Any) -> Json:
                 reason="",
             ),
         ],
+        "alertRules": list(RULES.values()),
+        "annotations": [
+            note("2026-10-12", "The form was down", alert={"sentence": "It fell."}),
+            note("2026-10-05", "A new price list"),
+            note("2026-09-14", "Back from the summer"),
+            note("2025-01-06", "The first customer"),
+        ],
+        "hypotheses": {"totalCount": 12, "nodes": [belief(), belief(expectedLift=None, segment="plan=pro")]},
+        "experiments": trials(
+            trial("c"),
+            trial("b", results=unclear()),
+            trial("a", state="DRAFT", startedAt=None, results=None, hypothesis=None),
+            after="b/c=",
+        ),
         "history": [
             {
                 "what": "TARGET",
@@ -201,6 +348,8 @@ def silent(**changes: Any) -> Json:
         "triangle": None,
         "target": None,
     }
+    untouched = {"alertRules": [], "annotations": [], "hypotheses": trials(), "experiments": trials()}
+    none |= untouched
     empty: Json = {"values": None, "freshness": None, "baselines": [], "targets": [], "links": [], "history": []}
     return activation(**(none | empty | {"segmentNames": []} | changes))
 
@@ -232,6 +381,7 @@ def monthly() -> Json:
         unit="ACCOUNT",
         isLeading=False,
         tier="LATE",
+        scale="RATE",
         definition={
             "__typename": "RatioDefinition",
             "windowDays": 365,
@@ -291,7 +441,7 @@ CATALOGUE: list[Json] = [
 ]  # fmt: skip
 
 LISTED = (
-    "key", "name", "owner", "direction", "tier", "isLeading", "definition", "freshness", "values", "standing",
+    "key", "name", "owner", "direction", "tier", "isLeading", "scale", "freshness", "values", "standing",
     "target", "outlook",
 )  # fmt: skip
 
@@ -316,9 +466,9 @@ def overview(*kpis: Json, after: str | None = None, registered: tuple[str, ...] 
     }
 
 
-def one(kpi: Json) -> Json:
-    """The answer of a KPI's page."""
-    return {"viewer": VIEWER, "kpi": kpi}
+def one(kpi: Json, *alerts: Json) -> Json:
+    """The answer of a KPI's page, with the alerts that are open on it."""
+    return {"viewer": VIEWER, "alerts": {"nodes": list(alerts)}, "kpi": kpi}
 
 
 def defined(definition: Json) -> Json:

@@ -15,16 +15,16 @@ START = date(2026, 10, 19)
 VIEWER = {"workspace": "Northwind", "apiKey": {"name": "growth-read"}}
 
 
-def kpi(key: str, name: str, kind: str, direction: str = "HIGHER") -> Json:
-    return {"key": key, "name": name, "direction": direction, "definition": {"__typename": kind}}
+def kpi(key: str, name: str, scale: str, direction: str = "HIGHER") -> Json:
+    return {"key": key, "name": name, "direction": direction, "scale": scale}
 
 
-TTFV = kpi("ttfv", "Time to first value", "TimeToValueDefinition", "LOWER")
-ACTIVATION = kpi("activation-7d", "Activation in 7 days", "ActivationDefinition")
-DAY_30 = kpi("retention-30", "Day-30 retention", "RetentionDefinition")
-TICKETS = kpi("tickets", "Support tickets per user", "MeanDefinition", "LOWER")
-PROJECTS = kpi("projects", "Projects per user in 14 days", "MeanDefinition")
-REVENUE = kpi("revenue", "Revenue per user", "MeanDefinition")
+TTFV = kpi("ttfv", "Time to first value", "DAYS", "LOWER")
+ACTIVATION = kpi("activation-7d", "Activation in 7 days", "FRACTION")
+DAY_30 = kpi("retention-30", "Day-30 retention", "FRACTION")
+TICKETS = kpi("tickets", "Support tickets per user", "AMOUNT", "LOWER")
+PROJECTS = kpi("projects", "Projects per user in 14 days", "AMOUNT")
+REVENUE = kpi("revenue", "Revenue per user", "AMOUNT")
 
 
 def bounds(middle: float, half: float) -> Json:
@@ -33,9 +33,6 @@ def bounds(middle: float, half: float) -> Json:
 
 def sample(n: int, value: float | None, error: float | None, still_open: int = 0) -> Json:
     return {"n": n, "open": still_open, "censored": 0, "value": value, "standardError": error}
-
-
-SCALES = {"ActivationDefinition": "FRACTION", "RetentionDefinition": "FRACTION", "TimeToValueDefinition": "DAYS"}
 
 
 def blank(of: Json, role: str, variant: Json, control: Json, treatment: Json, margin: float | None) -> Json:
@@ -47,7 +44,7 @@ def blank(of: Json, role: str, variant: Json, control: Json, treatment: Json, ma
     return {
         **dict.fromkeys((*nothing, "groupSequential", "baseline", "curves", "reason", "adjustment")),
         "role": role,
-        "scale": SCALES.get(of["definition"]["__typename"], "AMOUNT"),
+        "scale": of["scale"],
         "method": "score test with Newcombe interval",
         "isBetter": False,
         "isWorse": False,
@@ -254,7 +251,7 @@ def plan(planned: list[tuple[Json, str, float | None]], **changes: Any) -> Json:
         "alpha": 0.05,
         "power": 0.8,
         "looks": 4,
-        "plannedUnits": 9812.4,
+        "primaryUnits": 9812.4,
         "policy": "GROUP_SEQUENTIAL",
         "horizonDays": 28,
         "minimumDays": None,
@@ -578,7 +575,7 @@ def early() -> Json:
         computedAt="2026-10-24T06:00:00+00:00",
         dataThrough="2026-10-24T05:59:00+00:00",
     )
-    return experiment("Guided tour", arms, plan(planned, plannedUnits=None), outcome)
+    return experiment("Guided tour", arms, plan(planned, primaryUnits=None), outcome)
 
 
 def three_arms() -> Json:

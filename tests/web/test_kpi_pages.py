@@ -9,9 +9,12 @@ import web
 from tests.web.kpi_samples import (
     CATALOGUE,
     DEFINITIONS,
+    RULES,
     activation,
+    alert,
     defined,
     monthly,
+    note,
     one,
     overview,
     silent,
@@ -20,7 +23,7 @@ from tests.web.kpi_samples import (
 )
 from tests.web.samples import Json
 from tests.web.test_pages import Page
-from web import standings
+from web import alerts, standings
 from web.charts.scale import room
 from web.quantities import axis_level, chance, levels
 
@@ -59,7 +62,9 @@ def test_kpi_page_of_a_kpi_whose_better_is_lower_reads_a_rise_as_worse() -> None
 
 def test_kpi_page_shows_its_blocks_in_the_order_they_are_read() -> None:
     ids = [given["id"] for tag, given in shown(activation()).tags if tag == "section" and "id" in given]
-    assert ids == ["standing", "levels", "segments", "cohorts", "aims", "links", "definition", "history"]
+    assert ids == [
+        "standing", "levels", "segments", "cohorts", "alerts", "experiments", "aims", "links", "definition", "history",
+    ]  # fmt: skip
 
 
 def test_kpi_page_charts_say_their_numbers_in_a_sentence() -> None:
@@ -135,7 +140,7 @@ def test_kpi_page_of_what_is_measured_by_month_offers_no_shorter_periods_and_kee
     assert "/kpis/activation-7d?by=QUARTER&segment=plan%3Dodd%20%26%20new" in links
     assert not any("by=WEEK" in str(link) for link in links)
     for words in (
-        "0.900 In Oct 2026: 0.900, of 60 accounts.",
+        "90.0% In Oct 2026: 90.0%, of 60 accounts.",
         "It cannot be held against the baseline: too few units so far.",
         "It cannot be held against the target: too few units so far.",
         "It cannot be held against the level before: too few units so far.",
@@ -290,8 +295,77 @@ def test_period_is_named_as_people_name_it(granularity: str, words: str) -> None
     assert standings.during("2026-11-09", granularity) == f"{'on' if granularity == 'DAY' else 'in'} {words}"
 
 
+def test_chart_of_levels_marks_the_days_that_were_noted_and_neighbours_share_a_number() -> None:
+    page = Page(str(standings.levels_figure(activation()).wide))  # type: ignore[union-attr]  # there is one
+    across = [float(str(given["x1"])) for _, given in page.tags if given.get("class") == "note-line"]
+    # Weeks are drawn from 7 Sep (the first has no value) to the target's day, 31 Dec: 115 days over 610 of the paper.
+    assert across == pytest.approx([66 + days * 610 / 115 for days in (7, 28, 35)], abs=0.01)
+    assert [word for word in page.words if "–" in word or word in {"1", "2", "3"}] == ["1", "2", "3"]
+    close = activation(annotations=[note("2026-10-05", "a"), note("2026-10-07", "b"), note("2026-09-14", "c")])
+    assert "2–3" in Page(str(standings.levels_figure(close).wide)).words  # type: ignore[union-attr]  # as above
+
+
+def test_kpi_page_lists_notes_by_the_numbers_of_the_chart_and_those_of_other_times_apart() -> None:
+    text = shown(activation()).text
+    assert (
+        "Noted in this time 1 14 Sep 2026 Back from the summer ops 2 5 Oct 2026 A new price list ops "
+        "3 12 Oct 2026 The form was down ops, of the alert: It fell." in text
+    )
+    assert "Noted before or after it 1 – 6 Jan 2025 The first customer ops" in text
+    assert "Noted on 14 Sep 2026, 5 Oct 2026, 12 Oct 2026." in standings.levels_sentence(activation())
+    assert standings.notes(silent(annotations=[note("2026-10-12", "Before any value")]))[0] == []
+
+
+def test_kpi_page_shows_open_alerts_with_what_to_do_and_what_every_rule_watches() -> None:
+    text = Page(web.render("kpi", one(activation(), alert()))).text
+    for words in (
+        "plan=pro In the week from 2026-10-26 on it was 31.0%, below the limit of 35.0%. Limit 31.0%, limit 35.0%",
+        "To do Call the three largest accounts Critical Raised Ada Raised 3 Nov 2026, 06:00 UTC",
+        "It cannot judge: No row has come in yet.",
+        "switched off",
+        "rests 1 day after it was resolved",
+    ):
+        assert words in text
+    assert "No alert is open." in shown(activation()).text
+    assert "Nothing is watched yet." in shown(silent()).text
+
+
+@pytest.mark.parametrize("words", RULES)
+def test_rule_says_what_it_watches_for_with_its_limits(words: str) -> None:
+    assert alerts.watched(RULES[words], "FRACTION") == words
+
+
+def test_kpi_page_lists_the_experiments_on_it_with_verdict_and_the_effect_on_it_alone() -> None:
+    page = shown(activation())
+    for words in (
+        "Experiments on it 3",
+        "Trial c A guide helps Primary Decided Ship started 1 Aug 2026 +8.8% +3.42 pp +2.5% to +15.0% Guide ▲ Better",
+        "+8.8% +3.42 pp +2.5% to +15.0% Tour ▲ Within margin",
+        "+8.8% +0.0342 +2.5% to +15.0% Guide ▲ No clear difference Guide – Too few units so far",
+        "Trial a Primary Draft – not started made 20 Jul 2026",
+        "Hypotheses about it",
+        "A guide brings users to their first project Ada Increase, +5.0% Everybody 1 Jul 2026",
+        "Ada Increase plan=pro",
+        "The newest 2 of 12.",
+    ):
+        assert words in page.text
+    assert "66.0%" not in page.text  # that is the effect on another KPI
+    assert "/kpis/activation-7d?tests=b/c%3D#experiments" in page.values("a", "href")
+    assert "No experiment measures it yet." in shown(silent()).text
+
+
+def test_kpi_page_leads_to_the_units_at_risk_of_what_ranks_units_every_period() -> None:
+    mean = DEFINITIONS[
+        "The mean per unit of the values of “paid”, less those of “cost” within 28 days, 500 at most for each."
+    ]
+    entry = {"event": None, "every": "MONTH", "isClustered": False, "among": None}
+    assert "/kpis/activation-7d/at-risk" in shown(activation(entry=entry, definition=mean)).values("a", "href")
+    for other in (activation(), monthly(), silent(entry=None)):
+        assert "/kpis/activation-7d/at-risk" not in shown(other).values("a", "href")
+
+
 def test_axis_of_days_and_weeks_together_names_places_that_are_far_enough_apart() -> None:
-    of = activation(values=values([0.4] * 10, 10))
+    of = activation(values=values([0.4] * 10, 10), annotations=[])
     of["values"]["starts"] = [f"2026-09-{day:02}" for day in range(1, 11)]
     figure = standings.levels_figure(of)
     assert figure is not None

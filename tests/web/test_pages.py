@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
+    GraphQLSchema,
     InlineFragmentNode,
     OperationDefinitionNode,
     SelectionSetNode,
@@ -20,8 +22,8 @@ from graphql import (
 )
 
 import web
-from tests.web import reviewing
-from tests.web.kpi_samples import DEFINITIONS, KPIS, defined, one, overview
+from tests.web import ladder_samples, reviewing
+from tests.web.kpi_samples import DEFINITIONS, KPIS, activation, alert, defined, one, overview
 from tests.web.samples import (
     EXPERIMENTS,
     VIEWER,
@@ -81,6 +83,25 @@ def shown(of: Json) -> Page:
     return Page(web.render("experiment", answer(of)))
 
 
+S = ladder_samples
+LADDERS = {
+    "ladder": web.render("ladder", S.ladder(S.TOP, S.UNREACHED, S.POOR), chosen=S.CHOSEN),
+    "ladder without a question": web.render("ladder", S.ladder(is_asked=False), chosen=S.UNASKED),
+    "ladder of a faulty question": web.render("ladder", S.ladder(is_asked=False), chosen=S.FAULTY),
+    "ladder to no revenue": web.render("ladder", S.ladder(), chosen=S.CHOSEN),
+    "no ladder": web.render("ladder", S.ladder(is_asked=False, rungs=[], steps=[]), chosen=S.UNASKED),
+    "alerts": web.render("alerts", S.alerts(alert(), S.TAKEN, S.OVER, S.CLOSED, after="a/b="), chosen={"state": "all"}),
+    "no open alerts": web.render("alerts", S.alerts(), chosen={"state": "open"}),
+    "no such alerts": web.render("alerts", S.alerts(), chosen={"state": "resolved"}),
+    "units at risk": web.render("at_risk", S.at_risk(S.UNIT, S.NEWCOMER, after="a/b="), chosen=S.MAY),
+    "units at risk of a faulty question": web.render("at_risk", S.at_risk(is_listed=False), chosen=S.WRONG),
+    "nobody at risk": web.render("at_risk", S.at_risk(), chosen=S.MAY | {"segment": "plan=pro"}),
+    "units that are hidden": web.render("at_risk", S.at_risk(is_listed=False), chosen=S.MAY_NOT),
+    "units of no number": web.render("at_risk", S.at_risk(unitsAtRisk=None, riskCheck=None), chosen=S.MAY),
+    "units of no period": web.render(
+        "at_risk", S.at_risk(unitsAtRisk=None, riskCheck=None, entry=None, freshness=None), chosen=S.MAY
+    ),
+}
 ALL = {
     **{name: web.render("experiment", answer(make())) for name, make in EXPERIMENTS.items()},
     "list": web.render("experiments", listed(*(make() for make in EXPERIMENTS.values()), after="a/b=")),
@@ -88,6 +109,8 @@ ALL = {
     **{name: web.render("kpi", one(make())) for name, make in KPIS.items()},
     "KPIs": web.render("kpis", overview(*(make() for make in KPIS.values()), after="a/b=")),
     "no KPIs": web.render("kpis", overview()),
+    "a KPI with alerts": web.render("kpi", one(activation(), alert(), ladder_samples.TAKEN)),
+    **LADDERS,
     "review": web.render("review", reviewing.told(reviewing.review())),
     "draft of a review": web.render("review", reviewing.told(reviewing.draft())),
     "reviews": web.render("reviews", reviewing.listed(reviewing.review(), reviewing.draft(), after="a/b=")),
@@ -128,7 +151,7 @@ def test_page_has_one_heading_a_language_unique_ids_and_targets_for_its_anchors(
     assert anchors | pointed <= set(ids)
 
 
-@pytest.mark.parametrize("name", [*EXPERIMENTS, *KPIS, "KPIs", "no KPIs"])
+@pytest.mark.parametrize("name", [*EXPERIMENTS, *KPIS, *LADDERS, "KPIs", "no KPIs"])
 def test_every_chart_is_a_named_image_and_every_table_scrolls_in_a_named_focusable_region(name: str) -> None:
     page = Page(ALL[name])
     images = [given for tag, given in page.tags if tag == "svg" and "aria-hidden" not in given]
@@ -545,7 +568,13 @@ def asked(document: str) -> set[str]:
         ("experiments", [listed(finished(), early(), draft(), after="x")]),
         ("experiment", [answer(make()) for make in EXPERIMENTS.values()]),
         ("kpis", [overview(*(make() for make in KPIS.values()), after="x"), overview()]),
-        ("kpi", [one(made) for made in (*(make() for make in KPIS.values()), *map(defined, DEFINITIONS.values()))]),
+        (
+            "kpi",
+            [
+                one(made, alert(), ladder_samples.TAKEN)
+                for made in (*(make() for make in KPIS.values()), *map(defined, DEFINITIONS.values()))
+            ],
+        ),
         ("reviews", [reviewing.listed(reviewing.review(), reviewing.draft(), after="x")]),
     ],
 )
@@ -553,6 +582,23 @@ def test_document_of_a_page_asks_exactly_what_the_page_reads(page: str, answers:
     seen: set[str] = set()
     for given in answers:
         web.render(page, Watched(given, "", seen))
+    assert seen == asked(web.documents[page])
+
+
+@pytest.mark.parametrize(
+    ("page", "answers"),
+    [
+        ("ladder", [(S.ladder(S.TOP, S.UNREACHED, S.POOR), S.CHOSEN)]),
+        ("alerts", [(S.alerts(alert(), S.TAKEN, S.OVER, S.CLOSED, after="x"), {"state": "all"})]),
+        ("at_risk", [(S.at_risk(S.UNIT, S.NEWCOMER, after="x"), S.MAY), (S.at_risk(riskCheck=None), S.MAY)]),
+    ],
+)
+def test_document_of_a_page_with_a_choice_asks_exactly_what_the_page_reads(
+    page: str, answers: list[tuple[Json, Json]]
+) -> None:
+    seen: set[str] = set()
+    for given, chosen in answers:
+        web.render(page, Watched(given, "", seen), chosen=chosen)
     assert seen == asked(web.documents[page])
 
 
@@ -567,10 +613,24 @@ def test_document_of_a_review_asks_exactly_what_its_forms_read() -> None:
 
 @pytest.mark.parametrize("page", web.documents)
 def test_document_of_a_page_is_valid_against_the_committed_schema(page: str) -> None:
-    schema = build_schema((Path(__file__).parents[2] / "api/graphql/schema.graphql").read_text(encoding="utf-8"))
-    assert validate(schema, parse(web.documents[page])) == []
+    assert validate(committed(), parse(web.documents[page])) == []
+
+
+@cache
+def committed() -> GraphQLSchema:
+    return build_schema((Path(__file__).parents[2] / "api/graphql/schema.graphql").read_text(encoding="utf-8"))
 
 
 def test_documents_belong_to_pages_and_every_static_file_is_there() -> None:
-    assert set(web.documents) == {"experiment", "experiments", "kpi", "kpis", "review", "reviews"}
+    assert set(web.documents) == {
+        "alerts",
+        "at_risk",
+        "experiment",
+        "experiments",
+        "kpi",
+        "kpis",
+        "ladder",
+        "review",
+        "reviews",
+    }
     assert {path.name for path in web.static_dir.iterdir()} == {"mark.svg", "page.css", "page.js"}

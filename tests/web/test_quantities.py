@@ -4,7 +4,6 @@ import math
 
 import pytest
 
-from tests.web.samples import ACTIVATION, DAY_30, REVENUE, TTFV
 from web import quantities
 from web.quantities import SPACE, Json
 
@@ -97,11 +96,15 @@ def test_rate_keeps_the_decimals_it_was_given(number: float, expected: str) -> N
     assert quantities.rate(number) == expected
 
 
-@pytest.mark.parametrize(
-    ("kpi", "expected"), [(ACTIVATION, "FRACTION"), (DAY_30, "FRACTION"), (TTFV, "DAYS"), (REVENUE, "AMOUNT")]
-)
-def test_scale_of_a_kpi_follows_its_kind(kpi: Json, expected: str) -> None:
-    assert quantities.scale(kpi) == expected
+def test_kpi_without_a_definition_is_told_as_an_amount() -> None:
+    assert quantities.scale({"scale": None}) == "AMOUNT"
+    assert quantities.scale({"scale": "RATE"}) == "RATE"
+
+
+def test_rate_above_one_reads_as_per_cent_and_its_differences_as_points() -> None:
+    assert quantities.value(1.04, "RATE") == "104.0%"
+    assert quantities.levels(0.98, 1.1, "RATE") == "98.0% to 110.0%"
+    assert quantities.difference(-0.0123, "RATE") == f"−1.23{SPACE}pp"
 
 
 @pytest.mark.parametrize(("number", "expected"), [(0.42, "0.42"), (25.0, "25.00"), (1.234e9, "1.2 × 10⁹"), (None, "–")])

@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 
 import web
-from tests.web.reviewing import EVIL, draft, figure, held, nothing, review, told, wicked
+from tests.web.reviewing import EVIL, draft, figure, held, nothing, review, told, wicked, worth
 from tests.web.test_pages import LEAK, Page
 from web import reviews
 from web.charts.courses import course
@@ -124,3 +124,11 @@ def test_paper_is_a_pdf_with_the_words_of_the_review() -> None:
 def test_paper_asks_no_address_that_people_write() -> None:
     of = review(notes='<img src="https://example.org/a.png"> url(https://example.org/b)')
     assert printed(told(of)).startswith(b"%PDF-")
+
+
+def test_kpis_that_a_change_does_not_reach_are_told_together_by_the_reason() -> None:
+    nowhere = {"lift": None, "reason": "No link leads there."}
+    tops = [worth(name="GRR", **nowhere), worth(name="NRR"), worth(name="Renewals", **nowhere)]
+    known, missing = reviews.worths(tops)
+    assert known.startswith("NRR: ")
+    assert missing == "GRR, Renewals: No link leads there."

@@ -7,9 +7,11 @@ from markupsafe import Markup
 
 from web.charts.axes import Paper, level, place_axis, runs, value_axis
 from web.charts.scale import Scale, room
-from web.charts.svg import circle, diamond, drawing, path
+from web.charts.svg import circle, diamond, drawing, line, path, text
 
 Column = Sequence[float | None]
+APART = 26
+"""How far apart the numbers of two notes stand at least; nearer ones share a place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,13 +26,17 @@ class Levels:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marks:
-    """What levels are held against: the baseline with its interval, the target, and the day it is due."""
+    """What levels are held against: the baseline with its interval, the target, and the day it is due.
+
+    `notes` are days on which somebody noted something, each with its number.
+    """
 
     baseline: float | None = None
     lower: float | None = None
     upper: float | None = None
     target: float | None = None
     due: int | None = None
+    notes: Sequence[tuple[int, int]] = ()
 
 
 def levels(
@@ -60,6 +66,7 @@ def levels(
         *_line(_only(known, is_final), across, up, "line treatment"),
         *_open(known, is_final, across, up),
         *_last(_only(known, is_final), across, up),
+        *_notes(marks, paper, across),
         *place_axis(paper, [(across(at), day_text(at)) for at in _labelled(places, paper.label_count)]),
     ]
     return drawing(*parts, width=paper.width, height=paper.height, label=label, class_=f"plot {paper.name}")
@@ -134,6 +141,26 @@ def _target(marks: Marks, paper: Paper, across: Scale, up: Scale) -> list[Markup
         return []
     due = [] if marks.due is None else [diamond(across(marks.due), up(marks.target), 6, "mark due")]
     return [level(paper, up, marks.target, "target"), *due]
+
+
+def _notes(marks: Marks, paper: Paper, across: Scale) -> list[Markup]:
+    """A line on each day that was noted, and above it its number; the numbers of neighbours share a place: 2–4."""
+    drawn = [
+        line(across(day), paper.top, across(day), paper.height - paper.bottom, "note-line") for day, _ in marks.notes
+    ]
+    close: list[list[tuple[float, int]]] = []
+    for day, number in marks.notes:
+        if close and across(day) - close[-1][-1][0] < APART:
+            close[-1].append((across(day), number))
+        else:
+            close.append([(across(day), number)])
+    return drawn + [_numbers(some, paper) for some in close]
+
+
+def _numbers(some: Sequence[tuple[float, int]], paper: Paper) -> Markup:
+    first, last = some[0], some[-1]
+    words = str(first[1]) if len(some) == 1 else f"{first[1]}–{last[1]}"
+    return text((first[0] + last[0]) / 2, paper.top - 8, words, "note-number", "middle")
 
 
 def _band(part: Levels, across: Scale, up: Scale, class_: str) -> list[Markup]:

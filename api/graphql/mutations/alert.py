@@ -12,6 +12,7 @@ from api.graphql.errors import UserError, answer
 from api.graphql.mutations.governance import Governed, Governing
 from api.graphql.mutations.lifecycle import actor
 from api.graphql.nodes import local_id
+from api.graphql.replies import Repeatable
 from api.graphql.types.alert import Alert, Annotation
 from kpi import enums
 from kpi.alerts import conditions, service
@@ -190,7 +191,7 @@ class AlertResolveInput(Answering):
 
 
 @strawberry.input(description="What happened on a day of a KPI.")
-class AnnotationAddInput:
+class AnnotationAddInput(Repeatable):
     """What happened on a day."""
 
     kpi: str = strawberry.field(description="The key of the KPI.")

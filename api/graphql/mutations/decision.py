@@ -9,12 +9,13 @@ from api.database import driver
 from api.graphql.context import Info
 from api.graphql.errors import answer
 from api.graphql.mutations.lifecycle import Moved, Moving, actor, experiment_id
+from api.graphql.replies import Repeatable
 from experiments import enums
 from experiments.life import decisions
 
 
 @strawberry.input(description="A decision on a stopped experiment. Against the verdict, or again, it needs a reason.")
-class ExperimentDecideInput(Moving):
+class ExperimentDecideInput(Moving, Repeatable):
     """A decision."""
 
     choice: enums.Choice = strawberry.field(description="The decision.")

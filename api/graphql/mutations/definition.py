@@ -135,11 +135,19 @@ class RatioInput:
     window_days: int = strawberry.field(description=WINDOW)
     numerator: RatioTermInput = strawberry.field(description="The unit's part of the sum above the line.")
     denominator: RatioTermInput = strawberry.field(description="The unit's part of the sum below the line.")
+    is_share: bool = strawberry.field(
+        description="Whether both sums count the same thing by different events, such as contracts won and due: the "
+        "ratio is then told in per cent. Where both are of one event it is, without saying so.",
+        default=False,
+    )
 
     def kind(self) -> kinds.Kind:
         """The definition it states."""
         return kinds.Ratio(
-            window_days=self.window_days, numerator=self.numerator.term(), denominator=self.denominator.term()
+            window_days=self.window_days,
+            numerator=self.numerator.term(),
+            denominator=self.denominator.term(),
+            is_share=self.is_share,
         )
 
 

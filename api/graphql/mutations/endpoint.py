@@ -11,6 +11,7 @@ from api.graphql.context import Info
 from api.graphql.errors import UserError, answer
 from api.graphql.mutations.lifecycle import actor
 from api.graphql.nodes import local_id
+from api.graphql.replies import Repeatable
 from api.graphql.types.endpoint import Delivery, Endpoint
 from kpi.enums import NoticeType
 from kpi.errors import NotFound
@@ -20,7 +21,7 @@ SHOWN_ONCE = "The secret that a webhook is signed with, `whsec_…`; null for ot
 
 
 @strawberry.input(description="An endpoint to register.")
-class EndpointRegisterInput:
+class EndpointRegisterInput(Repeatable):
     """An endpoint to register."""
 
     kind: EndpointKind = strawberry.field(description="The way notices reach it.")
@@ -157,7 +158,7 @@ class EndpointMutation:
         async def action() -> dict[str, Any]:
             who, outside = actor(info, None), info.context.outside
             async with info.context.write(info) as session:
-                endpoint, secret = await service.register(session, actor=who, outside=outside, **vars(input))
+                endpoint, secret = await service.register(session, actor=who, outside=outside, **input.said())
             return {"endpoint": endpoint, "secret": secret}
 
         return await answer(EndpointRegisterPayload, action)

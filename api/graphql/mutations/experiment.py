@@ -8,6 +8,7 @@ from strawberry.scalars import JSON
 from api.auth.permissions import MayEdit
 from api.graphql.context import Info
 from api.graphql.errors import UserError, answer
+from api.graphql.replies import Repeatable
 from api.graphql.types.experiment import Experiment
 from experiments import enums, service
 from experiments.planning import draft, targeting, terms
@@ -56,7 +57,7 @@ class CovariateInput:
         description="The number that stands for an attribute that is missing or is no number.", default=0.0
     )
     correlation: float | None = strawberry.field(
-        description="The expected correlation to the KPI, of users seen before: plannedUnits shrink by it.",
+        description="The expected correlation to the KPI, of users seen before: primaryUnits shrink by it.",
         default=None,
     )
 
@@ -134,7 +135,7 @@ class PlanInput:
 
 
 @strawberry.input(description="An experiment to register.")
-class ExperimentRegisterInput:
+class ExperimentRegisterInput(Repeatable):
     """An experiment to register."""
 
     key: str = strawberry.field(description="The key: small letters, digits and hyphens, unique in the workspace.")
@@ -182,7 +183,7 @@ class ExperimentMutation:
 
         async def action() -> dict[str, Any]:
             variants = [draft.VariantChoice(**vars(variant)) for variant in input.variants]
-            fields = vars(input) | {"variants": variants, "plan": _plan(input)}
+            fields = input.said() | {"variants": variants, "plan": _plan(input)}
             del fields["layer"], fields["traffic"]  # of the experiment as it is stated, of the plan as it is sealed
             async with info.context.write(info) as session:
                 experiment = await service.register(

@@ -15,6 +15,7 @@ from api.graphql.mutations.definition import KpiDefinitionInput
 from api.graphql.mutations.kpi import BaselineInput, EntryInput
 from api.graphql.mutations.lifecycle import actor
 from api.graphql.nodes import local_id
+from api.graphql.replies import Repeatable
 from api.graphql.types.history import SeriesType
 from api.graphql.types.kpi import Kpi
 from kpi import enums, governance
@@ -24,7 +25,7 @@ from kpi.history.values import EVERYBODY
 
 
 @strawberry.input
-class Governing:
+class Governing(Repeatable):
     """What every change of a KPI says."""
 
     id: strawberry.ID = strawberry.field(description="The global id of the KPI.")
@@ -195,8 +196,7 @@ class GovernanceMutation:
         input: UpdateInput,  # noqa: A002 - the API's word
     ) -> KpiUpdatePayload | None:
         """Change the details of a KPI, on the record."""
-        said = {name: value for name, value in vars(input).items() if value is not strawberry.UNSET}
-        given = {name: value for name, value in said.items() if name not in ("id", "reason")}
+        given = {name: value for name, value in input.said().items() if name not in ("id", "reason")}
         return await answer(KpiUpdatePayload, lambda: _change(info, input, partial(governance.update, given=given)))
 
     @strawberry.mutation(description="Give a KPI its next definition, on the record.", permission_classes=[MayEdit])

@@ -1,7 +1,10 @@
 """Taking in exposures, outcomes, memberships and traits, up to 1,000 rows a call. For more there are the doors."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
+from enum import StrEnum
+from functools import partial
 from typing import Annotated, Any
 
 import asyncpg
@@ -10,7 +13,8 @@ from strawberry.scalars import JSON
 
 from api.auth.permissions import MayIngest
 from api.graphql.context import Info
-from api.graphql.errors import UserError, answer
+from api.graphql.errors import Ended, UserError, answer
+from api.graphql.replies import Repeatable, once
 from api.telemetry import metrics
 from experiments import exposures
 from kpi import events, memberships, traits
@@ -19,6 +23,9 @@ from kpi.ingest import Fault, Report
 from kpi.wire import camel
 
 MOST_ROWS = 1_000
+NOT_ALL = Problem(
+    code=Code.NOT_ALL, message="A row was rejected, so none was taken in; see the report.", path=("errorPolicy",)
+)
 Ingest = Callable[..., Awaitable[Report]]
 strawberry.enum(Fault, name="RowErrorCode", description="Why a row was rejected.")
 
@@ -74,29 +81,50 @@ class TraitInput:
     )
 
 
+class ErrorPolicy(StrEnum):
+    """What a rejected row does to its neighbours."""
+
+    REJECT_FAILED_ROWS = "REJECT_FAILED_ROWS"
+    REJECT_EVERYTHING = "REJECT_EVERYTHING"
+
+
+strawberry.enum(ErrorPolicy, description="What a rejected row does to its neighbours.")
+
+
+@strawberry.input
+class Taking(Repeatable):
+    """What is said of every batch."""
+
+    error_policy: ErrorPolicy = strawberry.field(
+        description="What a rejected row does to its neighbours: nothing, unless REJECT_EVERYTHING is asked for. Then "
+        "none is taken in, and none is kept among the rejections.",
+        default=ErrorPolicy.REJECT_FAILED_ROWS,
+    )
+
+
 @strawberry.input(description="Exposures to take in.")
-class ExposuresIngestInput:
+class ExposuresIngestInput(Taking):
     """Exposures to take in."""
 
     exposures: list[ExposureInput] = strawberry.field(description="The exposures, 1,000 at most.")
 
 
 @strawberry.input(description="Outcomes to take in.")
-class OutcomesIngestInput:
+class OutcomesIngestInput(Taking):
     """Outcomes to take in."""
 
     outcomes: list[OutcomeInput] = strawberry.field(description="The outcomes, 1,000 at most.")
 
 
 @strawberry.input(description="Memberships to take in.")
-class MembershipsIngestInput:
+class MembershipsIngestInput(Taking):
     """Memberships to take in."""
 
     memberships: list[MembershipInput] = strawberry.field(description="The memberships, 1,000 at most.")
 
 
 @strawberry.input(description="Traits to take in.")
-class TraitsIngestInput:
+class TraitsIngestInput(Taking):
     """Traits to take in."""
 
     traits: list[TraitInput] = strawberry.field(description="The traits, 1,000 at most.")
@@ -171,9 +199,7 @@ class IngestMutation:
         input: ExposuresInput,  # noqa: A002 - the API's word
     ) -> ExposuresIngestPayload | None:
         """Take in exposures."""
-        return await answer(
-            ExposuresIngestPayload, lambda: _take_in(info, "exposures", exposures.ingest, input.exposures)
-        )
+        return await answer(ExposuresIngestPayload, lambda: _take_in(info, "exposures", exposures.ingest, input))
 
     @strawberry.mutation(description="Take in outcomes.", permission_classes=[MayIngest])
     async def outcomes_ingest(
@@ -182,7 +208,7 @@ class IngestMutation:
         input: OutcomesInput,  # noqa: A002 - the API's word
     ) -> OutcomesIngestPayload | None:
         """Take in outcomes."""
-        return await answer(OutcomesIngestPayload, lambda: _take_in(info, "outcomes", events.ingest, input.outcomes))
+        return await answer(OutcomesIngestPayload, lambda: _take_in(info, "outcomes", events.ingest, input))
 
     @strawberry.mutation(
         description="Take in memberships: experiments on accounts count what their members do.",
@@ -194,9 +220,7 @@ class IngestMutation:
         input: MembershipsInput,  # noqa: A002 - the API's word
     ) -> MembershipsIngestPayload | None:
         """Take in memberships."""
-        return await answer(
-            MembershipsIngestPayload, lambda: _take_in(info, "memberships", memberships.ingest, input.memberships)
-        )
+        return await answer(MembershipsIngestPayload, lambda: _take_in(info, "memberships", memberships.ingest, input))
 
     @strawberry.mutation(
         description="Take in traits: what is known of units outside experiments, such as an account's plan.",
@@ -208,19 +232,23 @@ class IngestMutation:
         input: TraitsInput,  # noqa: A002 - the API's word
     ) -> TraitsIngestPayload | None:
         """Take in traits."""
-        return await answer(TraitsIngestPayload, lambda: _take_in(info, "traits", traits.ingest, input.traits))
+        return await answer(TraitsIngestPayload, lambda: _take_in(info, "traits", traits.ingest, input))
 
 
-async def _take_in(info: Info, field: str, ingest: Ingest, given: Sequence[Any]) -> dict[str, Any]:
+async def _take_in(info: Info, field: str, ingest: Ingest, batch: Any) -> dict[str, Any]:
+    given: Sequence[Any] = getattr(batch, field)
     if len(given) > MOST_ROWS:
         sentence = f"{len(given)} rows; {MOST_ROWS} is the most a call takes."
         raise Invalid([Problem(code=Code.BAD_USER_INPUT, message=sentence, path=(field,))])
     rows = [_wire(row) for row in given]
     connection: asyncpg.Connection
     async with info.context.door(info) as connection:
-        report = await ingest(
-            connection, workspace_id=info.context.caller.workspace_id, rows=rows, now=info.context.now
+        take_in = partial(
+            ingest, connection, workspace_id=info.context.caller.workspace_id, rows=rows, now=info.context.now
         )
+        report = await once(info.context, info, connection, take_in)
+        if report.refusals and batch.error_policy is ErrorPolicy.REJECT_EVERYTHING:
+            raise Ended(_nothing(report), [NOT_ALL])
     metrics.taken_in(field, report)
     return {"report": _report(report)}
 
@@ -228,6 +256,11 @@ async def _take_in(info: Info, field: str, ingest: Ingest, given: Sequence[Any])
 def _wire(row: Any) -> dict[str, Any]:
     """An input as the row every other door brings: what was not said is not in it."""
     return {camel(name): value for name, value in vars(row).items() if value is not strawberry.UNSET}
+
+
+def _nothing(report: Report) -> dict[str, Any]:
+    """The report of a batch of which nothing was taken in."""
+    return {"report": _report(replace(report, accepted=(), duplicates=()))}
 
 
 def _report(report: Report) -> IngestReport:

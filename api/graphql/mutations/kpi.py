@@ -9,6 +9,7 @@ from api.auth.permissions import MayEdit
 from api.graphql.context import Info
 from api.graphql.errors import UserError, answer
 from api.graphql.mutations.definition import KpiDefinitionInput
+from api.graphql.replies import Repeatable
 from api.graphql.types.hypothesis import Hypothesis
 from api.graphql.types.kpi import Kpi
 from kpi import enums, service
@@ -78,7 +79,7 @@ class EventNameInput:
     description="A KPI to register. With `fromCatalogue` all else is optional, and what is given wins over it; without,"
     " it needs key, name, direction, owner and definition."
 )
-class KpiRegisterInput:
+class KpiRegisterInput(Repeatable):
     """A KPI to register."""
 
     from_catalogue: str | None = strawberry.field(
@@ -131,7 +132,7 @@ class KpiRegisterInput:
     def fields(self, registrant: str) -> dict[str, Any]:
         """All that registering it takes, with what the catalogue says; raises Invalid."""
         apart = ("from_catalogue", "events", "baseline")
-        said = {name: value for name, value in vars(self).items() if value not in (None, strawberry.UNSET)}
+        said = {name: value for name, value in self.said().items() if value is not None}
         given = {name: _stated(value) for name, value in said.items() if name not in apart}
         if self.from_catalogue is not None:
             given = {"owner": registrant} | given
@@ -157,7 +158,7 @@ class KpiRegisterPayload:
 
 
 @strawberry.input(description="A hypothesis to register.")
-class HypothesisRegisterInput:
+class HypothesisRegisterInput(Repeatable):
     """A hypothesis to register."""
 
     key: str = strawberry.field(description="The key: small letters, digits and hyphens, unique in the workspace.")
@@ -219,7 +220,7 @@ class KpiMutation:
         async def action() -> dict[str, Any]:
             async with info.context.write(info) as session:
                 hypothesis = await service.register_hypothesis(
-                    session, workspace_id=info.context.caller.workspace_id, now=info.context.now, **vars(input)
+                    session, workspace_id=info.context.caller.workspace_id, now=info.context.now, **input.said()
                 )
             return {"hypothesis": hypothesis}
 

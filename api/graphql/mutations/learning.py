@@ -9,13 +9,14 @@ from api.graphql.context import Info
 from api.graphql.errors import UserError, answer
 from api.graphql.mutations.lifecycle import actor
 from api.graphql.nodes import local_id
+from api.graphql.replies import Repeatable
 from api.graphql.types.learning import Learning
 from experiments.programme import learnings
 from kpi.errors import NotFound
 
 
 @strawberry.input(description="Something learned from an experiment that is over: stopped, decided or archived.")
-class LearningRecordInput:
+class LearningRecordInput(Repeatable):
     """Something learned."""
 
     experiment: str = strawberry.field(description="The key of the experiment.")
@@ -80,7 +81,7 @@ class LearningMutation:
 
         async def action() -> dict[str, Any]:
             async with info.context.write(info) as session:
-                return {"learning": await learnings.record(session, actor=actor(info, None), **vars(input))}
+                return {"learning": await learnings.record(session, actor=actor(info, None), **input.said())}
 
         return await answer(LearningRecordPayload, action)
 

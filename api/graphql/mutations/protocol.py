@@ -10,6 +10,7 @@ from api.graphql.errors import UserError, answer
 from api.graphql.mutations.experiment import MdeInput, TargetingConditionInput, conditions
 from api.graphql.mutations.lifecycle import actor
 from api.graphql.nodes import local_id
+from api.graphql.replies import Repeatable
 from api.graphql.types.protocol import Protocol
 from experiments import enums
 from experiments.planning import protocols, terms
@@ -72,7 +73,7 @@ class ProtocolPlanInput:
 
 
 @strawberry.input(description="A protocol to register.")
-class ProtocolRegisterInput:
+class ProtocolRegisterInput(Repeatable):
     """A protocol to register."""
 
     key: str = strawberry.field(description="The key: small letters, digits and hyphens, unique in the workspace.")

@@ -12,7 +12,8 @@ from api.database import driver
 from api.graphql.context import Info
 from api.graphql.errors import UserError, answer
 from api.graphql.mutations.lifecycle import actor
-from api.graphql.nodes import local_id
+from api.graphql.nodes import global_id, local_id
+from api.graphql.replies import Repeatable
 from api.graphql.types.review import ActionItem, Review
 from experiments.programme.reviews import service
 from experiments.programme.reviews.enums import ItemState, ReviewKind
@@ -49,7 +50,7 @@ class ReviewCloseInput:
 
 
 @strawberry.input(description="Something that a review found is to be done.")
-class ActionItemAddInput:
+class ActionItemAddInput(Repeatable):
     """Something to do."""
 
     review: strawberry.ID = strawberry.field(description="The global id of the review.")
@@ -175,7 +176,8 @@ class ReviewMutation:
 
         async def step(session: AsyncSession) -> Any:
             connection, review_id = await driver(session), _local("Review", input.id)
-            return await service.close(session, connection, actor=who, review_id=review_id)
+            told_as = global_id("Review", review_id)
+            return await service.close(session, connection, actor=who, review_id=review_id, told_as=told_as)
 
         return await answer(ReviewClosePayload, lambda: _change(info, "review", step))
 
@@ -188,7 +190,7 @@ class ReviewMutation:
         input: AddInput,  # noqa: A002 - the API's word
     ) -> ActionItemAddPayload | None:
         """Note what is to be done."""
-        who, given = actor(info, None), _given(input)
+        who, given = actor(info, None), input.said()
 
         async def step(session: AsyncSession) -> Any:
             review_id = _local("Review", given.pop("review"))

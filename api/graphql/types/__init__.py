@@ -9,7 +9,6 @@ from experiments.inference import facts, health, monitoring, treatments
 from experiments.life import launch, lifecycle
 from kpi.enums import AlertState, Direction, Driver, Granularity, NoticeType, Severity, Tier
 from kpi.kinds.shape import Scale
-from kpi.notices import TELLINGS
 
 strawberry.enum(Noun, name="RowNoun", description="What the rows of a batch or a file are.")
 strawberry.enum(enums.Kind, name="ExperimentKind", description="What an experiment changes.")
@@ -35,11 +34,14 @@ strawberry.enum(EndpointKind, name="EndpointKind", description="How notices reac
 strawberry.enum(DeliveryState, name="DeliveryState", description="What became of a delivery.")
 strawberry.enum(AlertState, name="AlertState", description="How far an alert has come; not resolved, it is open.")
 strawberry.enum(Severity, name="AlertSeverity", description="How much an alert matters, as its rule says.")
-strawberry.enum(Scale, name="ValueScale", description="How a value reads: a share of units, days, or an amount.")
+strawberry.enum(
+    Scale,
+    name="ValueScale",
+    description="How a value reads: a share of units, days, an amount, or as a RATE one amount of another in per cent, "
+    "such as revenue of revenue, which may be above 100 %.",
+)
 strawberry.enum(Granularity, name="Granularity", description="The periods that values over time are given by.")
 strawberry.enum(Direction, name="KpiDirection", description="Which way is better.")
 strawberry.enum(Tier, name="KpiTier", description="When in a customer's life the KPI speaks.")
 strawberry.enum(Driver, name="RevenueDriver", description="The part of revenue a KPI feeds.")
 strawberry.enum(NoticeType, name="NoticeType", description="What a notice tells.")
-for value in NoticeType.__strawberry_definition__.values:  # type: ignore[attr-defined]  # strawberry has just set it
-    value.description = TELLINGS[NoticeType[value.name]].meaning

@@ -141,6 +141,9 @@ class RatioType(Shown):
     window_days: int = strawberry.field(description=WINDOW)
     numerator: TermType = strawberry.field(description="The unit's part of the sum above the line.")
     denominator: TermType = strawberry.field(description="The unit's part of the sum below the line.")
+    is_share: bool = strawberry.field(
+        description="Whether it was said that both sums count the same thing, though by different events."
+    )
 
 
 @strawberry.type(

@@ -87,7 +87,7 @@ class Plan:
     correction: enums.Correction = strawberry.field(
         description="The rule by which what informs is corrected: the plan's own, or the one that goes with its policy."
     )
-    planned_units: float | None = strawberry.field(
+    primary_units: float | None = strawberry.field(
         description="The units all variants need together for the first primary KPI, judged by the baseline's spread;"
         " null without one."
     )
@@ -363,7 +363,7 @@ class Experiment(Node):
             exclusions=document.exclusions,
             targeting=targeting,
             correction=document.informing_correction,
-            planned_units=document.planned_units,
+            primary_units=document.planned_units,
             needed_units=None if most is None else most.units,
             needed_for=None if most is None else most.kpi.kpi,
             protocol=protocol,

@@ -161,10 +161,7 @@ class HistoryFields:
     async def segment_names(parent: Parent[tables.Kpi], info: Info) -> list[str] | None:
         """The segments there are."""
         found = await info.context.loaders.definitions.load(parent.id)
-        if found is None:
-            return None
-        async with info.context.database.read() as session:
-            return await values.segments_of(session, found.id)
+        return None if found is None else await info.context.loaders.segment_names.load(found.id)
 
     @strawberry.field(
         description=(
@@ -243,7 +240,15 @@ async def cohorts_of(
     last = to_on or info.context.today
     back = 100 if granularity is enums.Granularity.DAY else 730
     first = from_on or periods.start(last - back * DAY, granularity)
-    async with info.context.database.read() as session:
-        return await values.sums(
-            session, found, segment=segment, first=max(first, last - MOST_PERIODS * 92 * DAY), last=last
-        )
+    return await cohorts_between(kpi, info, segment, max(first, last - MOST_PERIODS * 92 * DAY), last)
+
+
+async def cohorts_between(kpi: tables.Kpi, info: Info, segment: str, first: date, last: date) -> Sums | None:
+    """The cohorts of a KPI from one day to another, both included; None until they are derived."""
+    loaders = info.context.loaders
+    definition = await loaders.definitions.load(kpi.id)
+    if definition is None:
+        return None
+    state = await loaders.histories.load(definition.id)
+    wanted = values.asked(definition, state, segment=segment, first=first, last=last)
+    return None if wanted is None else await loaders.cohorts.load(wanted)

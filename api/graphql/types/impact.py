@@ -28,6 +28,8 @@ LazyExperiment = Annotated["Experiment", strawberry.lazy("api.graphql.types.expe
 LazyHypothesis = Annotated["Hypothesis", strawberry.lazy("api.graphql.types.hypothesis")]
 """What shows its impact is shown by it."""
 MOST_SEGMENTS = 50
+LEAST_LIFT, MOST_LIFT = -0.95, 10.0
+"""Of what may be supposed: further off, the ladder's straight lines between logarithms say nothing."""
 
 Coverage = Annotated[
     float, strawberry.argument(description="The share of the units that get the change, 0 to 1; all if not said.")
@@ -309,6 +311,18 @@ async def of_time(info: Info, begin: date | None, end: date | None, terms: Terms
     effects = impact.shipped_effects(programme.rows, from_on, to_on)
     found = await asyncio.to_thread(impact.of_changes, effects, programme.links, programme.summits, terms)
     return ShippedImpact(from_on=from_on, to_on=to_on, found=found)
+
+
+async def of_supposition(info: Info, key: str, lift: float, terms: Terms) -> list[TopImpact] | None:
+    """What a change would be worth if it moved a KPI by this lift; None for a KPI that is not there."""
+    if not LEAST_LIFT <= lift <= MOST_LIFT:
+        raise bad_input(f"A lift lies between {LEAST_LIFT:g} and {MOST_LIFT:g}: 0.05 is five per cent.")
+    kpi = await info.context.loaders.kpis_by_key.load(key)
+    if kpi is None:
+        return None
+    above = await info.context.loaders.ascent()
+    found = await asyncio.to_thread(impact.of_supposition, kpi.id, lift, above.links, above.summits, terms)
+    return [TopImpact(found=one) for one in found]
 
 
 async def _in_mix(

@@ -18,9 +18,11 @@ from api.graphql.types.ladder import KpiLink, KpiStep
 from api.graphql.types.question import QuestionFields
 from api.graphql.types.risk import RiskFields
 from api.graphql.types.steadiness import SteadinessFields
+from api.graphql.types.trial import TrialFields
 from kpi import enums, kinds, ladder, tables
 from kpi.history.audit import Audit, Found
 from kpi.history.sums import ALPHA
+from kpi.kinds.shape import Scale
 from stats.distributions import critical_z
 
 strawberry.enum(Audit, name="BaselineAuditKind", description="What is looked at in the rows behind a baseline.")
@@ -78,7 +80,7 @@ class Baseline:
 
 
 @strawberry.type(description="A KPI: what is measured, who owns it, which way is better.")
-class Kpi(HistoryFields, QuestionFields, SteadinessFields, RiskFields, AlertFields, Node):
+class Kpi(HistoryFields, QuestionFields, SteadinessFields, RiskFields, AlertFields, TrialFields, Node):
     """A KPI."""
 
     key: str = strawberry.field(description="The key of the KPI, unique in the workspace.")
@@ -100,6 +102,12 @@ class Kpi(HistoryFields, QuestionFields, SteadinessFields, RiskFields, AlertFiel
         """The newest definition."""
         found = await info.context.loaders.definitions.load(parent.id)
         return None if found is None else kinds.decode(found.kind, found.parameters)
+
+    @strawberry.field(description="How its values read, by its newest definition; null without one.")
+    async def scale(parent: Parent[tables.Kpi], info: Info) -> Scale | None:
+        """How its values read."""
+        found = await info.context.loaders.definitions.load(parent.id)
+        return None if found is None else kinds.decode(found.kind, found.parameters).scale
 
     @strawberry.field(description="The version of the newest definition.")
     async def definition_version(parent: Parent[tables.Kpi], info: Info) -> int | None:

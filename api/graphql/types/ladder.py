@@ -63,6 +63,11 @@ class KpiLink:
         """Why there is none."""
         return None if parent.undefined is None else Obstacle(parent.undefined)
 
+    @strawberry.field(description="The same in a sentence.")
+    def sentence(parent: Parent[tables.KpiLink]) -> str | None:
+        """Why there is none, in words."""
+        return None if parent.undefined is None else Obstacle(parent.undefined).sentence
+
     @strawberry.field(description="The KPI that moves first.", graphql_type=LazyKpi)
     async def leading(parent: Parent[tables.KpiLink], info: Info) -> tables.Kpi | None:
         """The leading KPI."""
@@ -191,6 +196,14 @@ class KpiRung:
     def open_alerts(self) -> int:
         """The alerts that are not resolved."""
         return self.rung.open_alerts
+
+    @strawberry.field(
+        description="Whether it is a share of revenue that recurs, such as NRR: what changes it is worth money, and "
+        "impact is told of it."
+    )
+    def is_share_of_revenue(self) -> bool:
+        """Whether it is a share of revenue."""
+        return self.rung.is_share_of_revenue
 
     @strawberry.field(description="Where it stands against its target, as its value is and without regard to chance.")
     def state(self) -> RungState:

@@ -1,5 +1,6 @@
 """What is asked of a KPI's level outside experiments, as the API answers it."""
 
+import asyncio
 from datetime import date
 from typing import Annotated, Any
 
@@ -8,7 +9,7 @@ from strawberry import Parent
 
 from api.graphql.columns import Days, Numbers
 from api.graphql.context import Info
-from api.graphql.types.history import Segment, SeriesType, cohorts_of
+from api.graphql.types.history import Segment, SeriesType, cohorts_between, cohorts_of
 from api.graphql.types.interval import Interval
 from kpi import enums, tables
 from kpi.history import questions, values
@@ -243,14 +244,14 @@ class QuestionFields:
         if definition is None:
             return None
         chosen = granularity or GRANULARITY[parent.frequency]
-        async with info.context.database.read() as session:
-            names = [name for name in await values.segments_of(session, definition.id) if name != EVERYBODY]
-        shown: list[SegmentType] = []
-        for name in names[:MOST_SEGMENTS]:
-            found = await cohorts_of(parent, info, chosen, name)
-            if found is not None:
-                shown.append(await _segment(parent, info, found, chosen, name))
-        return shown
+        names = await info.context.loaders.segment_names.load(definition.id) or []
+        shown = [name for name in names if name != EVERYBODY][:MOST_SEGMENTS]
+        found = await asyncio.gather(*(cohorts_of(parent, info, chosen, name) for name in shown))
+        return [
+            await _segment(parent, info, part, chosen, name)
+            for name, part in zip(shown, found, strict=True)
+            if part is not None
+        ]
 
     @strawberry.field(
         description="Where the KPI will be if it goes on as it did, and the chance to meet its target.",
@@ -315,8 +316,4 @@ async def _target(kpi: tables.Kpi, info: Info) -> tables.Target | None:
 
 
 async def _sums(kpi: tables.Kpi, info: Info, window: Window) -> Sums | None:
-    definition = await info.context.loaders.definitions.load(kpi.id)
-    if definition is None:
-        return None
-    async with info.context.database.read() as session:
-        return await values.sums(session, definition, segment=window.segment, first=window.from_on, last=window.to_on)
+    return await cohorts_between(kpi, info, window.segment, window.from_on, window.to_on)

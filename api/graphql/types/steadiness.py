@@ -7,7 +7,7 @@ from strawberry import Parent
 
 from api.graphql.columns import Numbers
 from api.graphql.context import Info
-from api.graphql.types.history import Segment
+from api.graphql.types.history import Segment, cohorts_between
 from api.graphql.types.question import Period
 from kpi import enums, tables
 from kpi.alerts import judging
@@ -123,7 +123,5 @@ async def _series(kpi: tables.Kpi, info: Info, granularity: enums.Granularity | 
     if definition is None:
         return None
     chosen, last = granularity or GRANULARITY[kpi.frequency], info.context.today
-    first = last - REACH.get(chosen, LONGEST) * DAY
-    async with info.context.database.read() as session:
-        found = await values.sums(session, definition, segment=segment, first=first, last=last)
+    found = await cohorts_between(kpi, info, segment, last - REACH.get(chosen, LONGEST) * DAY, last)
     return None if found is None else values.series(found, segment=segment, granularity=chosen)

@@ -67,6 +67,7 @@ class ValueScale(Open):
     FRACTION = "FRACTION"
     DAYS = "DAYS"
     AMOUNT = "AMOUNT"
+    RATE = "RATE"
 
 
 class UndefinedReason(Open):

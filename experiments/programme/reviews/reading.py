@@ -1,7 +1,7 @@
 """What a review is made of, read within one transaction: KPIs, experiments, what is to be done, the backlog."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, date, datetime, time
 from math import isfinite
 
@@ -30,7 +30,7 @@ from kpi import queries as kpi_queries
 from kpi.enums import Tier
 from kpi.history import recurring, values
 from kpi.history.periods import DAY, GRANULARITY
-from kpi.tables import Baseline, Definition, History, Kpi, Target
+from kpi.tables import Kpi
 from kpi.workspaces import workspace_by_id
 from stats.ladder.elasticity import NotIdentified
 from stats.results import Interval
@@ -45,12 +45,12 @@ async def snapshot(session: AsyncSession, connection: asyncpg.Connection, review
     """What a draft says now. `connection` is the session's own: all is read within one transaction."""
     kpis = await kpi_queries.all_kpis(session, review.workspace_id)
     shown = [kpi for kpi in kpis if kpi.is_leading or review.kind is not ReviewKind.WEEKLY]
-    figures = [
-        figure(known, review.kind.granularity, review.to_on) for known in await read(session, shown, review.to_on)
-    ]
+    ids = {kpi.id for kpi in shown}
+    known = await read(session, kpis, review.to_on)
+    figures = [figure(one, review.kind.granularity, review.to_on) for one in known if one.kpi.id in ids]
     figures.sort(key=lambda one: (list(Tier).index(one.tier), one.kpi))
     items = await _items(session, review, now.date())
-    alarms = await _alarms(session, review, {kpi.id for kpi in shown})
+    alarms = await _alarms(session, review, ids)
     programme = await _programme(session, connection, review, now)
     workspace = await workspace_by_id(session, review.workspace_id)
     return Snapshot(
@@ -68,17 +68,17 @@ async def snapshot(session: AsyncSession, connection: asyncpg.Connection, review
         experiments=await _decided(session, connection, review, programme),
         shipped=_shipped(programme, review),
         items=items,
-        backlog=await ranked(session, review.workspace_id, kpis, review.to_on),
+        backlog=await ranked(session, review.workspace_id, known, review.to_on),
     )
 
 
-async def ranked(session: AsyncSession, workspace_id: int, kpis: Sequence[Kpi], to_on: date) -> list[Entry]:
-    """The backlog of KPIs, each at its newest final period, by the periods it is reported by."""
-    aimed = [known for known in await read(session, kpis, to_on) if known.target is not None]
-    figures = [figure(known, GRANULARITY[known.kpi.frequency], to_on) for known in aimed]
+async def ranked(session: AsyncSession, workspace_id: int, known: Sequence[Known], to_on: date) -> list[Entry]:
+    """The backlog of all KPIs, each at its newest final period, by the periods it is reported by."""
+    kpis, aimed = [one.kpi for one in known], [one for one in known if one.target is not None]
+    figures = [figure(one, GRANULARITY[one.kpi.frequency], to_on) for one in aimed]
     steps = ladders.steps(await kpi_queries.newest_links(session, workspace_id))
     on = ladder(steps, {kpi.id: kpi.key for kpi in kpis}, await _tops(session, kpis))
-    return backlog(figures, on, await _hypotheses(session, workspace_id, [known.kpi for known in aimed]))
+    return backlog(figures, on, await _hypotheses(session, workspace_id, [one.kpi for one in aimed]))
 
 
 async def read(session: AsyncSession, kpis: Sequence[Kpi], to_on: date) -> list[Known]:
@@ -87,32 +87,25 @@ async def read(session: AsyncSession, kpis: Sequence[Kpi], to_on: date) -> list[
     ids = [definition.id for definition in definitions.values()]
     states, baselines = await values.state_of(session, ids), await kpi_queries.latest_baselines(session, ids)
     targets = await kpi_queries.targets_of(session, [kpi.id for kpi in kpis])
-    return [
-        await _known(
-            session, kpi, definitions[kpi.id], to_on, states, baselines, next(iter(targets.get(kpi.id, [])), None)
+    spans = {
+        one.id: values.asked(one, states.get(one.id), first=to_on - PAST, last=to_on) for one in definitions.values()
+    }
+    sums = await values.read(session, [span for span in spans.values() if span is not None])
+    found = []
+    for kpi in kpis:
+        definition, target = definitions[kpi.id], next(iter(targets.get(kpi.id, [])), None)
+        span = spans[definition.id]
+        known = Known(
+            kpi=kpi,
+            version=definition.version,
+            scale=kinds.decode(definition.kind, definition.parameters).scale,
+            state=states.get(definition.id),
+            sums=None if span is None else sums[span],
+            baseline=baselines.get(definition.id),
+            target=None if target is None or target.value is None else target,
         )
-        for kpi in kpis
-    ]
-
-
-async def _known(
-    session: AsyncSession,
-    kpi: Kpi,
-    definition: Definition,
-    to_on: date,
-    states: Mapping[int, History],
-    baselines: Mapping[int, Baseline],
-    target: Target | None,
-) -> Known:
-    return Known(
-        kpi=kpi,
-        version=definition.version,
-        scale=kinds.decode(definition.kind, definition.parameters).scale,
-        state=states.get(definition.id),
-        sums=await values.sums(session, definition, first=to_on - PAST, last=to_on),
-        baseline=baselines.get(definition.id),
-        target=None if target is None or target.value is None else target,
-    )
+        found.append(known)
+    return found
 
 
 async def _hypotheses(session: AsyncSession, workspace_id: int, kpis: Iterable[Kpi]) -> dict[str, list[OpenHypothesis]]:
@@ -195,10 +188,11 @@ async def _alarms(session: AsyncSession, review: Review, kpi_ids: Collection[int
 async def _programme(
     session: AsyncSession, connection: asyncpg.Connection, review: Review, now: datetime
 ) -> Programme | None:
-    """What changes are worth, read where something was decided in the period: it takes the results of all of them."""
-    if not await queries.decided_between(session, review.workspace_id, *_time(review)):
-        return None
-    return await changes.read(session, connection, review.workspace_id, now.astimezone(UTC).date())
+    """What changes are worth, where something was decided to be shipped: by the results of all on the same KPIs."""
+    rows = await queries.decided_between(session, review.workspace_id, *_time(review))
+    shipped = {decision.experiment_id for decision, _, _ in rows if decision.choice is Choice.SHIP}
+    today = now.astimezone(UTC).date()
+    return await changes.read(session, connection, review.workspace_id, today, shipped) if shipped else None
 
 
 def _shipped(programme: Programme | None, review: Review) -> list[Worth]:

@@ -39,16 +39,15 @@ async def open_(session: AsyncSession, *, actor: Actor, kind: ReviewKind, on: da
     return await queries.open_review(session, _new(actor.workspace_id, kind, on, actor.name, actor.now))
 
 
-async def open_due(session: AsyncSession, now: datetime) -> list[Review]:
-    """Open the reviews of the periods that ended last, wherever they are wanted and missing. Safe to run twice."""
+async def due(session: AsyncSession, now: datetime) -> list[Review]:
+    """Reviews, not stored yet, of the periods that ended last, wherever they are wanted and missing."""
     found = []
     for kind in ReviewKind:
         ended = periods.start(now.date(), kind.granularity) - DAY
         from_on = periods.start(ended, kind.granularity)
         midnight = reading.midnight(ended + DAY)
         missing = await queries.workspaces_without(session, kind, from_on, midnight)
-        new = [_new(workspace_id, kind, ended, SCHEDULE, now) for workspace_id in missing]
-        found += [await queries.open_review(session, review) for review in new]
+        found += [_new(workspace_id, kind, ended, SCHEDULE, now) for workspace_id in missing]
     return found
 
 
@@ -62,19 +61,25 @@ async def update(session: AsyncSession, *, actor: Actor, review_id: int, given: 
     return review
 
 
-async def close(session: AsyncSession, connection: asyncpg.Connection, *, actor: Actor, review_id: int) -> Review:
-    """Keep what a draft says now, for good. `connection` is the session's own. Raises Invalid, NotFound."""
+async def close(
+    session: AsyncSession, connection: asyncpg.Connection, *, actor: Actor, review_id: int, told_as: str
+) -> Review:
+    """Keep what a draft says now, for good. `connection` is the session's own. Raises Invalid, NotFound.
+
+    `told_as` is the id by which the outside finds it.
+    """
     review = await _locked(session, actor, review_id)
     if review.state is ReviewState.CLOSED:
         return review
     if actor.now.date() <= review.to_on:
         raise _wrong(f"The period of this review ends on {review.to_on}; it can be closed after that.")
-    said = await reading.snapshot(session, connection, review, actor.now)
-    written = canonical(said)
+    snapshot = await reading.snapshot(session, connection, review, actor.now)
+    written = canonical(snapshot)
     review.state, review.closed_by, review.closed_at = ReviewState.CLOSED, actor.name, actor.now
-    review.snapshot, review.snapshot_json = msgspec.to_builtins(said), written.decode()
+    review.snapshot, review.snapshot_json = msgspec.to_builtins(snapshot), written.decode()
     review.snapshot_hash = seal(written)
-    told = {"review": name_of(review), "kind": review.kind, "fromOn": review.from_on, "toOn": review.to_on}
+    said = {"kind": review.kind, "fromOn": review.from_on, "toOn": review.to_on}
+    told = {"review": name_of(review), "reviewId": told_as, **said}
     await notices.tell(session, actor.workspace_id, NoticeType.REVIEW_CLOSED, told, actor.now)
     await session.flush()
     return review

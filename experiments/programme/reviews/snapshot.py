@@ -237,6 +237,6 @@ def said(number: float | None, scale: Scale) -> str:
     """A level as people say it."""
     if number is None:
         return "unknown"
-    if scale is Scale.FRACTION:
+    if scale.is_percentage:
         return f"{number:.1%}"
     return f"{number:.2f} days" if scale is Scale.DAYS else f"{number:,.4g}"

@@ -135,7 +135,7 @@ class Condition(ABC):
 
 def told(value: float, scale: Scale) -> str:
     """A value as people read it."""
-    if scale is Scale.FRACTION:
+    if scale.is_percentage:
         return f"{value:.1%}"
     return f"{value:,.2f} days" if scale is Scale.DAYS else f"{value:,.6g}"
 

@@ -77,4 +77,4 @@ class Threshold(Condition):
         """The end of the interval that is nearer to the good side."""
         n, value, error = (float(part[-1]) for part in (past.n, past.value, past.standard_error))
         lower, upper = limits(scale, n, value, error**2, alpha)
-        return lower if self.side is Side.ABOVE else upper
+        return float(lower if self.side is Side.ABOVE else upper)

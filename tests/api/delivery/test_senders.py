@@ -73,11 +73,9 @@ async def test_published_look_is_told_with_its_verdict_and_only_once_though_two_
     assert [data for what, data in await told(database, to.workspace.id) if what == "LOOK_PUBLISHED"] == [said]
 
 
-@pytest.mark.parametrize("what", NoticeType)
-async def test_link_of_every_notice_leads_to_a_page_there_is(database: Database, what: NoticeType) -> None:
-    data = {name: SAMPLE[name] for name in TELLINGS[what].names}
+def parcel(what: NoticeType, data: dict[str, str]) -> Parcel:
     now = datetime(2026, 3, 2, tzinfo=UTC)
-    parcel = Parcel(
+    return Parcel(
         delivery_id=1,
         endpoint_id=1,
         attempt=1,
@@ -90,7 +88,18 @@ async def test_link_of_every_notice_leads_to_a_page_there_is(database: Database,
         created_at=now,
         sent_at=now,
     )
-    link = urlsplit(parcels.link(parcel, "https://truelift.test"))
+
+
+def test_link_of_a_review_leads_to_its_own_page() -> None:
+    data = {"review": "weekly of 2026-06-22 to 2026-06-28", "reviewId": "UmV2aWV3OjU="}
+    told = parcel(NoticeType.REVIEW_CLOSED, data)
+    assert parcels.link(told, "https://truelift.test") == "https://truelift.test/reviews/UmV2aWV3OjU%3D.html"
+
+
+@pytest.mark.parametrize("what", NoticeType)
+async def test_link_of_every_notice_leads_to_a_page_there_is(database: Database, what: NoticeType) -> None:
+    data = {name: SAMPLE[name] for name in TELLINGS[what].names}
+    link = urlsplit(parcels.link(parcel(what, data), "https://truelift.test"))
     pages = {"experiment": "/experiments/x", "kpi": "/kpis/x", "review": "/reviews"}
     assert link.path == next((page for name, page in pages.items() if name in data), "/")
     app = build(database, settings=Settings(), secret=SECRET, with_worker=False)

@@ -21,6 +21,7 @@ from tests.kpi.history.rows import derive, kept, send
 MONDAY = date(2026, 6, 1)
 """The first day of the first week; the windows are a day long, so a week is final on the Tuesday after it."""
 NOW = datetime(2026, 7, 1, 9, tzinfo=UTC)
+TOLD_AS = "how the outside finds it"
 LAST_WEEK = date(2026, 6, 22)
 """The week before the one that is under way at NOW."""
 WEEKLY = (4, 4, 4, 2)
@@ -78,7 +79,7 @@ async def closed(database: Database, workspace: Workspace, review: Review, now: 
     """Close a review."""
     async with database.write() as session:
         connection = await driver(session)
-        return await service.close(session, connection, actor=who(workspace, now), review_id=review.id)
+        return await service.close(session, connection, actor=who(workspace, now), review_id=review.id, told_as=TOLD_AS)
 
 
 async def said(database: Database, review: Review, now: datetime = NOW) -> Snapshot:

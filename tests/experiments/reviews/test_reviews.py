@@ -25,8 +25,9 @@ from kpi.history.entry import Entry
 from kpi.kinds import Activation
 from kpi.queries import all_kpis, latest_definitions
 from kpi.tables import Workspace
+from tests.api.trail.test_trail import rows as trail
 from tests.experiments import registering
-from tests.experiments.reviews.kpis import LAST_WEEK, MONDAY, NOW, aim, closed, opened, said, weekly, who
+from tests.experiments.reviews.kpis import LAST_WEEK, MONDAY, NOW, TOLD_AS, aim, closed, opened, said, weekly, who
 from tests.kpi.alerts.test_judging import FLOOR, given, shares, until, watch
 from tests.kpi.history.rows import derive, send
 from tests.kpi.registering import register_hypothesis, register_kpi
@@ -294,6 +295,7 @@ async def test_closing_is_told_once(database: Database, workspace: Workspace) ->
         told = await connection.fetch("SELECT type, data FROM notices WHERE workspace_id = $1", workspace.id)
     assert [row["type"] for row in told] == ["REVIEW_CLOSED"]
     assert told[0]["data"]["review"] == "weekly of 2026-06-22 to 2026-06-28"
+    assert told[0]["data"]["reviewId"] == TOLD_AS
 
 
 async def test_open_items_are_followed_up_in_the_next_review_until_they_are_done(
@@ -368,6 +370,11 @@ async def test_worker_opens_the_reviews_of_what_ended_once_and_where_they_are_wa
     assert sorted(row["kind"] for row in rows) == ["MONTHLY", "QUARTERLY", "WEEKLY"]
     assert {row["id"] for row in rows} <= made
     assert all(row["created_by"] == "schedule" and row["to_on"] < today for row in rows)
+    entries = await trail(database, workspace)
+    assert {(entry["action"], entry["actor"], entry["node_type"]) for entry in entries} == {
+        ("openReviews", "worker", "Review")
+    }
+    assert sorted(int(entry["node_id"]) for entry in entries) == sorted(row["id"] for row in rows)
     (week,) = (row for row in rows if row["kind"] == "WEEKLY")
     assert week["to_on"] == today - timedelta(days=today.weekday() + 1)
 
@@ -377,9 +384,9 @@ async def test_worker_opens_no_weekly_review_without_a_leading_kpi_and_none_of_a
 ) -> None:
     async with database.write() as session:
         await register_kpi(session, workspace, is_leading=False)
-        opened_then = await service.open_due(session, registering.NOW)
+        opened_then = await service.due(session, registering.NOW)
         assert [one for one in opened_then if one.workspace_id == workspace.id] == []
-        found = await service.open_due(session, NOW)
+        found = await service.due(session, NOW)
         assert [one.kind for one in found if one.workspace_id == workspace.id] == [
             ReviewKind.MONTHLY,
             ReviewKind.QUARTERLY,

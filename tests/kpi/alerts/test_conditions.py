@@ -60,6 +60,14 @@ def test_threshold_says_its_period_value_and_limit_in_a_sentence() -> None:
     assert found.sentence == "In the week from 2026-01-12 on it was 29.1%, below the limit of 30.0%."
 
 
+def test_threshold_of_a_rate_may_lie_above_one_and_is_told_in_per_cent() -> None:
+    expanding = Threshold(side=Side.BELOW, limit=1.1)
+    assert expanding.problems(Scale.RATE) == []
+    found = expanding.judge(weeks([1.2, 1.04]), replace(known(), scale=Scale.RATE))
+    assert isinstance(found, Reading)
+    assert found.sentence == "In the week from 2026-01-12 on it was 104.0%, below the limit of 110.0%."
+
+
 @pytest.mark.parametrize("value", [0.24, 0.27, 0.285])
 def test_sure_threshold_is_beyond_where_wilsons_interval_excludes_the_limit(value: float) -> None:
     n, run = 400, 100.0

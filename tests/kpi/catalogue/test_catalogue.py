@@ -70,6 +70,11 @@ def _is_told_otherwise(template: Template) -> bool:
 
 
 @EVERY
+def test_a_kpi_of_the_catalogue_that_is_a_share_reads_in_per_cent_and_no_other(template: Template) -> None:
+    assert template.shown.scale.is_percentage == template.measured_in.startswith("share")
+
+
+@EVERY
 def test_a_kpi_of_the_catalogue_reads_back_as_it_is_written(template: Template) -> None:
     assert written.read(written.write(template.kind), ()) == (template.kind, [])
 

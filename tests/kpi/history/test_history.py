@@ -8,11 +8,15 @@ import pytest
 from api.database import Database
 from kpi.enums import Granularity, Unit
 from kpi.history.entry import Entry
-from kpi.history.values import series
+from kpi.history.periods import DAY
+from kpi.history.sums import Level, Sums
+from kpi.history.values import asked, read, series, state_of
 from kpi.kinds import Activation, Mean, Quantile, Ratio, Retention, TimeToValue, Total
 from kpi.kinds.mean import Of
 from kpi.kinds.terms import Amount, How, Measured, Term
 from kpi.tables import Workspace
+from stats.survival import rmst
+from stats.survival.counts import life_table
 from tests.conftest import Ask
 from tests.kpi.history.rows import NOW, cohorts, derive, describe, join, kept, send
 
@@ -364,3 +368,62 @@ async def test_preview_shows_the_past_by_both_definitions_and_stores_nothing(
     assert kept_as_it_was == {"definitionVersion": 1, "history": []}
     refused = (await ask(sent, {"id": kpi["id"], "days": 0}, now=NOW))["kpiRedefinePreview"]
     assert refused["userErrors"] == [{"path": ["definition", "activation", "windowDays"]}]
+
+
+@pytest.mark.usefixtures("rows")
+async def test_cohorts_that_are_read_together_are_those_of_each_alone(database: Database, workspace: Workspace) -> None:
+    kinds = (
+        Activation(event="activated", window_days=7, has_curve=True),
+        TimeToValue(event="activated", tau_days=10),
+        Quantile(event="paid", window_days=7, quantile=0.5),
+        Ratio(
+            window_days=7,
+            numerator=Term(amount=Amount(event="paid", of=Measured.VALUE)),
+            denominator=Term(amount=Amount(event="activated", of=Measured.COUNT)),
+        ),
+    )
+    definitions = [
+        await kept(database, workspace, kind, SIGNED_UP, key=f"kpi-{place}") for place, kind in enumerate(kinds)
+    ]
+    for definition in definitions:
+        await derive(database, definition)
+    async with database.read() as session:
+        states = await state_of(session, [definition.id for definition in definitions])
+        spans = [(date(2026, 5, 1), date(2026, 5, 31)), (date(2026, 5, 5), date(2026, 5, 6)), (NOW.date(), NOW.date())]
+        wanted = [
+            one
+            for definition in definitions
+            for first, last in spans
+            if (one := asked(definition, states[definition.id], first=first, last=last)) is not None
+        ]
+        together = await read(session, wanted)
+        alone = [(await read(session, [one]))[one] for one in wanted]
+    assert len(wanted) == 12
+    assert [together[one].days for one in wanted] == [one.days for one in alone]
+    assert [together[one].level() for one in wanted] == [one.level() for one in alone]
+    assert {len(one.days) for one in alone} == {4, 2, 0}
+
+
+def test_levels_of_spans_count_every_cohort_for_as_long_as_it_was_watched() -> None:
+    draw = np.random.default_rng(8)
+    days = tuple(date(2026, 5, 1) + place * DAY for place in range(12))
+    entered = draw.integers(20, 60, 12)
+    cells = np.stack([draw.multinomial(n, [0.1] * 10) for n in entered])
+    found = Sums(
+        kind=TimeToValue(event="activated", tau_days=4),
+        through=date(2026, 5, 13),
+        days=days,
+        entered=entered,
+        events=cells[:, :4],
+        losses=cells[:, 4:8],
+    )
+    spans = [slice(0, 5), slice(5, 12), slice(11, 12), slice(3, 3)]
+    levels = found.levels(spans)
+    for span, level in zip(spans[:2], levels[:2], strict=True):
+        ages = found.ages[0, span]
+        table = life_table(entered[span], cells[span, :4], cells[span, 4:8], ages)
+        mean = rmst.estimate(table, 4)
+        assert level.n == entered[span][ages > 0].sum()
+        assert level.value == pytest.approx(float(mean.value), rel=1e-12)
+        assert level.standard_error == pytest.approx(float(np.sqrt(mean.variance)), rel=1e-12)
+    assert levels[2:] == [Level(n=0), Level(n=0)]

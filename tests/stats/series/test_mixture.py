@@ -17,7 +17,6 @@ from stats.series.mixture import Mixture, forward, unseen
 VALUES = np.array([0.3, -0.4, 0.9, 1.4, 0.2, 0.8, 1.9, 1.1])
 
 
-WANDERING = (models.NOISES, models.STEPS, models.SLOPES, models.BENDS)
 STEADY = (models.ROUGHNESS, models.SWINGS, models.TIES)
 
 
@@ -47,15 +46,6 @@ def test_forward_foretells_each_period_as_unseen_does_from_those_before() -> Non
         one = unseen(VALUES[:place], held.covariances[:, : place + 1, : place + 1], held.prior)
         assert_allclose(found.mean[place], one.mean[0], rtol=1e-9)
         assert_allclose(found.deviation[place], one.deviation[0], rtol=1e-9)
-
-
-def test_a_walking_level_is_forecast_as_statsmodels_local_level_does() -> None:
-    held = models.wandering(np.arange(11.0), np.zeros(11))
-    ours = unseen(VALUES, held.covariances, alone(WANDERING, (0.5, 0.3, 0.0, 0.0)))
-    theirs = UnobservedComponents(VALUES, level="llevel", use_exact_diffuse=True)
-    forecast = theirs.smooth([0.25, 0.09]).get_forecast(3)
-    assert_allclose(ours.mean, forecast.predicted_mean, rtol=1e-4)
-    assert_allclose(ours.deviation, forecast.se_mean, rtol=1e-4)
 
 
 def test_swings_around_a_level_are_forecast_as_statsmodels_autoregression_does() -> None:
