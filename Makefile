@@ -69,6 +69,7 @@ bench: $(VENV)/dev.stamp  ## measurements side by side, as ratios
 	$(BIN)/python -m benchmarks.refresh
 	$(BIN)/python -m benchmarks.histories --environments $(VENV)/peers
 	$(BIN)/python -m benchmarks.freshness
+	$(BIN)/python -m benchmarks.subscriptions
 	$(BIN)/python -m benchmarks.recompute --environments $(VENV)/peers
 	$(BIN)/python -m benchmarks.statistics --environments $(VENV)/peers
 

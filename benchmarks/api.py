@@ -4,8 +4,9 @@
 
 `truelift serve` and the bare routes (`benchmarks.bare`) run as processes of their own on one Postgres with the sample
 company. One request is on its way at a time. In each round everything is asked in turn, so that what disturbs the
-machine disturbs all alike; the first rounds, and the first answer of each turn, do not count. Given a
-folder, the company is loaded into it once and kept.
+machine disturbs all alike; the first rounds, and the first answer of each turn, do not count. Beside it stands what the
+process that answers worked, which holds on a busy machine too. Given a folder, the company is loaded into it once and
+kept.
 """
 
 import argparse
@@ -18,7 +19,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from http.client import HTTPConnection
 from itertools import count
@@ -41,6 +42,7 @@ from tests.service.running import free_port
 EXPERIMENT = "guided-onboarding"
 BARE = "bare route, one row"
 PLAIN = "bare route, no row"
+ANEW = "results, a small query, anew"
 WARM = 3
 """Rounds that do not count."""
 PAGE = 20
@@ -52,6 +54,9 @@ SMALL = """query Results($key: String!) { experiment(key: $key) { key name state
   findings { role kpi { key name } variant { key } estimate { difference lift }
     interval { lower upper level } pValue adjustedPValue isSignificant }
 } } }"""
+SMALL_AS_OF = SMALL.replace("($key: String!)", "($key: String!, $asOf: DateTime)").replace(
+    "results {", "results(asOf: $asOf) {"
+)
 LIST = """query List { experiments(first: 20) { totalCount pageInfo { hasNextPage endCursor } nodes {
   id key name state owner createdAt startedAt hypothesis { key title }
 } } }"""
@@ -81,11 +86,16 @@ DRAFT = """mutation Draft($input: ExperimentRegisterInput!) { experimentRegister
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """Something that is asked again and again: how, and how long each time took, in milliseconds."""
+    """Something that is asked again and again: how, whom, and how long each time took, in milliseconds.
+
+    `worked` is what the process that answers worked for it, round by round.
+    """
 
     name: str
     ask: Callable[[], bytes]
+    process: int
     took: list[float] = field(default_factory=list)
+    worked: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,13 +129,19 @@ class Asking:
         return found
 
 
-def works(ours: Asking, bare: Asking) -> list[Work]:
+def works(ours: Asking, bare: Asking, processes: tuple[int, int]) -> list[Work]:
     """What is measured; the first two are what the rest is held against."""
-    number = count()
+    number, now = count(), datetime.now(UTC)
 
     def ingest() -> bytes:
         row = {"unit": f"api-{next(number)}", "event": "project_created", "occurredAt": datetime.now(UTC).isoformat()}
         return ours.graphql(asked(INGEST, input={"outcomes": [row]}))
+
+    def anew() -> bytes:
+        """Of a moment that nobody has asked for, so that it is worked out."""
+        return ours.graphql(
+            asked(SMALL_AS_OF, key=EXPERIMENT, asOf=(now - timedelta(seconds=next(number))).isoformat())
+        )
 
     documents = {
         "results, the page's document": asked(web.documents["experiment"], key=EXPERIMENT),
@@ -135,10 +151,13 @@ def works(ours: Asking, bare: Asking) -> list[Work]:
         "leaves": asked(LEAVES),
     }
     return [
-        Work(name=BARE, ask=partial(bare.get, f"/row/{EXPERIMENT}")),
-        Work(name=PLAIN, ask=partial(bare.get, "/json")),
-        *(Work(name=name, ask=partial(ours.graphql, body)) for name, body in documents.items()),
-        Work(name="mutation, one outcome", ask=ingest),
+        Work(name=BARE, ask=partial(bare.get, f"/row/{EXPERIMENT}"), process=processes[1]),
+        Work(name=PLAIN, ask=partial(bare.get, "/json"), process=processes[1]),
+        *(Work(name=name, ask=partial(ours.graphql, body), process=processes[0]) for name, body in documents.items()),
+        *(
+            Work(name=name, ask=ask, process=processes[0])
+            for name, ask in {"mutation, one outcome": ingest, ANEW: anew}.items()
+        ),
     ]
 
 
@@ -152,8 +171,17 @@ def measure(found: list[Work], rounds: int, times: int) -> None:
     for number in range(WARM + rounds):
         start = number % len(found)
         for work in found[start:] + found[:start]:
-            took = [timed(work) for _ in range(1 + times)]
-            work.took.extend(took[1:] if number >= WARM else ())
+            work.ask()
+            began = worked(work.process)
+            took = [timed(work) for _ in range(times)]
+            if number >= WARM:
+                work.took.extend(took)
+                work.worked.append((worked(work.process) - began) / times)
+
+
+def worked(process: int) -> float:
+    """The milliseconds that a process has been on a processor, of its main thread, which all is done in."""
+    return int(Path(f"/proc/{process}/schedstat").read_text().split()[0]) / 1e6
 
 
 def timed(work: Work) -> float:
@@ -164,22 +192,22 @@ def timed(work: Work) -> float:
 
 
 def tell(found: list[Work]) -> None:
-    """Print each work beside the bare routes."""
-    one, none = (median(work.took) for work in found[:2])
-    one_99 = at_99(found[0])
-    show(f"{'':30} {'p50 ms':>8} {'p99 ms':>8} {'/ row':>7} {'p99/p99':>8} {'/ plain':>8} {'bytes':>9} {'leaves':>7}")
+    """Print each work beside the bare route that reads a row."""
+    row = found[0]
+    show(
+        f"{'':32} {'p50 ms':>8} {'/ row':>6} {'p99 ms':>8} {'/ row':>6} {'CPU ms':>8} {'/ row':>6} {'bytes':>9} leaves"
+    )
     for work in found:
-        p50, p99 = median(work.took), at_99(work)
-        answer = work.ask()
-        show(
-            f"{work.name:30} {p50:8.2f} {p99:8.2f} {p50 / one:7.2f} {p99 / one_99:8.2f} {p50 / none:8.2f}"
-            f" {len(answer):9,} {leaves_of(json.loads(answer)):7,}"
-        )
+        answer, columns = work.ask(), ""
+        for of in (median, at_99):
+            columns += f" {of(work.took):8.2f} {of(work.took) / of(row.took):6.2f}"
+        columns += f" {median(work.worked):8.2f} {median(work.worked) / median(row.worked):6.2f}"
+        show(f"{work.name:32}{columns} {len(answer):9,} {leaves_of(json.loads(answer)):6,}")
 
 
-def at_99(work: Work) -> float:
+def at_99(took: list[float]) -> float:
     """What 99 of 100 took at most."""
-    return quantiles(work.took, n=100, method="inclusive")[98]
+    return quantiles(took, n=100, method="inclusive")[98]
 
 
 def leaves_of(value: object) -> int:
@@ -224,13 +252,13 @@ async def draft(context: Context, company: Company) -> None:
 
 
 @contextmanager
-def bare_server(url: str, port: int) -> Iterator[None]:
-    """The bare routes, in a process of their own, served as ours are."""
+def bare_server(url: str, port: int) -> Iterator[int]:
+    """The bare routes, in a process of their own, served as ours are; its number."""
     options = ["--port", str(port), "--log-level", "warning", "--no-server-header"]
     environment = os.environ | {"BARE_DATABASE": url.replace("+asyncpg", "")}
     process = subprocess.Popen([sys.executable, "-m", "uvicorn", "benchmarks.bare:app", *options], env=environment)  # noqa: S603 - ours
     try:
-        yield
+        yield process.pid
     finally:
         process.terminate()
         process.wait(30)
@@ -248,7 +276,7 @@ async def compare(folder: Path, rounds: int, times: int) -> None:
     service = Service(data=folder / "data", port=free_port(), settings=UNLIMITED)
     port = free_port()
     secret = os.urandom(32).hex()
-    with embedded.running(service.data) as found, bare_server(found.url, port):
+    with embedded.running(service.data) as found, bare_server(found.url, port) as bare_process:
         secret_file = service.data / "secret"
         if not secret_file.exists():
             secret_file.write_text(secret)
@@ -260,7 +288,7 @@ async def compare(folder: Path, rounds: int, times: int) -> None:
             headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
             ours = Asking(connection=HTTPConnection("127.0.0.1", service.port), headers=headers)
             bare = Asking(connection=HTTPConnection("127.0.0.1", port))
-            known = works(ours, bare)
+            known = works(ours, bare, (service.processes["api"].pid, bare_process))
             measure(known, rounds, times)
             tell(known)
         finally:

@@ -2,11 +2,11 @@
 
     python -m benchmarks.subscriptions [--subscriptions 1000] [--events 20]
 
-`truelift serve` runs as a process of its own. Half of the subscriptions come over websockets (graphql-transport-ws, 20
-a socket), half as server-sent events, a third of them each for `experimentResultsUpdated`, `jobProgressed` and
-`alertRaised`. Of each kind something is committed again and again, and the time taken from the commit until every
-subscriber has its event. Then all of them follow one experiment, and after that others beside them read nothing at all.
-Meanwhile a process beside it keeps asking an ordinary query.
+`truelift serve` runs as a process of its own on the sample company. Half of the subscriptions come over websockets
+(graphql-transport-ws, 20 a socket), half as server-sent events, a third of them each for `experimentResultsUpdated`,
+`jobProgressed` and `alertRaised`. Of each kind something is committed again and again, and the time taken from the
+commit until every subscriber has its event. Then all of them follow one experiment, and after that others beside them
+read nothing at all. Meanwhile a process beside it keeps asking an ordinary query.
 """
 
 import argparse
@@ -16,12 +16,11 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.client import HTTPConnection
-from itertools import count
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -29,23 +28,22 @@ from sqlmodel import func, select
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from api import embedded, schema
-from api.auth import keys
-from api.auth.keys import Scope
+from api import embedded
 from api.database import Database
 from api.graphql.news import Channel
 from api.graphql.nodes import global_id
 from api.jobs.refresh import refresh_due
 from api.jobs.tables import Job, JobState, Noun
-from benchmarks.api import SMALL, UNLIMITED, Asking, asked, is_up
+from benchmarks.api import SMALL, UNLIMITED, Asking, asked, is_up, prepare
 from benchmarks.faults.service import Service, place, until
 from benchmarks.peers import show
+from experiments import exposures, queries
+from experiments.enums import State
+from experiments.tables import Experiment
 from kpi.alerts import queries as alert_queries
 from kpi.alerts.tables import Alert, AlertRule
 from kpi.enums import AlertKind, AlertState, Granularity, Severity
 from kpi.queries import kpis_of
-from tests.experiments.aggregating import Running, running, send
-from tests.experiments.recomputation import Exposed
 from tests.service.running import free_port
 
 A_SOCKET = 20
@@ -205,15 +203,23 @@ class Happenings:
     """What is committed for others to hear of."""
 
     database: Database
-    to: Running
+    experiment: Experiment
     job: Job
     rule: AlertRule
-    units: Iterator[int] = field(default_factory=count)
 
     async def refreshed(self) -> None:
         """Another unit is exposed, and the results are refreshed."""
-        exposed = Exposed(unit=f"unit-{next(self.units)}", variant=0, at=datetime.now(UTC), plan="free")
-        await send(self.database, self.to, [exposed])
+        now = datetime.now(UTC)
+        row = {
+            "experiment": self.experiment.key,
+            "unit": f"bench-{now.timestamp()}",
+            "variant": self.experiment.plan["variants"][0]["key"],
+            "exposedAt": now.isoformat(),
+        }
+        async with self.database.raw() as connection:
+            report = await exposures.ingest(connection, workspace_id=self.experiment.workspace_id, rows=[row], now=now)
+        if report.refusals:
+            raise RuntimeError(report.refusals[0].message)
         await refresh_due(self.database)
 
     async def progressed(self) -> None:
@@ -252,10 +258,14 @@ class Happenings:
 
 
 async def happenings(database: Database) -> Happenings:
-    """An experiment with every kind of KPI, a job that goes on, and a rule."""
-    to, now = await running(database), datetime.now(UTC)
+    """An experiment of the company that takes units in, a job that goes on, and a rule."""
+    now = datetime.now(UTC)
+    async with database.read() as session:
+        started = await queries.started_experiments(session, 1)
+        kpi = (await kpis_of(session, 1))[0]
+    experiment = next(one for one in started if one.state is State.RUNNING)
     job = Job(
-        workspace_id=to.workspace.id,
+        workspace_id=1,
         noun=Noun.OUTCOMES,
         state=JobState.RUNNING,
         parameters={},
@@ -264,9 +274,8 @@ async def happenings(database: Database) -> Happenings:
         started_at=now,
     )
     async with database.write() as session:
-        kpi = (await kpis_of(session, to.workspace.id))[0]
         rule = AlertRule(
-            workspace_id=to.workspace.id,
+            workspace_id=1,
             kpi_id=kpi.id,
             kind=AlertKind.THRESHOLD,
             parameters={},
@@ -279,7 +288,7 @@ async def happenings(database: Database) -> Happenings:
             created_at=now,
         )
         session.add_all([job, rule])
-    return Happenings(database=database, to=to, job=job, rule=rule)
+    return Happenings(database=database, experiment=experiment, job=job, rule=rule)
 
 
 def memory(process: int) -> float:
@@ -320,7 +329,7 @@ def kinds(of: Happenings) -> list[Following]:
         Following(
             name="experimentResultsUpdated",
             document=RESULTS,
-            variables={"id": global_id("Experiment", of.to.experiment.id)},
+            variables={"id": global_id("Experiment", of.experiment.id)},
         ),
         Following(name="jobProgressed", document=JOBS, variables={"id": global_id("Job", of.job.id)}),
         Following(name="alertRaised", document=ALERTS, variables={}, has_first=False),
@@ -330,7 +339,7 @@ def kinds(of: Happenings) -> list[Following]:
 async def measure(service: Service, of: Happenings, key: str, many: int, events: int) -> None:
     """All that is measured of a service that runs."""
     process = service.processes["api"].pid
-    words = (str(service.port), key, of.to.experiment.key)
+    words = (str(service.port), key, of.experiment.key)
     await of.refreshed()
     async with probed("nobody follows", words):
         pass
@@ -364,20 +373,11 @@ async def watch(folder: Path, many: int, events: int) -> None:
     """Start a service and measure."""
     service = Service(data=folder / "data", port=free_port(), settings=UNLIMITED | ROOM)
     with embedded.running(service.data) as found:
-        database = Database(found.url)
-        await schema.upgrade(database.engine)
-        of = await happenings(database)
         secret = service.data / "secret"
         secret.write_text(os.urandom(32).hex())
-        async with database.write() as session:
-            key = await keys.create(
-                session,
-                workspace_id=of.to.workspace.id,
-                name="bench",
-                scopes=[Scope.READ],
-                secret=secret.read_bytes(),
-                now=datetime.now(UTC),
-            )
+        key = await prepare(found.url, secret.read_bytes())
+        database = Database(found.url)
+        of = await happenings(database)
         service.start("api")
         try:
             await until(lambda: is_up(service.port, "/healthz"))

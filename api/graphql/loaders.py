@@ -2,6 +2,7 @@
 
 import asyncio
 import typing
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Hashable
 from datetime import date, datetime
 from typing import Any, TypeVar
@@ -81,6 +82,7 @@ class Loaders:
         self._database = database
         self._workspace_id, self._clock = workspace_id, clock
         self._read: dict[Hashable, asyncio.Task[Any]] = {}
+        self._waiting: Counter[Hashable] = Counter()
         self.kpis: DataLoader[int, Kpi | None] = self._loader(
             lambda session, ids: kpi_queries.kpis_by_id(session, workspace_id, ids)
         )
@@ -223,11 +225,18 @@ class Loaders:
             return await rehearsals.of_plan(session, experiment)
 
     async def once(self, what: Hashable, read: Callable[[], Coroutine[Any, Any, V]]) -> V:
-        """What is read or worked out once, however many ask for it."""
+        """What is read or worked out once, however many ask for it; when all of them have left, it is given up."""
         if what not in self._read:
             self._read[what] = asyncio.create_task(read())
-        found: V = await asyncio.shield(self._read[what])
-        return found
+        task: asyncio.Task[V] = self._read[what]
+        self._waiting[what] += 1
+        try:
+            return await asyncio.shield(task)
+        finally:
+            self._waiting[what] -= 1
+            if not self._waiting[what] and not task.done():
+                task.cancel()
+                del self._read[what]
 
     async def results(self, experiment: Experiment, as_of: datetime | None) -> Results | None:
         """An experiment's results; None before its first refresh. A row that was read anew has results of its own."""

@@ -11,6 +11,7 @@ from api.graphql.columns import SCALARS
 from api.graphql.deadlines import Timely
 from api.graphql.documents import Checked
 from api.graphql.errors import Masked
+from api.graphql.events import Execution
 from api.graphql.inputs import Sent
 from api.graphql.meanings import describe
 from api.graphql.mutations.alert import AlertMutation
@@ -106,6 +107,7 @@ schema = Schema(
         Timely,
         Sent,
     ],
+    execution_context_class=Execution,
     config=StrawberryConfig(auto_camel_case=True, scalar_map=SCALARS),
 )
 describe(schema._schema)
