@@ -117,8 +117,8 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
         ],
     )
     app.state.database, app.state.secret, app.state.max_uploads = database, secret, settings.max_uploads
-    app.state.places, app.state.deadline = places, settings.deadline_seconds
-    app.state.places, app.state.desk, app.state.board = places, desk, Board(database, desk, secret)
+    app.state.places, app.state.deadline, app.state.desk = places, settings.deadline_seconds, desk
+    app.state.board = Board(database, desk, secret)
     app.state.evaluations = Budgets(per_second=settings.evaluations_per_second, at_once=settings.evaluations_at_once)
     return app
 

@@ -18,7 +18,7 @@ from api.auth.keys import Caller
 from api.database import CLIENT_FAULTS, Database, is_away
 
 log = logging.getLogger("truelift.budgets")
-CHUNKS = 50
+CHUNKS = 20
 """Parts of a whole budget of which a process takes one at a time."""
 PATIENCE = 2.0
 """Seconds that a request waits for its budget at most."""
@@ -94,7 +94,7 @@ class SharedBudgets:
     async def _fetch(self, place: Place, need: float) -> tuple[float, float]:
         """Take a chunk of a budget; how much that is, and when it is whole again."""
         sizes = (need, max(need, self.at_once / CHUNKS), self.at_once)
-        async with self._database.raw(PATIENCE) as connection:
+        async with self._database.of(place[0]).raw(PATIENCE) as connection:
             taken, busy = await connection.fetchrow(TAKE, *place, *(size / self.per_second for size in sizes))
         return taken * self.per_second, monotonic() + busy
 

@@ -58,7 +58,7 @@ class Board:
             if found is None:
                 page.read_at = float("-inf")  # should reading fail
                 page.changed.clear()
-                async with self._database.read() as session:
+                async with self._database.of(workspace_id).read() as session:
                     found = page.flags = await reading.flags(session, workspace_id)
                 page.read_at = monotonic()
         return found

@@ -152,7 +152,7 @@ async def _inside(request: Request, asked: Asked, flags: Flags, some: Collection
     ids = flags.asked(some, asked.unit, asked.attributes)
     if not ids or asked.unit is None:
         return {}
-    database: Database = request.app.state.database
+    database: Database = request.app.state.database.of(asked.caller.workspace_id)
     async with database.read() as session:
         return await reading.inside(await driver(session), flags, ids, asked.unit, datetime.now(UTC))
 

@@ -48,7 +48,7 @@ class Context:
         self.variables: dict[str, Any] = {}
         self.request_id = request_id or secrets.token_hex(16)
         self._outside = outside
-        self.budgets = budgets
+        self.allowance, self.cost = allowance, 0.0
         self._loaders: Loaders | None = None
 
     @property
@@ -57,8 +57,6 @@ class Context:
         if self._loaders is None:
             self._loaders = Loaders(self.database, self.caller.workspace_id, self)
         return self._loaders
-        self.allowance, self.cost = allowance, 0.0
-        self.loaders = Loaders(self.database, caller.workspace_id, self)
 
     @property
     def now(self) -> datetime:

@@ -115,8 +115,7 @@ class Checked(SchemaExtension):
             metrics.COST.observe(self.size.cost)
             context.pre_execution_errors = list(document.faults(schema))
             if not context.pre_execution_errors:
-                spend(context.context, self.size.cost)
-                await self._spend(self.size.cost)
+                await spend(context.context, self.size.cost)
         except GraphQLError as refused:
             context.pre_execution_errors = [refused]
         yield
@@ -124,23 +123,6 @@ class Checked(SchemaExtension):
     def get_results(self) -> dict[str, Any]:
         """What the document costs, for whoever sent it."""
         return {} if self.size is None else {"cost": bill(self.execution_context.context, self.size.cost)}
-        if self.size is None:
-            return {}
-        context = self.execution_context.context
-        cost: dict[str, float] = {"requested": round(self.size.cost, 1)}
-        if context.allowance is not None:
-            left = context.allowance.left(context.caller)
-            cost |= {"available": round(left, 1), "restoreRate": context.allowance.restored()}
-        return {"cost": cost}
-
-    async def _spend(self, cost: float) -> None:
-        """Take what the document costs from the caller's allowance. Raises GraphQLError where there is too little."""
-        context = self.execution_context.context
-        context.cost = cost
-        wait = 0.0 if context.allowance is None else await context.allowance.spend(context.caller, cost)
-        if wait > 0:
-            sentence = f"So much was asked for lately that there is enough again only in {ceil(wait)} s."
-            raise GraphQLError(sentence, extensions={"code": "RATE_LIMITED", "retryAfter": ceil(wait)})
 
     def _measured(self, document: Document, schema: GraphQLSchema) -> Size:
         context = self.execution_context
@@ -151,18 +133,21 @@ class Checked(SchemaExtension):
         return size
 
 
-def spend(context: Any, cost: float) -> None:
-    """Take what a document costs from the workspace's budget. Raises GraphQLError where there is too little."""
-    wait = 0.0 if context.budgets is None else context.budgets.take(context.caller.workspace_id, cost, monotonic())
+async def spend(context: Any, cost: float) -> None:
+    """Take what a document costs from the caller's allowance. Raises GraphQLError where there is too little."""
+    context.cost = cost
+    wait = 0.0 if context.allowance is None else await context.allowance.spend(context.caller, cost)
     if wait > 0:
-        sentence = f"The workspace has asked for too much lately; there is enough again in {ceil(wait)} s."
+        sentence = f"So much was asked for lately that there is enough again only in {ceil(wait)} s."
         raise GraphQLError(sentence, extensions={"code": "RATE_LIMITED", "retryAfter": ceil(wait)})
 
 
 def bill(context: Any, cost: float) -> dict[str, float]:
-    """What a document costs, and what the workspace has left."""
+    """What a document costs, and what the caller has left."""
     told = {"requested": round(cost, 1)}
-    if context.budgets is not None:
-        left = context.budgets.left(context.caller.workspace_id, monotonic())
-        told |= {"available": round(left, 1), "restoreRate": context.budgets.per_second}
+    if context.allowance is not None:
+        told |= {
+            "available": round(context.allowance.left(context.caller), 1),
+            "restoreRate": context.allowance.restored(),
+        }
     return told

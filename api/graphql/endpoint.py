@@ -123,8 +123,7 @@ class Endpoint(GraphQL[Context, None]):
             max_subscriptions_per_connection=MOST_OPERATIONS,
         )
         self.database, self.secret, self.desk, self.outside = database, secret, desk, outside
-        self.budgets, self.trusted, self.memory, self.tags = budgets, trusted, memory, Tags()
-        self.allowance, self.trusted, self.tags = allowance, trusted, Tags()
+        self.allowance, self.trusted, self.memory, self.tags = allowance, trusted, memory, Tags()
         self._sockets, self._most_sockets, self._slow_seconds = 0, most_sockets, slow_seconds
         self._deadline = deadline
 
@@ -298,7 +297,7 @@ class Endpoint(GraphQL[Context, None]):
         where = place(context.caller, asked.query or "", asked.operation_name, asked.variables) if is_query else None
         known = visit.answer(where)
         if known is not None:
-            return again(known, context, began)
+            return await again(known, context, began)
         result = await super().execute_single(request, request_adapter, sub_response, context, root_value, asked)
         if is_query and not result.errors and not context.is_of_the_moment:
             made = _made(result, asked)
@@ -371,11 +370,11 @@ def bearer(request: HTTPConnection) -> str | None:
     return key_of(request.headers.get("authorization"))
 
 
-def again(known: Answer, context: Context, began: float) -> ExecutionResult:
+async def again(known: Answer, context: Context, began: float) -> ExecutionResult:
     """An answer that is known: it costs what it cost."""
     metrics.COST.observe(known.cost)
     try:
-        spend(context, known.cost)
+        await spend(context, known.cost)
     except GraphQLError as refused:
         return ExecutionResult(data=None, errors=[refused])
     metrics.OPERATION.labels(known.label, OK).observe(perf_counter() - began)

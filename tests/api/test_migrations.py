@@ -138,6 +138,10 @@ SELECT id, 'WEEKLY', '2026-03-02', '2026-03-08', 'CLOSED', '', '', '', 'b', now(
 FROM workspaces;
 INSERT INTO action_items (workspace_id, review_id, text, owner, kpi_id, state, done_at, created_by, created_at)
 SELECT r.workspace_id, r.id, 't', 'o', k.id, 'DONE', now(), 'b', now() FROM reviews r CROSS JOIN kpis k;
+INSERT INTO replies (workspace_id, key, action, input_hash, sent_at) SELECT id, 'k', 'a', '', now() FROM workspaces;
+INSERT INTO trusted_documents (workspace_id, hash, body, registered_at)
+SELECT id, sha256('{ a }'), '{ a }', now() FROM workspaces;
+INSERT INTO budgets (workspace_id, key, full_at, taken) SELECT id, '', now(), 0 FROM workspaces;
 INSERT INTO audit_entries (workspace_id, number, done_at, actor, key, action, details, previous_hash, hash)
 SELECT id, 1, now(), 'a', 'k', 'kpiRegister', '{}', '', '' FROM workspaces;
 INSERT INTO api_keys (workspace_id, public_id, name, scopes, secret_hash, created_at)

@@ -9,8 +9,8 @@ from alembic import op
 from migrations import isolation
 from migrations.isolation import APP, WORKER
 
-revision = "0037"
-down_revision = "0036"
+revision = "0038"
+down_revision = "0037"
 branch_labels = None
 depends_on = None
 
@@ -20,6 +20,7 @@ OF_WORKSPACE = (
     "alerts",
     "amendments",
     "annotations",
+    "budgets",
     "decisions",
     "deliveries",
     "endpoints",
