@@ -233,7 +233,6 @@ def test_questions_read_no_clock_of_their_own() -> None:
     }
     assert found == {
         "api/graphql/context.py",  # the one place
-        "api/graphql/documents.py",  # budgets
         "api/graphql/editions.py",  # events are of the moment
         "api/graphql/moments.py",  # the day that an answer is of
         "api/graphql/sockets.py",  # how fast messages come
