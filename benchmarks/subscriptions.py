@@ -362,7 +362,8 @@ async def measure(service: Service, of: Happenings, key: str, many: int, events:
                 )
     everybody = kinds(of)[0]
     async with subscribed(service.port, key, [everybody] * many):
-        tell("all follow one experiment", await delays(everybody, many, of.refreshed, events))
+        async with probed("all of them are told", words, seconds=events * 1.5):
+            tell("all follow one experiment", await delays(everybody, many, of.refreshed, events))
         full = memory(process)
         deaf = [await over_events(service.port, key, everybody, many + number) for number in range(SLOW)]
         tell(f"{SLOW} more read nothing", await delays(everybody, many, of.refreshed, events))

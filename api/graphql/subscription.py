@@ -95,6 +95,7 @@ class Subscription:
     )
     async def alert_raised(self, info: Info) -> AsyncGenerator[AlertRaised, None]:
         """Each alert that is raised from now on."""
+        await _arrive(info)
         told = {alert.id for alert in await _recent(info)}
         async for _ in _changes(info, Channel.ALERTS, info.context.caller.workspace_id):
             recent = await _recent(info)
@@ -114,8 +115,16 @@ async def _recent(info: Info) -> list[alert_tables.Alert]:
     return await info.context.loaders.once("alerts", read)
 
 
+async def _arrive(info: Info) -> None:
+    """Read with those who arrive at the same time: after a break of the network that may be all of them."""
+    if info.context.desk is not None:
+        editions, workspace_id = info.context.desk.editions, info.context.caller.workspace_id
+        info.context.turn_to(await editions.now(info.context.database, workspace_id))
+
+
 async def _number(info: Info, noun: str, identity: str) -> int:
     """The row that an id of the caller's workspace names."""
+    await _arrive(info)
     number = local_id(noun, identity)
     loader = info.context.loaders.experiments if noun == "Experiment" else info.context.loaders.jobs
     if number is None or await loader.load(number) is None:
