@@ -18,7 +18,7 @@ from api.auth.keys import Caller
 from api.database import CLIENT_FAULTS, Database, is_away
 
 log = logging.getLogger("truelift.budgets")
-CHUNKS = 20
+CHUNKS = 50
 """Parts of a whole budget of which a process takes one at a time."""
 PATIENCE = 2.0
 """Seconds that a request waits for its budget at most."""
