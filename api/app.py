@@ -12,9 +12,10 @@ from starlette.staticfiles import StaticFiles
 
 import web
 from api.auth.budgets import Budgets
+from api.auth.oidc.provider import CALLBACK, Client, Provider
 from api.database import Database
 from api.delivery.outside import Outside
-from api.doors import audit, export, faults, health, ingest, pages, reviews, risk, uploads
+from api.doors import audit, export, faults, health, ingest, pages, reviews, risk, sign_in, uploads
 from api.doors.limits import Limits
 from api.doors.strangers import Strangers
 from api.graphql.endpoint import Endpoint
@@ -92,12 +93,19 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
             Route("/kpis/{key}", pages.kpi),
             Route("/reviews", pages.reviews),
             Route(reviews.PATH, reviews.review, methods=["GET"]),
-            Route("/sign-in", pages.sign_in_form, methods=["GET"]),
-            Route("/sign-in", pages.sign_in_with_key, methods=["POST"]),
-            Route("/sign-out", pages.sign_out, methods=["POST"]),
+            Route("/settings", pages.settings),
+            Route("/sign-in", sign_in.form, methods=["GET"]),
+            Route("/sign-in", sign_in.with_key, methods=["POST"]),
+            Route("/sign-in/link", sign_in.link, methods=["GET"]),
+            Route("/sign-in/link", sign_in.with_link, methods=["POST"]),
+            Route("/sign-in/oidc", sign_in.to_provider, methods=["GET"]),
+            Route(CALLBACK, sign_in.from_provider, methods=["GET"]),
+            Route("/sign-out", sign_in.sign_out, methods=["POST"]),
             Mount("/static", StaticFiles(directory=web.static_dir)),
         ],
     )
     app.state.database, app.state.secret, app.state.max_uploads = database, secret, settings.max_uploads
     app.state.places = places
+    client = Client.of(settings, outside.base_url)
+    app.state.provider = None if client is None else Provider(client)
     return app

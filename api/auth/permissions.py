@@ -9,7 +9,7 @@ from api.auth.keys import Scope
 
 
 class Needs(BasePermission):
-    """The caller's key has a scope."""
+    """The caller has a scope, by their key or their role."""
 
     scope: Scope
 

@@ -16,7 +16,7 @@ from typing import Any
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from api.auth import keys
+from api.auth import callers
 from api.auth.keys import Caller, Scope
 from api.database import Database
 from api.doors.bodies import (
@@ -213,11 +213,7 @@ async def _take(request: Request, noun: str, tally: Tally) -> None:
 
 
 async def _caller(request: Request) -> Caller:
-    key = bearer(request)
-    caller = None
-    if key is not None:
-        async with request.app.state.database.read() as session:
-            caller = await keys.caller(session, key, request.app.state.secret)
+    caller = await callers.by_key(request.app.state.database, bearer(request), request.app.state.secret)
     if caller is None:
         sentence = "This needs a key: send the header “Authorization: Bearer <key>”."
         raise Unreadable(401, "UNAUTHENTICATED", sentence)

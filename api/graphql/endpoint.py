@@ -23,7 +23,7 @@ from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_
 from strawberry.types import ExecutionResult
 from strawberry.types.unset import UNSET, UnsetType
 
-from api.auth import keys
+from api.auth import callers, cookies
 from api.auth.budgets import Budgets
 from api.auth.keys import Caller
 from api.database import Database
@@ -117,7 +117,7 @@ class Endpoint(GraphQL[Context, None]):
     async def _response(self, request: Request) -> Response:
         if request.method not in METHODS:
             raise Refused(405, "METHOD_NOT_ALLOWED", "GraphQL is asked for by POST, and queries by GET too.")
-        request.state.caller = await self.caller(bearer(request))
+        request.state.caller = await self.caller(bearer(request), cookie_of(request))
         if request.state.caller is None:
             raise Refused(401, "UNAUTHENTICATED", UNKNOWN)
         request.state.forms = accepted(request.headers.get("accept", ""))
@@ -128,7 +128,7 @@ class Endpoint(GraphQL[Context, None]):
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
         """The context of one request; that of a websocket, before anybody has said who asks, is what it came with."""
         if isinstance(request, WebSocket):
-            return Arrival(key=bearer(request))  # type: ignore[return-value]  # a socket makes contexts of it
+            return Arrival(key=bearer(request), cookie=cookie_of(request))  # type: ignore[return-value]  # a socket makes contexts of it
         return self.context(request.state.caller, getattr(request.state, "request_id", None))
 
     def context(self, caller: Caller, request_id: str | None = None) -> Context:
@@ -230,17 +230,11 @@ class Endpoint(GraphQL[Context, None]):
         """An answer as JSON: numbers by the thousand take Python's own encoder longer than the analysis behind them."""
         return msgspec.json.encode(data).decode()
 
-    async def caller(self, key: str | None) -> Caller | None:
-        """Who a key belongs to."""
-        if key is None:
-            return None
-        async with self.database.read() as session:
-            return await keys.caller(session, key, self.secret)
-
-    async def works(self, caller: Caller) -> bool:
-        """Whether a caller's key still does."""
-        async with self.database.read() as session:
-            return await keys.caller_by_id(session, caller.public_id) is not None
+    async def caller(self, key: str | None, cookie: str | None) -> Caller | None:
+        """Who a key belongs to, or without one, who is signed in to the page that asks."""
+        if key is not None:
+            return await callers.by_key(self.database, key, self.secret)
+        return await callers.by_cookie(self.database, cookie, self.secret)
 
 
 UNKNOWN = "This needs a key: send the header “Authorization: Bearer <key>”."
@@ -250,6 +244,15 @@ STREAMED = f"A subscription is answered as a stream: send the header “Accept: 
 def bearer(request: HTTPConnection) -> str | None:
     """The key of a request."""
     return key_of(request.headers.get("authorization"))
+
+
+def cookie_of(request: HTTPConnection) -> str | None:
+    """The cookie of a request, where it counts: of one that another site might have sent it is as if there were none.
+
+    A page asks with exact JSON by POST, which is looked at where all bodies are.
+    """
+    is_asked_so = request.scope["type"] == "websocket" or request.scope["method"] == "POST"
+    return cookies.read(request, cookies.SIGNED_IN) if is_asked_so and cookies.is_of_own_page(request) else None
 
 
 def _kind(document: str, name: str | None) -> OperationType | None:

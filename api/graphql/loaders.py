@@ -8,6 +8,8 @@ from typing import TypeVar
 from sqlmodel.ext.asyncio.session import AsyncSession
 from strawberry.dataloader import DataLoader
 
+from api.auth import keys, members
+from api.auth.tables import ApiKey, Member
 from api.database import Database, driver
 from api.delivery import queries as delivery_queries
 from api.delivery.tables import Delivery, Endpoint
@@ -127,6 +129,12 @@ class Loaders:
         )
         self.deliveries: DataLoader[int, Delivery | None] = self._loader(
             lambda session, ids: delivery_queries.deliveries_by_id(session, workspace_id, ids)
+        )
+        self.members: DataLoader[int, Member | None] = self._loader(
+            lambda session, ids: members.members_by_id(session, workspace_id, ids)
+        )
+        self.api_keys: DataLoader[int, ApiKey | None] = self._loader(
+            lambda session, ids: keys.keys_by_id(session, workspace_id, ids)
         )
         self.notices: DataLoader[int, Notice | None] = self._loader(
             lambda session, ids: delivery_queries.notices_by_id(session, workspace_id, ids)

@@ -28,6 +28,8 @@ NODES = {
     "Endpoint",
     "Review",
     "Workspace",
+    "Member",
+    "ApiKey",
 }
 """Rows whose adding or changing an entry names; more than one: the one that was asked for, else the first."""
 BATCHES = {"exposuresIngest", "outcomesIngest", "membershipsIngest", "traitsIngest"}

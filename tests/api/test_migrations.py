@@ -135,6 +135,17 @@ INSERT INTO action_items (workspace_id, review_id, text, owner, kpi_id, state, d
 SELECT r.workspace_id, r.id, 't', 'o', k.id, 'DONE', now(), 'b', now() FROM reviews r CROSS JOIN kpis k;
 INSERT INTO audit_entries (workspace_id, number, done_at, actor, key, action, details, previous_hash, hash)
 SELECT id, 1, now(), 'a', 'k', 'kpiRegister', '{}', '', '' FROM workspaces;
+INSERT INTO api_keys (workspace_id, public_id, name, scopes, secret_hash, old_secret_hash, old_ends_at, rotation,
+    rotated_at, created_at)
+SELECT id, 'k', 'k', '{read}', 's', 'o', now(), 1, now(), now() FROM workspaces;
+INSERT INTO members (workspace_id, email, name, role, state, invited_by, created_at)
+SELECT id, 'a@example.org', 'a', 'ADMIN', 'ACTIVE', 'b', now() FROM workspaces;
+INSERT INTO sign_ins (workspace_id, public_id, token_hash, member_id, proof, created_at, ends_at)
+SELECT workspace_id, 'm', 't', id, 'p', now(), now() FROM members;
+INSERT INTO sign_ins (workspace_id, public_id, token_hash, api_key_id, rotation, created_at, ends_at)
+SELECT workspace_id, 'k', 't', id, 0, now(), now() FROM api_keys;
+INSERT INTO sign_in_links (workspace_id, member_id, public_id, token_hash, created_at, ends_at)
+SELECT workspace_id, id, 'l', 't', now(), now() FROM members;
 """
 
 

@@ -97,7 +97,7 @@ async def test_revoked_key_hears_nothing_more_within_seconds(
     async with aclosing(events(service, key, UPDATED, started)) as stream:
         await after(stream)
         async with database.write() as session:
-            found = await keys.caller(session, key, SECRET)
+            found = await keys.caller(session, key, SECRET, datetime.now(UTC))
             assert found is not None
             await keys.revoke(session, found.workspace_id, found.public_id, datetime.now(UTC))
         async with asyncio.timeout(10):  # it is looked up every 60 s otherwise
