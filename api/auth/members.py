@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from api.auth import keys
 from api.auth.keys import SELDOM, Caller
 from api.auth.roles import SCOPES
-from api.auth.tables import Member, MemberState, Role, SignInLink
+from api.auth.tables import Member, MemberState, Role, SignIn, SignInLink
 from kpi.actor import Actor
 from kpi.tables import Workspace
 
@@ -64,6 +64,14 @@ async def add(session: AsyncSession, *, actor: Actor, email: str, name: str, rol
 async def drop_links(session: AsyncSession, member: Member) -> None:
     """Let no link sign a member in any more."""
     await session.exec(delete(SignInLink).where(col(SignInLink.member_id) == member.id))
+
+
+async def shut_out(session: AsyncSession, member: Member, now: datetime) -> None:
+    """Sign a member out of every browser, for good: one who comes back later signs in anew."""
+    await drop_links(session, member)
+    theirs = (col(SignIn.member_id) == member.id, col(SignIn.ended_at).is_(None))
+    await session.exec(update(SignIn).where(*theirs).values(ended_at=now))
+    await tell(session, member)
 
 
 async def of_person(session: AsyncSession, *, email: str, subject: str, workspace: str | None) -> list[Member]:

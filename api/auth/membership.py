@@ -67,8 +67,7 @@ async def remove(session: AsyncSession, *, actor: Actor, which: int | str) -> Me
     member = await _locked(session, actor, which)
     refuse(_state_problems(member) + _last_problems(member, admins, "id"))
     member.state = MemberState.REMOVED
-    await members.drop_links(session, member)
-    await members.tell(session, member)
+    await members.shut_out(session, member, actor.now)
     return member
 
 
