@@ -20,6 +20,7 @@ from api.database import driver
 from api.doors import pages
 from api.trail import chain
 from api.trail.entry import Deed
+from kpi.ingest import is_text
 from kpi.queries import workspace_by_id
 
 log = logging.getLogger("truelift.sign_in")
@@ -79,7 +80,8 @@ async def to_provider(request: Request) -> Response:
     provider, now = request.app.state.provider, datetime.now(UTC)
     if provider is None:
         return pages.missing()
-    begun = Flow.begin(request.query_params.get("workspace"), now)
+    workspace = request.query_params.get("workspace", "")
+    begun = Flow.begin(workspace if workspace and is_text(workspace) else None, now)
     try:
         answer = RedirectResponse(await provider.address(begun, now), 303)
     except SignInError as fault:

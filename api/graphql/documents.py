@@ -87,7 +87,7 @@ class Checked(SchemaExtension):
         asked = tuple(sorted(sizes(chosen, context.variables or {}).items()))
         size = _size(context.schema._schema, text, name, asked)
         if size.asks_for_schema and not context.context.caller.may(Scope.SCHEMA):
-            sentence = f"To ask for the schema needs a key with the scope “{Scope.SCHEMA}”."
+            sentence = f"To ask for the schema needs the scope “{Scope.SCHEMA}”, of a key or of your role."
             raise GraphQLError(sentence, extensions={"code": "FORBIDDEN", "scope": str(Scope.SCHEMA)})
         return size
 

@@ -36,6 +36,8 @@ BATCHES = {"exposuresIngest", "outcomesIngest", "membershipsIngest", "traitsInge
 """Fields that take rows in."""
 OF_UNITS = BATCHES | {"unitForget"}
 """Fields whose input names units: not even its hash is kept, as who guesses an id could tell it by its hash."""
+UNHASHED = OF_UNITS | {"memberInvite"}
+"""The same goes for who is known by a mailbox."""
 
 
 @asynccontextmanager
@@ -69,7 +71,7 @@ def deed(context: Any, info: Any) -> Deed:
         action=info.field_name,
         node_type=named and named[0],
         node_id=named and str(named[1]),
-        input_hash=None if info.field_name in OF_UNITS else digest(given),
+        input_hash=None if info.field_name in UNHASHED else digest(given),
         request_id=context.request_id,
     )
 

@@ -2,12 +2,13 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from api.auth.keys import Caller, Scope
-from api.auth.tables import Role
+from api.auth.tables import Member, MemberState, Role
 from api.database import Database
 from api.graphql.nodes import global_id
 from kpi.tables import Workspace
@@ -17,7 +18,8 @@ from tests.api.people import as_member, faults, invited, present
 from tests.conftest import Ask
 
 LISTED = "{ members { totalCount nodes { id email name role state invitedBy lastSeenAt } } }"
-ACTIONS = "{ auditLog { nodes { actor key action node } } }"
+WAITING = "SELECT count(*) FROM pg_locks, pg_sleep(0.01) WHERE NOT granted"
+ACTIONS = "{ auditLog { nodes { actor key action node inputHash } } }"
 
 
 async def change(attempt: Try, verb: str, given: dict[str, Any], caller: Caller | None = None) -> Any:
@@ -91,6 +93,32 @@ async def test_of_two_admins_who_demote_each_other_at_once_one_stays(
     assert sorted(len(payload["userErrors"]) for payload in payloads) == [0, 1]
 
 
+async def test_of_two_who_invite_one_mailbox_at_once_one_is_told_that_it_is_taken(
+    database: Database, workspace: Workspace, attempt: Try
+) -> None:
+    given = {"email": "ada@example.org", "name": "Ada", "role": "VIEWER"}
+    async with database.write() as session:
+        session.add(row_of(workspace, given["email"]))
+        await session.flush()
+        late = asyncio.create_task(change(attempt, "Invite", given))
+        async with database.raw() as connection:
+            while not await connection.fetchval(WAITING):
+                pass
+    assert faults(await late) == [("KEY_TAKEN", ["email"])]
+
+
+def row_of(workspace: Workspace, email: str) -> Member:
+    return Member(
+        workspace_id=workspace.id,
+        email=email,
+        name="Ada",
+        role=Role.VIEWER,
+        state=MemberState.INVITED,
+        invited_by="setup",
+        created_at=datetime.now(UTC),
+    )
+
+
 async def test_nobody_gives_a_role_that_may_do_what_they_may_not(
     database: Database, workspace: Workspace, attempt: Try, caller: Caller
 ) -> None:
@@ -132,7 +160,9 @@ async def test_trail_names_the_member_who_changed_something_and_whom(
     bob = (await change(attempt, "Invite", {"email": "bob@example.org", "name": "Bob", "role": "VIEWER"}, me))["member"]
     await change(attempt, "Update", {"id": bob["id"], "role": "EDITOR"}, me)
     await change(attempt, "Remove", {"id": bob["id"]}, me)
-    assert (await ask(ACTIONS))["auditLog"]["nodes"] == [
+    entries = (await ask(ACTIONS))["auditLog"]["nodes"]
+    assert [entry.pop("inputHash") is None for entry in entries] == [False, False, True]  # it names a mailbox
+    assert entries == [
         {"actor": "Ada", "key": f"member-{admin.id}", "action": action, "node": bob["id"]}
         for action in ("memberRemove", "memberUpdate", "memberInvite")
     ]

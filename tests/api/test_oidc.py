@@ -35,6 +35,7 @@ from tests.api.provider import CLIENT_ID, CLIENT_SECRET, Peer, key, providing
 COOKIE = "truelift_session"
 NOT_CONFIRMED = "Who you are could not be confirmed."
 VIEWER = '{"query": "{ viewer { name workspace role } }"}'
+TRUST = httpx.create_ssl_context()
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
@@ -84,7 +85,7 @@ async def begun(client: Client, **asked: str) -> str:
     """Where the provider sends a browser back to that began to sign in there."""
     there = await client.get("/sign-in/oidc", params=asked)
     assert there.status_code == 303
-    async with httpx.AsyncClient() as browser:
+    async with httpx.AsyncClient(verify=TRUST) as browser:
         back = await browser.get(there.headers["location"])
     assert back.headers["location"].startswith("http://truelift.test/sign-in/oidc/callback?")
     return str(back.headers["location"])
@@ -148,6 +149,7 @@ CLAIMS: dict[str, tuple[dict[str, Any], str]] = {
     "issued tomorrow": ({"iat": int(time()) + 86_400}, "issued in the future"),
     "of nobody": ({"sub": None}, "Missing claim: 'sub'"),
     "without a mailbox": ({"email": None}, "names no e-mail"),
+    "with what Postgres cannot hold": ({"email": "a\0@example.org"}, "names no e-mail"),
 }
 
 
@@ -301,6 +303,9 @@ async def test_person_of_two_workspaces_comes_to_the_one_they_name_or_were_in_la
     async with database.write() as session:
         other = await ensure_workspace(session, f"{workspace.key}-other", datetime.now(UTC))
     await invited(database, other, Role.VIEWER, ada)
+    await client.get(await begun(client, workspace="\0"))
+    assert await is_signed_in(client)
+    await client.get(await begun(client, workspace=other.key))
     for named, expected in (({"workspace": other.key}, other), ({}, other), ({"workspace": workspace.key}, workspace)):
         client.cookies.clear()
         await client.get(await begun(client, **named))

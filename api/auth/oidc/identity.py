@@ -14,6 +14,7 @@ from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet
 
 from api.auth.errors import NotConfirmed, NotVerified, UnknownKey
+from kpi.ingest import is_text
 
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"]
 LEEWAY = 60
@@ -62,7 +63,7 @@ def _signed(token: str, key_set: KeySet) -> Mapping[str, Any]:
 
 def _person(claims: Mapping[str, Any], issuer: str) -> Identity:
     email, sub = claims.get("email"), claims["sub"]
-    if not isinstance(email, str) or not sub:
+    if not isinstance(email, str) or not sub or not is_text(email + sub):
         raise NotConfirmed(reason="ID token: it names no e-mail address")
     if claims.get("email_verified") is not True:
         raise NotVerified(reason="ID token: the e-mail address is not verified")

@@ -62,6 +62,7 @@ class Provider:
     def __init__(self, client: Client) -> None:
         self.client = client
         self._said: dict[str, tuple[datetime, Mapping[str, Any]]] = {}
+        self._trust = httpx.create_ssl_context()  # reading the certificates anew each time would hold up everybody
 
     async def address(self, flow: Flow, now: datetime) -> str:
         """Where a browser goes to sign in. Raises ProviderAway."""
@@ -148,7 +149,7 @@ class Provider:
         try:
             async with (
                 asyncio.timeout(SECONDS),
-                httpx.AsyncClient(timeout=SECONDS, follow_redirects=False) as client,
+                httpx.AsyncClient(timeout=SECONDS, follow_redirects=False, verify=self._trust) as client,
                 client.stream(method, where, headers={"accept": "application/json"}, **asked) as answer,
             ):
                 async for piece in answer.aiter_bytes():
