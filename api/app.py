@@ -13,7 +13,7 @@ from starlette.staticfiles import StaticFiles
 import web
 from api.auth.budgets import Budgets
 from api.auth.oidc.provider import CALLBACK, Client, Provider
-from api.database import Database
+from api.database import Database, Role
 from api.delivery.outside import Outside
 from api.doors import audit, export, faults, health, ingest, pages, reviews, risk, sign_in, uploads
 from api.doors.limits import Limits
@@ -30,8 +30,9 @@ from api.telemetry.state import State
 
 def build(database: Database, *, settings: Settings, secret: bytes, with_worker: bool) -> Starlette:
     """The application. With a worker, it refreshes aggregates in this process as well; else it only sweeps."""
+    database, duties = database.acting(Role.APP), database.acting(Role.WORKER)
     outside = Outside.of(settings, secret)
-    worker = partial(work, database, seconds=settings.refresh_seconds, outside=outside)
+    worker = partial(work, duties, seconds=settings.refresh_seconds, outside=outside)
     desk = Desk(most=settings.max_subscriptions, most_each=settings.max_workspace_subscriptions)
     graphql = Endpoint(
         database=database,
@@ -44,7 +45,7 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
     )
     places = ingest.Places(connections=max(settings.pool_size // 2, 1))
     state = State(
-        database=database,
+        database=duties,
         worker_name=APPLICATION,
         open={
             "truelift_subscriptions_open": ("Subscriptions that are open.", lambda: desk.open),
@@ -55,14 +56,14 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        background = worker() if with_worker else keep_sweeping(database)
-        duties = [asyncio.create_task(listen(database, desk)), asyncio.create_task(background)]
+        background = worker() if with_worker else keep_sweeping(duties)
+        tasks = [asyncio.create_task(listen(database, desk)), asyncio.create_task(background)]
         async with exposed(settings, state):
             yield
-        for duty in duties:
-            duty.cancel()
+        for task in tasks:
+            task.cancel()
             with suppress(asyncio.CancelledError):
-                await duty
+                await task
         await database.close()
 
     app = Starlette(

@@ -18,6 +18,7 @@ STATEMENT = re.compile(
 )
 BUILDERS = {"select", "insert", "update", "delete", "text"}
 WITH_STATEMENTS = {
+    "api/auth/arrivals.py": "what a transaction names before there is a caller",
     "api/auth/keys.py": "keys are looked up before there is a caller to scope a query by",
     "api/auth/members.py": "members, of whom the edge alone knows",
     "api/auth/sign_ins.py": "browsers and links are looked up before there is a caller to scope a query by",
@@ -30,6 +31,7 @@ WITH_STATEMENTS = {
     "api/graphql/nodes.py": "one keyset page of any noun",
     "api/jobs/spool.py": "jobs and the files they came with, which are the edge's own",
     "api/trail/chain.py": "the audit trail, which is the edge's own",
+    "api/roles.py": "the roles that requests and duties act as",
     "api/schema.py": "the lock that migrations run under",
     "api/telemetry/state.py": "how much waits, of all workspaces together",
     "experiments/aggregation/aggregates.py": "the three tables that analysis reads",

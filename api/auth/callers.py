@@ -59,7 +59,7 @@ async def _noted(database: Database, caller: Caller | None, now: datetime) -> Ca
     if caller is None or (caller.seen_at is not None and now - caller.seen_at < SELDOM):
         return caller
     with suppress(*CLIENT_FAULTS, asyncpg.PostgresError):
-        async with database.write() as session:
+        async with database.of(caller.workspace_id).write() as session:
             if caller.member_id is not None:
                 await members.seen(session, caller.member_id, now)
             else:

@@ -12,6 +12,7 @@ from sqlalchemy import update
 from sqlmodel import col, func, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from api.auth import arrivals
 from api.auth.tables import ApiKey, Role
 from api.auth.tokens import Token
 from kpi.tables import Workspace
@@ -194,5 +195,6 @@ def _is_in_grace(row: ApiKey, rotation: int, now: datetime) -> bool:
 
 
 async def _find(session: AsyncSession, public_id: str) -> tuple[ApiKey, Workspace] | None:
+    await arrivals.come(session, public_id)
     found = select(ApiKey, Workspace).where(ApiKey.public_id == public_id, col(ApiKey.revoked_at).is_(None))
     return (await session.exec(found.join(Workspace))).first()

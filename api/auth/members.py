@@ -7,7 +7,7 @@ from sqlalchemy import update
 from sqlmodel import col, delete, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from api.auth import keys
+from api.auth import arrivals, keys
 from api.auth.keys import SELDOM, Caller
 from api.auth.roles import SCOPES
 from api.auth.tables import Member, MemberState, Role, SignIn, SignInLink
@@ -74,21 +74,25 @@ async def shut_out(session: AsyncSession, member: Member, now: datetime) -> None
     await tell(session, member)
 
 
-async def of_person(session: AsyncSession, *, email: str, subject: str, workspace: str | None) -> list[Member]:
-    """The memberships of whom an identity provider vouches for, where they were last seen first.
+async def of_person(session: AsyncSession, *, email: str, subject: str, workspace: str | None) -> Member | None:
+    """The member whom an identity provider vouches for, locked and their workspace entered: where they were last seen.
 
     Known by their subject; by their mailbox until they first come from there, or when the provider is another now.
     """
+    await arrivals.come_from_provider(session, email=email, subject=subject)
     issuer = subject.partition(" ")[0] + " "
     is_free = or_(col(Member.subject).is_(None), ~col(Member.subject).startswith(issuer, autoescape=True))
-    theirs = select(Member).where(
+    theirs = select(Member.id, Member.workspace_id).where(
         or_(col(Member.subject) == subject, (col(Member.email) == email) & is_free),
         col(Member.state) != MemberState.REMOVED,
     )
-    if workspace is not None:
-        theirs = theirs.join(Workspace).where(Workspace.key == workspace)
-    last = col(Member.last_seen_at).desc().nulls_last()
-    return list(await session.exec(theirs.order_by(last, col(Member.id)).with_for_update(of=Member)))
+    order = col(Member.last_seen_at).desc().nulls_last(), col(Member.id)
+    for member_id, workspace_id in (await session.exec(theirs.order_by(*order))).all():
+        await arrivals.enter(session, workspace_id)
+        if workspace in (None, (await session.get_one(Workspace, workspace_id)).key):
+            member = await lock(session, workspace_id, member_id)
+            return None if member is None or member.state is MemberState.REMOVED else member
+    return None
 
 
 async def seen(session: AsyncSession, member_id: int, now: datetime) -> None:

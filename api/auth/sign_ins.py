@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from api.auth import keys, members
+from api.auth import arrivals, keys, members
 from api.auth.errors import UsedAlready
 from api.auth.keys import Caller
 from api.auth.tables import ApiKey, Member, MemberState, SignIn, SignInLink
@@ -123,9 +123,13 @@ async def _begin(session: AsyncSession, who: Mapping[str, Any], *, secret: bytes
 
 
 async def _find(session: AsyncSession, public_id: str, now: datetime) -> SignIn | None:
-    """A browser that is signed in still."""
+    """A browser that is signed in still; its workspace is entered."""
+    await arrivals.come(session, public_id)
     found = select(SignIn).where(SignIn.public_id == public_id, col(SignIn.ended_at).is_(None), SignIn.ends_at > now)
-    return (await session.exec(found)).first()
+    row = (await session.exec(found)).first()
+    if row is not None:
+        await arrivals.enter(session, row.workspace_id)
+    return row
 
 
 async def _who(session: AsyncSession, row: SignIn, now: datetime) -> Caller | None:
@@ -141,7 +145,12 @@ async def _who(session: AsyncSession, row: SignIn, now: datetime) -> Caller | No
 
 
 async def _linked(session: AsyncSession, text: str, secret: bytes, now: datetime) -> SignInLink | None:
+    """A link that works; its workspace is entered."""
     token = Token.read(LINK, text)
+    await arrivals.come(session, token.public_id)
     found = select(SignInLink).where(SignInLink.public_id == token.public_id, SignInLink.ends_at > now)
     row = (await session.exec(found)).first()
-    return row if token.fits(None if row is None else row.token_hash, secret) else None
+    if not token.fits(None if row is None else row.token_hash, secret) or row is None:
+        return None
+    await arrivals.enter(session, row.workspace_id)
+    return row

@@ -20,9 +20,10 @@ import asyncpg
 import typer
 from rich.console import Console
 
-from api import embedded, schema
-from api.database import CLIENT_FAULTS, Database
+from api import embedded, roles, schema
+from api.database import CLIENT_FAULTS, Database, Role
 from api.embedded import EmbeddedError
+from api.errors import RolesMissing
 from api.settings import Settings, SettingsError, load
 from api.trail.entry import BY_COMMAND, Deed
 from kpi.actor import Actor
@@ -122,9 +123,12 @@ async def told(doing: Awaitable[T], *, missing: str) -> T:
 async def _run(around: Surroundings, step: Callable[[Database], Awaitable[T]], is_migration: bool, hint: str) -> T:
     database = Database(around.url, pool_size=around.settings.pool_size)
     try:
-        if not is_migration:
-            await _prepare(around, database)
-        return await step(database)
+        if is_migration:
+            return await step(database)
+        await _prepare(around, database)
+        return await step(database.acting(Role.WORKER))
+    except RolesMissing as error:
+        fail(str(error))
     except (*CLIENT_FAULTS, asyncpg.PostgresError) as error:
         fail(f"{_unusable(error)} {hint}".strip())
     finally:
@@ -139,6 +143,7 @@ async def _prepare(around: Surroundings, database: Database) -> None:
     found = await schema.current(database.engine)
     if found != schema.newest():
         fail(schema.behind(found))
+    await roles.check(database.engine)
 
 
 def _unusable(error: Exception) -> str:

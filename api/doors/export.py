@@ -91,7 +91,7 @@ async def _stream(
     """The first look is taken here, so that an experiment that is not there is answered in words."""
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(AT_ONCE)
-        connection = await stack.enter_async_context(database.reading(LONGEST))
+        connection = await stack.enter_async_context(database.of(workspace_id).reading(LONGEST))
         try:
             found = await extract(connection, workspace_id=workspace_id, noun=noun, of=of)
         except NotFound:

@@ -201,7 +201,7 @@ async def _take(request: Request, noun: str, tally: Tally) -> None:
     chunks, is_atomic = _chunks(request), _is_atomic(request)
     with state.places.one(caller.workspace_id):
         upload = Upload(
-            database=state.database,
+            database=state.database.of(caller.workspace_id),
             places=state.places,
             caller=caller,
             request_id=getattr(request.state, "request_id", None),

@@ -44,7 +44,7 @@ async def with_key(request: Request) -> Response:
     caller = await callers.by_key(database, await _given(request, "key"), secret)
     if caller is None or not caller.may(Scope.READ):
         return _form(request, 403, NO_KEY)
-    async with database.write() as session:
+    async with database.of(caller.workspace_id).write() as session:
         cookie = await sign_ins.with_key(session, caller, secret=secret, now=datetime.now(UTC))
     return _welcome(request, cookie)
 
@@ -111,7 +111,7 @@ async def sign_out(request: Request) -> Response:
     database = request.app.state.database
     caller = await callers.by_cookie(database, cookies.read(request, cookies.SIGNED_IN), request.app.state.secret)
     if caller is not None and caller.sign_in is not None:
-        async with database.write() as session:
+        async with database.of(caller.workspace_id).write() as session:
             await sign_ins.end(session, caller.sign_in, datetime.now(UTC))
     cookies.drop(request, answer, cookies.SIGNED_IN)
     return answer
@@ -129,10 +129,9 @@ async def _by_provider(request: Request, now: datetime) -> str:
         raise NotConfirmed(f"{state.provider.client.name} did not sign you in. Begin anew.", reason="no code")
     person = await state.provider.identity(told["code"], begun, now)
     async with state.database.write() as session:
-        found = await members.of_person(session, email=person.email, subject=person.subject, workspace=begun.workspace)
-        if not found:
+        member = await members.of_person(session, email=person.email, subject=person.subject, workspace=begun.workspace)
+        if member is None:
             raise NoMember(_no_member(person))
-        member = found[0]
         member.subject = person.subject
         cookie = await sign_ins.as_member(session, member, secret=state.secret, now=now, proof=begun.proof)
         await session.flush()

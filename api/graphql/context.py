@@ -36,7 +36,7 @@ class Context:
         slow_seconds: float = SLOW,
         request_id: str | None = None,
     ) -> None:
-        self.database = database
+        self.database = database.of(caller.workspace_id)
         self.caller = caller
         self.now = now or datetime.now(UTC)
         self.desk = desk
@@ -45,7 +45,7 @@ class Context:
         self.request_id = request_id or secrets.token_hex(16)
         self._outside = outside
         self.budgets = budgets
-        self.loaders = Loaders(database, caller.workspace_id, self.now)
+        self.loaders = Loaders(self.database, caller.workspace_id, self.now)
 
     @property
     def outside(self) -> Outside:

@@ -162,7 +162,7 @@ async def test_answer_beside_a_part_that_is_away_keeps_what_there_is(client: Cli
 
 async def ended(database: Database, pid: int) -> None:
     """Have a connection end, as an administrator or a crash would."""
-    async with database.raw() as connection:
+    async with database.acting(None).raw() as connection:
         await connection.execute("SELECT pg_terminate_backend($1)", pid)
 
 

@@ -348,14 +348,14 @@ async def test_bug_in_a_subscription_is_masked_in_its_event(
     service: httpx.AsyncClient, make_key: MakeKey, database: Database, started: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     query = UPDATED.replace("{ key }", "{ key hypothesis { key } }")
-    async with database.raw() as connection:
+    async with database.acting(None).raw() as connection:
         await connection.execute("ALTER TABLE hypotheses RENAME TO hypotheses_of_the_day_before")
     try:
         async with welcomed(service, await make_key(Scope.READ)) as socket:
             await say(socket, subscribe("s", query, id=started))
             told = await heard(socket)
     finally:
-        async with database.raw() as connection:
+        async with database.acting(None).raw() as connection:
             await connection.execute("ALTER TABLE hypotheses_of_the_day_before RENAME TO hypotheses")
     (error,) = told["payload"]["errors"]
     assert (error["message"], error["extensions"]["code"]) == ("Something went wrong on our side.", "INTERNAL")

@@ -146,7 +146,7 @@ async def test_subscriber_is_told_again_when_the_listening_connection_was_cut(
 ) -> None:
     async with aclosing(events(service, await make_key(Scope.READ), UPDATED, started)) as stream:
         await after(stream)
-        async with database.raw() as connection:
+        async with database.acting(None).raw() as connection:
             await connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'truelift news'"
             )

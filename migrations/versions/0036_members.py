@@ -3,8 +3,11 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0035"
-down_revision = "0034"
+from migrations import isolation
+from migrations.isolation import APP
+
+revision = "0036"
+down_revision = "0035"
 branch_labels = None
 depends_on = None
 
@@ -15,6 +18,13 @@ CHECKS = {
     "old": "(old_secret_hash IS NULL) = (old_ends_at IS NULL)",
     "rotated": "(rotation = 0) = (rotated_at IS NULL)",
 }
+ARRIVAL = {
+    "sign_ins": "public_id = current_setting('app.key', true) AND ended_at IS NULL",
+    "sign_in_links": "public_id = current_setting('app.key', true)",
+    "members": "subject = current_setting('app.subject', true) OR email = current_setting('app.email', true)",
+}
+"""Who comes with a cookie, with a link or from an identity provider has no workspace yet: what they may see by what
+they name, until the transaction names the workspace that this says."""
 
 
 def words(name: str, *values: str) -> sa.Enum:
@@ -99,6 +109,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("member_id", name=op.f("uq_sign_in_links_member_id")),
         sa.UniqueConstraint("public_id", name=op.f("uq_sign_in_links_public_id")),
     )
+    for table, expression in ARRIVAL.items():
+        isolation.by_column(table)
+        op.execute(f"CREATE POLICY arrival ON {table} FOR SELECT TO {APP} USING ({expression})")
 
 
 def downgrade() -> None:
