@@ -12,10 +12,11 @@ from starlette.staticfiles import StaticFiles
 
 import web
 from api.auth.budgets import Budgets
+from api.auth.oidc.provider import CALLBACK, Client, Provider
 from api.auth.shares import Allowance, SharedBudgets
 from api.database import Database, Role
 from api.delivery.outside import Outside
-from api.doors import audit, export, faults, health, ingest, ofrep, pages, reviews, risk, segment, uploads
+from api.doors import audit, export, faults, health, ingest, ofrep, pages, reviews, risk, segment, sign_in, uploads
 from api.doors.board import Board
 from api.doors.limits import Limits
 from api.doors.strangers import Strangers
@@ -109,10 +110,15 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
             Route("/alerts", pages.alerts),
             Route("/reviews", pages.reviews),
             Route(reviews.PATH, reviews.review, methods=["GET"]),
-            Route("/sign-in", pages.sign_in_form, methods=["GET"]),
-            Route("/sign-in", pages.sign_in_with_key, methods=["POST"]),
-            Route("/sign-out", pages.sign_out, methods=["POST"]),
             ofrep.ROUTES,
+            Route("/settings", pages.settings),
+            Route("/sign-in", sign_in.form, methods=["GET"]),
+            Route("/sign-in", sign_in.with_key, methods=["POST"]),
+            Route("/sign-in/link", sign_in.link, methods=["GET"]),
+            Route("/sign-in/link", sign_in.with_link, methods=["POST"]),
+            Route("/sign-in/oidc", sign_in.to_provider, methods=["GET"]),
+            Route(CALLBACK, sign_in.from_provider, methods=["GET"]),
+            Route("/sign-out", sign_in.sign_out, methods=["POST"]),
             Mount("/static", StaticFiles(directory=web.static_dir)),
         ],
     )
@@ -120,6 +126,8 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
     app.state.places, app.state.deadline, app.state.desk = places, settings.deadline_seconds, desk
     app.state.board = Board(database, desk, secret)
     app.state.evaluations = Budgets(per_second=settings.evaluations_per_second, at_once=settings.evaluations_at_once)
+    client = Client.of(settings, outside.base_url)
+    app.state.provider = None if client is None else Provider(client)
     return app
 
 

@@ -19,8 +19,11 @@ STATEMENT = re.compile(
 )
 BUILDERS = {"select", "insert", "update", "delete", "text"}
 WITH_STATEMENTS = {
+    "api/auth/arrivals.py": "what a transaction names before there is a caller",
     "api/auth/keys.py": "keys are looked up before there is a caller to scope a query by",
     "api/auth/shares.py": "budgets that processes share, of whole workspaces",
+    "api/auth/members.py": "members, of whom the edge alone knows",
+    "api/auth/sign_ins.py": "browsers and links are looked up before there is a caller to scope a query by",
     "api/auth/tenants.py": "the workspace itself",
     "api/commands/doctor.py": "questions to Postgres about itself",
     "api/database.py": "the settings of a transaction",

@@ -19,7 +19,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Column, Table
 
 from api import embedded, sample
+from api.auth import members, membership, sign_ins
 from api.auth.keys import Caller, Scope
+from api.auth.tables import MemberState
 from api.auth.tenants import DEFAULT, ensure_workspace
 from api.commands import serving
 from api.commands.key import made
@@ -34,6 +36,7 @@ from api.sample.steering import Step
 from api.sample.truths import ladder_truths, told_at_most
 from experiments import exposures
 from kpi import events, memberships, traits
+from kpi.actor import Actor
 from kpi.history.refresh import refresh
 from kpi.ingest import Report
 from kpi.queries import kpis_by_key, latest_definitions
@@ -131,12 +134,13 @@ def serve(around: Surroundings, *, port: int) -> None:
     if not memory.is_loaded:
         run(around, lambda database: _load(around, database, memory))
     address = f"http://{around.settings.host}:{port}"
+    token = run(around, lambda database: way_in(database, around.secret))
     serving.serve(
         around,
         host=around.settings.host,
         port=port,
         with_worker=True,
-        ready=lambda: _welcome(around, memory, address),
+        ready=lambda: _welcome(around, memory, address, token),
     )
 
 
@@ -272,6 +276,26 @@ class _Loading:
         return self.progress.add_task(name, total=total)
 
 
+async def way_in(database: Database, secret: bytes) -> str | None:
+    """The token of a link that signs in the company's admin once; None where somebody has removed them.
+
+    Whoever of the company is missing is invited.
+    """
+    now = datetime.now(UTC)
+    async with database.write() as session:
+        owner = await ensure_workspace(session, DEFAULT, now)
+        actor = Actor(workspace_id=owner.id, name="demo", id="demo", now=now)
+        for email, name, role in sample.staff():
+            if await members.lock(session, owner.id, email) is None:
+                await membership.invite(
+                    session, actor=actor, scopes=frozenset(Scope), email=email, name=name, role=role
+                )
+        admin = await members.lock(session, owner.id, sample.ADMIN)
+        if admin is None or admin.state is MemberState.REMOVED:
+            return None
+        return await sign_ins.link(session, admin, secret=secret, now=now)
+
+
 async def _owner(database: Database) -> Caller:
     """The caller that registers the company: everything it may do is done within this process."""
     async with database.write() as session:
@@ -285,7 +309,7 @@ async def _owner(database: Database) -> Caller:
     )
 
 
-def _welcome(around: Surroundings, memory: Memory, address: str) -> None:
+def _welcome(around: Surroundings, memory: Memory, address: str, token: str | None) -> None:
     query = '{ experiment(key: \\"guided-onboarding\\") { name results { verdict { state sentence } } } }'
     curl = (
         f"curl -s {address}/graphql -H 'Authorization: Bearer {memory.read_key}'"
@@ -295,6 +319,7 @@ def _welcome(around: Surroundings, memory: Memory, address: str) -> None:
         "",
         "[bold]Truelift is running.[/] Ctrl-C ends it; the data stay.",
         "",
+        *(_link(address, token) if token is not None else ()),
         f"  open        [bold]{address}/[/]   and sign in with the read key",
         f"  read key    {memory.read_key}",
         f"  ingest key  {memory.ingest_key}",
@@ -309,6 +334,14 @@ def _welcome(around: Surroundings, memory: Memory, address: str) -> None:
     )
     console.print("\n".join(lines), soft_wrap=True)
     console.print(curl, markup=False, soft_wrap=True)
+
+
+def _link(address: str, token: str) -> tuple[str, ...]:
+    return (
+        "  once, within 15 minutes, as an admin of the sample company:",
+        f"  open        [bold]{sign_ins.address(address, token)}[/]",
+        "  or, as often as you like, to look around:",
+    )
 
 
 def _memory_file(around: Surroundings) -> Path:

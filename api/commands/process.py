@@ -26,6 +26,8 @@ from api.embedded import EmbeddedError
 from api.errors import RolesMissing
 from api.settings import Settings, SettingsError, load
 from api.trail.entry import BY_COMMAND, Deed
+from kpi.actor import Actor
+from kpi.errors import Invalid, NotFound
 
 console = Console(stderr=True, highlight=False)
 """Where commands talk to people; standard output is for what a script reads."""
@@ -65,6 +67,11 @@ def by_command(workspace_id: int, action: str, now: datetime, **details: object)
     )
 
 
+def as_actor(deed: Deed) -> Actor:
+    """Who does it, as domain services know them."""
+    return Actor(workspace_id=deed.workspace_id, name=deed.actor, id=deed.key, now=deed.done_at)
+
+
 def _account() -> str:
     try:
         return getpass.getuser()
@@ -101,6 +108,16 @@ def run(
     `hint` says what to do when the database goes away in the middle.
     """
     return asyncio.run(_run(around, step, is_migration, hint))
+
+
+async def told(doing: Awaitable[T], *, missing: str) -> T:
+    """What is done; what is wrong with its input becomes the command's last sentence."""
+    try:
+        return await doing
+    except Invalid as invalid:
+        fail(" ".join(problem.message for problem in invalid.problems))
+    except NotFound:
+        fail(missing)
 
 
 async def _run(around: Surroundings, step: Callable[[Database], Awaitable[T]], is_migration: bool, hint: str) -> T:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from time import monotonic
 
-from api.auth import keys
+from api.auth import callers
 from api.auth.keys import Caller
 from api.database import Database
 from api.graphql.news import Channel, Desk
@@ -67,10 +67,9 @@ class Board:
         """Who a key belongs to; None for one that does not work."""
         digest = blake2b(key.encode(), digest_size=16).digest()
         known = self._callers.get(digest)
-        if known is not None and monotonic() - known[1] < LIFE:
+        if known is not None and monotonic() - known[1] < LIFE and not callers.is_over(known[0]):
             return known[0]
-        async with self._database.read() as session:
-            found = await keys.caller(session, key, self._secret)
+        found = await callers.by_key(self._database, key, self._secret)
         self._callers.pop(digest, None)
         if found is not None:
             self._callers[digest] = found, monotonic()

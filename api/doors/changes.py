@@ -9,6 +9,7 @@ import hmac
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from time import monotonic, time
 from typing import Any
 from urllib.parse import urlencode
@@ -17,11 +18,11 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from api.auth import keys
+from api.auth import callers, keys
 from api.auth.keys import Caller, Scope
 from api.database import Database
 from api.doors.board import Board
-from api.graphql.news import RECHECK_SECONDS, Channel, Desk
+from api.graphql.news import Channel, Desk
 
 WORKS = 86_400
 """Seconds for which an address can be opened; what is open stays open."""
@@ -33,7 +34,7 @@ INACTIVITY = 120
 
 def stream(secret: bytes, caller: Caller, version: int, *, prefix: str) -> dict[str, Any]:
     """Where to hear of changes since a version, as the protocol names it; the origin is the one that was asked."""
-    token = _signed(secret, caller.public_id, int(time()) + WORKS)
+    token = _signed(secret, caller.public_id, caller.rotation, int(time()) + WORKS)
     where = f"{prefix}/events?{urlencode({'token': token, 'since': version})}"
     return {"type": "sse", "endpoint": {"requestUri": where}, "inactivityDelaySec": INACTIVITY}
 
@@ -66,10 +67,10 @@ class Listener:
             flag.set()
             checked_at = monotonic()
             while True:
-                if flag.is_set() or monotonic() - checked_at > RECHECK_SECONDS:
+                if flag.is_set() or monotonic() - checked_at > callers.patience(self.caller):
                     flag.clear()
                     checked_at = monotonic()
-                    if not await _works(self.database, self.caller.public_id):
+                    if await callers.again(self.database, self.caller) is None:
                         return
                     flags = await self.board.flags(self.caller.workspace_id)
                     if flags.version > version:
@@ -89,22 +90,15 @@ def _event(version: int) -> str:
 async def _caller(request: Request) -> Caller | None:
     """Whose address it is; None when it was not made here, is too old, or its key works no more."""
     state = request.app.state
-    public_id, _, rest = request.query_params.get("token", "").partition(".")
-    until, _, _ = rest.partition(".")
-    if not (until.isascii() and until.isdigit() and len(until) < 12 and int(until) > time()):
+    token = request.query_params.get("token", "")
+    public_id, rotation, until, *_ = (*token.split("."), "", "", "")
+    if not all(one.isascii() and one.isdigit() and len(one) < 12 for one in (rotation, until)) or int(until) <= time():
         return None
-    if not hmac.compare_digest(
-        _signed(state.secret, public_id, int(until)).encode(), request.query_params["token"].encode()
-    ):
+    if not hmac.compare_digest(_signed(state.secret, public_id, int(rotation), int(until)).encode(), token.encode()):
         return None
     async with state.database.read() as session:
-        caller = await keys.caller_by_id(session, public_id)
+        caller = await keys.caller_by_id(session, public_id, int(rotation), datetime.now(UTC))
     return caller if caller is not None and caller.may(Scope.EVALUATE) else None
-
-
-async def _works(database: Database, public_id: str) -> bool:
-    async with database.read() as session:
-        return await keys.caller_by_id(session, public_id) is not None
 
 
 def _since(request: Request) -> int:
@@ -113,8 +107,8 @@ def _since(request: Request) -> int:
     return int(said) if said.isascii() and said.isdigit() and len(said) < 19 else 0
 
 
-def _signed(secret: bytes, public_id: str, until: int) -> str:
-    said = f"{public_id}.{until}"
+def _signed(secret: bytes, public_id: str, rotation: int, until: int) -> str:
+    said = f"{public_id}.{rotation}.{until}"
     return f"{said}.{hmac.digest(secret, f'ofrep events {said}'.encode(), 'sha256').hex()}"
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from api.auth import keys
+from api.auth import callers
 from api.auth.keys import Caller, Scope
 from api.database import Database
 from api.files.errors import MappingError
@@ -30,7 +30,7 @@ WAIT = {"retry-after": "30"}
 
 async def upload(request: Request) -> JSONResponse:
     """Keep a file and answer 202 with its job."""
-    caller = await _caller(request)
+    caller = await callers.by_key(request.app.state.database, bearer(request), request.app.state.secret)
     if caller is None:
         return _refusal(401, "UNAUTHENTICATED", "This needs a key: send the header “Authorization: Bearer <key>”.")
     if not caller.may(Scope.INGEST):
@@ -117,14 +117,6 @@ def _deed(request: Request, caller: Caller, noun: Noun, job_id: int) -> Deed:
         details={"noun": noun.value},
         request_id=getattr(request.state, "request_id", None),
     )
-
-
-async def _caller(request: Request) -> Caller | None:
-    key = bearer(request)
-    if key is None:
-        return None
-    async with request.app.state.database.read() as session:
-        return await keys.caller(session, key, request.app.state.secret)
 
 
 def _refusal(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> JSONResponse:

@@ -128,7 +128,7 @@ class Checked(SchemaExtension):
         context = self.execution_context
         size = document.size(schema, context._provided_operation_name, context.variables or {})
         if size.asks_for_schema and not context.context.caller.may(Scope.SCHEMA):
-            sentence = f"To ask for the schema needs a key with the scope “{Scope.SCHEMA}”."
+            sentence = f"To ask for the schema needs the scope “{Scope.SCHEMA}”, of a key or of your role."
             raise GraphQLError(sentence, extensions={"code": "FORBIDDEN", "scope": str(Scope.SCHEMA)})
         return size
 

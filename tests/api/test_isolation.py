@@ -166,13 +166,32 @@ async def test_neither_role_may_do_what_only_the_owner_does(two: Two, role: Role
 async def test_request_that_comes_with_a_key_sees_that_key_and_its_workspace_alone(two: Two) -> None:
     database, (ours, _) = two
     async with database.acting(Role.APP).read() as session:
-        assert await keys.caller_by_id(session, "nobody") is None
-        caller = await keys.caller_by_id(session, "ours")
+        assert await keys.caller_by_id(session, "nobody", 1, datetime.now(UTC)) is None
+        caller = await keys.caller_by_id(session, "ours", 1, datetime.now(UTC))
         assert caller is not None
         assert caller.workspace_id == ours
         connection = await driver(session)
         seen = {table: await connection.fetchval(COUNT.format(table)) for table in await isolated(database)}
     assert {table: count for table, count in seen.items() if count} == {"api_keys": 1, "workspaces": 1}
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "expected"),
+    [
+        ("app.key", "sours", {"sign_ins": 1}),
+        ("app.key", "l1", {"sign_in_links": 1}),
+        ("app.email", "a@example.org", {"members": 2}),  # of a person, their memberships in both
+        ("app.subject", "", {}),
+    ],
+)
+async def test_request_that_comes_with_a_cookie_a_link_or_from_a_provider_sees_that_alone(
+    two: Two, setting: str, value: str, expected: dict[str, int]
+) -> None:
+    database, _ = two
+    async with database.acting(Role.APP).raw() as connection:
+        await connection.execute("SELECT set_config($1, $2, true)", setting, value)
+        seen = {table: await connection.fetchval(COUNT.format(table)) for table in await isolated(database)}
+    assert {table: count for table, count in seen.items() if count} == expected
 
 
 async def test_what_a_transaction_acts_as_ends_with_it(two: Two) -> None:

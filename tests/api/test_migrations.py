@@ -144,8 +144,17 @@ SELECT id, sha256('{ a }'), '{ a }', now() FROM workspaces;
 INSERT INTO budgets (workspace_id, key, full_at, taken) SELECT id, '', now(), 0 FROM workspaces;
 INSERT INTO audit_entries (workspace_id, number, done_at, actor, key, action, details, previous_hash, hash)
 SELECT id, 1, now(), 'a', 'k', 'kpiRegister', '{}', '', '' FROM workspaces;
-INSERT INTO api_keys (workspace_id, public_id, name, scopes, secret_hash, created_at)
-SELECT id, key, 'n', ARRAY['read'], 'h', now() FROM workspaces;
+INSERT INTO api_keys (workspace_id, public_id, name, scopes, secret_hash, old_secret_hash, old_ends_at, rotation,
+    rotated_at, created_at)
+SELECT id, key, 'k', '{read}', 's', 'o', now(), 1, now(), now() FROM workspaces;
+INSERT INTO members (workspace_id, email, name, role, state, invited_by, created_at)
+SELECT id, 'a@example.org', 'a', 'ADMIN', 'ACTIVE', 'b', now() FROM workspaces;
+INSERT INTO sign_ins (workspace_id, public_id, token_hash, member_id, proof, created_at, ends_at)
+SELECT workspace_id, 'm' || id, 't', id, email::bytea || id::text::bytea, now(), now() FROM members;
+INSERT INTO sign_ins (workspace_id, public_id, token_hash, api_key_id, rotation, created_at, ends_at)
+SELECT workspace_id, 's' || public_id, 't', id, 0, now(), now() FROM api_keys;
+INSERT INTO sign_in_links (workspace_id, member_id, public_id, token_hash, created_at, ends_at)
+SELECT workspace_id, id, 'l' || id, 't', now(), now() FROM members;
 INSERT INTO amendments (workspace_id, experiment_id, number, by, reason, changes, breaks_error_control,
     changes_estimand, replaced_json, replaced_hash, created_at)
 SELECT workspace_id, id, 1, 'b', 'r', '[]', false, false, '{}', 'h', now() FROM experiments;

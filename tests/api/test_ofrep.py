@@ -242,7 +242,7 @@ async def test_stream_is_for_whom_it_was_made_and_ends_with_the_key(
     assert started
     (stream,) = (await evaluate(path=ALL)).json()["eventStreams"]
     where = stream["endpoint"]["requestUri"]
-    for wrong in (where.replace("token=", "token=x"), "/ofrep/v1/events", "/ofrep/v1/events?token=a.9999999999.b"):
+    for wrong in (where.replace("token=", "token=x"), "/ofrep/v1/events", "/ofrep/v1/events?token=a.0.9999999999.b"):
         assert fault(await service.get(wrong)) == (401, "GENERAL")
     public_id = evaluates["authorization"].split("_")[1]
     async with service.stream("GET", where) as events:

@@ -344,7 +344,7 @@ async def test_websocket_of_a_key_that_is_revoked_is_closed_with_4401_within_sec
         await say(busy, subscribe("s", UPDATED, id=started))
         assert (await heard(busy))["type"] == "next"
         async with database.write() as session:
-            found = await keys.caller(session, key, SECRET)
+            found = await keys.caller(session, key, SECRET, datetime.now(UTC))
             assert found is not None
             await keys.revoke(session, found.workspace_id, found.public_id, datetime.now(UTC))
         async with asyncio.timeout(10):
