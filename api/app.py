@@ -42,12 +42,14 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
         most_sockets=settings.max_subscriptions,
         slow_seconds=settings.slow_seconds,
     )
+    streams = Desk(most=settings.max_subscriptions, most_each=settings.max_workspace_subscriptions)
     places = ingest.Places(connections=max(settings.pool_size // 2, 1))
     state = State(
         database=database,
         worker_name=APPLICATION,
         open={
             "truelift_subscriptions_open": ("Subscriptions that are open.", lambda: desk.open),
+            "truelift_flag_streams_open": ("Streams of changes of flags that are open.", lambda: streams.open),
             "truelift_websockets_open": ("Websockets that are open.", lambda: graphql.sockets),
             "truelift_ingest_streams_open": ("Bodies of rows that are coming in.", lambda: places.taken),
         },
@@ -102,6 +104,8 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
         ],
     )
     app.state.database, app.state.secret, app.state.max_uploads = database, secret, settings.max_uploads
-    app.state.places, app.state.desk, app.state.board = places, desk, Board(database, desk, secret)
+    app.state.places, app.state.board = places, Board(database, desk, secret)
+    # Streams of flags have places of their own: a key in a page must not take those of the people at work.
+    app.state.desk, app.state.streams = desk, streams
     app.state.evaluations = Budgets(per_second=settings.evaluations_per_second, at_once=settings.evaluations_at_once)
     return app
