@@ -55,12 +55,14 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
         slow_seconds=settings.slow_seconds,
         deadline=settings.deadline_seconds,
     )
+    streams = Desk(most=settings.max_subscriptions, most_each=settings.max_workspace_subscriptions)
     places = ingest.Places(connections=max(settings.pool_size // 2, 1))
     state = State(
         database=duties,
         worker_name=APPLICATION,
         open={
             "truelift_subscriptions_open": ("Subscriptions that are open.", lambda: desk.open),
+            "truelift_flag_streams_open": ("Streams of changes of flags that are open.", lambda: streams.open),
             "truelift_websockets_open": ("Websockets that are open.", lambda: graphql.sockets),
             "truelift_ingest_streams_open": ("Bodies of rows that are coming in.", lambda: places.taken),
         },
@@ -125,6 +127,9 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
     app.state.database, app.state.secret, app.state.max_uploads = database, secret, settings.max_uploads
     app.state.places, app.state.deadline, app.state.desk = places, settings.deadline_seconds, desk
     app.state.board = Board(database, desk, secret)
+    app.state.places, app.state.board = places, Board(database, desk, secret)
+    # Streams of flags have places of their own: a key in a page must not take those of the people at work.
+    app.state.desk, app.state.streams = desk, streams
     app.state.evaluations = Budgets(per_second=settings.evaluations_per_second, at_once=settings.evaluations_at_once)
     client = Client.of(settings, outside.base_url)
     app.state.provider = None if client is None else Provider(client)

@@ -30,7 +30,7 @@ def serve(around: Surroundings, *, host: str, port: int, with_worker: bool, read
     run(around, _nothing)
     database = Database(around.url, pool_size=around.settings.pool_size)
     app = build(database, settings=around.settings, secret=around.secret, with_worker=with_worker)
-    config = configured(app, host=host, port=port, subscriptions=around.settings.max_subscriptions)
+    config = configured(app, host=host, port=port, subscriptions=2 * around.settings.max_subscriptions)
     Server(config, ready).run()
 
 

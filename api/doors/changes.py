@@ -22,7 +22,8 @@ from api.auth import callers, keys
 from api.auth.keys import Caller, Scope
 from api.database import Database
 from api.doors.board import Board
-from api.graphql.news import Channel, Desk
+from api.graphql.news import Channel, Desk, RECHECK_SECONDS
+from api.jobs.worker import FAULTS
 
 WORKS = 86_400
 """Seconds for which an address can be opened; what is open stays open."""
@@ -45,25 +46,31 @@ async def events(request: Request) -> Response:
     caller = await _caller(request)
     if caller is None:
         return _refusal(401, "The address of this stream works no more: ask for the flags again.")
-    if state.desk.is_full(caller.workspace_id):
+    if state.streams.is_full(caller.workspace_id):
         return _refusal(429, "Too many streams are open; ask for the flags now and then.")
-    listener = Listener(database=state.database, desk=state.desk, board=state.board, caller=caller)
+    listener = Listener(
+        database=state.database, desk=state.desk, places=state.streams, board=state.board, caller=caller
+    )
     return StreamingResponse(listener.told(_since(request)), media_type="text/event-stream")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listener:
-    """One who listens."""
+    """One who listens: what is told is heard at the desk, and `places` count who listens."""
 
     database: Database
     desk: Desk
+    places: Desk
     board: Board
     caller: Caller
 
     async def told(self, version: int) -> AsyncIterator[str]:
-        """What is told to one who knows of a version: each later one, and now and then that the stream is there."""
+        """What is told to one who knows of a version: each later one, and now and then that the stream is there.
+
+        It ends when the key works no more, or the database does not answer: whoever listens then comes again.
+        """
         places = (Channel.MOVED, str(self.caller.workspace_id)), (Channel.KEYS, self.caller.public_id)
-        with self.desk.guest(self.caller.workspace_id), self.desk.seat(*places) as flag:
+        with self.places.guest(self.caller.workspace_id), self.desk.seat(*places) as flag, suppress(*FAULTS):
             flag.set()
             checked_at = monotonic()
             while True:
@@ -72,14 +79,19 @@ class Listener:
                     checked_at = monotonic()
                     if await callers.again(self.database, self.caller) is None:
                         return
-                    flags = await self.board.flags(self.caller.workspace_id)
-                    if flags.version > version:
-                        version = flags.version
+                    newest = (await self.board.flags(self.caller.workspace_id)).version
+                    if newest > version:
+                        version = newest
                         yield _event(version)
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(flag.wait(), BEAT)
-                    continue
-                yield ": still here\n\n"
+                if not await _is_set(flag, BEAT):
+                    yield ": still here\n\n"
+
+
+async def _is_set(flag: asyncio.Event, seconds: float) -> bool:
+    """Wait for a flag, or for a time; returns whether it is set."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(flag.wait(), seconds)
+    return flag.is_set()
 
 
 def _event(version: int) -> str:

@@ -22,7 +22,8 @@ TARGET = """mutation ($input: KpiTargetSetInput!) { kpiTargetSet(input: $input) 
     kpi { id targets { value } } userErrors { code path } } }"""
 ENDPOINT = """mutation ($input: EndpointRegisterInput!) { endpointRegister(input: $input) {
     endpoint { id } secret userErrors { code path } } }"""
-REFUSED = [{"code": "IDEMPOTENCY_MISMATCH", "path": ["idempotencyKey"]}]
+API_KEY = """mutation ($input: ApiKeyCreateInput!) { apiKeyCreate(input: $input) {
+    apiKey { id } secret userErrors { code path } } }"""
 
 
 async def rows(database: Database, workspace: Workspace, table: str) -> int:
@@ -103,6 +104,16 @@ async def test_secret_that_is_shown_once_is_not_in_the_answer_to_what_is_sent_ag
     again = (await ask(ENDPOINT, {"input": given}))["endpointRegister"]
     assert first["secret"].startswith("whsec_")
     assert again == first | {"secret": None}
+
+
+async def test_key_of_the_api_sent_for_again_is_made_once(
+    attempt: Try, database: Database, workspace: Workspace
+) -> None:
+    given = {"input": {"name": "a key", "scopes": ["read"], "idempotencyKey": "k-1"}}
+    first, again = [(await attempt(API_KEY, given))["data"]["apiKeyCreate"] for _ in range(2)]
+    assert first["secret"].startswith("tl_")
+    assert again == first | {"secret": None}
+    assert await rows(database, workspace, "api_keys") == 1
 
 
 async def test_batch_sent_again_is_answered_with_its_first_report(

@@ -21,6 +21,7 @@ from openfeature.hook import Hook, HookContext, HookHints
 from api.auth import keys
 from api.auth.keys import Scope
 from api.database import Database
+from api.doors import changes
 from api.doors.openapi import DOCUMENT
 from api.graphql.nodes import local_id
 from kpi.tables import Workspace
@@ -28,7 +29,7 @@ from tests.api import documents
 from tests.api.conftest import MakeKey, bearing
 from tests.api.servers import serving
 from tests.conftest import Ask
-from tests.waiting import came
+from tests.waiting import PATIENCE, came
 
 ONE, ALL = "/ofrep/v1/evaluate/flags/guided-tour", "/ofrep/v1/evaluate/flags"
 IN_TOUR, NEW, IN_CONTROL = "u1", "u4", "u2"
@@ -229,6 +230,22 @@ async def test_all_flags_are_known_by_what_they_say(
     missed = stream["endpoint"]["requestUri"]  # a change between asking and listening is told at once
     async with service.stream("GET", missed) as events:
         assert await anext(events.aiter_lines()) == f"id: {version}"
+
+
+async def test_stream_says_that_it_is_there_and_one_too_many_is_not_opened(
+    database_url: str, make_key: MakeKey, started: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert started
+    monkeypatch.setattr(changes, "BEAT", 0.05)
+    async with serving(database_url, max_workspace_subscriptions=1) as service:
+        found = await service.post(ALL, json={}, headers=bearing(await make_key(Scope.EVALUATE)))
+        where = found.json()["eventStreams"][0]["endpoint"]["requestUri"]
+        async with asyncio.timeout(PATIENCE), service.stream("GET", where) as events:
+            lines = events.aiter_lines()
+            assert await anext(lines) == ": still here"
+            refused = await service.get(where)
+            assert fault(refused) == (429, "GENERAL")
+            assert int(refused.headers["retry-after"]) > 0
 
 
 async def test_stream_is_for_whom_it_was_made_and_ends_with_the_key(

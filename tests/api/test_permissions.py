@@ -178,7 +178,7 @@ BY_ROLE = {
     Role.VIEWER: "read",
     Role.EDITOR: "read edit",
     Role.REVIEWER: "read edit decide",
-    Role.ADMIN: "read edit decide ingest admin schema:read",
+    Role.ADMIN: "read edit decide ingest admin schema:read evaluate",
 }
 """What each role may do, as docs/people.md says it."""
 

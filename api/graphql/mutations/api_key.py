@@ -11,6 +11,7 @@ from api.graphql.context import Info
 from api.graphql.errors import UserError, answer
 from api.graphql.mutations.lifecycle import actor, aware
 from api.graphql.nodes import local_id
+from api.graphql.replies import Repeatable
 from api.graphql.types.api_key import ApiKey
 from kpi.errors import NotFound
 
@@ -18,12 +19,12 @@ SECRET = "The whole key, `tl_…`, to be sent as `Authorization: Bearer`. It is 
 
 
 @strawberry.input(description="A key to make.")
-class ApiKeyCreateInput:
+class ApiKeyCreateInput(Repeatable):
     """A key to make."""
 
     name: str = strawberry.field(description="What the key is for.")
     scopes: list[str] = strawberry.field(
-        description="What it may do: read, edit, decide, ingest, admin, schema:read. Nobody grants what they lack."
+        description="What it may do: read, edit, decide, ingest, admin, schema:read, evaluate. Nobody grants what they lack."
     )
     expires_at: datetime | None = strawberry.field(
         description="The time it ends by itself; never, if not said.", default=None

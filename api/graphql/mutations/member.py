@@ -12,6 +12,7 @@ from api.graphql.context import Info
 from api.graphql.errors import UserError, answer
 from api.graphql.mutations.lifecycle import actor
 from api.graphql.nodes import local_id
+from api.graphql.replies import Repeatable
 from api.graphql.types.member import Member
 from kpi.errors import NotFound
 
@@ -23,7 +24,7 @@ LINK = (
 
 
 @strawberry.input(description="A person to invite; who was invited or removed before may be invited anew.")
-class MemberInviteInput:
+class MemberInviteInput(Repeatable):
     """A person to invite."""
 
     email: str = strawberry.field(description="The mailbox they will be known by.")
@@ -102,7 +103,7 @@ class MemberMutation:
             who, outside = actor(info, None), info.context.outside
             async with info.context.write(info) as session:
                 scopes = info.context.caller.scopes
-                member = await membership.invite(session, actor=who, scopes=scopes, **vars(input))
+                member = await membership.invite(session, actor=who, scopes=scopes, **input.said())
                 if outside.has_provider:
                     return {"member": member}
                 token = await sign_ins.link(session, member, secret=outside.secret, now=who.now)
