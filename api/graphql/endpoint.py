@@ -335,7 +335,7 @@ class Endpoint(GraphQL[Context, None]):
         if "RATE_LIMITED" in codes and "data" not in answer:
             status, headers = 429, {"retry-after": str(answer["errors"][0]["extensions"]["retryAfter"])}
         media = f"{sub_response.media_type}; charset=utf-8"
-        return Response(self.encode_json(answer), status, headers=headers, media_type=media)
+        return Response(msgspec.json.encode(answer), status, headers=headers, media_type=media)
 
     def decode_json(self, data: str | bytes) -> object:
         """A body as JSON in UTF-8; what is none, as half a surrogate pair or NaN, is the sender's fault."""
