@@ -32,7 +32,7 @@ $(AUDITORS): tests/audits/package-lock.json
 audit: $(VENV)/dev.stamp clients $(AUDITORS)  ## what public auditors say of the schema, the documents and a running server
 	$(BIN)/python -m pytest tests/api/test_clients.py tests/api/audits -m "audit or not slow"
 
-fuzz: $(VENV)/dev.stamp  ## 20,000 bodies and 20,000 documents at random, and what they cost in memory
+fuzz: $(VENV)/dev.stamp  ## 20,000 bodies, documents and parameters and 2,000 websockets at random, and what they cost in memory
 	$(BIN)/python -m tests.api.fuzz 20000
 
 agreement: $(VENV)/dev.stamp  ## the statistics beside R (Debian's packages) and the Python peers, asked anew

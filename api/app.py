@@ -12,9 +12,12 @@ from starlette.staticfiles import StaticFiles
 
 import web
 from api.auth.budgets import Budgets
-from api.database import Database
+from api.auth.oidc.provider import CALLBACK, Client, Provider
+from api.auth.shares import Allowance, SharedBudgets
+from api.database import Database, Role
 from api.delivery.outside import Outside
-from api.doors import audit, export, faults, health, ingest, pages, reviews, risk, segment, uploads
+from api.doors import audit, export, faults, health, ingest, ofrep, pages, reviews, risk, segment, sign_in, uploads
+from api.doors.board import Board
 from api.doors.limits import Limits
 from api.doors.strangers import Strangers
 from api.graphql.editions import Editions
@@ -33,8 +36,9 @@ from api.telemetry.state import State
 
 def build(database: Database, *, settings: Settings, secret: bytes, with_worker: bool) -> Starlette:
     """The application. With a worker, it refreshes aggregates in this process as well; else it only sweeps."""
+    database, duties = database.acting(Role.APP), database.acting(Role.WORKER)
     outside = Outside.of(settings, secret)
-    worker = partial(work, database, seconds=settings.refresh_seconds, outside=outside)
+    worker = partial(work, duties, seconds=settings.refresh_seconds, outside=outside)
     moments = Moments(database)
     desk = Desk(
         most=settings.max_subscriptions, most_each=settings.max_workspace_subscriptions, editions=Editions(moments)
@@ -44,7 +48,7 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
         secret=secret,
         desk=desk,
         outside=outside,
-        budgets=Budgets(per_second=settings.cost_per_second, at_once=settings.cost_at_once),
+        allowance=_allowance(database, settings),
         trusted=Trusted(database, web.documents.values(), only=settings.trusted_only),
         memory=Memory(moments),
         most_sockets=settings.max_subscriptions,
@@ -53,7 +57,7 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
     )
     places = ingest.Places(connections=max(settings.pool_size // 2, 1))
     state = State(
-        database=database,
+        database=duties,
         worker_name=APPLICATION,
         open={
             "truelift_subscriptions_open": ("Subscriptions that are open.", lambda: desk.open),
@@ -64,14 +68,14 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        background = worker() if with_worker else keep_sweeping(database)
-        duties = [asyncio.create_task(listen(database, desk)), asyncio.create_task(background)]
+        background = worker() if with_worker else keep_sweeping(duties)
+        tasks = [asyncio.create_task(listen(database, desk)), asyncio.create_task(background)]
         async with exposed(settings, state), moments.open():
             yield
-        for duty in duties:
-            duty.cancel()
+        for task in tasks:
+            task.cancel()
             with suppress(asyncio.CancelledError):
-                await duty
+                await task
         await database.close()
 
     app = Starlette(
@@ -106,12 +110,32 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
             Route("/alerts", pages.alerts),
             Route("/reviews", pages.reviews),
             Route(reviews.PATH, reviews.review, methods=["GET"]),
-            Route("/sign-in", pages.sign_in_form, methods=["GET"]),
-            Route("/sign-in", pages.sign_in_with_key, methods=["POST"]),
-            Route("/sign-out", pages.sign_out, methods=["POST"]),
+            ofrep.ROUTES,
+            Route("/settings", pages.settings),
+            Route("/sign-in", sign_in.form, methods=["GET"]),
+            Route("/sign-in", sign_in.with_key, methods=["POST"]),
+            Route("/sign-in/link", sign_in.link, methods=["GET"]),
+            Route("/sign-in/link", sign_in.with_link, methods=["POST"]),
+            Route("/sign-in/oidc", sign_in.to_provider, methods=["GET"]),
+            Route(CALLBACK, sign_in.from_provider, methods=["GET"]),
+            Route("/sign-out", sign_in.sign_out, methods=["POST"]),
             Mount("/static", StaticFiles(directory=web.static_dir)),
         ],
     )
     app.state.database, app.state.secret, app.state.max_uploads = database, secret, settings.max_uploads
-    app.state.places, app.state.deadline = places, settings.deadline_seconds
+    app.state.places, app.state.deadline, app.state.desk = places, settings.deadline_seconds, desk
+    app.state.board = Board(database, desk, secret)
+    app.state.evaluations = Budgets(per_second=settings.evaluations_per_second, at_once=settings.evaluations_at_once)
+    client = Client.of(settings, outside.base_url)
+    app.state.provider = None if client is None else Provider(client)
     return app
+
+
+def _allowance(database: Database, settings: Settings) -> Allowance:
+    """What callers may spend."""
+    own = None
+    if settings.key_cost_at_once is not None:
+        per_second = settings.key_cost_per_second or settings.cost_per_second
+        own = SharedBudgets(database, per_second=per_second, at_once=settings.key_cost_at_once)
+    all_keys = SharedBudgets(database, per_second=settings.cost_per_second, at_once=settings.cost_at_once)
+    return Allowance(workspace=all_keys, key=own)

@@ -1,6 +1,7 @@
 """The one door to Postgres: an engine, a transaction to read in and one to write in.
 
 One request or duty is one transaction, and only `write` commits. A session is never shared between concurrent tasks.
+Each transaction says as whom it reads and writes: Postgres itself then shows it the rows of that workspace alone.
 Whoever waits for the database on somebody's behalf waits for a bounded time, for a connection and for its answer.
 """
 
@@ -8,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from copy import copy
+from enum import StrEnum
 from math import ceil
 from typing import Self
 
@@ -21,7 +23,6 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from api.telemetry import metrics
 
 STATEMENT_TIMEOUT = "30s"
-READING = "SELECT set_config('transaction_read_only', 'on', true), set_config('statement_timeout', $1, true)"
 CHECK_SECONDS = 1.0
 """How often a silent listening connection is looked at: it may have gone."""
 CLIENT_FAULTS = (OSError, SQLAlchemyError, asyncpg.InterfaceError, asyncpg.InternalClientError)
@@ -45,11 +46,19 @@ class Pool(AsyncAdaptedQueuePool):
             return super().connect()
 
 
+class Role(StrEnum):
+    """As whom a transaction reads and writes: roles of Postgres that own nothing (`api.roles` makes them)."""
+
+    APP = "truelift_app"  # sees the workspace that the transaction names, and without one nothing
+    WORKER = "truelift_worker"  # sees all workspaces, for duties
+
+
 class Database:
     """A pool of connections to one database."""
 
     def __init__(self, url: str, *, pool_size: int = 10, patience: float = PATIENCE) -> None:
         self.patience, self._longest = patience, STATEMENT_TIMEOUT
+        self._settings: dict[str, str] = {}
         settings = {"statement_timeout": STATEMENT_TIMEOUT, "timezone": "UTC", "application_name": "truelift"}
         self.engine: AsyncEngine = create_async_engine(
             url,
@@ -68,12 +77,25 @@ class Database:
         other._longest = f"{ceil(seconds * 1_000)}ms"
         return other
 
+    def acting(self, role: Role | None) -> Self:
+        """The same pool, with every transaction under a role of Postgres; None is the login itself."""
+        return self._with({"role": role, "app.workspace": ""} if role else {})
+
+    def of(self, workspace_id: int) -> Self:
+        """The same pool, with every transaction confined to the rows of one workspace."""
+        return self._with({"role": Role.APP, "app.workspace": str(workspace_id)})
+
+    def _with(self, settings: dict[str, str]) -> Self:
+        other = copy(self)
+        other._settings = settings
+        return other
+
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
         """A read-only transaction that sees one moment of the data. Raises TimeoutError when it takes too long."""
         async with self._session(self.patience) as session:
-            connection = await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-            await connection.exec_driver_sql(READING, (self._longest,))
+            await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+            await self._begin(session, transaction_read_only="on", statement_timeout=self._longest)
             yield session
 
     @asynccontextmanager
@@ -83,6 +105,7 @@ class Database:
         Raises TimeoutError when it takes too long.
         """
         async with self._session(self.patience) as session:
+            await self._begin(session)
             yield session
             await session.commit()
 
@@ -90,6 +113,7 @@ class Database:
     async def trial(self) -> AsyncIterator[AsyncSession]:
         """As `write`, but rolled back when the block ends: what was done in it is only asked about."""
         async with self._session(self.patience) as session:
+            await self._begin(session)
             yield session
             await session.rollback()
 
@@ -97,7 +121,7 @@ class Database:
     async def duty(self) -> AsyncIterator[AsyncSession]:
         """As `write`, for a duty: it has all the time it needs."""
         async with self._session(None) as session:
-            await (await driver(session)).execute("SET LOCAL statement_timeout = 0")
+            await self._begin(session, statement_timeout="0")
             yield session
             await session.commit()
 
@@ -109,9 +133,8 @@ class Database:
         Statements are planned anew each time: while rows pour in, a table outgrows a plan within seconds.
         """
         async with self._session(seconds) as session:
-            connection = await driver(session)
-            await connection.execute("SET LOCAL statement_timeout = 0; SET LOCAL plan_cache_mode = force_custom_plan")
-            yield connection
+            await self._begin(session, statement_timeout="0", plan_cache_mode="force_custom_plan")
+            yield await driver(session)
             await session.commit()
 
     def door(self) -> AbstractAsyncContextManager[asyncpg.Connection]:
@@ -126,6 +149,13 @@ class Database:
             await connection.execute(f"SET LOCAL statement_timeout = '{LONGEST_STATEMENT}'")
             await connection.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{LONGEST_SILENCE}'")
             yield connection
+
+    async def _begin(self, session: AsyncSession, **settings: str) -> None:
+        """Begin a transaction with what holds in it and ends with it: one statement, however much that is."""
+        connection = await session.connection()
+        pairs = [text for pair in (self._settings | settings).items() for text in pair]
+        calls = ", ".join(f"set_config(${place}, ${place + 1}, true)" for place in range(1, len(pairs), 2))
+        await connection.exec_driver_sql(f"SELECT {calls or 1}", tuple(pairs))
 
     @asynccontextmanager
     async def _session(self, seconds: float | None) -> AsyncIterator[AsyncSession]:
@@ -213,6 +243,7 @@ def is_away(error: BaseException | None) -> bool:
 
 async def driver(session: AsyncSession) -> asyncpg.Connection:
     """The asyncpg connection under a session, inside the session's transaction."""
-    connection = await session.connection()
-    await connection.exec_driver_sql("SELECT 1")  # SQLAlchemy begins a transaction with its first statement
-    return (await connection.get_raw_connection()).driver_connection
+    connection: asyncpg.Connection = (await (await session.connection()).get_raw_connection()).driver_connection
+    if not connection.is_in_transaction():  # SQLAlchemy begins one with its first statement
+        await (await session.connection()).exec_driver_sql("SELECT 1")
+    return connection

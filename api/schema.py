@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 import migrations
+from api import roles
 
 TURN = 0.2
 """Seconds between two looks at whether somebody else's migration is done."""
@@ -50,6 +51,8 @@ def newest() -> str:
 async def _run(engine: AsyncEngine, step: Step) -> None:
     async with engine.connect() as connection:
         await _lock(connection)
+        await roles.ensure(connection)
+        await connection.commit()
         await connection.run_sync(_on, step)
         await connection.exec_driver_sql(f"SELECT pg_advisory_unlock({LOCK})")
         await connection.commit()

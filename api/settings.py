@@ -3,6 +3,7 @@
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -40,7 +41,11 @@ class Settings(BaseSettings):
     max_workspace_subscriptions: Annotated[int, Field(ge=1, le=100_000)] = 1_000
     cost_per_second: Annotated[float, Field(gt=0, le=1e9)] = 5_000.0
     cost_at_once: Annotated[float, Field(gt=0, le=1e9)] = 100_000.0
+    key_cost_per_second: Annotated[float, Field(gt=0, le=1e9)] | None = None
+    key_cost_at_once: Annotated[float, Field(gt=0, le=1e9)] | None = None
     trusted_only: bool = False
+    evaluations_per_second: Annotated[float, Field(gt=0, le=1e9)] = 1_000.0
+    evaluations_at_once: Annotated[float, Field(gt=0, le=1e9)] = 10_000.0
     wrong_keys_at_once: Annotated[int, Field(ge=1, le=1_000_000)] = 20
     refresh_seconds: Annotated[float, Field(ge=0.1, le=3_600)] = 2.0
     base_url: str | None = None
@@ -57,6 +62,11 @@ class Settings(BaseSettings):
     metrics_port: Annotated[int, Field(ge=1, le=65535)] | None = None
     metrics_token: Annotated[str, Field(min_length=16)] | None = None
     metrics_host: str = "127.0.0.1"
+    oidc_allows_http: bool = False
+    oidc_issuer: str | None = None
+    oidc_client_id: str | None = None
+    oidc_client_secret: Annotated[str | None, Field(validate_default=True)] = None
+    oidc_name: Annotated[str, Field(min_length=1, max_length=100)] = "your identity provider"
 
     @field_validator("database_url")
     @classmethod
@@ -83,7 +93,7 @@ class Settings(BaseSettings):
     @field_validator("metrics_host")
     @classmethod
     def _is_ours_or_guarded(cls, host: str, info: ValidationInfo) -> str:
-        if info.data.get("metrics_token") is None and not _is_loopback(host):
+        if info.data.get("metrics_token") is None and not is_loopback(host):
             raise ValueError("whoever is to ask from elsewhere needs a token: set TRUELIFT_METRICS_TOKEN as well")
         return host
 
@@ -97,6 +107,25 @@ class Settings(BaseSettings):
         except BadAddress:
             raise ValueError("with TRUELIFT_SMTP_HOST it is the mailbox that e-mails are from") from None
 
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _is_issuer(cls, issuer: str | None, info: ValidationInfo) -> str | None:
+        if not issuer:
+            return None
+        found = urlsplit(issuer)
+        is_here = info.data.get("oidc_allows_http") and found.scheme == "http" and is_loopback(found.hostname or "")
+        if not (found.scheme == "https" or is_here) or not found.hostname or found.query or found.fragment:
+            raise ValueError("an issuer begins with https://, as its discovery document writes it")
+        return issuer
+
+    @field_validator("oidc_client_secret")
+    @classmethod
+    def _is_whole(cls, secret: str | None, info: ValidationInfo) -> str | None:
+        given = (info.data.get("oidc_issuer"), info.data.get("oidc_client_id"), secret)
+        if any(given) and not all(given):
+            raise ValueError("TRUELIFT_OIDC_ISSUER, _CLIENT_ID and _CLIENT_SECRET are set together or not at all")
+        return secret
+
 
 def _origin(text: str) -> str:
     try:
@@ -105,7 +134,8 @@ def _origin(text: str) -> str:
         raise ValueError("an address there is scheme, host and port alone, such as https://example.org:8443") from None
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this very machine."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -173,6 +173,20 @@ async def units_inside(
     return {(row["experiment_id"], row["unit"]): row["variant_id"] for row in rows}
 
 
+async def variants_inside(
+    connection: asyncpg.Connection, experiment_ids: Collection[int], unit: str, before: datetime
+) -> dict[int, str]:
+    """The keys of the first variants that a unit met before a moment, by experiment."""
+    rows = await connection.fetch(
+        "SELECT x.experiment_id, v.key FROM exposures x JOIN variants v ON v.id = x.variant_id"
+        " WHERE x.experiment_id = ANY($1::int[]) AND x.unit = $2 AND x.exposed_at < $3",
+        list(experiment_ids),
+        unit,
+        before,
+    )
+    return {row["experiment_id"]: row["key"] for row in rows}
+
+
 async def forget_exposures(
     connection: asyncpg.Connection, workspace_id: int, units: Sequence[str]
 ) -> list[tuple[int, date]]:

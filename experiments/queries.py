@@ -37,6 +37,12 @@ async def started_experiments(session: AsyncSession, workspace_id: int) -> list[
     return list(await session.exec(found.order_by(Experiment.key)))
 
 
+async def all_experiments(session: AsyncSession, workspace_id: int) -> list[Experiment]:
+    """The experiments of a workspace in order of key, whatever state they are in."""
+    found = select(Experiment).where(Experiment.workspace_id == workspace_id)
+    return list(await session.exec(found.order_by(Experiment.key)))
+
+
 async def last_decided(session: AsyncSession) -> dict[int, datetime]:
     """When the last decision of each workspace was recorded; those without one are absent."""
     last = select(Decision.workspace_id, func.max(Decision.created_at)).group_by(col(Decision.workspace_id))

@@ -6,7 +6,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
-    """Who makes a change, why, and when; `id` is the public id of their key."""
+    """Who makes a change, why, and when; `id` is the public id of their key, or `member-12`."""
 
     workspace_id: int
     name: str

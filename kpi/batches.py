@@ -62,10 +62,16 @@ async def _keep_refused(connection: asyncpg.Connection, batch: Batch, report: Re
         )
         for refusal in report.refusals
     ]
-    columns = ["workspace_id", "noun", "code", "message", "path", "row", "received_at", "is_whole", "is_lax"]
-    await connection.copy_records_to_table("rejections", records=kept, columns=columns)
+    await connection.execute(KEEP, *zip(*kept, strict=True))
     await connection.execute(DROP_OLDEST, batch.workspace_id, KEPT_REJECTIONS)
 
+
+KEEP = """
+INSERT INTO rejections (workspace_id, noun, code, message, path, row, received_at, is_whole, is_lax)
+SELECT * FROM unnest(
+    $1::integer[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::bool[], $9::bool[]
+)
+"""
 
 KEPT_REJECTIONS = 10_000
 """Rejected rows that a workspace keeps at most."""

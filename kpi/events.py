@@ -162,10 +162,10 @@ async def _store(
     if await storage.known_outcomes(connection, ids[pending[:1]].tobytes()):  # a batch that comes again shows at once
         pending = await _unknown(connection, ids, pending)
     while pending.size:
-        rows = packed(outcomes.at(pending), ids[pending], numbers[pending], workspace_id=workspace_id, batch=batch)
+        rows = packed(outcomes.at(pending), ids[pending], numbers[pending])
         try:
             async with connection.transaction():
-                await storage.copy_outcomes(connection, rows)
+                await storage.copy_outcomes(connection, rows, workspace_id=workspace_id, batch=batch)
             break
         except asyncpg.UniqueViolationError:
             pending = await _unknown(connection, ids, pending)

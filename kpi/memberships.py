@@ -94,5 +94,5 @@ def _contradiction(index: int, row: MembershipRow, account: str | None) -> Refus
 async def _store(connection: asyncpg.Connection, batch: Batch, rows: list[MembershipRow]) -> None:
     if rows:
         records = [(batch.workspace_id, row.member, row.since_at, row.account, batch.id) for row in rows]
-        await storage.copy_memberships(connection, records)
+        await storage.add_memberships(connection, records)
         await storage.end_memberships(connection, batch.workspace_id, {row.member for row in rows}, batch.id)

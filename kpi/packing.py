@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from kpi.outcomes import Outcomes
 
-COLUMNS = ("id", "workspace_id", "event_id", "occurred_at", "ingest_id", "value", "unit")
+COLUMNS = ("id", "event_id", "occurred_at", "value", "unit")
 """In the order they are packed: what varies in length stands last."""
 HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TAIL = b"\xff\xff"
 NONE = b"\xff\xff\xff\xff"
 POSTGRES_EPOCH = 946_684_800_000_000
 """Microseconds from 1970 to 2000, from where Postgres counts."""
-FORMS = dict(zip(COLUMNS, ("V16", ">i4", ">i4", ">i8", ">i8", ">f8"), strict=False))
+FORMS = dict(zip(COLUMNS, ("V16", ">i4", ">i8", ">f8"), strict=False))
 """Of the columns whose length is fixed."""
 START = np.dtype(
     [
@@ -30,14 +30,12 @@ VALUE = slice(START.itemsize - 16, START.itemsize - 4)
 """Where its value stands, with its length."""
 
 
-def packed(
-    outcomes: Outcomes, ids: NDArray[np.void], numbers: NDArray[np.int64], *, workspace_id: int, batch: int
-) -> bytes:
+def packed(outcomes: Outcomes, ids: NDArray[np.void], numbers: NDArray[np.int64]) -> bytes:
     """Outcomes with their ids and the numbers of their events, for COPY into COLUMNS."""
     units = [unit.encode() for unit in outcomes.units]
     starts = np.zeros(len(units), START)
     starts["columns"] = len(COLUMNS)
-    told = (ids, workspace_id, numbers, outcomes.times - POSTGRES_EPOCH, batch, outcomes.values)
+    told = (ids, numbers, outcomes.times - POSTGRES_EPOCH, outcomes.values)
     for (name, form), values in zip(FORMS.items(), told, strict=True):
         starts[name]["length"], starts[name]["is"] = np.dtype(form).itemsize, values
     starts["unit length"] = [len(unit) for unit in units]

@@ -67,10 +67,35 @@ async def add_events(connection: asyncpg.Connection, workspace_id: int, names: S
 ID_BYTES = 16
 
 
-async def copy_outcomes(connection: asyncpg.Connection, packed: bytes) -> None:
-    """COPY packed outcomes straight into the keyed table; raises UniqueViolationError when one is there already."""
-    sent = connection.copy_to_table("outcomes", source=BytesIO(packed), columns=packing.COLUMNS, format="binary")
+STAGE = """
+DO $$ BEGIN
+    IF to_regclass('pg_temp.incoming') IS NULL THEN
+        CREATE TEMP TABLE incoming (
+            id uuid, event_id integer, occurred_at timestamptz, value float8, unit varchar(200)
+        ) ON COMMIT DELETE ROWS;
+        GRANT ALL ON incoming TO PUBLIC;
+    ELSIF EXISTS (SELECT FROM incoming) THEN
+        TRUNCATE incoming;  -- a batch of the same transaction
+    END IF;
+END $$
+"""
+"""A connection's own table, made once and emptied by each commit: whoever next has the connection may use it too."""
+STORE = """
+INSERT INTO outcomes (id, workspace_id, event_id, occurred_at, ingest_id, value, unit)
+SELECT id, $1, event_id, occurred_at, $2, value, unit FROM incoming
+"""
+
+
+async def copy_outcomes(connection: asyncpg.Connection, packed: bytes, *, workspace_id: int, batch: int) -> None:
+    """Store packed outcomes; raises UniqueViolationError when one is there already.
+
+    They are copied into a table of this connection first: Postgres has no COPY into a table that shows each workspace
+    its own rows only.
+    """
+    await connection.execute(STAGE)
+    sent = connection.copy_to_table("incoming", source=BytesIO(packed), columns=packing.COLUMNS, format="binary")
     await _while_connected(connection, sent)
+    await connection.execute(STORE, workspace_id, batch)
 
 
 async def _while_connected(connection: asyncpg.Connection, sent: Coroutine[Any, Any, object]) -> None:
@@ -127,10 +152,15 @@ async def known_memberships(
     return {(row["member"], row["since_at"]): row["account"] for row in rows}
 
 
-async def copy_memberships(connection: asyncpg.Connection, records: Sequence[tuple[Any, ...]]) -> None:
-    """COPY new memberships; where they end is not known yet."""
-    columns = ["workspace_id", "member", "since_at", "account", "ingest_id"]
-    await connection.copy_records_to_table("memberships", records=records, columns=columns)
+ADD_MEMBERSHIPS = """
+INSERT INTO memberships (workspace_id, member, since_at, account, ingest_id)
+SELECT * FROM unnest($1::integer[], $2::text[], $3::timestamptz[], $4::text[], $5::bigint[])
+"""
+
+
+async def add_memberships(connection: asyncpg.Connection, records: Sequence[tuple[Any, ...]]) -> None:
+    """Add new memberships; where they end is not known yet."""
+    await connection.execute(ADD_MEMBERSHIPS, *zip(*records, strict=True))
 
 
 async def end_memberships(
@@ -201,10 +231,15 @@ async def trait_names(connection: asyncpg.Connection, workspace_id: int) -> set[
     return {row["name"] for row in await connection.fetch(TRAIT_NAMES, workspace_id)}
 
 
-async def copy_traits(connection: asyncpg.Connection, records: Sequence[tuple[Any, ...]]) -> None:
-    """COPY new traits."""
-    columns = ["workspace_id", "unit", "name", "since_at", "value", "ingest_id"]
-    await connection.copy_records_to_table("traits", records=records, columns=columns)
+ADD_TRAITS = """
+INSERT INTO traits (workspace_id, unit, name, since_at, value, ingest_id)
+SELECT * FROM unnest($1::integer[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::bigint[])
+"""
+
+
+async def add_traits(connection: asyncpg.Connection, records: Sequence[tuple[Any, ...]]) -> None:
+    """Add new traits."""
+    await connection.execute(ADD_TRAITS, *zip(*records, strict=True))
 
 
 async def forget_traits(connection: asyncpg.Connection, workspace_id: int, units: Sequence[str]) -> int:

@@ -100,7 +100,7 @@ async def ingest(
     )
     fresh = [parsed[index] for index in report.accepted]
     if fresh:
-        await storage.copy_traits(connection, [(workspace_id, *row.key, row.text, batch.id) for row in fresh])
+        await storage.add_traits(connection, [(workspace_id, *row.key, row.text, batch.id) for row in fresh])
     await batches.record_ingest(connection, batch, report, gate.keepable(rows, report))
     return report
 

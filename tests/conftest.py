@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from api import embedded, schema
 from api.auth.keys import Caller, Scope
 from api.auth.tenants import ensure_workspace
-from api.database import Database
+from api.database import Database, Role
 from api.delivery.outside import Outside
 from api.graphql.context import Context
 from api.graphql.schema import schema as graphql
@@ -99,10 +99,10 @@ async def _without_waiting_for_the_disk(url: str) -> None:
 
 @pytest_asyncio.fixture(scope="session")
 async def database(database_url: str) -> AsyncIterator[Database]:
-    """The session's database, at the newest schema."""
+    """The session's database, at the newest schema; what a request does is confined to its workspace all the same."""
     found = Database(database_url)
     await schema.upgrade(found.engine)
-    yield found
+    yield found.acting(Role.WORKER)
     await found.close()
 
 

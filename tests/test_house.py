@@ -19,7 +19,11 @@ STATEMENT = re.compile(
 )
 BUILDERS = {"select", "insert", "update", "delete", "text"}
 WITH_STATEMENTS = {
+    "api/auth/arrivals.py": "what a transaction names before there is a caller",
     "api/auth/keys.py": "keys are looked up before there is a caller to scope a query by",
+    "api/auth/shares.py": "budgets that processes share, of whole workspaces",
+    "api/auth/members.py": "members, of whom the edge alone knows",
+    "api/auth/sign_ins.py": "browsers and links are looked up before there is a caller to scope a query by",
     "api/auth/tenants.py": "the workspace itself",
     "api/commands/doctor.py": "questions to Postgres about itself",
     "api/database.py": "the settings of a transaction",
@@ -33,6 +37,7 @@ WITH_STATEMENTS = {
     "api/jobs/spool.py": "jobs and the files they came with, which are the edge's own",
     "api/replies/keeping.py": "what was answered before, which is the edge's own",
     "api/trail/chain.py": "the audit trail, which is the edge's own",
+    "api/roles.py": "the roles that requests and duties act as",
     "api/schema.py": "the lock that migrations run under",
     "api/telemetry/state.py": "how much waits, of all workspaces together",
     "experiments/aggregation/aggregates.py": "the three tables that analysis reads",
@@ -231,9 +236,9 @@ def test_questions_read_no_clock_of_their_own() -> None:
     }
     assert found == {
         "api/graphql/context.py",  # the one place
-        "api/graphql/documents.py",  # budgets
         "api/graphql/editions.py",  # events are of the moment
         "api/graphql/moments.py",  # the day that an answer is of
+        "api/graphql/sockets.py",  # how fast messages come
         "api/graphql/tags.py",  # the day that an answer is of
         "api/graphql/trusted.py",  # budgets
         "experiments/life/publishing.py",  # a duty

@@ -17,7 +17,17 @@ documents: Mapping[str, str] = MappingProxyType(
     {path.stem: path.read_text(encoding="utf-8") for path in sorted((HERE / "pages").glob("*.graphql"))}
 )
 """The trusted document of each page, by the page's name."""
-CONTEXT: Json = {"chosen": {}, "error": None, "nonce": None, "version": None, "viewer": None}
+CONTEXT: Json = {
+    "chosen": {},
+    "error": None,
+    "member": None,
+    "nonce": None,
+    "provider": None,
+    "token": None,
+    "version": None,
+    "viewer": None,
+    "workspace": None,
+}
 """What a page may be given beside its data; absent means nothing to say."""
 
 

@@ -184,3 +184,20 @@ def days_run(experiment: Json) -> int | None:
 
 def _at(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
+
+
+RIGHTS = {
+    "canRead": "read",
+    "canEdit": "edit",
+    "canDecide": "decide",
+    "canIngest": "send rows",
+    "canAdminister": "see to members and keys",
+    "canReadSchema": "ask for the schema",
+}
+"""What a viewer may do, in words."""
+
+
+def rights(permissions: Json) -> str:
+    """What a viewer may do: read, edit and decide."""
+    *all_but_last, last = [word for name, word in RIGHTS.items() if permissions[name]]
+    return f"{', '.join(all_but_last)} and {last}" if all_but_last else str(last)

@@ -9,7 +9,7 @@ from api.auth.keys import Scope
 
 
 class Needs(BasePermission):
-    """The caller's key has a scope."""
+    """The caller has a scope, by their key or their role."""
 
     scope: Scope
 
@@ -19,7 +19,7 @@ class Needs(BasePermission):
 
 
 def _needing(scope: Scope) -> type[Needs]:
-    message = f"This needs a key with the scope “{scope}”."
+    message = f"This needs the scope “{scope}”, of a key or of your role."
     return type(
         f"Needs{scope.name.title()}",
         (Needs,),

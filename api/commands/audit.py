@@ -22,6 +22,7 @@ app = typer.Typer(help="Walk, export and retire the audit trail.", no_args_is_he
 Kept = Annotated[
     list[str] | None, typer.Option("--kept", help="A number and its hash that were written down, as 17:9f86...")
 ]
+OWNER = "Entries are retired with the login that owns the tables, the one that migrates."
 Before = Annotated[str, typer.Option("--before", help="A day or time, UTC unless it names a zone.")]
 
 
@@ -56,7 +57,7 @@ def retire(before: Before, workspace: WorkspaceKey = DEFAULT, data_dir: DataDir 
     except ValueError:
         fail(f"--before {before!r} is no moment like 2026-06-01 or 2026-06-01T08:00:00Z.")
     with surroundings(data_dir) as around:
-        dropped = run(around, lambda database: retired(database, workspace, until))
+        dropped = run(around, lambda database: retired(database, workspace, until), hint=OWNER)
     console.print(f"{dropped:,} entries were retired.")
 
 
@@ -75,8 +76,8 @@ async def exported(database: Database, key: str, file: Path) -> None:
 
 
 async def retired(database: Database, key: str, before: datetime) -> int:
-    """Retire a workspace's entries from before a moment; returns how many there were."""
-    async with _trail(database, key) as (connection, workspace_id):
+    """Retire a workspace's entries from before a moment; returns how many there were. Only their owner may."""
+    async with _trail(database.acting(None), key) as (connection, workspace_id):
         return await chain.retire(connection, by_command(workspace_id, "audit retire", datetime.now(UTC)), before)
 
 

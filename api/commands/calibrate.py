@@ -97,6 +97,9 @@ interval excludes 0.
 ({SPEED.first_value_speed} in log-days) and touches nothing else. Its effect on the days to first value goes up to NRR \
 by three links or by one; the gain is what that is worth a year later of 100 that enter.
 
+- **Who leaves**: the area under the ROC curve of knowing which accounts are retained, of those that pay 90 days \
+before the end; no health score can tell more of who has left by the end. Power is that the interval excludes 0.5.
+
 An answer that is not identified counts as no power, and so does an endless interval. Rows without a gate are what \
 {company.SMALL} accounts do not tell: a quarter of a region holds some 37 of them, activation and retention hardly \
 differ between these beyond chance, and the estimator gives no answer rather than a wrong one. What is known:
@@ -106,6 +109,8 @@ accounts 10 % too flat. Cohorts now count by their accounts, and logarithms are 
 companies the mean is within 2 % of the truth.
 - The error of a slope leaves out each of a dozen cohorts in turn, and with so few it errs to the safe side: for links \
 to revenue it is 1.2 to 1.4 times the spread of the estimates, so that intervals cover more than they promise.
+- Of {company.SMALL} accounts some 47 leave within 90 days, and knowing who is retained has two values: the interval, \
+which is even on the log-odds, covered 93.4 % of 3,000 other draws. So that row has no gate.
 """
 VARIANT = """\
 Other spending functions, and the kernel for gains only (alpha all on one side).

@@ -19,7 +19,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Column, Table
 
 from api import embedded, sample
+from api.auth import members, membership, sign_ins
 from api.auth.keys import Caller, Scope
+from api.auth.tables import MemberState
 from api.auth.tenants import DEFAULT, ensure_workspace
 from api.commands import serving
 from api.commands.key import made
@@ -30,10 +32,14 @@ from api.graphql.schema import schema
 from api.jobs.looks import publish_due
 from api.jobs.refresh import refresh_due
 from api.sample import Company
-from api.sample.truths import ladder_truths
+from api.sample.steering import Step
+from api.sample.truths import ladder_truths, told_at_most
 from experiments import exposures
 from kpi import events, memberships, traits
+from kpi.actor import Actor
+from kpi.history.refresh import refresh
 from kpi.ingest import Report
+from kpi.queries import kpis_by_key, latest_definitions
 
 app = typer.Typer(add_completion=False)
 
@@ -58,6 +64,10 @@ NOUNS = (
 )
 TRUTH = ("experiment", "KPI", "segment", "true difference", "in words")
 LADDER_TRUTH = ("KPI of customers", "true level", "per 1 % of account-ttfv, %", "were everybody treated")
+LEAVING_TRUTH = (
+    "Who leaves within 90 days: of 100 pairs of one who leaves and one who stays, no health score can put more than"
+    " {:.1%} in the right order."
+)
 Ingest = Callable[..., Awaitable[Report]]
 
 
@@ -71,6 +81,7 @@ class Memory(msgspec.Struct, kw_only=True):
     is_loaded: bool = False
     read_key: str = ""
     ingest_key: str = ""
+    admin_key: str = ""
 
 
 @app.command()
@@ -114,6 +125,7 @@ def _show_ladder() -> None:
         lifts = ", ".join(f"{experiment} {lift:+.1%}" for experiment, lift in truth.lifts.items() if lift)
         table.add_row(truth.kpi, f"{truth.level:.4f}", f"{truth.elasticity:+.4f}", lifts)
     console.print(table)
+    console.print(LEAVING_TRUTH.format(told_at_most()))
 
 
 def serve(around: Surroundings, *, port: int) -> None:
@@ -122,12 +134,13 @@ def serve(around: Surroundings, *, port: int) -> None:
     if not memory.is_loaded:
         run(around, lambda database: _load(around, database, memory))
     address = f"http://{around.settings.host}:{port}"
+    token = run(around, lambda database: way_in(database, around.secret))
     serving.serve(
         around,
         host=around.settings.host,
         port=port,
         with_worker=True,
-        ready=lambda: _welcome(around, memory, address),
+        ready=lambda: _welcome(around, memory, address, token),
     )
 
 
@@ -135,6 +148,8 @@ async def _load(around: Surroundings, database: Database, memory: Memory) -> Non
     await load(database, sample.simulate(today=memory.today))
     memory.read_key = await made(database, DEFAULT, "demo read", [Scope.READ, Scope.SCHEMA], around.secret)
     memory.ingest_key = await made(database, DEFAULT, "demo ingest", [Scope.INGEST], around.secret)
+    whole = [Scope.READ, Scope.SCHEMA, Scope.EDIT, Scope.DECIDE, Scope.ADMIN]
+    memory.admin_key = await made(database, DEFAULT, "demo admin", whole, around.secret)
     memory.is_loaded = True
     _remember(around, memory)
 
@@ -155,6 +170,7 @@ async def load(database: Database, company: Company) -> None:
         await loading.take_in("customers", events.ingest, sample.customer_outcomes(clientele), len(clientele))
         await loading.freeze()
         await loading.analyse()
+        await loading.mark()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,17 +195,23 @@ class _Loading:
 
     async def steer(self) -> None:
         """Set targets, have KPIs watched, and say what is believed to lead to what."""
-        now = datetime.now(UTC)
         steps = list(sample.steps(self.company.today))
         task = self._task("targets, alerts, links", len(steps))
         for step in steps:
-            given = dict(step.given)
-            if step.kpi is not None:
-                found = await schema.execute(FIND_KPI, {"key": step.kpi}, self._context(now))
-                given["id"] = (found.data or {})["kpi"]["id"]
-            noun = step.verb[0].upper() + step.verb[1:]
-            await self._do(STEER.format(noun=noun, verb=step.verb), given, now)
+            await self._steer(step)
             self.progress.advance(task)
+
+    async def mark(self) -> None:
+        """Work out how single accounts are, and mark those at risk; the worker derives all other histories."""
+        step, task = sample.mark(), self._task("units at risk", 1)
+        async with self.database.read() as session:
+            kpis = await kpis_by_key(session, self.caller.workspace_id, [str(step.kpi)])
+            definitions = await latest_definitions(session, [kpi.id for kpi in kpis.values()])
+        for definition in definitions.values():
+            async with self.database.raw() as connection:
+                await refresh(connection, definition.id, datetime.now(UTC).date())
+        await self._steer(step)
+        self.progress.advance(task)
 
     async def take_in(self, noun: str, ingest: Ingest, rows: Iterator[dict[str, Any]], total: int) -> None:
         """Take rows in, a batch a transaction."""
@@ -215,6 +237,15 @@ class _Loading:
         await refresh_due(self.database)
         await publish_due(self.database)
         self.progress.advance(task)
+
+    async def _steer(self, step: Step) -> None:
+        """Do a step now."""
+        now, given = datetime.now(UTC), dict(step.given)
+        if step.kpi is not None:
+            found = await schema.execute(FIND_KPI, {"key": step.kpi}, self._context(now))
+            given["id"] = (found.data or {})["kpi"]["id"]
+        noun = step.verb[0].upper() + step.verb[1:]
+        await self._do(STEER.format(noun=noun, verb=step.verb), given, now)
 
     async def _move(self, verb: str, key: str, at: datetime) -> None:
         found = await schema.execute(FIND, {"key": key}, self._context(at))
@@ -245,6 +276,26 @@ class _Loading:
         return self.progress.add_task(name, total=total)
 
 
+async def way_in(database: Database, secret: bytes) -> str | None:
+    """The token of a link that signs in the company's admin once; None where somebody has removed them.
+
+    Whoever of the company is missing is invited.
+    """
+    now = datetime.now(UTC)
+    async with database.write() as session:
+        owner = await ensure_workspace(session, DEFAULT, now)
+        actor = Actor(workspace_id=owner.id, name="demo", id="demo", now=now)
+        for email, name, role in sample.staff():
+            if await members.lock(session, owner.id, email) is None:
+                await membership.invite(
+                    session, actor=actor, scopes=frozenset(Scope), email=email, name=name, role=role
+                )
+        admin = await members.lock(session, owner.id, sample.ADMIN)
+        if admin is None or admin.state is MemberState.REMOVED:
+            return None
+        return await sign_ins.link(session, admin, secret=secret, now=now)
+
+
 async def _owner(database: Database) -> Caller:
     """The caller that registers the company: everything it may do is done within this process."""
     async with database.write() as session:
@@ -258,7 +309,7 @@ async def _owner(database: Database) -> Caller:
     )
 
 
-def _welcome(around: Surroundings, memory: Memory, address: str) -> None:
+def _welcome(around: Surroundings, memory: Memory, address: str, token: str | None) -> None:
     query = '{ experiment(key: \\"guided-onboarding\\") { name results { verdict { state sentence } } } }'
     curl = (
         f"curl -s {address}/graphql -H 'Authorization: Bearer {memory.read_key}'"
@@ -268,15 +319,29 @@ def _welcome(around: Surroundings, memory: Memory, address: str) -> None:
         "",
         "[bold]Truelift is running.[/] Ctrl-C ends it; the data stay.",
         "",
+        *(_link(address, token) if token is not None else ()),
         f"  open        [bold]{address}/[/]   and sign in with the read key",
         f"  read key    {memory.read_key}",
         f"  ingest key  {memory.ingest_key}",
+        *(
+            [f"  admin key   {memory.admin_key}   shows single accounts at risk, and may change things"]
+            if memory.admin_key
+            else []
+        ),
         f"  data        {around.folder or 'in the database of DATABASE_URL'}",
         "",
         "  Ask it something:",
     )
     console.print("\n".join(lines), soft_wrap=True)
     console.print(curl, markup=False, soft_wrap=True)
+
+
+def _link(address: str, token: str) -> tuple[str, ...]:
+    return (
+        "  once, within 15 minutes, as an admin of the sample company:",
+        f"  open        [bold]{sign_ins.address(address, token)}[/]",
+        "  or, as often as you like, to look around:",
+    )
 
 
 def _memory_file(around: Surroundings) -> Path:

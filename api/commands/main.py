@@ -19,7 +19,8 @@ COMMANDS = {
     "doctor": ("doctor", "Look at Postgres, migrations, clock, worker and disk, and say in words what is wrong."),
     "mcp": ("mcp", "Offer what a language model may ask of a server, over standard input and output."),
     "audit": ("audit", "Walk the audit trail and say what does not hold, export it, retire what is old."),
-    "key": ("key", "Make, list and revoke API keys."),
+    "key": ("key", "Make, list, rotate and revoke API keys."),
+    "member": ("member", "Invite people, let them sign in, and remove them."),
 }
 """The module of each command, whose `app` it is, and what it is for in a line."""
 

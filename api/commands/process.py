@@ -20,11 +20,14 @@ import asyncpg
 import typer
 from rich.console import Console
 
-from api import embedded, schema
-from api.database import CLIENT_FAULTS, Database
+from api import embedded, roles, schema
+from api.database import CLIENT_FAULTS, Database, Role
 from api.embedded import EmbeddedError
+from api.errors import RolesMissing
 from api.settings import Settings, SettingsError, load
 from api.trail.entry import BY_COMMAND, Deed
+from kpi.actor import Actor
+from kpi.errors import Invalid, NotFound
 
 console = Console(stderr=True, highlight=False)
 """Where commands talk to people; standard output is for what a script reads."""
@@ -62,6 +65,11 @@ def by_command(workspace_id: int, action: str, now: datetime, **details: object)
         action=f"truelift {action}",
         details=details,
     )
+
+
+def as_actor(deed: Deed) -> Actor:
+    """Who does it, as domain services know them."""
+    return Actor(workspace_id=deed.workspace_id, name=deed.actor, id=deed.key, now=deed.done_at)
 
 
 def _account() -> str:
@@ -102,12 +110,25 @@ def run(
     return asyncio.run(_run(around, step, is_migration, hint))
 
 
+async def told(doing: Awaitable[T], *, missing: str) -> T:
+    """What is done; what is wrong with its input becomes the command's last sentence."""
+    try:
+        return await doing
+    except Invalid as invalid:
+        fail(" ".join(problem.message for problem in invalid.problems))
+    except NotFound:
+        fail(missing)
+
+
 async def _run(around: Surroundings, step: Callable[[Database], Awaitable[T]], is_migration: bool, hint: str) -> T:
     database = Database(around.url, pool_size=around.settings.pool_size)
     try:
-        if not is_migration:
-            await _prepare(around, database)
-        return await step(database)
+        if is_migration:
+            return await step(database)
+        await _prepare(around, database)
+        return await step(database.acting(Role.WORKER))
+    except RolesMissing as error:
+        fail(str(error))
     except (*CLIENT_FAULTS, asyncpg.PostgresError) as error:
         fail(f"{_unusable(error)} {hint}".strip())
     finally:
@@ -122,6 +143,7 @@ async def _prepare(around: Surroundings, database: Database) -> None:
     found = await schema.current(database.engine)
     if found != schema.newest():
         fail(schema.behind(found))
+    await roles.check(database.engine)
 
 
 def _unusable(error: Exception) -> str:

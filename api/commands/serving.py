@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from api.app import build
 from api.commands.observing import observe
@@ -16,6 +17,8 @@ CONCURRENCY = 200
 """Connections, beside those of subscriptions, beyond which a request is answered 503 at once instead of waiting."""
 LARGEST_MESSAGE = 1_000_000
 """Bytes of a message on a websocket."""
+PING_SECONDS = 20.0
+"""Between pings on a websocket, and until one must be answered: who reads nothing for twice as long is cut off."""
 GRACE = 5
 """Seconds that open requests get to finish when the service ends."""
 ENDING = (signal.SIGINT, signal.SIGTERM)
@@ -40,10 +43,22 @@ def configured(app: Starlette, *, host: str, port: int, subscriptions: int) -> u
         log_config=None,
         log_level="warning",
         server_header=False,
+        ws=Wire,
         ws_max_size=LARGEST_MESSAGE,
+        ws_ping_interval=PING_SECONDS,
+        ws_ping_timeout=PING_SECONDS,
         limit_concurrency=CONCURRENCY + subscriptions,
         timeout_graceful_shutdown=GRACE,
     )
+
+
+class Wire(WebSocketsSansIOProtocol):
+    """A websocket that ends when its pings are not answered, whatever is still to be sent."""
+
+    def keepalive_timeout(self) -> None:
+        """Cut the connection: closed in good order it would wait, for ever, for what it holds to be read."""
+        super().keepalive_timeout()
+        self.transport.abort()
 
 
 class Server(uvicorn.Server):

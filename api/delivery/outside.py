@@ -20,12 +20,16 @@ class MailServer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outside:
-    """How this process reaches the outside; `allowed` are the origins inside that it may call."""
+    """How this process reaches the outside; `allowed` are the origins inside that it may call.
+
+    `has_provider` says that people sign in at an identity provider, and need no links.
+    """
 
     secret: bytes = field(repr=False)
     base_url: str
     allowed: frozenset[str] = frozenset()
     mail: MailServer | None = None
+    has_provider: bool = False
     resolve: Resolve = lookup
 
     @classmethod
@@ -42,4 +46,10 @@ class Outside:
                 has_starttls=settings.smtp_starttls,
             )
         base = settings.base_url or f"http://{settings.host}:{settings.port}"
-        return cls(secret=secret, base_url=base.rstrip("/"), allowed=frozenset(settings.allowed_receivers), mail=mail)
+        return cls(
+            secret=secret,
+            base_url=base.rstrip("/"),
+            allowed=frozenset(settings.allowed_receivers),
+            mail=mail,
+            has_provider=settings.oidc_issuer is not None,
+        )

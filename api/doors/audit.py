@@ -26,7 +26,7 @@ async def audit(request: Request) -> Response:
         return refusal(refused)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(AT_ONCE)
-        connection = await stack.enter_async_context(request.app.state.database.reading(LONGEST))
+        connection = await stack.enter_async_context(request.app.state.database.of(workspace_id).reading(LONGEST))
         return File(lines(connection, workspace_id), name="audit.ndjson", media_type=MEDIA, held=stack.pop_all())
 
 

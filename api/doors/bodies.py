@@ -136,6 +136,20 @@ def _array_too_large(most: str) -> Unreadable:
     return Unreadable(413, "PAYLOAD_TOO_LARGE", sentence)
 
 
+async def whole(pieces: Pieces, most: int) -> bytes:
+    """A body that is read whole before anything of it is. Raises Unreadable when it is too large, or cut short."""
+    body = bytearray()
+    try:
+        async for piece in pieces:
+            body += piece
+            if len(body) > most:
+                sentence = f"A body has at most {most:,} bytes here, also when it is unpacked."
+                raise Unreadable(413, "PAYLOAD_TOO_LARGE", sentence)
+    except CutShort:
+        raise Unreadable(400, "BAD_REQUEST", "The body ends before its packing does.") from None
+    return bytes(body)
+
+
 async def received(stream: Pieces) -> Pieces:
     """What is sent, as long as it is not too much and not too slow. Raises Unreadable."""
     seen, waited = 0, 0.0

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Message, Receive, Send
 from starlette.types import Scope as Sent
 
-from api.auth import keys
+from api.auth import callers
 from api.auth.keys import Scope
 from api.database import Database
 from api.files.times import moment
@@ -96,7 +96,7 @@ async def _stream(
     """The first look is taken here, so that an experiment that is not there is answered in words."""
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(AT_ONCE)
-        connection = await stack.enter_async_context(database.reading(LONGEST))
+        connection = await stack.enter_async_context(database.of(workspace_id).reading(LONGEST))
         try:
             found = await extract(connection, workspace_id=workspace_id, noun=noun, of=of)
         except NotFound:
@@ -161,9 +161,7 @@ def _patient(send: Send) -> Send:
 
 async def workspace_of(request: Request, scope: Scope) -> int:
     """The workspace of the key that a request carries. Raises Refusal for a key that has not the scope."""
-    key = bearer(request)
-    async with request.app.state.database.read() as session:
-        caller = None if key is None else await keys.caller(session, key, request.app.state.secret)
+    caller = await callers.by_key(request.app.state.database, bearer(request), request.app.state.secret)
     if caller is None:
         raise Refusal(401, "UNAUTHENTICATED", "This needs a key: send the header “Authorization: Bearer <key>”.")
     if not caller.may(scope):

@@ -16,7 +16,7 @@ from typing import Any
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from api.auth import keys
+from api.auth import callers
 from api.auth.keys import Caller, Scope
 from api.database import Database
 from api.doors.bodies import (
@@ -202,7 +202,7 @@ async def _take(request: Request, noun: str, tally: Tally) -> None:
     chunks, is_atomic = _chunks(request), _is_atomic(request)
     with state.places.one(caller.workspace_id):
         upload = Upload(
-            database=state.database,
+            database=state.database.of(caller.workspace_id),
             places=state.places,
             caller=caller,
             request_id=getattr(request.state, "request_id", None),
@@ -215,10 +215,7 @@ async def _take(request: Request, noun: str, tally: Tally) -> None:
 
 async def sender(request: Request, key: str | None, *, needs: str = NEEDS) -> Caller:
     """Who sends rows with a key. Raises Unreadable for a key that does not work, or may not."""
-    caller = None
-    if key is not None:
-        async with request.app.state.database.read() as session:
-            caller = await keys.caller(session, key, request.app.state.secret)
+    caller = await callers.by_key(request.app.state.database, key, request.app.state.secret)
     if caller is None:
         raise Unreadable(401, "UNAUTHENTICATED", needs)
     if not caller.may(Scope.INGEST):

@@ -1,13 +1,12 @@
 """The pages: each runs its own GraphQL document as the signed-in caller and fills its template with the answer."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 import web
-from api.auth import keys, sign_in
+from api.auth import callers, cookies
 from api.auth.keys import Caller, Scope
 from api.doors import forms
 from api.doors.faults import SOON
@@ -91,42 +90,14 @@ async def reviews(request: Request) -> Response:
     return await _page(request, "reviews", {"first": PAGE, "after": request.query_params.get("after")})
 
 
-async def sign_in_form(request: Request) -> Response:
-    """The form to sign in with a key."""
-    if await signed_in(request) is not None:
-        return RedirectResponse("/", 303)
-    return _html("sign_in", {})
-
-
-async def sign_in_with_key(request: Request) -> Response:
-    """Sign a browser in."""
-    if not sign_in.is_same_origin(request):
-        return _html("sign_in", {}, 403, error="This form was sent from another site.")
-    async with request.form() as form:
-        key = str(form.get("key", "")).strip()
-    async with request.app.state.database.read() as session:
-        caller = await keys.caller(session, key, request.app.state.secret)
-    if caller is None or not caller.may(Scope.READ):
-        return _html("sign_in", {}, 403, error="This is not a key that may read.")
-    response = RedirectResponse("/", 303)
-    cookie = sign_in.seal(caller.public_id, request.app.state.secret, datetime.now(UTC))
-    response.set_cookie(
-        sign_in.COOKIE,
-        cookie,
-        max_age=int(sign_in.LIFETIME.total_seconds()),
-        httponly=True,
-        samesite="lax",
-        secure=request.url.scheme == "https",
-    )
-    return response
-
-
-async def sign_out(request: Request) -> Response:
-    """Sign a browser out."""
-    response = RedirectResponse("/sign-in", 303)
-    if sign_in.is_same_origin(request):
-        response.delete_cookie(sign_in.COOKIE, httponly=True, samesite="lax")
-    return response
+async def settings(request: Request) -> Response:
+    """Who and what may come in, as far as the caller may see it."""
+    caller = await signed_in(request)
+    if caller is None:
+        return RedirectResponse("/sign-in", 303)
+    variables = {"first": PAGE, "seesAll": caller.may(Scope.ADMIN)}
+    found = await told(request, caller, "settings", variables)
+    return found if isinstance(found, Response) else page("settings", found)
 
 
 async def _page(
@@ -163,9 +134,9 @@ async def told(
     return result.data
 
 
-def page(name: str, data: dict[str, Any], **beside: Any) -> Response:
+def page(name: str, data: dict[str, Any], status: int = 200, **beside: Any) -> Response:
     """A page of what its document told."""
-    return _html(name, data, **beside)
+    return _html(name, data, status, **beside)
 
 
 def missing() -> Response:
@@ -179,9 +150,6 @@ def _html(page: str, data: dict[str, Any], status: int = 200, **context: Any) ->
 
 async def signed_in(request: Request) -> Caller | None:
     """Who signed this browser in; None when nobody who may read did."""
-    public_id = sign_in.unseal(request.cookies.get(sign_in.COOKIE, ""), request.app.state.secret, datetime.now(UTC))
-    if public_id is None:
-        return None
-    async with request.app.state.database.read() as session:
-        caller = await keys.caller_by_id(session, public_id)
+    cookie = cookies.read(request, cookies.SIGNED_IN)
+    caller = await callers.by_cookie(request.app.state.database, cookie, request.app.state.secret)
     return caller if caller is not None and caller.may(Scope.READ) else None

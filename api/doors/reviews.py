@@ -10,7 +10,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from api.auth import keys
+from api.auth import callers
 from api.auth.keys import Caller, Scope
 from api.doors import pages
 from api.graphql import tags
@@ -69,8 +69,7 @@ async def _caller(request: Request) -> Caller | Response:
     key = bearer(request)
     if key is None:
         return await pages.signed_in(request) or RedirectResponse("/sign-in", 303)
-    async with request.app.state.database.read() as session:
-        caller = await keys.caller(session, key, request.app.state.secret)
+    caller = await callers.by_key(request.app.state.database, key, request.app.state.secret)
     if caller is None:
         return _refusal(401, "UNAUTHENTICATED", "This key is not known, or not valid any more.")
     return caller if caller.may(Scope.READ) else _refusal(403, "FORBIDDEN", "This needs a key with the scope “read”.")

@@ -52,11 +52,12 @@ async def _at_risk(request: Request) -> Response:
     form, said = _form(request.path_params["form"]), request.query_params
     rule, traits = _rule(said), _traits(said)
     workspace_id = await _workspace_of(request)
-    of = await _ranking(request.app.state.database, workspace_id, said["kpi"])
+    database = request.app.state.database.of(workspace_id)
+    of = await _ranking(database, workspace_id, said["kpi"])
     make_room()
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(AT_ONCE)
-        connection = await stack.enter_async_context(request.app.state.database.reading(LONGEST))
+        connection = await stack.enter_async_context(database.reading(LONGEST))
         pieces = written(form, _columns(of, traits), _rows(connection, of, rule, traits), for_spreadsheet=True)
         return File(pieces, name=f"at-risk.{form}", media_type=MEDIA[form], held=stack.pop_all())
 

@@ -19,7 +19,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from api.auth.keys import Caller
-from api.doors.bodies import CHUNK_ROWS, LARGEST_ARRAY, CutShort, Unreadable, unpacked
+from api.doors.bodies import CHUNK_ROWS, LARGEST_ARRAY, Unreadable, unpacked, whole
 from api.doors.ingest import INGEST, PATIENCE, SOON, Tally, sender
 from api.doors.tracking import KINDS, Row, rows_of
 from api.graphql.endpoint import bearer
@@ -84,16 +84,7 @@ async def _body(request: Request) -> bytes:
         sentence = "Send application/json, as it is or with Content-Encoding: gzip."
         raise Unreadable(415, "UNSUPPORTED_MEDIA_TYPE", sentence)
     pieces: AsyncIterator[bytes] = request.stream()
-    body = bytearray()
-    try:
-        async for piece in unpacked(pieces) if encoding == "gzip" else pieces:
-            body += piece
-            if len(body) > LARGEST_ARRAY:
-                sentence = f"A body has at most {LARGEST_ARRAY:,} bytes, also when it is unpacked."
-                raise Unreadable(413, "PAYLOAD_TOO_LARGE", sentence)
-    except CutShort:
-        raise Unreadable(400, "BAD_REQUEST", "The body ends before its packing does.") from None
-    return bytes(body)
+    return await whole(unpacked(pieces) if encoding == "gzip" else pieces, LARGEST_ARRAY)
 
 
 def _rows(body: bytes, kind: str | None, received_at: datetime) -> list[Row]:
@@ -142,7 +133,8 @@ def _alone(body: bytes) -> Batch:
 
 async def _store(request: Request, caller: Caller, rows: list[Row], tally: Tally) -> None:
     state = request.app.state
-    async with asyncio.timeout(PATIENCE), state.places.connections, state.database.door() as connection:
+    database = state.database.of(caller.workspace_id)
+    async with asyncio.timeout(PATIENCE), state.places.connections, database.door() as connection:
         now = datetime.now(UTC)
         async with chain.batch(connection, _deed(request, caller, now)):
             rows = await _settled(connection, caller.workspace_id, rows)

@@ -61,7 +61,8 @@ class Strangers:
 
 
 def _digest(scope: Scope) -> bytes | None:
-    said = Headers(scope=scope).get("authorization")
+    headers = Headers(scope=scope)
+    said = headers.get("authorization") or headers.get("x-api-key")
     return None if said is None else blake2b(said.encode(), digest_size=16).digest()
 
 

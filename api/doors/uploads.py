@@ -6,8 +6,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from api.auth import keys
+from api.auth import callers
 from api.auth.keys import Caller, Scope
+from api.database import Database
 from api.files.errors import MappingError
 from api.graphql.endpoint import bearer
 from api.graphql.nodes import global_id
@@ -29,7 +30,7 @@ WAIT = {"retry-after": "30"}
 
 async def upload(request: Request) -> JSONResponse:
     """Keep a file and answer 202 with its job."""
-    caller = await _caller(request)
+    caller = await callers.by_key(request.app.state.database, bearer(request), request.app.state.secret)
     if caller is None:
         return _refusal(401, "UNAUTHENTICATED", "This needs a key: send the header “Authorization: Bearer <key>”.")
     if not caller.may(Scope.INGEST):
@@ -39,45 +40,46 @@ async def upload(request: Request) -> JSONResponse:
     except MappingError as error:
         return _refusal(400, "BAD_USER_INPUT", str(error))
     most: int = request.app.state.max_uploads
-    async with request.app.state.database.door() as connection:
+    database = request.app.state.database.of(caller.workspace_id)
+    async with database.door() as connection:
         if await spool.count_open(connection, caller.workspace_id) >= most:
             sentence = f"{most} uploads of this workspace wait already; try again when one of them is done."
             return _refusal(429, "RATE_LIMITED", sentence, WAIT)
         job_id = await spool.open_job(connection, caller.workspace_id, noun, parameters)
         await chain.append(connection, _deed(request, caller, noun, job_id))
-    return await _received(request, job_id)
+    return await _received(request, database, job_id)
 
 
-async def _received(request: Request, job_id: int) -> JSONResponse:
+async def _received(request: Request, database: Database, job_id: int) -> JSONResponse:
     is_whole = False
     try:
-        is_whole = await _keep(request, job_id)
+        is_whole = await _keep(request, database, job_id)
     finally:
         if not is_whole:
-            async with request.app.state.database.door() as connection:
+            async with database.door() as connection:
                 await spool.give_up(connection, job_id)
     if not is_whole:
         return _refusal(409, "CANCELLED", "The job was cancelled while its file came in.")
     return JSONResponse({"job": {"id": global_id("Job", job_id), "state": "WAITING"}}, 202)
 
 
-async def _keep(request: Request, job_id: int) -> bool:
+async def _keep(request: Request, database: Database, job_id: int) -> bool:
     """Write the body down, holding one piece of it at a time; False when nobody waits for it any more."""
     piece, place = bytearray(), 0
     async for data in request.stream():
         piece += data
         if len(piece) >= PIECE:
-            if not await _append(request, job_id, place, piece):
+            if not await _append(database, job_id, place, piece):
                 return False
             piece, place = bytearray(), place + 1
-    if not await _append(request, job_id, place, piece):
+    if not await _append(database, job_id, place, piece):
         return False
-    async with request.app.state.database.door() as connection:
+    async with database.door() as connection:
         return await spool.complete(connection, job_id)
 
 
-async def _append(request: Request, job_id: int, place: int, piece: bytearray) -> bool:
-    async with request.app.state.database.door() as connection:
+async def _append(database: Database, job_id: int, place: int, piece: bytearray) -> bool:
+    async with database.door() as connection:
         return await spool.append(connection, job_id, place, bytes(piece))
 
 
@@ -115,14 +117,6 @@ def _deed(request: Request, caller: Caller, noun: Noun, job_id: int) -> Deed:
         details={"noun": noun.value},
         request_id=getattr(request.state, "request_id", None),
     )
-
-
-async def _caller(request: Request) -> Caller | None:
-    key = bearer(request)
-    if key is None:
-        return None
-    async with request.app.state.database.read() as session:
-        return await keys.caller(session, key, request.app.state.secret)
 
 
 def _refusal(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> JSONResponse:

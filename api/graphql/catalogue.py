@@ -20,7 +20,7 @@ class CatalogueQuery:
     @strawberry.field(
         description="The KPIs that Truelift ships, area by area, each ready to be registered.",
         permission_classes=[MayRead],
-        graphql_type=list[CatalogueKpi],
+        graphql_type=list[CatalogueKpi] | None,
     )
     def kpi_catalogue(self, area: Areas = None) -> list[catalogue.Template]:
         """The KPIs that Truelift ships."""

@@ -9,8 +9,8 @@ import asyncpg
 from sqlmodel.ext.asyncio.session import AsyncSession
 from strawberry.types import Info as StrawberryInfo
 
-from api.auth.budgets import Budgets
 from api.auth.keys import Caller
+from api.auth.shares import Allowance
 from api.database import Database
 from api.delivery.outside import Outside
 from api.graphql import recording
@@ -34,12 +34,12 @@ class Context:
         now: datetime | None = None,
         desk: Desk | None = None,
         outside: Outside | None = None,
-        budgets: Budgets | None = None,
+        allowance: Allowance | None = None,
         slow_seconds: float = SLOW,
         deadline: float = DEADLINE,
         request_id: str | None = None,
     ) -> None:
-        self.database = database.within(deadline)
+        self.database = database.of(caller.workspace_id).within(deadline)
         self.caller = caller
         self._now = now or datetime.now(UTC)
         self.is_of_the_moment = False
@@ -48,7 +48,7 @@ class Context:
         self.variables: dict[str, Any] = {}
         self.request_id = request_id or secrets.token_hex(16)
         self._outside = outside
-        self.budgets = budgets
+        self.allowance, self.cost = allowance, 0.0
         self._loaders: Loaders | None = None
 
     @property

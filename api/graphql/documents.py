@@ -4,11 +4,10 @@ What is kept of a document is true whoever sends it. What one caller may ask for
 itself, the cost that the workspace has left - is looked at each time.
 """
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from hashlib import sha256
 from math import ceil
-from time import monotonic
 from typing import Any
 
 from graphql import GraphQLError, GraphQLSchema, OperationDefinitionNode, parse, specified_rules
@@ -107,7 +106,7 @@ class Checked(SchemaExtension):
             context.graphql_document = read(context.query or "").node
         yield
 
-    def on_validate(self) -> Iterator[None]:
+    async def on_validate(self) -> AsyncIterator[None]:
         """Measure the document, then check it."""
         context = self.execution_context
         try:
@@ -116,7 +115,7 @@ class Checked(SchemaExtension):
             metrics.COST.observe(self.size.cost)
             context.pre_execution_errors = list(document.faults(schema))
             if not context.pre_execution_errors:
-                spend(context.context, self.size.cost)
+                await spend(context.context, self.size.cost)
         except GraphQLError as refused:
             context.pre_execution_errors = [refused]
         yield
@@ -129,23 +128,26 @@ class Checked(SchemaExtension):
         context = self.execution_context
         size = document.size(schema, context._provided_operation_name, context.variables or {})
         if size.asks_for_schema and not context.context.caller.may(Scope.SCHEMA):
-            sentence = f"To ask for the schema needs a key with the scope “{Scope.SCHEMA}”."
+            sentence = f"To ask for the schema needs the scope “{Scope.SCHEMA}”, of a key or of your role."
             raise GraphQLError(sentence, extensions={"code": "FORBIDDEN", "scope": str(Scope.SCHEMA)})
         return size
 
 
-def spend(context: Any, cost: float) -> None:
-    """Take what a document costs from the workspace's budget. Raises GraphQLError where there is too little."""
-    wait = 0.0 if context.budgets is None else context.budgets.take(context.caller.workspace_id, cost, monotonic())
+async def spend(context: Any, cost: float) -> None:
+    """Take what a document costs from the caller's allowance. Raises GraphQLError where there is too little."""
+    context.cost = cost
+    wait = 0.0 if context.allowance is None else await context.allowance.spend(context.caller, cost)
     if wait > 0:
-        sentence = f"The workspace has asked for too much lately; there is enough again in {ceil(wait)} s."
+        sentence = f"So much was asked for lately that there is enough again only in {ceil(wait)} s."
         raise GraphQLError(sentence, extensions={"code": "RATE_LIMITED", "retryAfter": ceil(wait)})
 
 
 def bill(context: Any, cost: float) -> dict[str, float]:
-    """What a document costs, and what the workspace has left."""
+    """What a document costs, and what the caller has left."""
     told = {"requested": round(cost, 1)}
-    if context.budgets is not None:
-        left = context.budgets.left(context.caller.workspace_id, monotonic())
-        told |= {"available": round(left, 1), "restoreRate": context.budgets.per_second}
+    if context.allowance is not None:
+        told |= {
+            "available": round(context.allowance.left(context.caller), 1),
+            "restoreRate": context.allowance.restored(),
+        }
     return told

@@ -24,9 +24,9 @@ from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_
 from strawberry.types import ExecutionResult
 from strawberry.types.unset import UNSET, UnsetType
 
-from api.auth import keys
-from api.auth.budgets import Budgets
+from api.auth import callers, cookies
 from api.auth.keys import Caller
+from api.auth.shares import Allowance
 from api.database import Database
 from api.delivery.outside import Outside
 from api.doors.faults import SOON
@@ -108,7 +108,7 @@ class Endpoint(GraphQL[Context, None]):
         secret: bytes,
         desk: Desk,
         outside: Outside,
-        budgets: Budgets,
+        allowance: Allowance,
         trusted: Trusted,
         memory: Memory,
         most_sockets: int,
@@ -123,7 +123,7 @@ class Endpoint(GraphQL[Context, None]):
             max_subscriptions_per_connection=MOST_OPERATIONS,
         )
         self.database, self.secret, self.desk, self.outside = database, secret, desk, outside
-        self.budgets, self.trusted, self.memory, self.tags = budgets, trusted, memory, Tags()
+        self.allowance, self.trusted, self.memory, self.tags = allowance, trusted, memory, Tags()
         self._sockets, self._most_sockets, self._slow_seconds = 0, most_sockets, slow_seconds
         self._deadline = deadline
 
@@ -180,17 +180,18 @@ class Endpoint(GraphQL[Context, None]):
         said = request.state
         said.caller = said.made_of = said.question = None
         said.is_whole = False
-        key = bearer(request)
-        if key is None:
+        key, cookie = bearer(request), cookie_of(request)
+        came_with = cookie if key is None else key
+        if came_with is None:
             return
         visit = said.visit = await self.memory.visit()
-        said.caller, said.made_of = visit.caller(key), visit.state
-        if said.caller is None:
+        said.caller, said.made_of = visit.caller(came_with), visit.state
+        if said.caller is None or callers.is_over(said.caller):
+            said.caller = await self.caller(key, cookie)
+            visit.note_caller(came_with, said.caller)
+        if request.method == "GET" and said.caller is not None and said.made_of is None:
             async with self.database.read() as session:
-                said.caller = await keys.caller(session, key, self.secret)
-                if request.method == "GET" and said.caller is not None and said.made_of is None:
-                    said.made_of = await tags.state(session)
-            visit.note_caller(key, said.caller)
+                said.made_of = await tags.state(session)
 
     def _marked(self, request: Request, response: Response) -> Response:
         """An answer with its mark, which is remembered if it lasts for more than this moment."""
@@ -202,7 +203,8 @@ class Endpoint(GraphQL[Context, None]):
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
         """The context of one request; that of a websocket, before anybody has said who asks, is what it came with."""
         if isinstance(request, WebSocket):
-            return Arrival(key=bearer(request))  # type: ignore[return-value]  # a socket makes contexts of it
+            # A socket makes contexts of it.
+            return Arrival(key=bearer(request), cookie=cookie_of(request))  # type: ignore[return-value]
         request.state.context = self.context(request.state.caller, getattr(request.state, "request_id", None))
         return cast("Context", request.state.context)
 
@@ -213,7 +215,7 @@ class Endpoint(GraphQL[Context, None]):
             caller=caller,
             desk=self.desk,
             outside=self.outside,
-            budgets=self.budgets,
+            allowance=self.allowance,
             slow_seconds=self._slow_seconds,
             deadline=self._deadline,
             request_id=request_id,
@@ -297,7 +299,7 @@ class Endpoint(GraphQL[Context, None]):
         where = place(context.caller, asked.query or "", asked.operation_name, asked.variables) if is_query else None
         known = visit.answer(where)
         if known is not None:
-            return again(known, context, began)
+            return await again(known, context, began)
         result = await super().execute_single(request, request_adapter, sub_response, context, root_value, asked)
         if is_query and not result.errors and not context.is_of_the_moment:
             made = _made(result, asked)
@@ -348,17 +350,11 @@ class Endpoint(GraphQL[Context, None]):
         """An answer as JSON: numbers by the thousand take Python's own encoder longer than the analysis behind them."""
         return msgspec.json.encode(data).decode()
 
-    async def caller(self, key: str | None) -> Caller | None:
-        """Who a key belongs to."""
-        if key is None:
-            return None
-        async with self.database.read() as session:
-            return await keys.caller(session, key, self.secret)
-
-    async def works(self, caller: Caller) -> bool:
-        """Whether a caller's key still does."""
-        async with self.database.read() as session:
-            return await keys.caller_by_id(session, caller.public_id) is not None
+    async def caller(self, key: str | None, cookie: str | None) -> Caller | None:
+        """Who a key belongs to, or without one, who is signed in to the page that asks."""
+        if key is not None:
+            return await callers.by_key(self.database, key, self.secret)
+        return await callers.by_cookie(self.database, cookie, self.secret)
 
 
 UNKNOWN = "This needs a key: send the header “Authorization: Bearer <key>”."
@@ -370,11 +366,11 @@ def bearer(request: HTTPConnection) -> str | None:
     return key_of(request.headers.get("authorization"))
 
 
-def again(known: Answer, context: Context, began: float) -> ExecutionResult:
+async def again(known: Answer, context: Context, began: float) -> ExecutionResult:
     """An answer that is known: it costs what it cost."""
     metrics.COST.observe(known.cost)
     try:
-        spend(context, known.cost)
+        await spend(context, known.cost)
     except GraphQLError as refused:
         return ExecutionResult(data=None, errors=[refused])
     metrics.OPERATION.labels(known.label, OK).observe(perf_counter() - began)
@@ -390,6 +386,15 @@ def _made(result: ExecutionResult, asked: GraphQLRequestData) -> Answer:
         cost=read(text).size(schema._schema, name, asked.variables or {}).cost,
         label=label(schema._schema, text, name),
     )
+
+
+def cookie_of(request: HTTPConnection) -> str | None:
+    """The cookie of a request, where it counts: of one that another site might have sent it is as if there were none.
+
+    A page asks with exact JSON by POST, which is looked at where all bodies are.
+    """
+    is_asked_so = request.scope["type"] == "websocket" or request.scope["method"] == "POST"
+    return cookies.read(request, cookies.SIGNED_IN) if is_asked_so and cookies.is_of_own_page(request) else None
 
 
 def _kind(document: str, name: str | None) -> OperationType | None:

@@ -26,6 +26,8 @@ HINT = " Did you mean "
 UNAVAILABLE = "UNAVAILABLE"
 NO_OPERATION = (CannotGetOperationTypeError, InvalidOperationTypeError)
 """What strawberry says of a document without the operation that is asked for."""
+WORDS = {"key": "key", "email": "address"}
+"""What is unique in a workspace, by its field, in words."""
 AWAY = "The database does not answer in time; try again soon."
 
 
@@ -62,9 +64,10 @@ async def answer(payload: Callable[..., P], action: Callable[[], Coroutine[Any, 
         return payload(user_errors=[_error(missing)])
     except IntegrityError as error:
         # Two people registered one key at the same moment; the rule is the database's, the sentence ours.
-        if "workspace_id_key" not in str(error.orig):
+        field = next((field for field in WORDS if f"workspace_id_{field}" in str(error.orig)), None)
+        if field is None:
             raise
-        taken = Problem(code=Code.KEY_TAKEN, message="This key has just been taken.", path=("key",))
+        taken = Problem(code=Code.KEY_TAKEN, message=f"This {WORDS[field]} has just been taken.", path=(field,))
         return payload(user_errors=[_error(taken)])
 
 

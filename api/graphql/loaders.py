@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 from sqlmodel.ext.asyncio.session import AsyncSession
 from strawberry import dataloader
 
+from api.auth import keys, members
+from api.auth.tables import ApiKey, Member
 from api.database import Database, driver
 from api.delivery import queries as delivery_queries
 from api.delivery.tables import Delivery, Endpoint
@@ -159,6 +161,12 @@ class Loaders:
         )
         self.deliveries: DataLoader[int, Delivery | None] = self._loader(
             lambda session, ids: delivery_queries.deliveries_by_id(session, workspace_id, ids)
+        )
+        self.members: DataLoader[int, Member | None] = self._loader(
+            lambda session, ids: members.members_by_id(session, workspace_id, ids)
+        )
+        self.api_keys: DataLoader[int, ApiKey | None] = self._loader(
+            lambda session, ids: keys.keys_by_id(session, workspace_id, ids)
         )
         self.notices: DataLoader[int, Notice | None] = self._loader(
             lambda session, ids: delivery_queries.notices_by_id(session, workspace_id, ids)

@@ -15,26 +15,26 @@ from api.auth.keys import REVOKED
 from api.database import Database
 from api.graphql.editions import Editions
 from api.jobs.worker import FAULTS
+from experiments.life.story import MOVED
 
 log = logging.getLogger("truelift.news")
 APPLICATION = "truelift news"
 """The name of the listening connection in Postgres."""
-RECHECK_SECONDS = 60.0
-"""How often the key of whoever listens is looked up while nothing happens."""
 RETRY_SECONDS = 1.0
 """Between attempts at a database that does not answer."""
 
 
 class Channel(StrEnum):
-    """What Postgres tells: the payload is the row's number, a key's public id, or of alerts the workspace's number."""
+    """What Postgres tells: the row's number, of keys whose rights have changed, of alerts and moves the workspace."""
 
     REFRESHED = "truelift_refreshed"
     JOBS = "truelift_jobs"
     KEYS = REVOKED
     ALERTS = "truelift_alerts"
+    MOVED = MOVED
 
 
-OTHERS = (Channel.JOBS, Channel.KEYS, Channel.ALERTS)
+OTHERS = (Channel.JOBS, Channel.KEYS, Channel.ALERTS, Channel.MOVED)
 """What is heard on the connection that listens for refreshes."""
 
 

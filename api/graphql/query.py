@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import strawberry
 
-from api.auth.keys import Scope
+from api.auth.keys import Caller, Scope
 from api.auth.permissions import MayRead
 from api.database import driver
 from api.graphql.alerts import AlertQuery
@@ -26,6 +26,7 @@ from api.graphql.nodes import (
 )
 from api.graphql.nodes import connection as _connection
 from api.graphql.nodes import page_of as _page
+from api.graphql.people import PeopleQuery
 from api.graphql.reviews import ReviewQuery
 from api.graphql.trail import TrailQuery
 from api.graphql.types.design import DesignInput, ExperimentDesign, shown
@@ -35,7 +36,7 @@ from api.graphql.types.job import Job, JobConnection, JobEdge
 from api.graphql.types.kpi import Kpi, KpiConnection, KpiEdge, KpiFilter
 from api.graphql.types.ladder import KpiLadder, Whole, whole
 from api.graphql.types.rejection import RejectionConnection, RejectionEdge, RejectionFilter
-from api.graphql.types.viewer import Viewer
+from api.graphql.types.viewer import RateLimit, Viewer
 from api.graphql.types.workspace import Workspace
 from api.jobs import tables as job_tables
 from experiments import tables as experiment_tables
@@ -53,13 +54,18 @@ Identities = Annotated[list[strawberry.ID], strawberry.argument(description="The
 
 
 @strawberry.type(description="What can be asked.")
-class Query(LibraryQuery, CatalogueQuery, ReviewQuery, DeliveryQuery, AlertQuery, TrailQuery):
+class Query(LibraryQuery, CatalogueQuery, ReviewQuery, DeliveryQuery, AlertQuery, TrailQuery, PeopleQuery):
     """What can be asked."""
 
-    @strawberry.field(description="Who is asking.", permission_classes=[MayRead])
-    def viewer(self, info: Info) -> Viewer | None:
+    @strawberry.field(description="Who is asking.", permission_classes=[MayRead], graphql_type=Viewer | None)
+    def viewer(self, info: Info) -> Caller:
         """Who is asking."""
-        return Viewer.of(info.context.caller)
+        return info.context.caller
+
+    @strawberry.field(description="What the caller may still ask for.", permission_classes=[MayRead])
+    def rate_limit(self, info: Info) -> RateLimit | None:
+        """What the caller may still ask for."""
+        return RateLimit.of(info.context)
 
     @strawberry.field(
         description="The workspace the caller sees.", permission_classes=[MayRead], graphql_type=Workspace | None
@@ -212,5 +218,6 @@ async def _node(info: Info, identity: str) -> Any:
     }
     if info.context.caller.may(Scope.ADMIN):
         by_noun |= {"Endpoint": loaders.endpoints, "Delivery": loaders.deliveries}
+        by_noun |= {"Member": loaders.members, "ApiKey": loaders.api_keys}
     loader = by_noun.get(found[0]) if found else None
     return None if loader is None or found is None else await loader.load(found[1])

@@ -33,12 +33,16 @@ NODES = {
     "Endpoint",
     "Review",
     "Workspace",
+    "Member",
+    "ApiKey",
 }
 """Rows whose adding or changing an entry names; more than one: the one that was asked for, else the first."""
 BATCHES = {"exposuresIngest", "outcomesIngest", "membershipsIngest", "traitsIngest"}
 """Fields that take rows in."""
 OF_UNITS = BATCHES | {"unitForget"}
 """Fields whose input names units: not even its hash is kept, as who guesses an id could tell it by its hash."""
+UNHASHED = OF_UNITS | {"memberInvite"}
+"""The same goes for who is known by a mailbox."""
 
 
 @asynccontextmanager
@@ -80,7 +84,7 @@ def deed(context: Any, info: Any) -> Deed:
         action=info.field_name,
         node_type=named and named[0],
         node_id=named and str(named[1]),
-        input_hash=None if info.field_name in OF_UNITS else digest(said),
+        input_hash=None if info.field_name in UNHASHED else digest(said),
         request_id=context.request_id,
     )
 

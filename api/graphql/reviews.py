@@ -53,7 +53,7 @@ class ReviewQuery:
             "its newest final period."
         ),
         permission_classes=[MayRead],
-        graphql_type=list[Entry],
+        graphql_type=list[Entry] | None,
     )
     async def backlog(self, info: Info) -> list[EntryValue]:
         """The backlog of improvements."""

@@ -16,6 +16,7 @@ from api.graphql.inputs import Sent
 from api.graphql.meanings import describe
 from api.graphql.mutations.alert import AlertMutation
 from api.graphql.mutations.amendment import AmendmentMutation
+from api.graphql.mutations.api_key import ApiKeyMutation
 from api.graphql.mutations.decision import DecisionMutation
 from api.graphql.mutations.endpoint import EndpointMutation
 from api.graphql.mutations.experiment import ExperimentMutation
@@ -25,6 +26,7 @@ from api.graphql.mutations.kpi import KpiMutation
 from api.graphql.mutations.ladder import LadderMutation
 from api.graphql.mutations.learning import LearningMutation
 from api.graphql.mutations.lifecycle import LifecycleMutation
+from api.graphql.mutations.member import MemberMutation
 from api.graphql.mutations.protocol import ProtocolMutation
 from api.graphql.mutations.rehearsal import RehearsalMutation
 from api.graphql.mutations.rejections import RejectionMutation
@@ -37,12 +39,14 @@ from api.graphql.observation import Noted
 from api.graphql.query import Query
 from api.graphql.subscription import Subscription
 from api.graphql.types.alert import Alert
+from api.graphql.types.api_key import ApiKey
 from api.graphql.types.endpoint import Delivery, Endpoint
 from api.graphql.types.experiment import Experiment
 from api.graphql.types.hypothesis import Hypothesis
 from api.graphql.types.job import Job
 from api.graphql.types.kpi import Kpi
 from api.graphql.types.learning import Learning
+from api.graphql.types.member import Member
 from api.graphql.types.protocol import Protocol
 from api.graphql.types.rejection import Rejection
 from api.graphql.types.review import ActionItem, Review
@@ -71,6 +75,8 @@ class Mutation(
     UnitMutation,
     WorkspaceMutation,
     EndpointMutation,
+    MemberMutation,
+    ApiKeyMutation,
 ):
     """What can be done."""
 
@@ -99,6 +105,8 @@ schema = Schema(
         ActionItem,
         Endpoint,
         Delivery,
+        Member,
+        ApiKey,
     ],
     extensions=[
         Noted,

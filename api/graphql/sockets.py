@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
+from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
 
 from cross_web import HTTPException
@@ -22,10 +23,12 @@ from strawberry.http.exceptions import NonJsonMessageReceived, WebSocketDisconne
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler, Operation
 from strawberry.subscriptions.protocols.graphql_transport_ws.types import Message
 
+from api.auth import callers
+from api.auth.budgets import Budgets
 from api.auth.keys import Caller
 from api.graphql.context import Context
 from api.graphql.errors import AWAY, UNAVAILABLE, is_of_request
-from api.graphql.news import RECHECK_SECONDS, Channel
+from api.graphql.news import Channel
 from api.graphql.requests import Refused, fault_of, key_of
 from api.jobs.worker import FAULTS
 
@@ -35,16 +38,20 @@ if TYPE_CHECKING:
 log = logging.getLogger("truelift.sockets")
 LONGEST_REASON = 120
 """Bytes of the sentence that a websocket is closed with; the protocol has room for 123."""
-UNAUTHORIZED, LATER = 4401, 1013
+UNAUTHORIZED, TOO_OFTEN, LATER = 4401, 4429, 1013
+MESSAGES_A_SECOND, MESSAGES_AT_ONCE = 20.0, 100.0
+"""Of one websocket, whatever they say: enough to open and to end all operations there may be, twice over."""
 KINDS = {"connection_init", "ping", "pong", "subscribe", "complete"}
+TOO_FAST = f"Too many messages; {MESSAGES_A_SECOND:.0f} a second are read."
 TOO_MANY = "Too many operations on one connection."
 
 
 @dataclass(slots=True, kw_only=True)
 class Arrival:
-    """What a websocket came with: a key in its header, or in its first message, and whose that is."""
+    """What a websocket came with: a key in its header, or in its first message, or our page's cookie; whose that is."""
 
     key: str | None
+    cookie: str | None = None
     connection_params: Mapping[str, object] | None = None
     caller: Caller | None = None
 
@@ -78,9 +85,13 @@ class Wire(ASGIWebSocketAdapter):
 
 
 class Socket(BaseGraphQLTransportWSHandler[Context, None]):
-    """One websocket. Its key is looked up again from time to time, and as soon as it is revoked."""
+    """One websocket. Who asks is looked up again from time to time, and as soon as their rights change."""
 
     _watch: asyncio.Task[None] | None = None
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self._messages = Budgets(per_second=MESSAGES_A_SECOND, at_once=MESSAGES_AT_ONCE)
 
     @property
     def _arrival(self) -> Arrival:
@@ -92,6 +103,9 @@ class Socket(BaseGraphQLTransportWSHandler[Context, None]):
 
     async def handle_message(self, message: Any) -> None:
         """Answer a message, or close the websocket on what is none."""
+        if self._messages.take("all", 1, monotonic()) > 0:
+            await self.websocket.close(TOO_OFTEN, TOO_FAST)
+            return
         fault = _fault(message)
         if fault is not None:
             await self.handle_invalid_message(fault)
@@ -167,20 +181,21 @@ class Socket(BaseGraphQLTransportWSHandler[Context, None]):
         await super().shutdown()
 
     async def _watched(self, caller: Caller) -> None:
-        """Close the websocket when the key no longer works."""
-        with self._endpoint.desk.seat((Channel.KEYS, caller.public_id)) as flag:
-            while await self._works(caller):
+        """Close the websocket when what it came with works no more, or lets them do other things."""
+        found: Caller | None = caller
+        with self._endpoint.desk.seat(*((Channel.KEYS, name) for name in caller.names)) as flag:
+            while (found := await self._again(found or caller)) is not None:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(flag.wait(), RECHECK_SECONDS)
+                    await asyncio.wait_for(flag.wait(), callers.patience(found))
                 flag.clear()
         await self.websocket.close(UNAUTHORIZED, "Unauthorized")
 
-    async def _works(self, caller: Caller) -> bool:
-        """Whether the key still works, as far as the database can say: while it is away, nothing is told anyway."""
+    async def _again(self, caller: Caller) -> Caller | None:
+        """Who asks as they are now, as far as the database can say: while it is away, nothing is told anyway."""
         try:
-            return await self._endpoint.works(caller)
+            return await callers.again(self._endpoint.database, caller)
         except FAULTS:
-            return True
+            return caller
 
     def _task_done(self, task: asyncio.Task[Any]) -> None:
         """Log what ended a task."""
@@ -190,7 +205,7 @@ class Socket(BaseGraphQLTransportWSHandler[Context, None]):
 
 async def welcome(arrival: Arrival, endpoint: "Endpoint") -> None:
     """Find out whose key a websocket came with. Raises ConnectionRejectionError for a key that does not work."""
-    arrival.caller = await endpoint.caller(arrival.given())
+    arrival.caller = await endpoint.caller(arrival.given(), arrival.cookie)
     if arrival.caller is None:
         raise ConnectionRejectionError
 

@@ -1,6 +1,6 @@
 """What can be followed. An event says that something changed and holds the thing as it is now.
 
-Before every event the caller's key is looked up again, so that a revoked one hears nothing more.
+Before every event the caller is looked up again, so that whose key is revoked or who is removed hears nothing more.
 """
 
 import asyncio
@@ -13,10 +13,10 @@ from typing import Annotated
 import strawberry
 from graphql import GraphQLError
 
-from api.auth import keys
+from api.auth import callers
 from api.auth.permissions import MayRead
-from api.graphql.context import Context, Info
-from api.graphql.news import RECHECK_SECONDS, Channel
+from api.graphql.context import Info
+from api.graphql.news import Channel
 from api.graphql.nodes import local_id
 from api.graphql.types.alert import Alert
 from api.graphql.types.experiment import Experiment
@@ -138,22 +138,19 @@ async def _changes(info: Info, channel: Channel, number: int) -> AsyncGenerator[
     if desk is None or desk.is_full(caller.workspace_id):
         sentence = "Too many subscriptions are open; close some, or ask from time to time."
         raise GraphQLError(sentence, extensions={"code": "RATE_LIMITED"})
-    places = (channel, str(number)), (Channel.KEYS, caller.public_id)
+    places = (channel, str(number)), *((Channel.KEYS, name) for name in caller.names)
+    asks = (*caller.names, str(caller.rotation), *sorted(caller.scopes))
     with desk.guest(caller.workspace_id), desk.seat(*places) as flag:
         flag.set()
         while True:
             is_told = flag.is_set()
             flag.clear()  # what is told from here on may be missing in what is read now
             loaders = await desk.editions.now(info.context.database, caller.workspace_id)
-            if not await loaders.once(caller.public_id, partial(_may_go_on, info.context)):
+            found = await loaders.once(" ".join(asks), partial(callers.again, info.context.database, caller))
+            if found is None:
                 return
             if is_told:
                 info.context.turn_to(loaders)
                 yield
             with suppress(TimeoutError):
-                await asyncio.wait_for(flag.wait(), RECHECK_SECONDS)
-
-
-async def _may_go_on(context: Context) -> bool:
-    async with context.database.read() as session:
-        return await keys.caller_by_id(session, context.caller.public_id) is not None
+                await asyncio.wait_for(flag.wait(), callers.patience(found))

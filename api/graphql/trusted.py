@@ -73,7 +73,7 @@ class Trusted:
         place = caller.workspace_id, stated
         found = self._own.get(stated) or self._known.get(place)
         if found is None:
-            async with self._database.read() as session:
+            async with self._database.of(caller.workspace_id).read() as session:
                 found = await _registered(session, *place)
             if found is not None:
                 self._known.put(place, found, len(found.encode()))
@@ -85,7 +85,7 @@ class Trusted:
             return
         if self._registering.take(caller.workspace_id, 1, monotonic()) > 0:
             return
-        async with self._database.write() as session:
+        async with self._database.of(caller.workspace_id).write() as session:
             await _keep(session, *place, text)
         self._known.put(place, text, len(text.encode()))
 

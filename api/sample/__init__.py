@@ -8,19 +8,23 @@ clock; the same seed gives the same company.
 from api.sample.company import Company, Period, simulate
 from api.sample.registrations import Registrations
 from api.sample.rows import customer_outcomes, exposures, memberships, outcomes, traits
-from api.sample.steering import steps
+from api.sample.staff import ADMIN, staff
+from api.sample.steering import mark, steps
 from api.sample.truths import Truth
 
 __all__ = [
+    "ADMIN",
     "Company",
     "Period",
     "Registrations",
     "Truth",
     "customer_outcomes",
     "exposures",
+    "mark",
     "memberships",
     "outcomes",
     "simulate",
+    "staff",
     "steps",
     "traits",
 ]

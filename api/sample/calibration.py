@@ -13,8 +13,21 @@ import numpy as np
 
 from api.sample.customers import rungs
 from api.sample.customers.law import HISTORY_DAYS
+from api.sample.customers.leaving import ceiling
 from api.sample.customers.summaries import WINDOWS
-from api.sample.estimates import ALPHA, COHORT_DAYS, SPEED, Company, carried, kept_lately, level, slope, until, worth
+from api.sample.estimates import (
+    ALPHA,
+    COHORT_DAYS,
+    SPEED,
+    Company,
+    carried,
+    kept_lately,
+    level,
+    slope,
+    told,
+    until,
+    worth,
+)
 from stats.calibration.rates import Rate, short_of
 from stats.results import Interval
 
@@ -28,6 +41,7 @@ LEAST_POWER = 0.5
 LADDER = ("ttfv", "activation", "retention", "nrr")
 TOO_SMALL = (("activation", "retention"), ("retention", "nrr"), ("retention", "grr"), ("ttfv", "nrr"))
 """What 900 accounts do not tell: most companies get no answer, or one that may be zero."""
+LEAVING = "who leaves"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,14 +188,25 @@ def _effects(accounts: int) -> tuple[Question, ...]:
     )
 
 
+def _leaving(accounts: int, least_power: float | None = LEAST_POWER) -> Question:
+    return Question(name=LEAVING, accounts=accounts, truth=ceiling, other=_chance, ask=told, least_power=least_power)
+
+
 def _nothing(_: float) -> float:
     return 0.0
+
+
+def _chance(_: float) -> float:
+    """What a score that tells nothing comes to."""
+    return 0.5
 
 
 QUESTIONS: tuple[Question, ...] = (
     *_levels(SMALL),
     *_links(SMALL, unidentified=TOO_SMALL),
+    _leaving(SMALL, least_power=None),
     *_levels(LARGE),
     *_links(LARGE),
     *_effects(LARGE),
+    _leaving(LARGE),
 )

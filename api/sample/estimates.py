@@ -21,6 +21,7 @@ from api.sample.customers.law import (
     TTFV_DAYS,
     YEAR,
 )
+from api.sample.customers.leaving import left_since
 from api.sample.customers.summaries import WINDOWS, Measured, by_cohort, comoments, durations, entrants, kept
 from api.sample.law import REGION_SHARES, Effect
 from kpi.history.sums import Sums
@@ -29,6 +30,7 @@ from kpi.kinds.retention import Form
 from kpi.kinds.terms import Amount, How, Term
 from kpi.kinds.terms import Measured as Of
 from stats.comoments import CoMoments
+from stats.discrimination import discrimination
 from stats.ladder import impact
 from stats.ladder.carry import Change, carry
 from stats.ladder.cohorts import Cohorts, from_cohorts
@@ -86,6 +88,13 @@ def level(rung: str, company: Company) -> Interval | None:
 def kept_lately(rung: str, company: Company) -> Interval | None:
     """What was kept over the last year of all customers."""
     return _interval(_sums(rung, kept(company.history, rung, HISTORY_DAYS), is_periodic=True))
+
+
+def told(company: Company) -> Interval | None:
+    """How well it is told who leaves within 90 days by who is retained: no score of theirs tells it better."""
+    then, left = left_since(company.history)
+    alone = 1.0 - company.history.is_retained
+    return discrimination(alone[left], alone[then & ~left], alpha=ALPHA).interval
 
 
 def _interval(sums: Sums) -> Interval | None:

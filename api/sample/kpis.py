@@ -256,3 +256,29 @@ CUSTOMER_KPIS: tuple[Input, ...] = (
 
 They have no experiments here, and no baseline is stated: theirs is measured from history.
 """
+
+
+def _part_of_health(key: str, owner: str = SUCCESS) -> Input:
+    """A part of the health score, from the catalogue, by the month."""
+    return {"fromCatalogue": key, "key": key, "owner": owner, "frequency": "MONTHLY", **OLD_CUSTOMERS}
+
+
+HEALTH_KPIS: tuple[Input, ...] = (
+    _part_of_health("account-usage-days"),
+    _part_of_health("feature-breadth"),
+    _part_of_health("support-incidents"),
+    {
+        **_part_of_health("health-score"),
+        "entry": {"every": "MONTH", "among": "mrr"},
+        "definition": {
+            "composite": {
+                "components": [
+                    {"kpi": "account-usage-days", "weight": 0.4, "centre": 8.0, "spread": 5.0},
+                    {"kpi": "feature-breadth", "weight": 0.4, "centre": 2.5, "spread": 2.0},
+                    {"kpi": "support-incidents", "weight": -0.2, "centre": 0.5, "spread": 1.0},
+                ]
+            }
+        },
+    },
+)
+"""How the accounts are, by what they do: the score that says whom to call, and its parts."""

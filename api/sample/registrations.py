@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from api.sample.kpis import CUSTOMER_KPIS, Input
+from api.sample.kpis import CUSTOMER_KPIS, HEALTH_KPIS, Input
 from api.sample.runs import RUNS, Run
 
 ONBOARDING = "Maya Okafor, Head of Onboarding"
@@ -152,7 +152,7 @@ class Registrations:
 
 def registrations(kpis: tuple[Input, ...]) -> Registrations:
     """All inputs, given the users' KPIs with their baselines."""
-    return Registrations(kpis=(*kpis, *CUSTOMER_KPIS), hypotheses=HYPOTHESES, experiments=experiments())
+    return Registrations(kpis=(*kpis, *CUSTOMER_KPIS, *HEALTH_KPIS), hypotheses=HYPOTHESES, experiments=experiments())
 
 
 def experiments() -> tuple[Input, ...]:

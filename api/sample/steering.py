@@ -31,6 +31,8 @@ ASSUMED = (
     ("account-retention-d60", "grr-first-year", (0.2, 0.5, 0.9)),
 )
 """Leading KPI, lagging KPI, and the elasticity: low, likely and high. The law behind the company lies within each."""
+AT_RISK = 0.1
+"""The share of accounts, those with the worst health, that is marked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,3 +55,9 @@ def steps(today: date) -> Iterator[Step]:
     for leading, lagging, (low, likely, high) in ASSUMED:
         belief = {"leading": leading, "lagging": lagging, "low": low, "likely": likely, "high": high}
         yield Step(verb="kpiLinkAssume", given={**belief, "reason": "Two years of customers, read by eye."})
+
+
+def mark() -> Step:
+    """Whom to call first, once the numbers of single accounts are there."""
+    given = {"worst": AT_RISK, "reason": "Whom we call first this month."}
+    return Step(verb="kpiAtRiskMark", kpi="health-score", given=given)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from api.sample.customers import rungs
+from api.sample.customers.leaving import ceiling
 from api.sample.kpis import ACTIVATION_DAYS, MEAN_DAYS, REVENUE_CAP, TAU_DAYS
 from api.sample.law import (
     NO_EFFECT,
@@ -120,6 +121,11 @@ def ladder_truths() -> tuple[RungTruth, ...]:
         )
         for kpi, rung in LADDER.items()
     )
+
+
+def told_at_most() -> float:
+    """Of 1 who leaves within 90 days and 1 who stays, the chance that the best of all scores parts them rightly."""
+    return ceiling()
 
 
 def elasticity(leading: str, lagging: str) -> float:

@@ -27,15 +27,16 @@ PARTS = 8
 LARGE = 100_000
 """Exposures from which on it is worth it."""
 BOUNDS = """
-SELECT quote_literal(found.bounds[1 + part * array_length(found.bounds, 1) / $1]) AS bound
-FROM (
-    SELECT histogram_bounds::text::text[] AS bounds FROM pg_stats
-    WHERE schemaname = current_schema() AND tablename = 'exposures' AND attname = 'unit'
-) found CROSS JOIN generate_series(1, $1 - 1) part
-WHERE found.bounds IS NOT NULL AND (SELECT reltuples FROM pg_class WHERE oid = 'exposures'::regclass) >= $2
-ORDER BY part
+SELECT quote_literal(bound) AS bound FROM unnest((
+    SELECT percentile_disc(ARRAY(SELECT part / $1::float8 FROM generate_series(1, $1 - 1) part))
+        WITHIN GROUP (ORDER BY unit)
+    FROM exposures TABLESAMPLE SYSTEM ({share}) REPEATABLE (0)
+)) AS bound
 """
-"""What ANALYZE knows of the units' ids. No part is wrong, some are only larger."""
+"""From some of the pages: no part is wrong, some are only larger."""
+SIZE = "SELECT reltuples FROM pg_class WHERE oid = 'exposures'::regclass"
+SAMPLE = 30_000
+"""Exposures that the parts are told from."""
 CLOSES = "SELECT frozen_at FROM experiments WHERE id = $1"
 FIRST_DAYS = """
 SELECT entered_on FROM (
@@ -241,7 +242,12 @@ async def _bounds(connection: asyncpg.Connection, plan: Plan, piece: Piece) -> l
     # Of some days an index finds the units. What members do for an account lies under ids of their own, anywhere.
     if piece.days is not None or plan.unit is Unit.ACCOUNT:
         return []
-    return [row["bound"] for row in await connection.fetch(BOUNDS, PARTS, LARGE)]
+    size = await connection.fetchval(SIZE)
+    if size < LARGE:
+        return []
+    share = 100 * min(1.0, SAMPLE / max(size, 1))
+    found = await connection.fetch(BOUNDS.format(share=f"{share:.6f}"), PARTS)
+    return [row["bound"] for row in found if row["bound"] is not None]
 
 
 def _day(at: datetime) -> date:

@@ -125,7 +125,17 @@ FROM overlap_moments m JOIN unnest($3::int[], $4::int[]) AS k (definition_id, un
 WHERE m.experiment_id = $1 AND m.entered_on + 1 + k.until <= $2 GROUP BY 1, 2, 3, 4
 """
 COUNTED = ("other_id", "variant_id", "other_variant_id", "met_on", "n")
-SUMMED = ("other_id", "variant_id", "other_variant_id", "entered_on", "definition_id", "n", "mean", "m2")
+KEEP_COUNTS = """
+INSERT INTO overlap_counts (experiment_id, other_id, variant_id, other_variant_id, met_on, n)
+SELECT $1, * FROM unnest($2::integer[], $3::integer[], $4::integer[], $5::date[], $6::integer[])
+"""
+KEEP_MOMENTS = """
+INSERT INTO overlap_moments (
+    experiment_id, other_id, variant_id, other_variant_id, entered_on, definition_id, n, mean, m2
+) SELECT $1, * FROM unnest(
+    $2::integer[], $3::integer[], $4::integer[], $5::date[], $6::integer[], $7::integer[], $8::float8[], $9::float8[]
+)
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,12 +221,11 @@ async def _store(
     """Put what was derived in the place of what was stored, but for days below the floor."""
     await connection.execute(DROP_COUNTS, experiment_id, floor)
     await connection.execute(DROP_MOMENTS, experiment_id, floor)
-    for table, columns, records in (
-        ("overlap_counts", COUNTED, (tuple(one[name] for name in COUNTED) for one in counts)),
-        ("overlap_moments", SUMMED, cells),
-    ):
-        rows = [(experiment_id, *record) for record in records]
-        await connection.copy_records_to_table(table, records=rows, columns=["experiment_id", *columns])
+    if counts:
+        columns = ([one[name] for one in counts] for name in COUNTED)
+        await connection.execute(KEEP_COUNTS, experiment_id, *columns)
+    if cells:
+        await connection.execute(KEEP_MOMENTS, experiment_id, *zip(*cells, strict=True))
 
 
 async def outdate(connection: asyncpg.Connection, experiment_ids: Collection[int]) -> None:

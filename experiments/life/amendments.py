@@ -118,7 +118,7 @@ async def amend(session: AsyncSession, *, actor: Actor, experiment_id: int, chan
     experiment.holdout_id = None if held is None else held.id
     experiment.plan_json, experiment.plan_hash = plans.canonical(after).decode(), plans.seal(after)
     await queries.outdate(session, experiment, actor.now)
-    return made(session, experiment, Action.AMEND, actor)
+    return await made(session, experiment, Action.AMEND, actor)
 
 
 def _amendment_problems(experiment: Experiment, actor: Actor, before: Plan, change: PlanChange) -> list[Problem]:

@@ -68,7 +68,7 @@ async def decide(
     )
     await weighing.weigh(session, connection, experiment=experiment, cause=Cause.DECISION, by=actor.name, now=actor.now)
     await tell(session, experiment, NoticeType.EXPERIMENT_DECIDED, actor, choice=choice, variant=variant)
-    return made(session, experiment, Action.DECIDE, actor)
+    return await made(session, experiment, Action.DECIDE, actor)
 
 
 async def approve(session: AsyncSession, *, actor: Actor, experiment_id: int) -> Experiment:
@@ -80,7 +80,7 @@ async def approve(session: AsyncSession, *, actor: Actor, experiment_id: int) ->
         return experiment
     refuse(_approval_problems(latest, actor))
     latest.approved_by, latest.approved_by_id, latest.approved_at = actor.name, actor.id, actor.now
-    return made(session, experiment, Action.APPROVE, actor)
+    return await made(session, experiment, Action.APPROVE, actor)
 
 
 def departs(choice: Choice, variant: str | None, verdict: Verdict | None) -> bool:

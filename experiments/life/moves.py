@@ -50,7 +50,7 @@ async def start(
     experiment.plan_hash = plans.seal(sealed)
     experiment.sealed_at = actor.now
     experiment.started_at = begins
-    made(session, experiment, Action.START, actor, at=begins)
+    await made(session, experiment, Action.START, actor, at=begins)
     await tell(session, experiment, NoticeType.EXPERIMENT_STARTED, actor)
     return experiment
 
@@ -68,7 +68,7 @@ async def ramp(session: AsyncSession, *, actor: Actor, experiment_id: int, traff
     if traffic == experiment.traffic:
         return experiment
     experiment.traffic = traffic
-    return made(session, experiment, Action.RAMP, actor, traffic=traffic)
+    return await made(session, experiment, Action.RAMP, actor, traffic=traffic)
 
 
 async def pause(session: AsyncSession, *, actor: Actor, experiment_id: int) -> Experiment:
@@ -78,7 +78,7 @@ async def pause(session: AsyncSession, *, actor: Actor, experiment_id: int) -> E
         return experiment
     refuse(move_problems(experiment, Action.PAUSE))
     story.begin_pause(session, experiment, actor.now)
-    return made(session, experiment, Action.PAUSE, actor)
+    return await made(session, experiment, Action.PAUSE, actor)
 
 
 async def resume(session: AsyncSession, *, actor: Actor, experiment_id: int) -> Experiment:
@@ -88,7 +88,7 @@ async def resume(session: AsyncSession, *, actor: Actor, experiment_id: int) -> 
         return experiment
     refuse(move_problems(experiment, Action.RESUME))
     await story.end_pause(session, experiment, actor.now)
-    return made(session, experiment, Action.RESUME, actor)
+    return await made(session, experiment, Action.RESUME, actor)
 
 
 async def freeze(
@@ -102,7 +102,7 @@ async def freeze(
     ends = frozen_at or actor.now
     refuse(move_problems(experiment, Action.FREEZE) + _end_problems("frozenAt", ends, experiment, actor, floor))
     await _end_enrolment(session, experiment, ends, actor)
-    made(session, experiment, Action.FREEZE, actor, at=ends)
+    await made(session, experiment, Action.FREEZE, actor, at=ends)
     await queries.outdate(session, experiment, actor.now)
     return experiment
 
@@ -125,7 +125,7 @@ async def stop(
     if experiment.frozen_at is None:
         await _end_enrolment(session, experiment, ends, actor)
     experiment.stopped_at = ends
-    made(session, experiment, Action.STOP, actor, at=ends)
+    await made(session, experiment, Action.STOP, actor, at=ends)
     await queries.outdate(session, experiment, actor.now)
     await tell(session, experiment, NoticeType.EXPERIMENT_STOPPED, actor)
     return experiment
@@ -137,7 +137,7 @@ async def archive(session: AsyncSession, *, actor: Actor, experiment_id: int) ->
     if lifecycle.is_done(experiment.state, Action.ARCHIVE):
         return experiment
     refuse(move_problems(experiment, Action.ARCHIVE))
-    return made(session, experiment, Action.ARCHIVE, actor)
+    return await made(session, experiment, Action.ARCHIVE, actor)
 
 
 async def locked(session: AsyncSession, actor: Actor, experiment_id: int) -> Experiment:
@@ -181,7 +181,7 @@ async def layer_problems(
     return [] if full is None else [bad(full, *path)]
 
 
-def made(
+async def made(
     session: AsyncSession,
     experiment: Experiment,
     action: Action,
@@ -192,7 +192,8 @@ def made(
 ) -> Experiment:
     """Move the experiment on, and leave the step."""
     experiment.state = lifecycle.after(experiment.state, action)
-    session.add(
+    await story.leave(
+        session,
         Step(
             workspace_id=actor.workspace_id,
             experiment_id=experiment.id,
@@ -203,7 +204,7 @@ def made(
             effective_at=at or actor.now,
             made_at=actor.now,
             traffic=traffic,
-        )
+        ),
     )
     return experiment
 

@@ -6,12 +6,20 @@ from datetime import datetime
 from typing import TypeVar
 
 from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import col, exists, select
+from sqlmodel import col, exists, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from experiments.tables import Amendment, Decision, EntryCount, Experiment, Exposure, Pause, PublishedLook, Step
 
+MOVED = "truelift_moved"
+"""The channel that says in which workspace somebody moved an experiment."""
 T = TypeVar("T", Step, Amendment, Decision, PublishedLook)
+
+
+async def leave(session: AsyncSession, step: Step) -> None:
+    """Leave a step, and tell that the workspace's experiments are no longer what they were."""
+    session.add(step)
+    await session.exec(select(func.pg_notify(MOVED, str(step.workspace_id))))
 
 
 def begin_pause(session: AsyncSession, experiment: Experiment, now: datetime) -> None:

@@ -58,8 +58,7 @@ async def ask(
     below, above = await ladder.pair_to_estimate(session, actor=actor, leading=leading, lagging=lagging)
     try:
         async with session.begin_nested():
-            await pairs.hurry(connection, PATIENCE)
-            cohorts = [await of_cohorts(session, connection, below, above, actor.now)]
+            cohorts = [await of_cohorts(session, connection, below, above, actor.now, seconds=PATIENCE)]
     except asyncpg.QueryCanceledError:
         cohorts = []
     found = [*cohorts, await of_experiments(session, connection, below, above)]
@@ -81,13 +80,21 @@ async def estimate(session: AsyncSession, connection: asyncpg.Connection, *, act
 
 
 async def of_cohorts(
-    session: AsyncSession, connection: asyncpg.Connection, leading: Kpi, lagging: Kpi, now: datetime
+    session: AsyncSession,
+    connection: asyncpg.Connection,
+    leading: Kpi,
+    lagging: Kpi,
+    now: datetime,
+    *,
+    seconds: int | None = None,
 ) -> tuple[LinkSource, Estimate]:
-    """What the past says, up to the last midnight."""
+    """What the past says, up to the last midnight; reading it, no statement takes longer than so many seconds."""
     definitions = await latest_definitions(session, [leading.id, lagging.id])
     pair = Pair(leading=_followed(leading, definitions), lagging=_followed(lagging, definitions))
     if not pair.is_followed:
         return LinkSource.COHORTS, NotIdentified(obstacle=Obstacle.NOT_FOLLOWED)
+    if seconds is not None:
+        await pairs.hurry(connection, seconds)
     cells = await pairs.read(connection, leading.workspace_id, pair, now.astimezone(UTC).date())
     return LinkSource.COHORTS, from_cohorts(cells.cohorts(), alpha=ALPHA).elasticity
 

@@ -318,3 +318,16 @@ mutation Forget($input: UnitForgetInput!) {
   unitForget(input: $input) { outcomes exposures rejections userErrors { code message path } }
 }
 """
+
+
+MEMBER = """
+mutation M($input: Member%(verb)sInput!) { member%(verb)s(input: $input) {
+  member { id email name role state invitedBy createdAt lastSeenAt } userErrors { code path message }
+} }
+"""
+API_KEY = """
+mutation K($input: ApiKey%(verb)sInput!) { apiKey%(verb)s(input: $input) {
+  apiKey { id key name scopes createdBy expiresAt lastUsedAt rotatedAt oldSecretEndsAt revokedAt }
+  userErrors { code path message }
+} }
+"""

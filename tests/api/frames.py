@@ -34,8 +34,13 @@ subscribe = st.fixed_dictionaries(
     }
 )
 bent = st.fixed_dictionaries({"type": kinds | values}, optional={"id": values, "payload": values, "other": values})
+sound = (subscribe | st.sampled_from([{"type": "ping"}, {"type": "pong"}, {"type": "complete", "id": "1"}])).map(
+    json.dumps
+)
 messages = (subscribe | bent | values).map(json.dumps)
-conversations = st.lists(messages | messages | st.text(max_size=40) | st.binary(max_size=40), max_size=6)
+conversations = st.lists(sound, max_size=3) | st.lists(
+    sound | messages | st.text(max_size=40) | st.binary(max_size=40), max_size=6
+)
 
 
 async def send(address: str, key: str, frames: list[Frame]) -> tuple[int | None, list[Frame]]:

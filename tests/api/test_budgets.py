@@ -1,6 +1,9 @@
 """Budgets: what may be taken at once, how fast it comes back, and what strangers and callers are told."""
 
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
 
 import httpx
 import pytest
@@ -12,8 +15,10 @@ from hypothesis import strategies as st
 from api.app import build
 from api.auth.budgets import Budgets
 from api.auth.keys import Scope
+from api.auth.shares import SharedBudgets
 from api.database import Database
 from api.settings import Settings
+from kpi.tables import Workspace
 from tests.api.conftest import SECRET, MakeKey, bearing
 
 few = examples(max_examples=100, deadline=None, database=None, derandomize=True)
@@ -95,3 +100,93 @@ async def test_wrong_keys_are_slowed_down_and_right_ones_are_not(limited: httpx.
     answers = [(await limited.post("/graphql", json=sent, headers=wrong)).status_code for _ in range(10)]
     assert answers == [401] * 5 + [429] * 5
     assert (await limited.post("/graphql", json=sent)).status_code == 200
+
+
+@asynccontextmanager
+async def processes(url: str, key: str, **settings: Any) -> AsyncIterator[list[httpx.AsyncClient]]:
+    """Clients of two processes of one service, as far as they can know of each other: each has a pool of its own."""
+    async with AsyncExitStack() as stack:
+        clients = []
+        for _ in range(2):
+            database = Database(url, pool_size=4)
+            stack.push_async_callback(database.close)
+            app = build(database, settings=Settings(**settings), secret=SECRET, with_worker=False)
+            client = httpx.AsyncClient(
+                transport=httpx.ASGITransport(app), base_url="http://truelift.test", headers=bearing(key)
+            )
+            clients.append(await stack.enter_async_context(client))
+        yield clients
+
+
+PAGE = {"query": "{ kpis(first: 10) { nodes { key } } }"}
+COST = 1 + 10 * (1 + 0.1)
+"""By the table of prices: a connection, and ten KPIs with a field each."""
+
+
+async def spent(client: httpx.AsyncClient, most: int = 100, headers: dict[str, str] | None = None) -> int:
+    """How many requests pass until one is refused."""
+    for passed in range(most):
+        answer = await client.post("/graphql", json=PAGE, headers=headers)
+        if answer.status_code == 429:
+            assert int(answer.headers["retry-after"]) >= 1
+            return passed
+        assert answer.json()["extensions"]["cost"]["requested"] == pytest.approx(COST)
+    return most
+
+
+async def test_two_processes_give_one_budget_together(database_url: str, database: Database, make_key: MakeKey) -> None:
+    assert database
+    settings = {"cost_per_second": 0.01, "cost_at_once": 240}  # a chunk is 240 / 50: less than one request
+    async with processes(database_url, await make_key(Scope.READ), **settings) as (one, other):
+        turns = [await spent(one, 5), await spent(other, 5), await spent(one), await spent(other)]
+    assert turns[:2] == [5, 5]
+    assert sum(turns) == 240 // COST
+
+
+async def test_chunk_is_taken_from_postgres_and_spent_without_it(database: Database, workspace: Workspace) -> None:
+    of = (workspace.id, "")
+    one, other = (SharedBudgets(database, per_second=0.001, at_once=1_000) for _ in range(2))
+    assert [await one.take(of, 5) for _ in range(4)] == [0.0] * 4  # one chunk of 20
+    async with database.raw() as connection:
+        row = "SELECT taken FROM budgets WHERE workspace_id = $1"
+        assert (await connection.fetchrow(row, workspace.id))["taken"] == pytest.approx(20 / 0.001)
+    assert await other.take(of, 975) == 0.0
+    assert await one.take(of, 6) == pytest.approx(1 / 0.001, rel=0.01)  # 995 of 1,000 are gone
+    assert await one.take(of, 5) == 0.0
+    assert await other.take(of, 5) > 0
+    assert [budgets.left(of) for budgets in (one, other)] == pytest.approx([0, 0], abs=0.1)
+
+
+async def test_key_has_a_budget_of_its_own_and_leaves_the_rest_to_others(
+    database_url: str, database: Database, make_key: MakeKey
+) -> None:
+    assert database
+    settings = {"cost_per_second": 0.01, "cost_at_once": 240, "key_cost_per_second": 0.01, "key_cost_at_once": 50}
+    keys = [await make_key(Scope.READ) for _ in range(6)]
+    async with processes(database_url, keys[0], **settings) as (one, other):
+        assert await spent(one) + await spent(other) == 50 // COST
+        passed = [await spent(one, headers=bearing(key)) for key in keys[1:]]
+    assert passed == [4, 4, 4, 4, 0]  # 240 // 12 in all; the first key had 4, and the last finds nothing left
+
+
+async def test_process_gives_a_budget_alone_while_postgres_is_away(workspace: Workspace) -> None:
+    away = Database("postgresql+asyncpg://nobody@127.0.0.1:1/nothing")
+    budgets = SharedBudgets(away, per_second=0.001, at_once=100)
+    assert [await budgets.take((workspace.id, ""), 60) > 0 for _ in range(2)] == [False, True]
+    await away.close()
+
+
+async def test_rate_limit_says_what_is_left_and_when_it_is_whole(database: Database, make_key: MakeKey) -> None:
+    query = {"query": "{ rateLimit { cost remaining resetAt } }"}
+    app = build(database, settings=Settings(cost_per_second=1, cost_at_once=100), secret=SECRET, with_worker=False)
+    headers = bearing(await make_key(Scope.READ))
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://truelift.test", headers=headers
+    ) as client:
+        began = datetime.now(UTC)
+        await client.post("/graphql", json={"query": "{ kpis(first: 30) { nodes { key } } }"})
+        told = (await client.post("/graphql", json=query)).json()["data"]["rateLimit"]
+    cost = 1 + 30 * 1.1 + 1.3
+    assert told["cost"] == pytest.approx(1.3)
+    assert told["remaining"] == pytest.approx(100 - cost, abs=5)
+    assert cost - 1 <= (datetime.fromisoformat(told["resetAt"]) - began).total_seconds() < cost + 10

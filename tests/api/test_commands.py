@@ -249,7 +249,7 @@ def test_key_is_made_listed_without_its_secret_and_revoked(migrated: str) -> Non
 def _opens(url: str, key: str) -> bool:
     async def look(database: Database) -> bool:
         async with database.read() as session:
-            return await keys.caller(session, key, SECRET.encode()) is not None
+            return await keys.caller(session, key, SECRET.encode(), datetime.now(UTC)) is not None
 
     return on(url, look)
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from api.graphql.nodes import global_id, local_id
+from kpi.tables import Workspace
 from tests.api import documents
 from tests.api.conftest import Try
 from tests.api.test_schema import named
@@ -119,6 +120,12 @@ async def test_arguments_that_make_no_page_are_bad_input(attempt: Try, name: str
     assert answer["data"] == {name: None}
     (error,) = answer["errors"]
     assert (error["path"], error["extensions"]["code"]) == ([name], "BAD_USER_INPUT")
+
+
+async def test_root_field_that_fails_leaves_the_others_their_answers(attempt: Try, workspace: Workspace) -> None:
+    answer = await attempt("{ kpis(first: 101) { totalCount } viewer { workspace } experiments { totalCount } }")
+    assert answer["data"] == {"kpis": None, "viewer": {"workspace": workspace.key}, "experiments": {"totalCount": 0}}
+    assert [error["path"] for error in answer["errors"]] == [["kpis"]]
 
 
 async def test_each_noun_is_found_again_by_its_id(ask: Ask, drafted: str) -> None:

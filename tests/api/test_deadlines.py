@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from api.app import build
-from api.auth import keys, sign_in
+from api.auth.cookies import SIGNED_IN
 from api.auth.keys import Scope
 from api.database import Database, is_away
 from api.settings import Settings
@@ -21,6 +21,7 @@ from api.telemetry.metrics import REGISTRY
 from tests.api import documents
 from tests.api.conftest import SECRET, Client, MakeKey, bearing
 from tests.api.test_endpoint import code, event
+from tests.api.test_sign_in import signed_in_at
 from tests.waiting import came
 
 DEADLINE = 0.4
@@ -35,10 +36,7 @@ async def hasty(database: Database, make_key: MakeKey) -> AsyncIterator[Client]:
     settings = Settings(deadline_seconds=DEADLINE)
     app = build(database, settings=settings, secret=SECRET, with_worker=False)
     key = await make_key(*Scope)
-    async with database.read() as session:
-        caller = await keys.caller(session, key, SECRET)
-    assert caller is not None
-    cookies = {sign_in.COOKIE: sign_in.seal(caller.public_id, SECRET, datetime.now(UTC))}
+    cookies = {SIGNED_IN: await signed_in_at(database, key, SECRET, datetime.now(UTC))}
     transport = httpx.ASGITransport(app)
     async with Client(
         transport=transport, base_url="http://truelift.test", headers=bearing(key), cookies=cookies, timeout=60

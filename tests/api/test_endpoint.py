@@ -311,13 +311,13 @@ async def test_bug_is_answered_with_a_trace_id_that_the_log_explains(
     reader: Client, database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     hidden = "kpis_of_the_day_before"
-    async with database.raw() as connection:
+    async with database.acting(None).raw() as connection:
         await connection.execute(f"ALTER TABLE kpis RENAME TO {hidden}")
     try:
         with caplog.at_level(logging.ERROR, logger="truelift.graphql"):
             answer = await reader.post("/graphql", json={"query": "{ kpis { totalCount } }"})
     finally:
-        async with database.raw() as connection:
+        async with database.acting(None).raw() as connection:
             await connection.execute(f"ALTER TABLE {hidden} RENAME TO kpis")
     (error,) = answer.json()["errors"]
     assert error["message"] == "Something went wrong on our side."

@@ -37,8 +37,8 @@ async def test_key_opens_with_the_servers_secret_and_with_no_other(
 ) -> None:
     key = await make_key(Scope.READ, Scope.INGEST)
     async with database.read() as session:
-        caller = await keys.caller(session, key, SECRET)
-        assert await keys.caller(session, key, OTHER_SECRET) is None
+        caller = await keys.caller(session, key, SECRET, datetime.now(UTC))
+        assert await keys.caller(session, key, OTHER_SECRET, datetime.now(UTC)) is None
     assert caller is not None
     assert (caller.workspace_id, caller.scopes) == (workspace.id, frozenset({Scope.READ, Scope.INGEST}))
 
@@ -58,8 +58,8 @@ async def test_keys_are_never_alike(make_key: MakeKey) -> None:
 @example(text=f"{PREFIX}_²_x")
 async def test_text_that_is_no_key_opens_nothing_and_breaks_nothing(database: Database, text: str) -> None:
     async with database.read() as session:
-        assert await keys.caller(session, text, SECRET) is None
-        assert await keys.caller_by_id(session, "nobody") is None
+        assert await keys.caller(session, text, SECRET, datetime.now(UTC)) is None
+        assert await keys.caller_by_id(session, "nobody", 0, datetime.now(UTC)) is None
 
 
 @settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -70,7 +70,7 @@ async def test_key_with_one_letter_changed_opens_nothing(
     key = await make_key(Scope.READ)
     changed = key[: place % len(key)] + letter + key[place % len(key) + 1 :]
     async with database.read() as session:
-        assert (await keys.caller(session, changed, SECRET) is None) is (changed != key)
+        assert (await keys.caller(session, changed, SECRET, datetime.now(UTC)) is None) is (changed != key)
 
 
 async def test_revoked_key_opens_nothing_and_cannot_be_revoked_again(
@@ -84,8 +84,8 @@ async def test_revoked_key_opens_nothing_and_cannot_be_revoked_again(
         assert await keys.revoke(session, workspace.id, public_id, now)
     async with database.write() as session:
         assert not await keys.revoke(session, workspace.id, public_id, now)
-        assert await keys.caller(session, key, SECRET) is None
-        assert await keys.caller_by_id(session, public_id) is None
+        assert await keys.caller(session, key, SECRET, datetime.now(UTC)) is None
+        assert await keys.caller_by_id(session, public_id, 0, datetime.now(UTC)) is None
         (row,) = await keys.listed(session, workspace.id)
     assert row.revoked_at == now
 

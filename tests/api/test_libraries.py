@@ -11,9 +11,11 @@ import pytest_asyncio
 from api.auth.keys import Scope
 from api.database import Database
 from kpi.tables import Workspace
+from tests.api import documents
 from tests.api.conftest import MakeKey
 from tests.api.servers import serving
-from tests.api.test_clients import all_said, pytestmark
+from tests.api.test_clients import all_said, pytestmark, said
+from tests.conftest import Ask
 
 assert pytestmark  # as there
 
@@ -55,3 +57,19 @@ async def test_library_of_segment_delivers_every_message_once(
         ]
     refused = await all_said("segment.mjs", host, await make_key(Scope.READ), "u2")
     assert {message["fault"] for message in refused} == {"Error: [403] Forbidden"}
+
+
+async def test_library_of_openfeature_for_the_web_asks_again_when_an_experiment_is_moved(
+    service: httpx.AsyncClient, make_key: MakeKey, ask: Ask, started: str
+) -> None:
+    """Unit u4 is in the tour by the published hash, and in control once the experiment takes no more units in."""
+    host = str(service.base_url).rstrip("/")
+    told = []
+    async for served in said("flags.mjs", host, await make_key(Scope.EVALUATE), "u4", "2"):
+        told.append(served)
+        if len(told) == 1:
+            await ask(documents.move("Pause"), {"input": {"id": started}})
+    assert told == [
+        {"value": "tour", "variant": "tour", "reason": "SPLIT", "exposes": True, "told": [200]},
+        {"value": "control", "variant": "control", "reason": "DEFAULT", "exposes": False, "told": [200]},
+    ]

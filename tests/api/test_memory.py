@@ -66,7 +66,7 @@ async def stays_known(memory: Memory, where: object) -> bool:
 
 async def written(database: Database) -> None:
     """A change of what no answer reads."""
-    async with database.raw() as connection:
+    async with database.acting(None).raw() as connection:
         await connection.execute("CREATE TABLE nobody_reads (a int); DROP TABLE nobody_reads")
 
 
@@ -101,7 +101,7 @@ async def test_nothing_is_known_while_the_database_is_away() -> None:
 
 async def test_nothing_is_known_any_more_once_the_connection_was_lost(memory: Memory, database: Database) -> None:
     assert await stays_known(memory, "place")
-    async with database.raw() as connection:
+    async with database.acting(None).raw() as connection:
         await connection.execute(ENDED)
     assert not await is_known(memory, "place")
     assert await stays_known(memory, "place")  # on another connection

@@ -86,7 +86,8 @@ INSERT INTO kpi_changes (kpi_id, number, what, by, by_id, reason, changes, creat
 SELECT id, 1, 'TARGET', 'b', 'k', 'r', '[]', now() FROM kpis;
 INSERT INTO rehearsals (definition_id, unit, policy, alpha, looks, horizon_days, minimum_days, share, experiment_id,
     replays, false_positives, units, days, data_through, computed_at, seed, version)
-SELECT 1, 'USER', 'FIXED', 0.05, 1, 28, 0, 0.5, id, 2000, 101, 1500, 20, now(), now(), 1, 'v' FROM experiments;
+SELECT d.id, 'USER', 'FIXED', 0.05, 1, 28, 0, 0.5, e.id, 2000, 101, 1500, 20, now(), now(), 1, 'v'
+FROM experiments e CROSS JOIN definitions d;
 INSERT INTO jobs (workspace_id, experiment_id, state, parameters, bytes_total, bytes_read, line, accepted, duplicates,
     rejected, attempts, created_at, touched_at)
 SELECT workspace_id, id, 'WAITING', '{}', 0, 0, 0, 0, 0, 0, 0, now(), now() FROM experiments;
@@ -137,8 +138,59 @@ SELECT id, 'WEEKLY', '2026-03-02', '2026-03-08', 'CLOSED', '', '', '', 'b', now(
 FROM workspaces;
 INSERT INTO action_items (workspace_id, review_id, text, owner, kpi_id, state, done_at, created_by, created_at)
 SELECT r.workspace_id, r.id, 't', 'o', k.id, 'DONE', now(), 'b', now() FROM reviews r CROSS JOIN kpis k;
+INSERT INTO replies (workspace_id, key, action, input_hash, sent_at) SELECT id, 'k', 'a', '', now() FROM workspaces;
+INSERT INTO trusted_documents (workspace_id, hash, body, registered_at)
+SELECT id, sha256('{ a }'), '{ a }', now() FROM workspaces;
+INSERT INTO budgets (workspace_id, key, full_at, taken) SELECT id, '', now(), 0 FROM workspaces;
 INSERT INTO audit_entries (workspace_id, number, done_at, actor, key, action, details, previous_hash, hash)
 SELECT id, 1, now(), 'a', 'k', 'kpiRegister', '{}', '', '' FROM workspaces;
+INSERT INTO api_keys (workspace_id, public_id, name, scopes, secret_hash, old_secret_hash, old_ends_at, rotation,
+    rotated_at, created_at)
+SELECT id, key, 'k', '{read}', 's', 'o', now(), 1, now(), now() FROM workspaces;
+INSERT INTO members (workspace_id, email, name, role, state, invited_by, created_at)
+SELECT id, 'a@example.org', 'a', 'ADMIN', 'ACTIVE', 'b', now() FROM workspaces;
+INSERT INTO sign_ins (workspace_id, public_id, token_hash, member_id, proof, created_at, ends_at)
+SELECT workspace_id, 'm' || id, 't', id, email::bytea || id::text::bytea, now(), now() FROM members;
+INSERT INTO sign_ins (workspace_id, public_id, token_hash, api_key_id, rotation, created_at, ends_at)
+SELECT workspace_id, 's' || public_id, 't', id, 0, now(), now() FROM api_keys;
+INSERT INTO sign_in_links (workspace_id, member_id, public_id, token_hash, created_at, ends_at)
+SELECT workspace_id, id, 'l' || id, 't', now(), now() FROM members;
+INSERT INTO amendments (workspace_id, experiment_id, number, by, reason, changes, breaks_error_control,
+    changes_estimand, replaced_json, replaced_hash, created_at)
+SELECT workspace_id, id, 1, 'b', 'r', '[]', false, false, '{}', 'h', now() FROM experiments;
+INSERT INTO decisions (workspace_id, experiment_id, number, choice, differs, by, by_id, needs_approval, plan_hash,
+    created_at)
+SELECT workspace_id, id, 1, 'SHIP', false, 'b', 'k', false, 'h', now() FROM experiments;
+INSERT INTO steps (workspace_id, experiment_id, action, state, by, effective_at, made_at)
+SELECT workspace_id, id, 'START', 'RUNNING', 'b', now(), now() FROM experiments;
+INSERT INTO published_looks (workspace_id, experiment_id, planned_on, plan_hash, data_through, software_version,
+    verdict, rule, document, document_hash, published_at)
+SELECT workspace_id, id, '2026-03-02', 'h', now(), 'v', 'SHIP', 'r', '{}', 'h', now() FROM experiments;
+INSERT INTO pauses (experiment_id, from_at) SELECT id, now() FROM experiments;
+INSERT INTO refreshes (experiment_id, data_through, computed_at, crossovers, version)
+SELECT id, now(), now(), 0, 'v' FROM experiments;
+INSERT INTO segments (experiment_id, attribute, value) SELECT id, 'plan', 'pro' FROM experiments;
+INSERT INTO entry_counts (experiment_id, segment, variant_id, entered_on, n, crossovers)
+SELECT experiment_id, '', id, '2026-03-02', 2, 0 FROM variants;
+INSERT INTO durations (experiment_id, definition_id, segment, variant_id, entered_on, day, events, losses)
+SELECT experiment_id, 1, '', id, '2026-03-02', 1, 1, 0 FROM variants;
+INSERT INTO memberships (workspace_id, member, since_at, ingest_id) SELECT id, 'u', now(), 1 FROM workspaces;
+INSERT INTO baseline_schedules (kpi_id, every, days) SELECT id, 'MONTH', 30 FROM kpis;
+INSERT INTO kpi_pairs (leading_id, lagging_id, workspace_id)
+SELECT leading_id, lagging_id, workspace_id FROM kpi_links;
+INSERT INTO histories (definition_id, workspace_id, events, reach)
+SELECT d.id, k.workspace_id, '{}', 0 FROM definitions d JOIN kpis k ON k.id = d.kpi_id;
+INSERT INTO history_entries (definition_id, segment, entered_on, n) SELECT id, '', '2026-03-02', 1 FROM definitions;
+INSERT INTO history_moments (definition_id, segment, entered_on, n, mean, m2)
+SELECT id, '', '2026-03-02', 1, 1, 0 FROM definitions;
+INSERT INTO history_durations (definition_id, segment, entered_on, day, events, losses)
+SELECT id, '', '2026-03-02', 1, 1, 0 FROM definitions;
+INSERT INTO history_values (definition_id, segment, entered_on, value, n)
+SELECT id, '', '2026-03-02', 1, 1 FROM definitions;
+INSERT INTO history_clusters (definition_id, segment, entered_on, account, n, y, x)
+SELECT id, '', '2026-03-02', 'a', 1, 1, 1 FROM definitions;
+INSERT INTO unit_scores (definition_id, unit, ended_on, score, parts, segments)
+SELECT id, 'u', '2026-03-02', 1, '{}', '{}' FROM definitions;
 """
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import make_url
 from sqlmodel import func, select
 
 from api.app import build
-from api.auth import sign_in
+from api.auth import cookies, keys, sign_ins
 from api.auth.keys import Scope
 from api.database import Database, is_away
 from api.doors import bodies, ingest
@@ -56,13 +56,17 @@ DOORS: dict[str, Ask] = {
 async def asking(database: Database, key: str) -> Client:
     """A client with a key and a cookie, of an application on some database."""
     app = build(database, settings=Settings(), secret=SECRET, with_worker=False)
-    cookie = sign_in.seal(key.split("_")[1], SECRET, datetime.now(UTC))
+    now = datetime.now(UTC)
+    async with database.write() as session:
+        caller = await keys.caller(session, key, SECRET, now)
+        assert caller is not None
+        cookie = await sign_ins.with_key(session, caller, secret=SECRET, now=now)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     return Client(
         transport=transport,
         base_url="http://truelift.test",
         headers=bearing(key),
-        cookies={sign_in.COOKIE: cookie},
+        cookies={cookies.SIGNED_IN: cookie},
         timeout=60,
     )
 
@@ -158,7 +162,7 @@ async def test_answer_beside_a_part_that_is_away_keeps_what_there_is(client: Cli
 
 async def ended(database: Database, pid: int) -> None:
     """Have a connection end, as an administrator or a crash would."""
-    async with database.raw() as connection:
+    async with database.acting(None).raw() as connection:
         await connection.execute("SELECT pg_terminate_backend($1)", pid)
 
 

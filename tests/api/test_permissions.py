@@ -8,6 +8,8 @@ import pytest
 
 from api.auth.keys import Caller, Scope
 from api.auth.permissions import Needs
+from api.auth.roles import SCOPES
+from api.auth.tables import Role
 from api.database import Database
 from api.graphql.nodes import global_id
 from api.graphql.schema import schema
@@ -21,6 +23,7 @@ ROOTS = ("Query", "Mutation")
 NOBODYS = global_id("Experiment", 999_999_999)
 ASKED: dict[str, tuple[Scope, str, dict[str, Any]]] = {
     "viewer": (Scope.READ, "{ viewer { workspace } }", {}),
+    "rateLimit": (Scope.READ, "{ rateLimit { cost } }", {}),
     "node": (Scope.READ, "query Q($id: ID!) { node(id: $id) { id } }", {"id": NOBODYS}),
     "nodes": (Scope.READ, "query Q($id: ID!) { nodes(ids: [$id]) { id } }", {"id": NOBODYS}),
     "kpi": (Scope.READ, '{ kpi(key: "k") { id } }', {}),
@@ -66,6 +69,7 @@ ASKED: dict[str, tuple[Scope, str, dict[str, Any]]] = {
     "actionItemUpdate": (Scope.EDIT, documents.ACTION_ITEM % {"verb": "Update"}, {"input": {"id": NOBODYS}}),
     "learnings": (Scope.READ, "{ learnings { totalCount } }", {}),
     "impact": (Scope.READ, "{ impact { fromOn } }", {}),
+    "impactIf": (Scope.READ, '{ impactIf(kpi: "nothing", lift: 0.1) { lift } }', {}),
     "programme": (Scope.READ, "{ programme { started } }", {}),
     "protocol": (Scope.READ, '{ protocol(key: "p") { id } }', {}),
     "protocols": (Scope.READ, "{ protocols { totalCount } }", {}),
@@ -129,6 +133,22 @@ ASKED: dict[str, tuple[Scope, str, dict[str, Any]]] = {
         for verb in ("Update", "Rotate", "Remove", "Test")
     },
     "deliveryRedeliver": (Scope.ADMIN, documents.DELIVERY_REDELIVER, {"input": {"id": NOBODYS}}),
+    "members": (Scope.ADMIN, "{ members { totalCount } }", {}),
+    "apiKeys": (Scope.ADMIN, "{ apiKeys { totalCount } }", {}),
+    "memberInvite": (
+        Scope.ADMIN,
+        documents.MEMBER % {"verb": "Invite"},
+        {"input": {"email": "a@example.org", "name": "A", "role": "VIEWER"}},
+    ),
+    **{
+        f"member{verb}": (Scope.ADMIN, documents.MEMBER % {"verb": verb}, {"input": {"id": NOBODYS}})
+        for verb in ("Update", "Remove")
+    },
+    "apiKeyCreate": (Scope.ADMIN, documents.API_KEY % {"verb": "Create"}, {"input": {"name": "k", "scopes": []}}),
+    **{
+        f"apiKey{verb}": (Scope.ADMIN, documents.API_KEY % {"verb": verb}, {"input": {"id": NOBODYS}})
+        for verb in ("Rotate", "Revoke")
+    },
     "auditLog": (Scope.ADMIN, "{ auditLog { totalCount } }", {}),
     "auditVerify": (Scope.ADMIN, "{ auditVerify { firstBroken } }", {}),
     "alerts": (Scope.READ, "{ alerts { totalCount } }", {}),
@@ -153,6 +173,14 @@ ASKED: dict[str, tuple[Scope, str, dict[str, Any]]] = {
     "traitsIngest": (Scope.INGEST, documents.TRAITS_INGEST, {"input": {"traits": []}}),
 }
 """Every root field: the scope it needs, and a way to ask for it."""
+
+BY_ROLE = {
+    Role.VIEWER: "read",
+    Role.EDITOR: "read edit",
+    Role.REVIEWER: "read edit decide",
+    Role.ADMIN: "read edit decide ingest admin schema:read",
+}
+"""What each role may do, as docs/people.md says it."""
 
 EVERYTHING = """
 { kpis { nodes { ...I } } hypotheses { nodes { ...I } } experiments { nodes { ...I } } }
@@ -179,6 +207,21 @@ def test_every_root_field_is_asked_for_in_the_tests_below() -> None:
     assert {field.graphql_name or camel(field.python_name) for field in root_fields()} == set(ASKED)
 
 
+@pytest.mark.parametrize("role", Role)
+async def test_member_may_do_what_the_scopes_of_their_role_say_and_no_more(
+    attempt: Try, caller: Caller, role: Role
+) -> None:
+    """What else they may is what keys with these scopes may, as below."""
+    assert SCOPES[role] == set(BY_ROLE[role].split())
+    member = replace(caller, role=role, scopes=SCOPES[role])
+    beyond = {field: asked for field, asked in ASKED.items() if asked[0] not in SCOPES[role]}
+    assert bool(beyond) == (role is not Role.ADMIN)
+    for field, (needed, document, variables) in beyond.items():
+        answer = await attempt(document, variables, caller=member)
+        told = [(error["extensions"]["code"], error["extensions"]["scope"]) for error in answer["errors"]]
+        assert (field, told) == (field, [("FORBIDDEN", needed)])
+
+
 @pytest.mark.parametrize("scope", Scope)
 @pytest.mark.parametrize("field", ASKED)
 async def test_key_with_one_scope_may_do_what_that_scope_says_and_no_more(
@@ -200,8 +243,26 @@ async def test_mutation_that_is_forbidden_does_nothing(attempt: Try, ask: Ask, c
 
 
 async def test_viewer_is_told_its_workspace_and_its_scopes(ask: Ask, caller: Caller) -> None:
-    viewer = (await ask("{ viewer { workspace apiKey { name scopes } } }"))["viewer"]
-    assert viewer == {"workspace": caller.workspace, "apiKey": {"name": "test", "scopes": sorted(Scope)}}
+    document = "{ viewer { workspace name role member { id } apiKey { name scopes } } }"
+    assert (await ask(document))["viewer"] == {
+        "workspace": caller.workspace,
+        "name": "test",
+        "role": None,
+        "member": None,
+        "apiKey": {"name": "test", "scopes": sorted(Scope)},
+    }
+
+
+@pytest.mark.parametrize("role", Role)
+async def test_viewer_is_told_what_it_may_do_by_the_scopes_of_its_role(
+    attempt: Try, caller: Caller, role: Role
+) -> None:
+    document = "{ viewer { permissions { canRead canEdit canDecide canIngest canAdminister canReadSchema } } }"
+    answer = await attempt(document, caller=replace(caller, role=role, scopes=SCOPES[role]))
+    names = {"read": "canRead", "edit": "canEdit", "decide": "canDecide", "ingest": "canIngest"}
+    names |= {"admin": "canAdminister", "schema:read": "canReadSchema"}
+    held = {name: scope in BY_ROLE[role].split() for scope, name in names.items()}
+    assert answer["data"]["viewer"]["permissions"] == held
 
 
 async def test_stranger_finds_nothing_by_key_by_id_or_in_a_list(

@@ -216,5 +216,5 @@ async def waiting(database: Database, count: int) -> None:
     found = 0
     async with asyncio.timeout(60):
         while found < count:
-            async with database.raw() as connection:
+            async with database.acting(None).raw() as connection:
                 found = await connection.fetchval(blocked)

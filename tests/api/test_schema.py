@@ -141,7 +141,7 @@ def test_list_of_objects_with_an_id_is_a_connection() -> None:
 
 def test_every_connection_has_edges_nodes_a_count_and_relays_arguments() -> None:
     connections = {found.name: set(found.fields) for found in objects() if found.name.endswith("Connection")}
-    assert len(connections) == 14
+    assert len(connections) == 16
     assert connections["RejectionConnection"] >= {"counts"}  # by noun and rule, beside the page
     assert all(names - {"counts"} == {"edges", "nodes", "pageInfo", "totalCount"} for names in connections.values())
     paths = {path: field for path, field in fields() if named(field) in connections}

@@ -27,7 +27,7 @@ from api.graphql.context import Context
 from api.graphql.nodes import global_id
 from api.graphql.schema import schema
 from tests.api.test_schema import OWN, PUBLIC, enums, fields, inputs, named
-from tests.test_house import ROOT, WITH_STATEMENTS
+from tests.test_house import EVERYTHING, ROOT, WITH_STATEMENTS
 
 PARTS_WITH_AN_ID = {"AlertRule", "Annotation", "RejectionReplay"}
 """Read with the KPI they belong to, which has few, and named by their id to change them; and a row that may be gone."""
@@ -37,7 +37,7 @@ EDGES_OF_VALUES = {"AuditEntryEdge", "SearchEdge", "UnitAtRiskEdge"}
 """An entry is known by its number in the chain, a hit belongs to its search, and a unit is not ours to name."""
 ORDERS = ("newest first", "the best first", "the worst first")
 COUNTING = {"api/graphql/trusted.py", "kpi/batches.py", "kpi/storage.py"}
-"""They drop the oldest documents and rejected rows beyond as many as are kept, and cut outcomes into parts: no pages."""
+"""They drop the oldest documents and rejected rows beyond so many, and cut outcomes into parts: no pages."""
 ROWS = {"exposures", "outcomes", "memberships", "traits", "unit", "rejections"}
 """What mutations are about beside types."""
 NEEDED_TO_UPDATE = {"KpiUpdateInput": {"id", "reason"}, "WorkspaceUpdateInput": set()}
@@ -206,10 +206,8 @@ def test_fault_of_an_input_has_a_sentence_a_code_and_a_path() -> None:
 
 
 def test_root_field_that_fails_takes_no_other_with_it() -> None:
-    """It is nullable, or a list of what is."""
     found = {**roots(), **roots(changing=True)}
-    sure = {name: field.type for name, field in found.items() if isinstance(field.type, GraphQLNonNull)}
-    assert [name for name, kind in sure.items() if not is_list_type(kind.of_type)] == []
+    assert {name for name, field in found.items() if isinstance(field.type, GraphQLNonNull)} == {"nodes"}
 
 
 def test_enum_is_named_without_a_suffix() -> None:
@@ -267,3 +265,13 @@ def test_subscription_is_in_the_past_tense_and_thin_with_its_node() -> None:
         assert name.endswith("ed")
         assert len(event.fields) <= 3
         assert {named(part) for part in event.fields.values()} & nodes()
+
+
+def test_page_of_audits_has_every_rule_and_names_tests_that_there_are() -> None:
+    text = (ROOT / "docs" / "audits.md").read_text("utf-8")
+    rules = re.findall(r"^\| (\d+) \| .+ \| (.+) \|$", text, re.MULTILINE)
+    assert [int(number) for number, _ in rules] == list(range(1, 41))
+    sources = "\n".join(path.read_text("utf-8") for path in EVERYTHING if path.name.startswith("test_"))
+    tests = set(re.findall(r"def (test_\w+)", sources))
+    assert set(re.findall(r"`(test_\w+)`", text)) - tests == set()
+    assert [number for number, held in rules if "`test_" not in held] == ["28", "38"]

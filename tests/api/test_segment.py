@@ -1,5 +1,6 @@
 """The tracking API of Segment: what a message becomes, what is told of it, and that a retry never counts twice."""
 
+import asyncio
 import gzip
 import json
 from base64 import b64encode
@@ -342,3 +343,27 @@ async def test_batch_leaves_an_entry_in_the_audit_trail(send: Send, stored: Stor
     entries = await stored("SELECT action, details::text FROM audit_entries WHERE workspace_id = $1")
     assert [action for action, _ in entries] == [segment.BATCH]
     assert [batch["noun"] for batch in json.loads(entries[0][1])["ledger"]] == ["outcomes", "traits"]
+
+
+async def test_batches_that_come_at_once_and_share_messages_are_all_taken_and_count_once(
+    client: Client, write_key: dict[str, str], stored: Stored, started: str
+) -> None:
+    assert started
+    viewed_tour = {"experiment_id": "guided-tour", "variation_id": "tour"}
+    messages = [
+        message
+        for n in range(20)
+        for message in (
+            track("paid", userId=f"u{n}", messageId=f"m{n}"),
+            viewed(properties=viewed_tour, userId=f"u{n}", messageId=f"v{n}"),
+            {"type": "identify", "userId": f"u{n}", "traits": {"plan": "pro"}, "timestamp": AT},
+            {"type": "group", "userId": f"u{n}", "groupId": "acme", "timestamp": AT},
+        )
+    ]
+    orders = [(messages[n * 10 :] + messages[: n * 10])[:: 1 if n % 2 else -1] for n in range(8)]
+    answers = await asyncio.gather(
+        *(client.post(segment.BATCH, json={"batch": order}, headers=write_key) for order in orders)
+    )
+    assert sum(counts(answer)[0] for answer in answers) == 80
+    assert sum(counts(answer)[1] for answer in answers) == 80 * 7
+    assert [len(await stored(query)) for query in (OUTCOMES, EXPOSURES, TRAITS, MEMBERSHIPS)] == [20] * 4

@@ -4,27 +4,30 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
+from starlette.types import Send
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.http11 import Response
 from websockets.typing import Data, Origin, Subprotocol
 
 from api.auth import keys
 from api.auth.keys import Caller, Scope
 from api.auth.tenants import ensure_workspace
+from api.commands import serving as commands
 from api.database import Database
 from api.graphql import endpoint
 from tests.api import documents
 from tests.api.conftest import SECRET, MakeKey, bearing
 from tests.api.servers import PATIENCE, serving
 from tests.conftest import Ask
+from tests.service.running import free_port
 
 PROTOCOL = "graphql-transport-ws"
 UPDATED = "subscription S($id: ID!) { experimentResultsUpdated(id: $id) { experiment { key } } }"
@@ -209,6 +212,55 @@ async def test_message_over_a_million_bytes_closes_the_websocket_with_1009(
         assert await closed(socket) == 1009
 
 
+async def test_messages_that_come_too_fast_close_the_websocket_with_4429(
+    service: httpx.AsyncClient, make_key: MakeKey
+) -> None:
+    async with welcomed(service, await make_key(Scope.READ)) as socket:
+        for place in range(40):  # twenty operations begun and ended again, at once
+            await say(socket, {"id": str(place // 2), "type": "complete"} if place % 2 else {"type": "pong"})
+        assert (await asked(socket, VIEWER))["type"] == "next"
+        with suppress(ConnectionClosed):
+            for _ in range(1_000):
+                await say(socket, {"type": "pong"})
+        assert await closed(socket) == 4429
+        assert socket.close_reason == "Too many messages; 20 a second are read."
+    async with opened(service) as stranger:  # before anybody is known as well
+        with suppress(ConnectionClosed):
+            for _ in range(1_000):
+                await say(stranger, {"type": "pong"})
+        assert await closed(stranger) == 4429
+
+
+async def test_reader_that_takes_nothing_is_cut_off_though_much_is_still_to_be_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However much, and whoever sends it: what is talked here is a stream without an end."""
+    monkeypatch.setattr(commands, "PING_SECONDS", 0.3)
+    started, ended, port = asyncio.Event(), asyncio.Event(), free_port()
+
+    async def endless(_scope: object, _receive: object, send: Send) -> None:
+        await send({"type": "websocket.accept"})
+        try:
+            while True:
+                await send({"type": "websocket.send", "text": "x" * 1_000_000})
+        finally:
+            ended.set()
+
+    config = commands.configured(endless, host="127.0.0.1", port=port, subscriptions=1)  # type: ignore[arg-type]  # all that is needed of one
+    config.lifespan, config.timeout_graceful_shutdown = "off", 1
+    server = commands.Server(config, started.set)
+    serving = asyncio.create_task(server.serve())
+    await started.wait()
+    _, writer = await asyncio.open_connection("127.0.0.1", port, limit=1)  # which reads no more than a few bytes
+    lines = ("GET / HTTP/1.1", "Host: 127.0.0.1", "Upgrade: websocket", "Connection: Upgrade")
+    keys = ("Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==", "Sec-WebSocket-Version: 13")
+    writer.write("\r\n".join((*lines, *keys, "", "")).encode())
+    await asyncio.wait_for(ended.wait(), PATIENCE)
+    writer.transport.abort()
+    server.should_exit = True
+    await serving
+
+
 async def test_ping_is_answered_before_and_after_the_greeting(service: httpx.AsyncClient, make_key: MakeKey) -> None:
     async with opened(service) as socket:
         await say(socket, {"type": "ping", "payload": {"a": 1}})
@@ -292,7 +344,7 @@ async def test_websocket_of_a_key_that_is_revoked_is_closed_with_4401_within_sec
         await say(busy, subscribe("s", UPDATED, id=started))
         assert (await heard(busy))["type"] == "next"
         async with database.write() as session:
-            found = await keys.caller(session, key, SECRET)
+            found = await keys.caller(session, key, SECRET, datetime.now(UTC))
             assert found is not None
             await keys.revoke(session, found.workspace_id, found.public_id, datetime.now(UTC))
         async with asyncio.timeout(10):
@@ -348,14 +400,14 @@ async def test_bug_in_a_subscription_is_masked_in_its_event(
     service: httpx.AsyncClient, make_key: MakeKey, database: Database, started: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     query = UPDATED.replace("{ key }", "{ key hypothesis { key } }")
-    async with database.raw() as connection:
+    async with database.acting(None).raw() as connection:
         await connection.execute("ALTER TABLE hypotheses RENAME TO hypotheses_of_the_day_before")
     try:
         async with welcomed(service, await make_key(Scope.READ)) as socket:
             await say(socket, subscribe("s", query, id=started))
             told = await heard(socket)
     finally:
-        async with database.raw() as connection:
+        async with database.acting(None).raw() as connection:
             await connection.execute("ALTER TABLE hypotheses_of_the_day_before RENAME TO hypotheses")
     (error,) = told["payload"]["errors"]
     assert (error["message"], error["extensions"]["code"]) == ("Something went wrong on our side.", "INTERNAL")

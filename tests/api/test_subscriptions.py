@@ -34,9 +34,11 @@ async def service(database_url: str, database: Database) -> AsyncIterator[httpx.
         yield client
 
 
-async def events(client: httpx.AsyncClient, key: str, document: str, identity: str) -> AsyncGenerator[Event, None]:
-    """The events of a subscription as they come, heartbeats left out."""
-    headers = {"accept": "text/event-stream"} | bearing(key)
+async def events(
+    client: httpx.AsyncClient, key: str, document: str, identity: str, sent: dict[str, str] | None = None
+) -> AsyncGenerator[Event, None]:
+    """The events of a subscription as they come, heartbeats left out; with other headers instead of a key's."""
+    headers = {"accept": "text/event-stream"} | (sent or bearing(key))
     body = {"query": document, "variables": {"id": identity}}
     async with client.stream("POST", "/graphql", json=body, headers=headers) as answer:
         assert answer.status_code == 200
@@ -97,7 +99,7 @@ async def test_revoked_key_hears_nothing_more_within_seconds(
     async with aclosing(events(service, key, UPDATED, started)) as stream:
         await after(stream)
         async with database.write() as session:
-            found = await keys.caller(session, key, SECRET)
+            found = await keys.caller(session, key, SECRET, datetime.now(UTC))
             assert found is not None
             await keys.revoke(session, found.workspace_id, found.public_id, datetime.now(UTC))
         async with asyncio.timeout(10):  # it is looked up every 60 s otherwise
@@ -144,7 +146,7 @@ async def test_subscriber_is_told_again_when_the_listening_connection_was_cut(
 ) -> None:
     async with aclosing(events(service, await make_key(Scope.READ), UPDATED, started)) as stream:
         await after(stream)
-        async with database.raw() as connection:
+        async with database.acting(None).raw() as connection:
             await connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'truelift news'"
             )

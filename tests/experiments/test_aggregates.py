@@ -231,6 +231,6 @@ async def test_refresh_in_parts_that_begin_at_odd_ids_equals_a_recomputation(
     async with database.raw() as connection:
         await connection.execute("DELETE FROM exposures WHERE experiment_id <> $1", to.experiment.id)
         await connection.execute("ANALYZE exposures")
-        bounds = await connection.fetch(aggregates.BOUNDS, aggregates.PARTS, aggregates.LARGE)
+        bounds = await connection.fetch(aggregates.BOUNDS.format(share=100), aggregates.PARTS)
     assert len({row["bound"] for row in bounds}) == aggregates.PARTS - 1
     assert_same(await refresh(database, to, now, everything=True), recompute(exposed, did, now))

@@ -74,9 +74,9 @@ def test_packed_rows_are_those_of_a_plain_packer(rows: list[OutcomeRow]) -> None
         since = (row.occurred_at - datetime(2000, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
         unit = row.unit.encode()
         value = struct.pack(">i", -1) if row.value is None else struct.pack(">id", 8, row.value)
-        expected += struct.pack(">hi16siiiiiqiq", 7, 16, plain_id(9, number, row), 4, 9, 4, number, 8, since, 8, 77)
+        expected += struct.pack(">hi16siiiq", 5, 16, plain_id(9, number, row), 4, number, 8, since)
         expected += value + struct.pack(">i", len(unit)) + unit
-    assert packed(taken, ids, np.array(numbers, np.int64), workspace_id=9, batch=77) == expected + b"\xff\xff"
+    assert packed(taken, ids, np.array(numbers, np.int64)) == expected + b"\xff\xff"
 
 
 def same(first: outcomes.Outcomes, second: outcomes.Outcomes) -> bool:

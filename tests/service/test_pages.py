@@ -87,6 +87,9 @@ KPIS = [
     "/kpis/ttfv",
     "/kpis/grr",
     "/kpis/activation-7d?by=DAY&segment=plan%3Dfree",
+    "/kpis/nrr/at-risk",
+    "/ladder?kpi=account-ttfv&lift=-10&coverage=60",
+    "/alerts?state=all",
 ]
 
 
@@ -111,6 +114,27 @@ def test_kpi_page_says_the_level_that_the_api_says_and_is_reached_from_the_start
     page.get_by_role("link", name=found["name"], exact=True).click()
     expect(page.get_by_role("main")).to_contain_text(f"{100 * level['value']:.1f}%")
     expect(page.get_by_role("main")).to_contain_text(f"of {level['n']:,} users.")
+
+
+def test_what_if_is_asked_by_keyboard_and_answered_without_script_as_the_api_answers_it(
+    browser: Browser, demo: Service
+) -> None:
+    asked = 'impactIf(kpi: "account-ttfv", lift: -0.1, coverage: 0.6) { kpi { key } lift interval { lower upper } }'
+    tops = demo.ask(f"{{ {asked} }}")["impactIf"]
+    assert isinstance(tops, list)
+    (nrr,) = [top for top in tops if top["kpi"]["key"] == "nrr-first-year"]
+    with browser.new_context(java_script_enabled=False) as context, complaining(context.new_page()) as page:
+        sign_in(page, demo)
+        page.get_by_role("link", name="Ladder").click()
+        page.get_by_label("If this KPI").select_option("account-ttfv")
+        page.get_by_label("changed by, in %").fill("-10")
+        page.get_by_label("for this % of units").fill("60")
+        page.keyboard.press("Enter")
+        row = page.get_by_role("row", name="Net revenue retention of the first year").first
+        told = [f"{100 * number:+.1f}%".replace("-", "−") for number in (nrr["lift"], *nrr["interval"].values())]
+        expect(row).to_contain_text(told[0])
+        expect(row).to_contain_text(f"{told[1]} to {told[2]}")
+        expect(row).to_contain_text("Assumed")
 
 
 @pytest.fixture(scope="module")

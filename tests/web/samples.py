@@ -12,7 +12,7 @@ Z_ALWAYS = 3.035
 HASH = "9f2c1a7be0d4463b8f5e21c09d77a6b4e3f18c52d0b96a417ce85f3320ab91d6"
 START = date(2026, 10, 19)
 
-VIEWER = {"workspace": "Northwind", "apiKey": {"name": "growth-read"}}
+VIEWER = {"workspace": "Northwind", "name": "growth-read"}
 
 
 def kpi(key: str, name: str, scale: str, direction: str = "HIGHER") -> Json:

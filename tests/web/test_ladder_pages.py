@@ -134,12 +134,19 @@ def test_ladder_of_any_kpis_stays_on_the_paper_with_leading_ones_below_and_no_bo
     for one in found:
         box = boxes[one.key]
         assert 0 <= box.left < box.left + box.width <= sheet.width
-        assert all(box.top > boxes[other.key].bottom for other in found if other.height > one.height)
+    assert all(boxes[step.leading].top > boxes[step.lagging].bottom for step in steps)
     page = Page(str(rungs.rungs(found, steps, sheet, label="1")))
     assert page.open == []
     texts = [float(str(given["y"])) for tag, given in page.tags if tag == "text"]
     (height,) = [float(str(given["viewbox"]).split()[3]) for tag, given in page.tags if tag == "svg"]
     assert 0 < min(texts) < max(texts) < height
+
+
+def test_kpi_stands_right_below_the_lowest_of_what_it_leads_to_and_what_leads_to_nothing_at_the_top() -> None:
+    found = [rung(key, key, height) for key, height in (("a", 0), ("b", 1), ("c", 2), ("d", 0), ("e", 1))]
+    pairs = [("a", "b"), ("b", "c"), ("d", "c"), ("a", "e")]
+    steps = [Step(leading=low, lagging=high, answer="1", style="estimated") for low, high in pairs]
+    assert rungs.layers_of(found, steps) == {"c": 2, "e": 2, "b": 1, "d": 1, "a": 0}
 
 
 def rung(key: str, name: str, height: int, **changes: Any) -> Rung:

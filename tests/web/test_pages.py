@@ -22,7 +22,7 @@ from graphql import (
 )
 
 import web
-from tests.web import ladder_samples, reviewing
+from tests.web import ladder_samples, reviewing, settings_samples
 from tests.web.kpi_samples import DEFINITIONS, KPIS, activation, alert, defined, one, overview
 from tests.web.samples import (
     EXPERIMENTS,
@@ -116,6 +116,12 @@ ALL = {
     "reviews": web.render("reviews", reviewing.listed(reviewing.review(), reviewing.draft(), after="a/b=")),
     "no reviews": web.render("reviews", reviewing.listed()),
     "sign in": web.render("sign_in", {}, error="This key is not known."),
+    "sign in elsewhere": web.render("sign_in", {}, provider="Northwind's accounts"),
+    "link": web.render("link", {}, token="link_0_0", member="ada@example.org", workspace="Northwind"),
+    "used link": web.render("link", {}, error="This link signs nobody in."),
+    "settings": web.render("settings", settings_samples.told()),
+    "settings of a viewer": web.render("settings", settings_samples.narrow()),
+    "settings of a new workspace": web.render("settings", settings_samples.bare()),
     "not found": web.render("not_found", {"viewer": VIEWER}),
 }
 
@@ -513,7 +519,7 @@ def test_sign_in_page_with_an_error_ties_it_to_the_field() -> None:
 
 
 def test_page_names_the_viewer_given_beside_the_data() -> None:
-    html = web.render("not_found", {}, viewer={"workspace": "Elsewhere", "apiKey": None}, version="1.2.3")
+    html = web.render("not_found", {}, viewer={"workspace": "Elsewhere", "name": "Ada"}, version="1.2.3")
     assert "Elsewhere" in html
     assert "/static/page.css?v=1.2.3" in html
     assert "Sign out" not in web.render("not_found", {})
@@ -576,6 +582,7 @@ def asked(document: str) -> set[str]:
             ],
         ),
         ("reviews", [reviewing.listed(reviewing.review(), reviewing.draft(), after="x")]),
+        ("settings", [settings_samples.told(), settings_samples.narrow(), settings_samples.bare()]),
     ],
 )
 def test_document_of_a_page_asks_exactly_what_the_page_reads(page: str, answers: list[Json]) -> None:
@@ -632,5 +639,6 @@ def test_documents_belong_to_pages_and_every_static_file_is_there() -> None:
         "ladder",
         "review",
         "reviews",
+        "settings",
     }
     assert {path.name for path in web.static_dir.iterdir()} == {"mark.svg", "page.css", "page.js"}

@@ -10,7 +10,7 @@ from web.charts.svg import circle, drawing, element, group, line, text
 
 GAP, EDGE = 84, 10
 """Room between layers, for lines and their numbers, and around all of them."""
-TALL, CAP = 82, 34
+TALL, CAP = 98, 34
 """How tall the box of a KPI is, and that of revenue."""
 LINE, GLYPH = 17, 7.6
 """How tall a line of text is, and how wide its letters are, roughly."""
@@ -53,7 +53,7 @@ class Sheet:
     name: str
 
 
-WIDE = Sheet(width=960, most=4, box=216, name="wide")
+WIDE = Sheet(width=960, most=5, box=216, name="wide")
 NARROW = Sheet(width=360, most=2, box=164, name="narrow")
 SIZES = (WIDE, NARROW)
 
@@ -111,15 +111,27 @@ def places(found: Sequence[Rung], steps: Sequence[Step], sheet: Sheet) -> dict[s
 
 
 def _rows(found: Sequence[Rung], steps: Sequence[Step], most: int) -> list[list[Rung]]:
-    """From the top down; each layer in the order of what its KPIs move, so that few lines cross."""
+    """From the top down; each layer, in rows alike, in the order of what its KPIs move, so that few lines cross."""
     order: dict[str, float] = {}
     rows: list[list[Rung]] = []
-    for height in sorted({one.height for one in found}, reverse=True):
-        layer = [one for one in found if one.height == height]
+    layers = layers_of(found, steps)
+    for level in sorted(set(layers.values()), reverse=True):
+        layer = [one for one in found if layers[one.key] == level]
         layer.sort(key=lambda one: _middle(order, [step.lagging for step in steps if step.leading == one.key]))
         order |= {one.key: (place + 0.5) / len(layer) for place, one in enumerate(layer)}
-        rows += [layer[start : start + most] for start in range(0, len(layer), most)]
+        size = -(-len(layer) // -(-len(layer) // most))
+        rows += [layer[start : start + size] for start in range(0, len(layer), size)]
     return rows
+
+
+def layers_of(found: Sequence[Rung], steps: Sequence[Step]) -> dict[str, int]:
+    """Each KPI as high as it can stand below all that it leads to, so that what leads to nothing is at the top."""
+    layers: dict[str, int] = {}
+    top = max((one.height for one in found), default=0)
+    for one in sorted(found, key=lambda one: -one.height):
+        above = [layers[step.lagging] for step in steps if step.leading == one.key and step.lagging in layers]
+        layers[one.key] = min(above) - 1 if above else top
+    return layers
 
 
 def _middle(order: Mapping[str, float], above: Sequence[str]) -> float:
@@ -144,7 +156,7 @@ def _revenue(shares: Sequence[Box], sheet: Sheet) -> Iterator[Markup]:
 
 def _box(one: Rung, box: Box) -> Markup:
     letters = max(8, int((box.width - 20) / GLYPH))
-    name = textwrap.wrap(one.name, letters, max_lines=2, placeholder="…") or [one.key]
+    name = textwrap.wrap(one.name, letters, max_lines=3, placeholder="…") or [one.key]
     lines = [*((words, "name") for words in name), (one.value, "answer"), (one.stands, f"reading {one.tone}")]
     start = box.top + (TALL - LINE * len(lines)) / 2 + 13
     written = [text(box.middle, start + LINE * at, words, class_, "middle") for at, (words, class_) in enumerate(lines)]

@@ -18,8 +18,12 @@ class AuditEntry:
 
     number: int = strawberry.field(description="The place in the workspace's trail, from 1, without gaps.")
     done_at: datetime = strawberry.field(description="The time of the change.")
-    actor: str = strawberry.field(description="The name of the key, the account at a command line, or `worker`.")
-    key: str = strawberry.field(description="The public id of the key; `command` or `worker` where nobody used one.")
+    actor: str = strawberry.field(
+        description="The name of the key or the member, the account at a command line, or `worker`."
+    )
+    key: str = strawberry.field(
+        description="The public id of the key, or `member-` and a number; else `command` or `worker`."
+    )
     action: str = strawberry.field(description="What was done: the mutation's field, or the door, command or duty.")
     input_hash: str | None = strawberry.field(
         description="The SHA-256 of the mutation's input as canonical JSON; null where an input names units."

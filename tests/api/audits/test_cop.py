@@ -11,8 +11,8 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from api.auth.cookies import SIGNED_IN as COOKIE
 from api.auth.keys import Scope
-from api.auth.sign_in import COOKIE
 from api.database import Database
 from tests.api.audits.conftest import key_of
 from tests.api.conftest import bearing

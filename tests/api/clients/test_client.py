@@ -146,7 +146,7 @@ async def test_updates_begin_with_what_holds_and_end_with_the_key(
             await refresh_due(database)
             assert (await anext(updates)).diagnostics.exposed == count
         async with database.write() as session:
-            found = await keys.caller(session, key, SECRET)
+            found = await keys.caller(session, key, SECRET, datetime.now(UTC))
             assert found is not None
             await keys.revoke(session, found.workspace_id, found.public_id, datetime.now(UTC))
         async with database.raw() as connection:

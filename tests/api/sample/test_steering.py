@@ -2,8 +2,8 @@
 
 from datetime import date
 
-from api.sample.kpis import CUSTOMER_KPIS, KPIS
-from api.sample.steering import ASSUMED, Step, steps
+from api.sample.kpis import CUSTOMER_KPIS, HEALTH_KPIS, KPIS
+from api.sample.steering import ASSUMED, Step, mark, steps
 from api.sample.truths import elasticity
 
 TODAY = date(2026, 11, 22)
@@ -15,8 +15,8 @@ def kpis_of(step: Step) -> set[str]:
 
 
 def test_steps_name_kpis_that_are_registered() -> None:
-    registered = {given["key"] for given in (*KPIS, *CUSTOMER_KPIS)}
-    assert set().union(*(kpis_of(step) for step in steps(TODAY))) <= registered
+    registered = {given["key"] for given in (*KPIS, *CUSTOMER_KPIS, *HEALTH_KPIS)}
+    assert set().union(*(kpis_of(step) for step in (*steps(TODAY), mark()))) <= registered
 
 
 def test_steps_are_the_same_for_the_same_day_and_targets_lie_ahead() -> None:

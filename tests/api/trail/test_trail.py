@@ -146,7 +146,7 @@ async def cut_off(database: Database, workspace: Workspace, *, is_recorded: bool
         await connection.execute("INSERT INTO events (workspace_id, name) VALUES ($1, 'e')", workspace.id)
         if is_recorded:
             assert await chain.record(connection, since, deed(workspace))
-        async with database.raw() as other:
+        async with database.acting(None).raw() as other:
             await other.execute("SELECT pg_terminate_backend($1)", connection.get_server_pid())
         if not is_recorded:
             await chain.record(connection, since, deed(workspace))
@@ -215,7 +215,7 @@ async def test_another_value_in_any_column_of_any_row_is_found(
     await told(database, workspace, 5)
     before = await walked(database, workspace)
     other = OTHER.get(column, f"coalesce({column}, '') || 'x'")
-    async with database.trial() as session:
+    async with database.acting(None).trial() as session:
         connection = await driver(session)
         await connection.execute("SET LOCAL session_replication_role = replica")  # no trigger runs
         await connection.execute(
@@ -234,7 +234,7 @@ async def test_rehashed_entry_breaks_the_one_after_it(database: Database, worksp
     """Who changes an entry and works out its hash anew must do so for all that follow, and for what was kept."""
     await told(database, workspace, 3)
     kept = await walked(database, workspace)
-    async with database.trial() as session:
+    async with database.acting(None).trial() as session:
         connection = await driver(session)
         await connection.execute("SET LOCAL session_replication_role = replica")
         await connection.execute("DELETE FROM audit_entries WHERE workspace_id = $1 AND number >= 2", workspace.id)
@@ -252,7 +252,7 @@ async def test_rehashed_entry_breaks_the_one_after_it(database: Database, worksp
 async def test_nobody_changes_or_removes_entries(database: Database, workspace: Workspace, statement: str) -> None:
     await told(database, workspace, 2)
     with pytest.raises(asyncpg.InsufficientPrivilegeError, match="only added to"):
-        async with database.raw() as connection:
+        async with database.acting(None).raw() as connection:
             await connection.execute(statement)
     assert len(await rows(database, workspace)) == 2
 
@@ -260,13 +260,13 @@ async def test_nobody_changes_or_removes_entries(database: Database, workspace: 
 async def test_retired_entries_leave_one_that_stands_for_them(database: Database, workspace: Workspace) -> None:
     await told(database, workspace, 5)
     before = await rows(database, workspace)
-    async with database.raw() as connection:
+    async with database.acting(None).raw() as connection:
         assert await chain.retire(connection, deed(workspace), NOW + timedelta(days=3)) == 3
     after = await rows(database, workspace)
     assert [entry["number"] for entry in after] == [4, 5, 6]
     assert after[-1]["details"] == {"through": 3, "hash": before[2]["hash"]}
     assert (await walked(database, workspace)).first_broken is None
-    async with database.raw() as connection:
+    async with database.acting(None).raw() as connection:
         assert await chain.retire(connection, deed(workspace), NOW + timedelta(days=9)) == 3
     assert [entry["number"] for entry in await rows(database, workspace)] == [7]
     assert await walked(database, workspace) == Chain(
@@ -276,7 +276,7 @@ async def test_retired_entries_leave_one_that_stands_for_them(database: Database
 
 async def test_beginning_that_is_gone_without_a_word_is_found(database: Database, workspace: Workspace) -> None:
     await told(database, workspace, 4)
-    async with database.trial() as session:
+    async with database.acting(None).trial() as session:
         connection = await driver(session)
         await connection.execute("SET LOCAL session_replication_role = replica")
         await connection.execute("DELETE FROM audit_entries WHERE workspace_id = $1 AND number < 3", workspace.id)

@@ -1,6 +1,6 @@
 """The customers' KPIs as the product registers and measures them, against the summaries and the law."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -8,10 +8,13 @@ import pytest
 from sqlmodel import select
 
 from api.database import Database
+from api.graphql.nodes import global_id
 from api.sample.customers import Clientele
 from api.sample.customers.law import HISTORY_DAYS
+from api.sample.customers.leaving import left_since
 from api.sample.customers.summaries import WINDOWS, by_cohort, durations, entrants, kept
-from api.sample.kpis import CUSTOMER_KPIS
+from api.sample.kpis import CUSTOMER_KPIS, HEALTH_KPIS
+from api.sample.steering import AT_RISK, mark
 from kpi.enums import Granularity
 from kpi.history.periods import ends
 from kpi.history.sums import Sums
@@ -24,6 +27,11 @@ from tests.kpi.history.rows import cohorts, derive
 
 BEGAN = (NOW - timedelta(days=HISTORY_DAYS)).date()
 REGISTER = "mutation R($input: KpiRegisterInput!) { kpiRegister(input: $input) { kpi { id } userErrors { message } } }"
+MARK = "mutation M($input: KpiAtRiskMarkInput!) { kpiAtRiskMark(input: $input) { marked userErrors { message } } }"
+RISK = """
+{ kpi(key: "health-score") { values { n } riskCheck { endedOn untilOn n left }
+  unitsAtRisk(worst: 0.1, traits: ["at_risk"]) { totalCount nodes { traits { value } parts { kpi } } } } }
+"""
 RUNGS = {
     "account-activation-90d": "activation",
     "account-retention-d60": "retention",
@@ -42,7 +50,7 @@ async def registered(ask: Ask, database: Database, workspace: Workspace, kpi: di
         return (await latest_definitions(session, [identity]))[identity]
 
 
-async def test_kpis_of_customers_measure_what_the_summaries_say(
+async def test_kpis_of_customers_measure_what_the_summaries_say_and_health_knows_who_left(
     ask: Ask, database: Database, workspace: Workspace, drawn: Clientele
 ) -> None:
     await taken_in(database, workspace, drawn)
@@ -58,6 +66,27 @@ async def test_kpis_of_customers_measure_what_the_summaries_say(
             _assert_months(found, drawn, kpi["key"])
         regions = [await cohorts(database, definition, f"region={name}") for name in ("europe", "north-america")]
         assert all(0 < np.sum(part.entered) < np.sum(found.entered) for part in regions)
+    await _assert_health(ask, database, workspace, drawn)
+
+
+async def _assert_health(ask: Ask, database: Database, workspace: Workspace, drawn: Clientele) -> None:
+    """Who is at risk is marked, and the check of the score is against who left in the drawn truth."""
+    for kpi in HEALTH_KPIS:
+        definition = await registered(ask, database, workspace, kpi)
+    await derive(database, definition, NOW.date())
+    await ask(MARK, {"input": {"id": global_id("Kpi", definition.kpi_id), **mark().given}}, now=NOW)
+    found = (await ask(RISK, now=NOW))["kpi"]
+    ended, until = (date.fromisoformat(found["riskCheck"][name]) for name in ("endedOn", "untilOn"))
+    days = [(day - BEGAN).days + 1 for day in (ended, until)]
+    then, left = left_since(drawn.customers, *days)
+    assert (found["riskCheck"]["n"], found["riskCheck"]["left"]) == (then.sum(), left.sum())
+    assert left.sum() > 0
+    assert found["unitsAtRisk"]["totalCount"] >= AT_RISK * found["values"]["n"][-1]
+    marked = [trait["value"] for node in found["unitsAtRisk"]["nodes"] for trait in node["traits"]]
+    assert marked == ["yes"] * len(found["unitsAtRisk"]["nodes"])
+    assert [part["kpi"] for part in found["unitsAtRisk"]["nodes"][0]["parts"]] == [
+        kpi["key"] for kpi in HEALTH_KPIS[:3]
+    ]
 
 
 def _assert_durations(found: Sums, drawn: Clientele) -> None:
