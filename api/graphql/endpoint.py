@@ -203,8 +203,8 @@ class Endpoint(GraphQL[Context, None]):
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
         """The context of one request; that of a websocket, before anybody has said who asks, is what it came with."""
         if isinstance(request, WebSocket):
-            # A socket makes contexts of it.
-            return Arrival(key=bearer(request), cookie=cookie_of(request))  # type: ignore[return-value]
+            arrived: Any = Arrival(key=bearer(request), cookie=cookie_of(request))
+            return cast("Context", arrived)  # a socket makes contexts of it
         request.state.context = self.context(request.state.caller, getattr(request.state, "request_id", None))
         return cast("Context", request.state.context)
 
@@ -337,7 +337,7 @@ class Endpoint(GraphQL[Context, None]):
         if "RATE_LIMITED" in codes and "data" not in answer:
             status, headers = 429, {"retry-after": str(answer["errors"][0]["extensions"]["retryAfter"])}
         media = f"{sub_response.media_type}; charset=utf-8"
-        return Response(self.encode_json(answer), status, headers=headers, media_type=media)
+        return Response(msgspec.json.encode(answer), status, headers=headers, media_type=media)
 
     def decode_json(self, data: str | bytes) -> object:
         """A body as JSON in UTF-8; what is none, as half a surrogate pair or NaN, is the sender's fault."""
