@@ -9,6 +9,7 @@ from alembic import op
 APP, WORKER = "truelift_app", "truelift_worker"
 NAMED = "nullif(current_setting('app.workspace', true), '')::integer"
 """The workspace that the transaction names; null where it names none, which no row has."""
+OWN, CHECK = f"{{}} = {NAMED}", f"{{}} = (SELECT {NAMED})"
 LOOKED_UP = "EXISTS (SELECT FROM {parent} WHERE {parent}.id = {table}.{column})"
 LISTED = "{column} IN (SELECT id FROM {parent})"
 ALL = "SELECT, INSERT, UPDATE, DELETE"
@@ -37,8 +38,7 @@ END $$
 
 def by_column(table: str, column: str = "workspace_id", *, app: str = ALL, worker: str = ALL) -> None:
     """Rows that say themselves whose they are. What is written is held against the workspace once a statement."""
-    own, check = f"{column} = {NAMED}", f"{column} = (SELECT {NAMED})"
-    op.execute(ISOLATE.format(table=table, own=own, check=check, app=app, worker=worker, APP=APP, WORKER=WORKER))
+    _isolate(table, OWN.format(column), CHECK.format(column), app, worker)
 
 
 def by_parent(table: str, column: str, parent: str, *, in_bulk: bool = False) -> None:
@@ -48,8 +48,16 @@ def by_parent(table: str, column: str, parent: str, *, in_bulk: bool = False) ->
     made for writing as well.
     """
     own, listed = (text.format(table=table, column=column, parent=parent) for text in (LOOKED_UP, LISTED))
-    check = listed if in_bulk else own
-    op.execute(ISOLATE.format(table=table, own=own, check=check, app=ALL, worker=ALL, APP=APP, WORKER=WORKER))
+    _isolate(table, own, listed if in_bulk else own)
+
+
+def by_index(table: str, column: str, parent: str) -> None:
+    """Rows that say themselves whose they are, and are read by the million from an index that has only `column`."""
+    _isolate(table, LISTED.format(column=column, parent=parent), CHECK.format("workspace_id"))
+
+
+def _isolate(table: str, own: str, check: str, app: str = ALL, worker: str = ALL) -> None:
+    op.execute(ISOLATE.format(table=table, own=own, check=check, app=app, worker=worker, APP=APP, WORKER=WORKER))
 
 
 def lift(table: str) -> None:

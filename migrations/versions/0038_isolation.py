@@ -36,7 +36,6 @@ OF_WORKSPACE = (
     "learnings",
     "memberships",
     "notices",
-    "outcomes",
     "protocols",
     "published_looks",
     "rejections",
@@ -78,6 +77,8 @@ OF_PARENT = {
     ("learning_id", "learnings"): ("learning_versions",),
     ("protocol_id", "protocols"): ("protocol_versions",),
 }
+RAW = ("exposures", "outcomes")
+"""What comes in by the million; each in a way of its own."""
 ADD, CHANGE = "SELECT, INSERT", "SELECT, INSERT, UPDATE"
 RESTRICTED = {
     "workspaces": ("id", "SELECT, UPDATE", CHANGE),
@@ -124,6 +125,7 @@ def upgrade() -> None:
             for table in tables:
                 isolation.by_parent(table, column, parent)
         isolation.by_parent("exposures", "experiment_id", "experiments", in_bulk=True)
+        isolation.by_index("outcomes", "event_id", "events")
 
 
 def downgrade() -> None:
@@ -131,7 +133,7 @@ def downgrade() -> None:
         for table in (
             *RESTRICTED,
             *OF_WORKSPACE,
-            "exposures",
+            *RAW,
             *(name for names in OF_PARENT.values() for name in names),
         ):
             isolation.lift(table)

@@ -219,9 +219,8 @@ async def waiting(database: Database, count: int) -> set[str]:
     found: list[asyncpg.Record] = []
     async with asyncio.timeout(PATIENCE):
         while len(found) < count:
-            async with database.acting(
-                None
-            ).raw() as connection:  # each looks anew: a transaction sees one moment of who waits
+            # Each looks anew: a transaction sees one moment of who waits.
+            async with database.acting(None).raw() as connection:
                 found = await connection.fetch(blocked)
     return {row["wait_event"] for row in found}
 
