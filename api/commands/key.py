@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from api.auth import issuing, keys
 from api.auth.keys import Scope
@@ -40,7 +40,8 @@ def show(workspace: WorkspaceKey = DEFAULT, data_dir: DataDir = None) -> None:
     """List keys, newest first; secrets are not kept and so not shown."""
     with surroundings(data_dir) as around:
         found = run(around, lambda database: _listed(database, workspace))
-    table = Table("id", "name", "scopes", "created", "last used", "expires", "revoked")
+    others = ("name", "scopes", "created", "last used", "expires", "revoked")
+    table = Table(Column("id", no_wrap=True), *(Column(name, overflow="fold") for name in others))
     for key in found:
         times = map(_shown, (key.created_at, key.last_used_at, key.expires_at, key.revoked_at))
         table.add_row(key.public_id, key.name, " ".join(key.scopes), *times)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.auth import members, membership, sign_ins
@@ -101,7 +101,8 @@ def show(workspace: WorkspaceKey = DEFAULT, data_dir: DataDir = None) -> None:
     """List the members, newest first."""
     with surroundings(data_dir) as around:
         found = run(around, lambda database: _listed(database, workspace))
-    table = Table("e-mail", "name", "role", "state", "last seen")
+    others = ("name", "role", "state", "last seen")
+    table = Table(Column("e-mail", no_wrap=True), *(Column(name, overflow="fold") for name in others))
     for member in found:
         seen = member.last_seen_at.isoformat(timespec="seconds") if member.last_seen_at else ""
         table.add_row(member.email, member.name, member.role.lower(), member.state.lower(), seen)

@@ -166,6 +166,15 @@ async def test_browser_is_signed_in_for_twelve_hours_or_until_it_signs_out(
     assert not await is_signed_in(client)
 
 
+async def test_sign_ins_that_are_long_over_are_forgotten(database: Database, workspace: Workspace) -> None:
+    member, now = await invited(database, workspace, Role.VIEWER), datetime.now(UTC)
+    for hours in (25, 13, 0):
+        await signed_in(database, member, now - timedelta(hours=hours))
+    async with database.raw() as connection:
+        times = await connection.fetch("SELECT created_at FROM sign_ins WHERE member_id = $1 ORDER BY 1", member.id)
+    assert [now - row["created_at"] for row in times] == [timedelta(hours=13), timedelta(0)]
+
+
 async def removed(database: Database, workspace_id: int, member_id: int) -> None:
     actor = Actor(workspace_id=workspace_id, name="setup", id="setup", now=datetime.now(UTC))
     async with database.write() as session:
