@@ -40,8 +40,10 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
     outside = Outside.of(settings, secret)
     worker = partial(work, duties, seconds=settings.refresh_seconds, outside=outside)
     moments = Moments(database)
-    desk = Desk(
-        most=settings.max_subscriptions, most_each=settings.max_workspace_subscriptions, editions=Editions(moments)
+    editions = Editions(moments)
+    desk, streams = (
+        Desk(most=settings.max_subscriptions, most_each=settings.max_workspace_subscriptions, editions=editions)
+        for _ in range(2)
     )
     graphql = Endpoint(
         database=database,
@@ -55,7 +57,6 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
         slow_seconds=settings.slow_seconds,
         deadline=settings.deadline_seconds,
     )
-    streams = Desk(most=settings.max_subscriptions, most_each=settings.max_workspace_subscriptions)
     places = ingest.Places(connections=max(settings.pool_size // 2, 1))
     state = State(
         database=duties,
@@ -125,9 +126,8 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
         ],
     )
     app.state.database, app.state.secret, app.state.max_uploads = database, secret, settings.max_uploads
-    app.state.places, app.state.deadline, app.state.desk = places, settings.deadline_seconds, desk
+    app.state.places, app.state.deadline = places, settings.deadline_seconds
     app.state.board = Board(database, desk, secret)
-    app.state.places, app.state.board = places, Board(database, desk, secret)
     # Streams of flags have places of their own: a key in a page must not take those of the people at work.
     app.state.desk, app.state.streams = desk, streams
     app.state.evaluations = Budgets(per_second=settings.evaluations_per_second, at_once=settings.evaluations_at_once)

@@ -22,7 +22,7 @@ from api.auth import callers, keys
 from api.auth.keys import Caller, Scope
 from api.database import Database
 from api.doors.board import Board
-from api.graphql.news import Channel, Desk, RECHECK_SECONDS
+from api.graphql.news import Channel, Desk
 from api.jobs.worker import FAULTS
 
 WORKS = 86_400

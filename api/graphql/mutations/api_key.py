@@ -24,7 +24,8 @@ class ApiKeyCreateInput(Repeatable):
 
     name: str = strawberry.field(description="What the key is for.")
     scopes: list[str] = strawberry.field(
-        description="What it may do: read, edit, decide, ingest, admin, schema:read, evaluate. Nobody grants what they lack."
+        description="What it may do: read, edit, decide, ingest, admin, schema:read, evaluate. Nobody grants what they "
+        "lack."
     )
     expires_at: datetime | None = strawberry.field(
         description="The time it ends by itself; never, if not said.", default=None
