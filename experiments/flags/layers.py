@@ -64,7 +64,7 @@ def _settled(own: Holding, wanted: int, others: Sequence[Holding]) -> Holding:
     for welcome, unwelcome in ((own.ever, taken), (ALL, known), (ALL, taken)):
         missing = wanted - sum(map(len, slots))
         slots += tuple(_first(missing, _shared(welcome, _free([*unwelcome, *slots]))))
-    return Holding(space=own.space, slots=slots, ever=(*own.ever, *slots))
+    return Holding(space=own.space, slots=slots, ever=_together([*own.ever, *slots]))
 
 
 def _first(wanted: int, slots: Iterable[range]) -> Iterator[range]:
@@ -79,6 +79,11 @@ def _shared(some: Iterable[range], others: Iterable[range]) -> Iterator[range]:
     """Where slots meet others."""
     both = [range(max(one.start, other.start), min(one.stop, other.stop)) for other in others for one in some]
     yield from filter(len, both)
+
+
+def _together(some: Sequence[range]) -> Slots:
+    """Slots with each place once."""
+    return tuple(_free(list(_free(some))))
 
 
 def _free(taken: Sequence[range]) -> Iterator[range]:

@@ -9,7 +9,7 @@ from scipy import stats
 
 from experiments.flags.assignment import PLACES, Draw, chosen, place, places
 
-UNITS = [f"user-{number}" for number in range(60_000)]
+UNITS = [f"user-{number}" for number in range(20_000)]
 
 
 @pytest.mark.parametrize(
