@@ -77,8 +77,6 @@ BESIDE = {"kpiRegister": ['key: "plain"', 'name: "plain"', "direction: HIGHER", 
 """What else must be said for a name to be looked up."""
 ABSTRACT = ("node", "nodes")
 """Fields that are asked for each noun by itself."""
-DEEP = {"query": 2, "mutation": 1, "subscription": 1}
-"""How far below a field its answer is looked at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,11 +101,14 @@ def calls(names: Names) -> Iterator[Call]:
     for word, root in (("query", PUBLIC.query_type), ("mutation", PUBLIC.mutation_type)):
         assert root is not None
         yield from (_call(word, name, field, names) for name, field in root.fields.items() if name not in ABSTRACT)
+    yield Call(
+        field="nodes",
+        document=f"query {{ nodes(ids: {json.dumps([*names.ids.values()])}) {{ id }} }}",
+        names_something=True,
+    )
     for one in PUBLIC.get_possible_types(PUBLIC.type_map["Node"]):  # type: ignore[arg-type]  # it is an interface
-        below = _selection(one, 1, ())
-        for name, given in (("node", f'id: "{names.ids[one.name]}"'), ("nodes", f'ids: ["{names.ids[one.name]}"]')):
-            text = f"query {{ {name}({given}) {{ ... on {one.name}{below} }} }}"
-            yield Call(field=f"{name} of {one.name}", document=text, names_something=True)
+        text = f'query {{ node(id: "{names.ids[one.name]}") {{ ... on {one.name}{_selection(one, 1, ())} }} }}'
+        yield Call(field=f"node of {one.name}", document=text, names_something=True)
 
 
 def followings(names: Names) -> Iterator[Call]:
@@ -119,7 +120,7 @@ def followings(names: Names) -> Iterator[Call]:
 
 def _call(word: str, name: str, field: GraphQLField, names: Names) -> Call:
     given = _arguments(name, field.args, names)
-    text = f"{name}{given}{_selection(get_named_type(field.type), DEEP[word], ())}"
+    text = f"{name}{given}{_selection(get_named_type(field.type), 1, ())}"
     return Call(field=name, document=f"{word} {{ {text} }}", names_something=bool(given) and _names(name, field.args))
 
 

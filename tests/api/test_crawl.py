@@ -276,7 +276,7 @@ async def answers(crawl: Crawl) -> list[tuple[Call, str, str]]:
 async def test_somebodys_ids_and_keys_are_to_every_field_as_such_that_nobody_has(
     crawl: Crawl, answers: list[tuple[Call, str, str]]
 ) -> None:
-    assert len(answers) > 100
+    assert len(answers) > 90
     assert [(call.field, got) for call, got, unknown in answers if got != unknown or MARK in got] == []
     assert await contents(crawl.database, crawl.owner.caller.workspace_id) == crawl.contents
 

@@ -1,7 +1,9 @@
 """The roles that requests and duties act as, where a login is no superuser: the owner of the tables, or of nothing."""
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
@@ -64,6 +66,13 @@ async def workspaces(logins: Logins) -> tuple[int, int]:
     return await filled(logins.owner, "ours"), await filled(logins.owner, "theirs")
 
 
+def before_isolation() -> str:
+    """The revision that had no policies."""
+    (file,) = (Path(__file__).parents[2] / "migrations" / "versions").glob("*_isolation.py")
+    (revision,) = re.findall(r'^down_revision = "(\w+)"$', file.read_text(encoding="utf-8"), re.MULTILINE)
+    return str(revision)
+
+
 async def outcomes(database: Database) -> int:
     async with database.raw() as connection:
         return int(await connection.fetchval("SELECT count(*) FROM outcomes"))
@@ -72,7 +81,7 @@ async def outcomes(database: Database) -> int:
 async def test_owner_that_is_no_superuser_keeps_all_rows_where_isolation_is_taken_back_and_made_anew(
     logins: Logins, workspaces: tuple[int, int]
 ) -> None:
-    await schema.downgrade(logins.owner.engine, "0034")
+    await schema.downgrade(logins.owner.engine, before_isolation())
     assert await outcomes(logins.owner) == 2
     await schema.upgrade(logins.owner.engine)
     assert await outcomes(logins.owner) == 2
