@@ -41,6 +41,8 @@ NOUNS = (
     "Kpi",
     "Learning",
     "Protocol",
+    "ApiKey",
+    "Member",
     "Rejection",
     "Review",
 )

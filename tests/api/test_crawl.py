@@ -17,7 +17,8 @@ import pytest_asyncio
 from sqlmodel.ext.asyncio.session import AsyncSession
 from strawberry.types import ExecutionResult
 
-from api.auth import keys, sign_in
+from api.auth import keys
+from api.auth.cookies import SIGNED_IN
 from api.auth.keys import Caller, Scope
 from api.auth.tenants import ensure_workspace
 from api.database import Database, driver
@@ -30,6 +31,7 @@ from tests.api import documents
 from tests.api.conftest import SECRET, Client, bearing
 from tests.api.crawling import NOUNS, Call, Names, calls, followings, plain
 from tests.api.test_isolation import isolated
+from tests.api.test_sign_in import signed_in_at
 
 NOW = datetime(2026, 6, 24, 12, tzinfo=UTC)
 MARK, NOBODYS = "zebra", "quail"
@@ -45,6 +47,8 @@ INSERT INTO jobs (workspace_id, noun, state, parameters, message, created_at, to
 SELECT id, 'OUTCOMES', 'RECEIVING', '{}', 'zebra', now(), now(), 1, 0, 0, 0, 0, 0, 0 FROM workspaces
 """
 TABLES = {
+    "ApiKey": "api_keys",
+    "Member": "members",
     "ActionItem": "action_items",
     "Alert": "alerts",
     "AlertRule": "alert_rules",
@@ -88,6 +92,7 @@ class Place:
 
     caller: Caller
     key: str
+    cookie: str
     names: Names
 
 
@@ -136,7 +141,8 @@ async def settled(database: Database, mark: str) -> Place:
         public_id=key.split("_")[1],
         scopes=frozenset(Scope),
     )
-    return Place(caller=caller, key=key, names=nobodys())
+    cookie = await signed_in_at(database, key, SECRET, datetime.now(UTC))
+    return Place(caller=caller, key=key, cookie=cookie, names=nobodys())
 
 
 def nobodys() -> Names:
@@ -190,6 +196,7 @@ async def fill(database: Database, caller: Caller) -> None:
         ("alertRuleSet", {"id": known["Kpi"], "reason": MARK, "rules": [rule]}),
         ("annotationAdd", {"kpi": kpi, "notedOn": "2026-06-01", "text": MARK}),
         ("reviewOpen", {"kind": "WEEKLY", "on": "2026-06-24"}),
+        ("memberInvite", {"email": f"{MARK}@example.org", "name": MARK, "role": "VIEWER"}),
         ("endpointRegister", {"kind": "WEBHOOK", "address": f"https://{MARK}.example.org/"}),
     )
     for name, given in steps:
@@ -256,7 +263,11 @@ async def contents(database: Database, workspace_id: int) -> dict[str, str]:
         return {table: await connection.fetchval(HASH.format(table)) for table in await isolated(database)}
 
 
-HASH = "SELECT md5(coalesce(string_agg(t::text, '' ORDER BY t::text), '')) FROM {} AS t"
+HASH = """
+SELECT md5(coalesce(string_agg(said, '' ORDER BY said), ''))
+FROM {} AS t CROSS JOIN LATERAL (SELECT (to_jsonb(t) - 'last_used_at')::text AS said) AS row
+"""
+"""When a key was last used is noted of whoever asks for their own."""
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -330,15 +341,13 @@ def doors(names: Names) -> Iterator[tuple[str, str]]:
     yield "list", "/v1/audit.ndjson"
     for form in ("html", "md", "csv"):
         yield "key", f"/reviews/{review}.{form}"
-    yield from (("list", page) for page in ("/", "/kpis", "/reviews"))
-    yield from (("key", page) for page in (f"/experiments/{experiment}", f"/kpis/{kpi}"))
+    yield from (("list", page) for page in ("/", "/kpis", "/ladder", "/alerts", "/reviews", "/settings"))
+    yield from (("key", page) for page in (f"/experiments/{experiment}", f"/kpis/{kpi}", f"/kpis/{kpi}/at-risk"))
 
 
 async def opened(client: Client, place: Place, path: str, sent: Names) -> tuple[int, str]:
     """What a door answers to a key, as it is sent or signed in with."""
-    now = datetime.now(UTC)
-    cookie = sign_in.seal(place.caller.public_id, SECRET, now)
-    answer = await client.get(path, headers=bearing(place.key) | {"cookie": f"{sign_in.COOKIE}={cookie}"})
+    answer = await client.get(path, headers=bearing(place.key) | {"cookie": f"{SIGNED_IN}={place.cookie}"})
     text = answer.text
     for word in sorted((*sent.ids.values(), *sent.keys.values()), key=len, reverse=True):
         text = text.replace(word, "?")

@@ -108,7 +108,7 @@ async def test_ten_operations_pass_where_one_of_them_is_named_and_eleven_do_not(
 async def test_document_of_a_page_is_far_within_every_limit(database: Database, caller: Caller, name: str) -> None:
     variables = {"key": "nothing", "id": global_id("Review", 999_999_999), "segment": "", "first": 50}
     variables |= {"isAsked": True, "kpi": "nothing", "lift": 0.1, "coverage": 1.0, "periods": 12.0}
-    variables |= {"mayList": True, "worst": 0.1}
+    variables |= {"mayList": True, "worst": 0.1, "seesAll": True}
     found = await run(database, caller, web.documents[name], **variables)
     assert found.errors is None
     assert found.extensions is not None

@@ -145,7 +145,7 @@ def test_every_connection_has_edges_nodes_a_count_and_relays_arguments() -> None
     assert connections["RejectionConnection"] >= {"counts"}  # by noun and rule, beside the page
     assert all(names - {"counts"} == {"edges", "nodes", "pageInfo", "totalCount"} for names in connections.values())
     paths = {path: field for path, field in fields() if named(field) in connections}
-    assert len(paths) == 18
+    assert len(paths) == 20
     for field in paths.values():
         assert isinstance(field, GraphQLField)
         assert set(field.args) - NARROWING == {"first", "after", "last", "before"}

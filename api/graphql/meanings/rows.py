@@ -63,6 +63,17 @@ MEANINGS = {
         "DELIVERED": "It has arrived.",
         "FAILED": "It was given up; it can be asked for again.",
     },
+    "MemberRole": {
+        "VIEWER": "May read.",
+        "EDITOR": "May also register, run and change.",
+        "REVIEWER": "May also decide and set targets.",
+        "ADMIN": "May also see to members, keys and the workspace.",
+    },
+    "MemberState": {
+        "INVITED": "They have not signed in yet.",
+        "ACTIVE": "They have signed in.",
+        "REMOVED": "They may do nothing any more.",
+    },
     "UserErrorCode": {
         "BAD_USER_INPUT": "A value breaks a rule.",
         "KEY_TAKEN": "Something else has this key.",
