@@ -88,7 +88,7 @@ def hypothesis(n: int, drawn: Drawn, **of: Any) -> Hypothesis:
 def experiment(n: int, drawn: Drawn, **of: Any) -> Experiment:
     """An experiment: running where it has a day to start on, a draft where it has none."""
     started = None if drawn[2] is None else DAY + timedelta(drawn[2])
-    sealed_by = {} if started is None else {"plan_hash": "0", "plan_json": "{}", "sealed_at": started}
+    sealed_by: dict[str, Any] = {} if started is None else {"plan_hash": "0", "plan_json": "{}", "sealed_at": started}
     return Experiment(
         **of,
         **sealed_by,
