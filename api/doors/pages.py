@@ -41,7 +41,7 @@ async def kpis(request: Request) -> Response:
     tier, moves = asked.get("tier"), asked.get("moves")
     if tier not in (None, *Tier) or moves not in (None, *MOVES):
         return _html("not_found", {}, 404)
-    chosen = {"tier": tier, "isLeading": None if moves is None else MOVES[moves]}
+    chosen = {"tier": {"eq": tier}, "isLeading": None if moves is None else MOVES[moves]}
     variables = {"first": PAGE, "after": asked.get("after"), "filter": chosen}
     return await _page(request, "kpis", variables, chosen={"tier": tier, "moves": moves})
 

@@ -1,7 +1,8 @@
 """Global ids and connections, after Relay's specifications.
 
-A global id names the type and the row; a cursor is the id of the row it points at, so a page stays right while rows are
-added before it. Lists are in order of creation, newest first.
+A global id names the type and the row; a cursor is the place of the row it points at in the order of its list, so a
+page stays right while rows are added before it. Lists are in order of creation, newest first, unless another is asked
+for.
 """
 
 import base64
@@ -16,6 +17,8 @@ from graphql import GraphQLError
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from strawberry import Parent
+
+from api.graphql.orders import NEWEST, Ordering, Place
 
 T = TypeVar("T")
 DEFAULT_PAGE = 20
@@ -109,32 +112,41 @@ class Listed(Generic[T]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """Which rows of a list are asked for: so many, from which end, between which rows."""
+    """Which rows of a list are asked for: so many, from which end, between which rows, in which order."""
 
     size: int
     backwards: bool
-    after: int | None
-    before: int | None
+    after: Place | None
+    before: Place | None
+    ordering: Ordering = NEWEST
 
     @classmethod
-    def asked(cls, first: int | None, after: str | None, last: int | None, before: str | None) -> "Part":
+    def asked(
+        cls,
+        first: int | None,
+        after: str | None,
+        last: int | None,
+        before: str | None,
+        ordering: Ordering = NEWEST,
+    ) -> "Part":
         """What the arguments of a connection ask for. Raises bad input."""
         size, backwards = page_size(first, last)
         return cls(
             size=size,
             backwards=backwards,
-            after=None if after is None else _cursor(after, "after"),
-            before=None if before is None else _cursor(before, "before"),
+            after=None if after is None else _place(after, "after", ordering),
+            before=None if before is None else _place(before, "before", ordering),
+            ordering=ordering,
         )
 
     def within(self, table: Any, found: Any) -> Any:
         """Those of the rows found that lie between the ends."""
-        found = found if self.after is None else found.where(col(table.id) < self.after)
-        return found if self.before is None else found.where(col(table.id) > self.before)
+        found = found if self.after is None else found.where(self.ordering.beyond(table, self.after))
+        return found if self.before is None else found.where(self.ordering.beyond(table, self.before, backwards=True))
 
-    def order(self, table: Any) -> Any:
+    def order(self, table: Any) -> Sequence[Any]:
         """The end that is asked for first."""
-        return col(table.id).asc() if self.backwards else col(table.id).desc()
+        return self.ordering.terms(table, backwards=self.backwards)
 
     def page(self, rows: Sequence[Any], total: int) -> Page[Any]:
         """The page, from one row more than it has, in this order."""
@@ -147,13 +159,13 @@ class Part:
 async def page(
     session: AsyncSession, table: Any, workspace_id: int, part: Part, where: Sequence[Any] = ()
 ) -> Page[Any]:
-    """One page of a workspace's rows, newest first, by keyset: the cost does not grow with the page's number.
+    """One page of a workspace's rows, in the order asked for, by keyset: the cost does not grow with the page's number.
 
     `where` are conditions that the rows meet as well.
     """
     found = select(table).where(table.workspace_id == workspace_id, *where)
     total = (await session.exec(select(func.count()).select_from(found.subquery()))).one()
-    rows = await session.exec(part.within(table, found).order_by(part.order(table)).limit(part.size + 1))
+    rows = await session.exec(part.within(table, found).order_by(*part.order(table)).limit(part.size + 1))
     return part.page(list(rows), total)
 
 
@@ -168,14 +180,18 @@ async def pages(
     placed = part.within(table, select(table.id, place).where(*theirs)).subquery()
     found = select(table).join(placed, table.id == placed.c.id).where(placed.c.place <= part.size + 1)
     rows: dict[int, list[Any]] = {identity: [] for identity in owners}
-    for row in await session.exec(found.order_by(part.order(table))):
+    for row in await session.exec(found.order_by(*part.order(table))):
         rows[getattr(row, of)].append(row)
     return {identity: part.page(own, totals.get(identity, 0)) for identity, own in rows.items()}
 
 
-def cursor(row: Any) -> str:
-    """The cursor that points at a row."""
-    return str(global_id("Cursor", row.id))
+def cursors(ordering: Ordering) -> Callable[[Any], str]:
+    """What makes the cursors that point at rows in an order."""
+    return lambda row: sealed(ordering.packed(row))
+
+
+cursor = cursors(NEWEST)
+"""What makes those of lists that are in no other order."""
 
 
 async def page_of(
@@ -186,9 +202,10 @@ async def page_of(
     last: int | None,
     before: str | None,
     where: Sequence[Any] = (),
+    ordering: Ordering = NEWEST,
 ) -> Page[Any]:
     """One page of the caller's rows, in a read of its own."""
-    part = Part.asked(first, after, last, before)
+    part = Part.asked(first, after, last, before, ordering)
     async with info.context.database.read() as session:
         return await page(session, table, info.context.caller.workspace_id, part, where)
 
@@ -229,11 +246,12 @@ def page_size(first: int | None, last: int | None) -> tuple[int, bool]:
     return size, last is not None
 
 
-def _cursor(text: str, argument: str) -> int:
-    identity = local_id("Cursor", text)
-    if identity is None:
-        raise bad_input(f"“{argument}” is not a cursor of this list.")
-    return identity
+def _place(text: str, argument: str, ordering: Ordering) -> Place:
+    said = opened(text)
+    place = None if said is None else ordering.unpacked(said)
+    if place is None:
+        raise bad_input(f"“{argument}” is not a cursor of this list in this order.")
+    return place
 
 
 def utc(argument: str, at: datetime) -> datetime:

@@ -13,6 +13,7 @@ from api.graphql.catalogue import CatalogueQuery
 from api.graphql.context import Info
 from api.graphql.deliveries import DeliveryQuery
 from api.graphql.errors import answer
+from api.graphql.filters import conditions
 from api.graphql.library import LibraryQuery
 from api.graphql.nodes import (
     After,
@@ -21,6 +22,7 @@ from api.graphql.nodes import (
     Last,
     Node,
     bad_input,
+    cursors,
     local_id,
     parts,
 )
@@ -33,9 +35,18 @@ from api.graphql.types.design import DesignInput, ExperimentDesign, shown
 from api.graphql.types.experiment import Experiment, ExperimentConnection, ExperimentEdge
 from api.graphql.types.hypothesis import Hypothesis, HypothesisConnection, HypothesisEdge
 from api.graphql.types.job import Job, JobConnection, JobEdge
-from api.graphql.types.kpi import Kpi, KpiConnection, KpiEdge, KpiFilter
+from api.graphql.types.kpi import Kpi, KpiConnection, KpiEdge
 from api.graphql.types.ladder import KpiLadder, Whole, whole
 from api.graphql.types.rejection import RejectionConnection, RejectionEdge, RejectionFilter
+from api.graphql.types.selection import (
+    OrderOfExperiments,
+    OrderOfHypotheses,
+    OrderOfKpis,
+    WhichExperiments,
+    WhichHypotheses,
+    WhichKpis,
+    ordering,
+)
 from api.graphql.types.viewer import RateLimit, Viewer
 from api.graphql.types.workspace import Workspace
 from api.jobs import tables as job_tables
@@ -48,7 +59,6 @@ from kpi.queries import hypotheses_by_key, kpis_by_key, workspace_by_id
 MOST_NODES = 100
 Key = Annotated[str, strawberry.argument(description="The key of the object.")]
 Identity = Annotated[strawberry.ID, strawberry.argument(description="The global id of the object.")]
-WhichKpis = Annotated[KpiFilter | None, strawberry.argument(description="Which KPIs; all of them if not said.")]
 Rejected = Annotated[RejectionFilter | None, strawberry.argument(description="Which rows; all of them if not said.")]
 Identities = Annotated[list[strawberry.ID], strawberry.argument(description="The global ids, 100 at most.")]
 
@@ -101,21 +111,23 @@ class Query(LibraryQuery, CatalogueQuery, ReviewQuery, DeliveryQuery, AlertQuery
         async with info.context.database.read() as session:
             return (await kpis_by_key(session, info.context.caller.workspace_id, [key])).get(key)
 
-    @strawberry.field(description="The KPIs of the workspace, newest first.", permission_classes=[MayRead])
+    @strawberry.field(
+        description="The KPIs of the workspace, newest first unless ordered otherwise.", permission_classes=[MayRead]
+    )
     async def kpis(
         self,
         info: Info,
         filter: WhichKpis = None,  # noqa: A002 - the API's word
+        order_by: OrderOfKpis = None,
         first: First = None,
         after: After = None,
         last: Last = None,
         before: Before = None,
     ) -> KpiConnection | None:
         """The KPIs of the workspace."""
-        table, wanted = kpi_tables.Kpi, filter or KpiFilter()
-        where = [table.tier == wanted.tier] if wanted.tier else []
-        where += [table.is_leading == wanted.is_leading] if wanted.is_leading is not None else []
-        return _connection(KpiConnection, KpiEdge, await _page(info, table, first, after, last, before, where))
+        order, where = ordering("Kpi", order_by), conditions(kpi_tables.Kpi, filter)
+        found = await _page(info, kpi_tables.Kpi, first, after, last, before, where, order)
+        return _connection(KpiConnection, KpiEdge, found, cursors(order))
 
     @strawberry.field(
         description="The ladder of the workspace, from leading KPIs to lagging ones.",
@@ -134,13 +146,24 @@ class Query(LibraryQuery, CatalogueQuery, ReviewQuery, DeliveryQuery, AlertQuery
         async with info.context.database.read() as session:
             return (await hypotheses_by_key(session, info.context.caller.workspace_id, [key])).get(key)
 
-    @strawberry.field(description="The hypotheses of the workspace, newest first.", permission_classes=[MayRead])
+    @strawberry.field(
+        description="The hypotheses of the workspace, newest first unless ordered otherwise.",
+        permission_classes=[MayRead],
+    )
     async def hypotheses(
-        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+        self,
+        info: Info,
+        filter: WhichHypotheses = None,  # noqa: A002 - the API's word
+        order_by: OrderOfHypotheses = None,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
     ) -> HypothesisConnection | None:
         """The hypotheses of the workspace."""
-        found = await _page(info, kpi_tables.Hypothesis, first, after, last, before)
-        return _connection(HypothesisConnection, HypothesisEdge, found)
+        order, where = ordering("Hypothesis", order_by), conditions(kpi_tables.Hypothesis, filter)
+        found = await _page(info, kpi_tables.Hypothesis, first, after, last, before, where, order)
+        return _connection(HypothesisConnection, HypothesisEdge, found, cursors(order))
 
     @strawberry.field(
         description="An experiment by its key.", permission_classes=[MayRead], graphql_type=Experiment | None
@@ -150,13 +173,24 @@ class Query(LibraryQuery, CatalogueQuery, ReviewQuery, DeliveryQuery, AlertQuery
         async with info.context.database.read() as session:
             return await experiment_by_key(session, info.context.caller.workspace_id, key)
 
-    @strawberry.field(description="The experiments of the workspace, newest first.", permission_classes=[MayRead])
+    @strawberry.field(
+        description="The experiments of the workspace, newest first unless ordered otherwise.",
+        permission_classes=[MayRead],
+    )
     async def experiments(
-        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+        self,
+        info: Info,
+        filter: WhichExperiments = None,  # noqa: A002 - the API's word
+        order_by: OrderOfExperiments = None,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
     ) -> ExperimentConnection | None:
         """The experiments of the workspace."""
-        found = await _page(info, experiment_tables.Experiment, first, after, last, before)
-        return _connection(ExperimentConnection, ExperimentEdge, found)
+        order, where = ordering("Experiment", order_by), conditions(experiment_tables.Experiment, filter)
+        found = await _page(info, experiment_tables.Experiment, first, after, last, before, where, order)
+        return _connection(ExperimentConnection, ExperimentEdge, found, cursors(order))
 
     @strawberry.field(description="Work a design out, before anything is registered.", permission_classes=[MayRead])
     async def experiment_design(self, info: Info, input: DesignInput) -> ExperimentDesign | None:  # noqa: A002 - the API's word

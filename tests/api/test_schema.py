@@ -29,7 +29,7 @@ PUBLIC: GraphQLSchema = build_schema(sdl())
 OWN = {name: found for name, found in PUBLIC.type_map.items() if not name.startswith("__")}
 LISTS_THAT_ARE_NO_CONNECTION = {"Query.nodes"}
 """Relay's own field: as many as were asked for, 100 at most."""
-NARROWING = {"filter", "query", "kinds", "below", "worst", "segment", "traits"}
+NARROWING = {"filter", "orderBy", "query", "kinds", "below", "worst", "segment", "traits"}
 """What a connection is asked beside its page."""
 VERBS = {
     "breachesMargin",
@@ -50,8 +50,10 @@ NAMED_OTHERWISE = {
     "PublishedLook.dataThrough",
     "Rehearsal.dataThrough",
     "ReviewOpenInput.on",
+    "DateTimeComparator.gte",
+    "DateTimeComparator.lt",
 }
-"""The watermark, whose word is older than the rule; and a day that is nothing but a day."""
+"""The watermark, whose word is older than the rule; a day that is only a day; and what any time is held against."""
 
 
 class Place(NamedTuple):
@@ -153,7 +155,7 @@ def test_every_connection_has_edges_nodes_a_count_and_relays_arguments() -> None
 
 def test_times_end_in_at_and_dates_in_on_and_nothing_else_does() -> None:
     for suffix, scalar in (("At", "DateTime"), ("On", "Date")):
-        typed = {path for path, field in fields() if named(field) == scalar}
+        typed = {path for path, field in fields() if named(field) in {scalar, f"{scalar}Comparator"}}
         assert typed
         wrong = {path for path in typed if not path.endswith(suffix)} - NAMED_OTHERWISE
         assert wrong == set()

@@ -168,16 +168,44 @@ def test_no_statement_pages_by_counting_rows() -> None:
     assert found == COUNTING
 
 
+def test_main_lists_are_ordered_by_a_field_and_a_direction() -> None:
+    """And say what they are ordered by where nothing is asked for."""
+    found = {name: field for name, field in roots().items() if "orderBy" in field.args}
+    assert set(found) == {"kpis", "hypotheses", "experiments"}
+    for name, field in found.items():
+        noun = named(field).removesuffix("Connection")
+        order, default = get_named_type(field.args["orderBy"].type), field.args["orderBy"].description
+        assert isinstance(order, GraphQLInputObjectType)
+        assert order.name == f"{noun}Order", name
+        kinds = {part: str(one.type) for part, one in order.fields.items()}
+        assert kinds == {"field": f"{noun}OrderField!", "direction": "OrderDirection!"}
+        assert "if not said: CREATED_AT, DESC" in (default or "")
+
+
 def test_filter_is_an_input_of_its_own_and_every_condition_may_be_absent() -> None:
     given = {path: field for path, field in fields() if "filter" in getattr(field, "args", {})}
-    assert len(given) > 5
+    assert len(given) > 7
     for path, field in given.items():
         assert isinstance(field, GraphQLField)
         found = get_named_type(field.args["filter"].type)
         assert isinstance(found, GraphQLInputObjectType), path
         assert found.name.endswith("Filter")
         assert required(found) == set()
-        assert [name for name, one in found.fields.items() if is_list_type(get_nullable_type(one.type))] == []
+        lists = {name: named(one) for name, one in found.fields.items() if is_list_type(get_nullable_type(one.type))}
+        assert lists in ({}, {"and": found.name, "or": found.name})
+
+
+def test_filter_of_a_main_list_is_made_of_comparators() -> None:
+    """A yes or no is compared with nothing."""
+    for name in ("KpiFilter", "HypothesisFilter", "ExperimentFilter"):
+        found = OWN[name]
+        assert isinstance(found, GraphQLInputObjectType)
+        kinds = {named(one) for part, one in found.fields.items() if part not in {"and", "or"}} - {"Boolean"}
+        assert {"StringComparator", "DateTimeComparator"} <= kinds
+        assert [kind for kind in kinds if not kind.endswith("Comparator")] == []
+    comparators = {found.name: found for found in inputs() if found.name.endswith("Comparator")}
+    assert {word for found in comparators.values() for word in found.fields} == {"eq", "in", "contains", "gte", "lt"}
+    assert all(required(found) == set() for found in comparators.values())
 
 
 def test_mutation_is_named_noun_first() -> None:

@@ -1,6 +1,10 @@
-"""What the values of enums around rows, jobs, notices and faults mean."""
+"""What the values of enums around lists, rows, jobs, notices and faults mean."""
 
 MEANINGS = {
+    "OrderDirection": {
+        "ASC": "From the earliest, and from a to z.",
+        "DESC": "From the latest, and from z to a.",
+    },
     "RowNoun": {
         "EXPOSURES": "Which unit met which variant, and when.",
         "OUTCOMES": "What units did.",

@@ -417,7 +417,7 @@ class ExperimentEdge:
     node: Experiment = strawberry.field(description="The experiment.")
 
 
-@strawberry.type(description="A page of experiments, newest first.")
+@strawberry.type(description="A page of experiments.")
 class ExperimentConnection:
     """A page of experiments."""
 

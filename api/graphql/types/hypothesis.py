@@ -69,7 +69,7 @@ class HypothesisEdge:
     node: Hypothesis = strawberry.field(description="The hypothesis.")
 
 
-@strawberry.type(description="A page of hypotheses, newest first.")
+@strawberry.type(description="A page of hypotheses.")
 class HypothesisConnection:
     """A page of hypotheses."""
 

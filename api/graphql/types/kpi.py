@@ -177,14 +177,6 @@ class Kpi(HistoryFields, QuestionFields, SteadinessFields, RiskFields, AlertFiel
         return isinstance(obj, tables.Kpi)
 
 
-@strawberry.input(description="Which KPIs are meant. What is not said may be anything.")
-class KpiFilter:
-    """Which KPIs are meant."""
-
-    tier: enums.Tier | None = strawberry.field(description="The tier.", default=None)
-    is_leading: bool | None = strawberry.field(description="Whether it moves before revenue does.", default=None)
-
-
 @strawberry.type(description="A KPI in a list.")
 class KpiEdge:
     """A KPI in a list."""
@@ -193,7 +185,7 @@ class KpiEdge:
     node: Kpi = strawberry.field(description="The KPI.")
 
 
-@strawberry.type(description="A page of KPIs, newest first.")
+@strawberry.type(description="A page of KPIs.")
 class KpiConnection:
     """A page of KPIs."""
 
