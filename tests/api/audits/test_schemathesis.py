@@ -23,6 +23,7 @@ from tests.api.servers import serving
 SCHEMATHESIS = str(Path(sys.executable).with_name("schemathesis"))
 SEED = "2026"
 PLENTY = 1e9
+GENEROUS = dict.fromkeys(("cost_at_once", "cost_per_second", "evaluations_at_once", "evaluations_per_second"), PLENTY)
 """A budget that is never spent: what is audited is what each request does, not how many there may be."""
 RULED_BY_SENTENCES = "positive_data_acceptance"
 """The only check that is left out: a schema cannot say that a range ends after it begins, which is then told."""
@@ -40,14 +41,14 @@ class Target(NamedTuple):
     fewest: int
 
 
-TARGETS = {"graphql": Target("/graphql", 4, 300)}
+TARGETS = {"graphql": Target("/graphql", 4, 300), "ofrep": Target("/ofrep/v1/openapi.json", 60, 100)}
 
 
 @pytest_asyncio.fixture
 async def patient(database_url: str, database: Database) -> AsyncIterator[httpx.AsyncClient]:
     """A server that lets one workspace ask for as much as it likes."""
     assert database  # at the newest schema
-    async with serving(database_url, cost_at_once=PLENTY, cost_per_second=PLENTY) as client:
+    async with serving(database_url, **GENEROUS) as client:
         yield client
 
 
