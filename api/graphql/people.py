@@ -20,7 +20,7 @@ class PeopleQuery:
     )
     async def members(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
-    ) -> MemberConnection:
+    ) -> MemberConnection | None:
         """The members of the workspace."""
         found = await page_of(info, tables.Member, first, after, last, before)
         page: MemberConnection = connection(MemberConnection, MemberEdge, found)
@@ -31,7 +31,7 @@ class PeopleQuery:
     )
     async def api_keys(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
-    ) -> ApiKeyConnection:
+    ) -> ApiKeyConnection | None:
         """The keys of the workspace."""
         found = await page_of(info, tables.ApiKey, first, after, last, before)
         page: ApiKeyConnection = connection(ApiKeyConnection, ApiKeyEdge, found)

@@ -138,7 +138,11 @@ def _factored(seen: Array, covariances: Array) -> tuple[Array, Array]:
 
 
 def weighed(likelihood: Array, prior: Array) -> Array:
-    """Bayes' rule over the last axis: weights of models from the logarithms of their likelihood, and the prior."""
+    """Bayes' rule over the last axis: weights of models from the logarithms of their likelihood, and the prior.
+
+    >>> weighed(np.log([0.2, 0.1]), np.array([0.5, 0.5])).round(4).tolist()
+    [0.6667, 0.3333]
+    """
     known = likelihood + np.log(prior)
     chances = np.exp(known - known.max(axis=-1, keepdims=True))
     return np.asarray(chances / chances.sum(axis=-1, keepdims=True))

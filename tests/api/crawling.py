@@ -255,5 +255,7 @@ def _without_number(found: re.Match[str]) -> str:
         read = base64.b64decode(found[0] + "=" * (-len(found[0]) % 4), validate=True).decode()
     except ValueError:
         return found[0]
+    if read.startswith('["'):  # the cursor of an order
+        return f"<{json.loads(read)[0]}>"
     noun, colon, _ = read.partition(":")
     return f"<{noun}>" if colon and noun.isalpha() else found[0]

@@ -85,8 +85,8 @@ async def test_requests_and_operations_are_counted_by_names_of_ours_and_nobody_e
     name = "truelift_graphql_operation_seconds_count"
     assert grown(before, after, name, operation="query viewer", outcome="OK") == 1
     assert grown(before, after, name, operation="query kpis", outcome="OK") == 1
-    assert grown(before, after, name, operation="query (other)", outcome="INVALID") == 1
-    assert grown(before, after, name, operation="(unreadable)", outcome="INVALID") == 1
+    assert grown(before, after, name, operation="query (other)", outcome="BAD_REQUEST") == 1
+    assert grown(before, after, name, operation="(unreadable)", outcome="BAD_REQUEST") == 1
     assert grown(before, after, "truelift_graphql_cost_count") == 3
     assert not re.search("alice|Mine", text)
 
