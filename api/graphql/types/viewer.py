@@ -83,4 +83,4 @@ class RateLimit:
         if allowance is None:
             return None
         whole = context.now + timedelta(seconds=allowance.seconds(caller))
-        return cls(cost=context.cost, remaining=allowance.left(caller), reset_at=whole)
+        return cls(cost=round(context.cost, 1), remaining=round(allowance.left(caller), 1), reset_at=whole)

@@ -23,9 +23,13 @@ from tests.api.servers import serving
 SCHEMATHESIS = str(Path(sys.executable).with_name("schemathesis"))
 SEED = "2026"
 PLENTY = 1e9
-GENEROUS: dict[str, Any] = dict.fromkeys(
-    ("cost_at_once", "cost_per_second", "evaluations_at_once", "evaluations_per_second"), PLENTY
-)
+GENEROUS: dict[str, Any] = {
+    "cost_at_once": PLENTY,
+    "cost_per_second": PLENTY,
+    "evaluations_at_once": PLENTY,
+    "evaluations_per_second": PLENTY,
+    "wrong_keys_at_once": 1_000_000,
+}
 """A budget that is never spent: what is audited is what each request does, not how many there may be."""
 RULED_BY_SENTENCES = "positive_data_acceptance"
 """The only check that is left out: a schema cannot say that a range ends after it begins, which is then told."""
