@@ -22,7 +22,7 @@ from api.database import Database
 from api.files.times import moment
 from api.files.writing import MEDIA, Form, written
 from api.graphql import tags
-from api.graphql.endpoint import bearer
+from api.graphql.requests import bearer
 from experiments.aggregation.extraction import Noun, Selection, extract
 from kpi.errors import NotFound
 from kpi.ingest import is_text

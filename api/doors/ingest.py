@@ -30,7 +30,7 @@ from api.doors.bodies import (
     unpacked,
 )
 from api.doors.limits import UNCAPPED
-from api.graphql.endpoint import bearer
+from api.graphql.requests import bearer
 from api.jobs.refresh import REJECTIONS_KEPT
 from api.jobs.worker import FAULTS
 from api.pipeline import stored

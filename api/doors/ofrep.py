@@ -26,7 +26,7 @@ from api.database import Database, driver
 from api.doors import changes
 from api.doors.bodies import Unreadable, whole
 from api.doors.openapi import CODES, DOCUMENT
-from api.graphql.endpoint import bearer
+from api.graphql.requests import bearer
 from experiments.flags import reading
 from experiments.flags.evaluation import UNSAID, Answer, Attributes, Flag, Flags
 from kpi.ingest import is_text

@@ -14,7 +14,7 @@ from api.auth import callers
 from api.auth.keys import Caller, Scope
 from api.doors import pages
 from api.graphql import tags
-from api.graphql.endpoint import bearer
+from api.graphql.requests import bearer
 from web import reviews
 from web.errors import NoPrinter
 from web.printing import printed

@@ -19,7 +19,7 @@ from api.database import Database
 from api.doors.export import AT_ONCE, LONGEST, File, Refusal, answered, make_room, workspace_of
 from api.doors.pages import signed_in
 from api.files.writing import MEDIA, Form, written
-from api.graphql.endpoint import bearer
+from api.graphql.requests import bearer
 from kpi import queries
 from kpi.ingest import is_text
 from kpi.risk import listing

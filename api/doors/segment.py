@@ -22,7 +22,7 @@ from api.auth.keys import Caller
 from api.doors.bodies import CHUNK_ROWS, LARGEST_ARRAY, Unreadable, unpacked, whole
 from api.doors.ingest import INGEST, PATIENCE, SOON, Tally, sender
 from api.doors.tracking import KINDS, Row, rows_of
-from api.graphql.endpoint import bearer
+from api.graphql.requests import bearer
 from api.jobs.worker import FAULTS
 from api.telemetry import metrics
 from api.trail import chain

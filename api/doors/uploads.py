@@ -10,8 +10,8 @@ from api.auth import callers
 from api.auth.keys import Caller, Scope
 from api.database import Database
 from api.files.errors import MappingError
-from api.graphql.endpoint import bearer
 from api.graphql.nodes import global_id
+from api.graphql.requests import bearer
 from api.jobs import spool
 from api.jobs.tables import Noun
 from api.jobs.uploads import ENDINGS, mapping

@@ -14,7 +14,7 @@ from typing import Any, cast
 import msgspec
 from cross_web import AsyncHTTPRequestAdapter, HTTPException, StarletteRequestAdapter
 from graphql import GraphQLError, OperationType
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
@@ -24,27 +24,26 @@ from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_
 from strawberry.types import ExecutionResult
 from strawberry.types.unset import UNSET, UnsetType
 
-from api.auth import callers, cookies
+from api.auth import callers
 from api.auth.keys import Caller
 from api.auth.shares import Allowance
 from api.database import Database
 from api.delivery.outside import Outside
 from api.doors.faults import SOON
 from api.graphql import tags
+from api.graphql.answers import again, made
 from api.graphql.context import DEADLINE, SLOW, Context
 from api.graphql.deadlines import DEADLINE_EXCEEDED
-from api.graphql.documents import bill, digest, read, spend
+from api.graphql.documents import digest, read
 from api.graphql.errors import UNAVAILABLE, is_of_request
-from api.graphql.memory import Answer, Memory, place
+from api.graphql.memory import Memory, place
 from api.graphql.negotiation import Media, accepted, is_json
 from api.graphql.news import Desk
-from api.graphql.observation import OK, label
-from api.graphql.requests import Refused, fault_of, key_of
+from api.graphql.requests import Refused, bearer, cookie_of, fault_of
 from api.graphql.schema import schema
 from api.graphql.sockets import Arrival, Socket, Wire, welcome
 from api.graphql.tags import Tags
 from api.graphql.trusted import NOT_FOUND, Trusted
-from api.telemetry import metrics
 
 log = logging.getLogger("truelift.graphql")
 LONGEST = 120.0
@@ -302,9 +301,9 @@ class Endpoint(GraphQL[Context, None]):
             return await again(known, context, began)
         result = await super().execute_single(request, request_adapter, sub_response, context, root_value, asked)
         if is_query and not result.errors and not context.is_of_the_moment:
-            made = _made(result, asked)
-            result.data = cast("Any", msgspec.Raw(made.json))  # it is not written twice
-            visit.note_answer(where, made)
+            known = made(result, asked)
+            result.data = cast("Any", msgspec.Raw(known.json))  # it is not written twice
+            visit.note_answer(where, known)
         return result
 
     async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
@@ -359,42 +358,6 @@ class Endpoint(GraphQL[Context, None]):
 
 UNKNOWN = "This needs a key: send the header “Authorization: Bearer <key>”."
 STREAMED = f"A subscription is answered as a stream: send the header “Accept: {Media.EVENTS}”."
-
-
-def bearer(request: HTTPConnection) -> str | None:
-    """The key of a request."""
-    return key_of(request.headers.get("authorization"))
-
-
-async def again(known: Answer, context: Context, began: float) -> ExecutionResult:
-    """An answer that is known: it costs what it cost."""
-    metrics.COST.observe(known.cost)
-    try:
-        await spend(context, known.cost)
-    except GraphQLError as refused:
-        return ExecutionResult(data=None, errors=[refused])
-    metrics.OPERATION.labels(known.label, OK).observe(perf_counter() - began)
-    data: Any = msgspec.Raw(known.json)
-    return ExecutionResult(data=data, errors=None, extensions={"cost": bill(context, known.cost)})
-
-
-def _made(result: ExecutionResult, asked: GraphQLRequestData) -> Answer:
-    """An answer as it is kept."""
-    text, name = asked.query or "", asked.operation_name
-    return Answer(
-        json=msgspec.json.encode(result.data),
-        cost=read(text).size(schema._schema, name, asked.variables or {}).cost,
-        label=label(schema._schema, text, name),
-    )
-
-
-def cookie_of(request: HTTPConnection) -> str | None:
-    """The cookie of a request, where it counts: of one that another site might have sent it is as if there were none.
-
-    A page asks with exact JSON by POST, which is looked at where all bodies are.
-    """
-    is_asked_so = request.scope["type"] == "websocket" or request.scope["method"] == "POST"
-    return cookies.read(request, cookies.SIGNED_IN) if is_asked_so and cookies.is_of_own_page(request) else None
 
 
 def _kind(document: str, name: str | None) -> OperationType | None:

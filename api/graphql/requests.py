@@ -1,11 +1,13 @@
-"""What a request must be before its document is looked at, however it came in."""
+"""What a request must be, and what it comes with, before its document is looked at, however it came in."""
 
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from cross_web import HTTPException
+from starlette.requests import HTTPConnection
 
+from api.auth import cookies
 from api.graphql.limits import MOST_BYTES
 
 TOO_LONG = f"A document has at most {MOST_BYTES:,} bytes; rows belong into its variables."
@@ -27,6 +29,20 @@ def key_of(authorization: object) -> str | None:
     """The key that an `Authorization` carries; None where there is none."""
     kind, _, key = authorization.partition(" ") if isinstance(authorization, str) else ("", "", "")
     return key.strip() if kind.lower() == "bearer" and key.strip() else None
+
+
+def bearer(request: HTTPConnection) -> str | None:
+    """The key of a request."""
+    return key_of(request.headers.get("authorization"))
+
+
+def cookie_of(request: HTTPConnection) -> str | None:
+    """The cookie of a request, where it counts: of one that another site might have sent it is as if there were none.
+
+    A page asks with exact JSON by POST, which is looked at where all bodies are.
+    """
+    is_asked_so = request.scope["type"] == "websocket" or request.scope["method"] == "POST"
+    return cookies.read(request, cookies.SIGNED_IN) if is_asked_so and cookies.is_of_own_page(request) else None
 
 
 def fault_of(body: object) -> str | None:
