@@ -8,12 +8,12 @@ from sqlalchemy.orm import aliased
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from kpi.history.tables import History
 from kpi.ingest import is_text
 from kpi.tables import (
     Baseline,
     BaselineSchedule,
     Definition,
-    History,
     Hypothesis,
     Kpi,
     KpiChange,

@@ -11,8 +11,9 @@ from kpi import kinds, ladder, queries
 from kpi.alerts import queries as alert_queries
 from kpi.history import baselines, recurring, values
 from kpi.history.sums import Level
+from kpi.history.tables import History
 from kpi.ladder import Step
-from kpi.tables import Definition, History, Kpi, Target
+from kpi.tables import Definition, Kpi, Target
 
 DAYS = 28
 """Days of entry that a level is of: four of every weekday."""

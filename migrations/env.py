@@ -11,6 +11,7 @@ import api.replies.tables
 import experiments.programme.reviews.tables
 import experiments.tables
 import kpi.alerts.tables
+import kpi.history.tables
 import kpi.tables
 
 TABLES = (
@@ -22,6 +23,7 @@ TABLES = (
     experiments.programme.reviews.tables,
     experiments.tables,
     kpi.alerts.tables,
+    kpi.history.tables,
     kpi.tables,
 )  # imported so that the metadata know them
 

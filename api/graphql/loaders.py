@@ -50,7 +50,8 @@ from kpi.alerts import queries as alert_queries
 from kpi.alerts.tables import Alert, AlertRule, Annotation
 from kpi.history import values
 from kpi.history.sums import Sums
-from kpi.tables import Baseline, Definition, History, Hypothesis, Kpi, KpiChange, KpiLink, Notice, Rejection, Target
+from kpi.history.tables import History
+from kpi.tables import Baseline, Definition, Hypothesis, Kpi, KpiChange, KpiLink, Notice, Rejection, Target
 
 K = TypeVar("K")
 V = TypeVar("V")

@@ -11,7 +11,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from kpi.alerts.tables import Alert, AlertRule, Annotation
 from kpi.enums import AlertState
-from kpi.tables import Arrival, Definition, Event, History, Kpi
+from kpi.history.tables import History
+from kpi.tables import Arrival, Definition, Event, Kpi
 
 CHANNEL = "truelift_alerts"
 """Where a new alert is told; the payload is the workspace's number."""

@@ -4,8 +4,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from kpi import kinds
 from kpi.history import entry as entries
+from kpi.history.tables import History
 from kpi.ingest import EARLIEST
-from kpi.tables import Definition, History, Kpi
+from kpi.tables import Definition, Kpi
 
 
 def history(kpi: Kpi, definition: Definition) -> History | None:

@@ -15,16 +15,9 @@ from kpi.history import entry as entries
 from kpi.history import periods
 from kpi.history.entry import Entry
 from kpi.history.sums import ByAccount, Counted, Level, Sums
+from kpi.history.tables import History, HistoryCluster, HistoryDuration, HistoryEntry, HistoryMoments, HistoryValue
 from kpi.kinds import Aggregate, Kind
-from kpi.tables import (
-    Definition,
-    History,
-    HistoryCluster,
-    HistoryDuration,
-    HistoryEntry,
-    HistoryMoments,
-    HistoryValue,
-)
+from kpi.tables import Definition
 from stats.comoments import CoMoments
 from stats.moments import Moments
 

@@ -10,11 +10,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from kpi import kinds, queries
 from kpi.errors import Problem, bad
 from kpi.history import entry as entries
+from kpi.history.tables import History
 from kpi.history.units import Ends, ends_of
 from kpi.history.values import EVERYBODY
 from kpi.ingest import is_text
 from kpi.kinds.composite import Component, Composite, is_component
-from kpi.tables import Definition, History, Kpi
+from kpi.tables import Definition, Kpi
 
 MOST_REASONS = 3
 """Components that a reason names: who calls has a minute to read."""

@@ -21,6 +21,7 @@ import api.trail.tables
 import experiments.programme.reviews.tables
 import experiments.tables
 import kpi.alerts.tables
+import kpi.history.tables
 import kpi.tables
 from api import schema
 from api.database import Database
@@ -36,6 +37,7 @@ MODELS = (
     api.trail.tables,
     experiments.tables,
     kpi.alerts.tables,
+    kpi.history.tables,
     kpi.tables,
 )
 FILL = """

@@ -14,9 +14,10 @@ from kpi.history import periods, questions
 from kpi.history.periods import DAY
 from kpi.history.questions import Answer, Window
 from kpi.history.sums import Sums
+from kpi.history.tables import History
 from kpi.history.values import EVERYBODY, Series, series
 from kpi.kinds.shape import Scale
-from kpi.tables import Baseline, History, Kpi, Target
+from kpi.tables import Baseline, Kpi, Target
 
 SHOWN = 13
 """Periods that a figure shows the course of: a quarter of weeks, a year of months and the one before."""
