@@ -3,7 +3,7 @@
 That a key or a member was seen is noted here too, once an hour.
 """
 
-from contextlib import suppress
+import logging
 from datetime import UTC, datetime
 
 import asyncpg
@@ -12,6 +12,7 @@ from api.auth import keys, members, sign_ins
 from api.auth.keys import SELDOM, Caller
 from api.database import CLIENT_FAULTS, Database
 
+log = logging.getLogger("truelift.callers")
 RECHECK_SECONDS = 60.0
 """How often who listens for long is looked up again while nothing is told of them."""
 SOONEST = 0.05
@@ -63,10 +64,12 @@ async def _noted(database: Database, caller: Caller | None, now: datetime) -> Ca
     """Note that somebody is here. A database that can only be read is no reason to turn them away."""
     if caller is None or (caller.seen_at is not None and now - caller.seen_at < SELDOM):
         return caller
-    with suppress(*CLIENT_FAULTS, asyncpg.PostgresError):
+    try:
         async with database.of(caller.workspace_id).write() as session:
             if caller.member_id is not None:
                 await members.seen(session, caller.member_id, now)
             else:
                 await keys.used(session, caller.public_id, now)
+    except (*CLIENT_FAULTS, asyncpg.PostgresError) as fault:
+        log.warning("That somebody was seen is not noted (%s).", type(fault).__name__)
     return caller
