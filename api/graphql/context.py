@@ -16,6 +16,7 @@ from api.delivery.outside import Outside
 from api.graphql import recording
 from api.graphql.loaders import Loaders
 from api.graphql.news import Desk
+from kpi.actor import Actor
 
 DEADLINE = 10.0
 """Seconds a query may take, unless the settings say otherwise."""
@@ -75,6 +76,13 @@ class Context:
         if self._outside is None:
             raise ValueError("this request was given no way to the outside")
         return self._outside
+
+    def actor(self, reason: str | None = None) -> Actor:
+        """The caller, as the one who changes something."""
+        caller, why = self.caller, (reason or "").strip() or None
+        return Actor(
+            workspace_id=caller.workspace_id, name=caller.key_name, id=caller.public_id, now=self.now, reason=why
+        )
 
     def write(self, info: "Info") -> AbstractAsyncContextManager[AsyncSession]:
         """The transaction of a mutation. What it changes is told by an entry in the audit trail, both or neither."""

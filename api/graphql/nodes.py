@@ -19,6 +19,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from strawberry import Parent
 
 from api.graphql.orders import NEWEST, Ordering, Place
+from kpi.errors import NotFound
 
 T = TypeVar("T")
 DEFAULT_PAGE = 20
@@ -60,6 +61,14 @@ def local_id(noun: str, identity: str) -> int | None:
     """The row a global id of this noun names; None for anything else."""
     found = parts(identity)
     return found[1] if found is not None and found[0] == noun else None
+
+
+def row_of(noun: str, identity: str) -> int:
+    """The row a global id of this noun names. Raises NotFound for anything else."""
+    found = local_id(noun, identity)
+    if found is None:
+        raise NotFound
+    return found
 
 
 def parts(identity: str) -> tuple[str, int] | None:
@@ -258,7 +267,11 @@ def utc(argument: str, at: datetime) -> datetime:
     """A time that a question names, in UTC."""
     if at.tzinfo is None:
         raise bad_input(f"“{argument}” has no time zone; write 2026-06-01T00:00:00Z for UTC.")
-    # At the ends of the calendar another zone may not exist.
+    return within_calendar(at)
+
+
+def within_calendar(at: datetime) -> datetime:
+    """A time in UTC; one at the ends of the calendar, where that may not exist, a day further in."""
     return min(max(at, FIRST_DAY), LAST_DAY).astimezone(UTC)
 
 

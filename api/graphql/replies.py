@@ -12,8 +12,8 @@ import strawberry
 from sqlalchemy import inspect
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from api.graphql import inputs
 from api.graphql.errors import Ended
-from api.graphql.inputs import given
 from api.replies import keeping
 from api.replies.keeping import Found, Keyed
 from api.trail.entry import canonical
@@ -37,14 +37,14 @@ class Repeatable:
 
     def said(self) -> dict[str, Any]:
         """What the input says, without the key it came with and without what it leaves as it is."""
-        said = {name: value for name, value in vars(self).items() if value is not strawberry.UNSET}
+        said = inputs.said(self)
         del said["idempotency_key"]
         return said
 
 
 def keyed(context: Any, info: Any) -> Keyed | None:
     """What the running mutation was sent under; None without a key. Raises Invalid."""
-    said = given(context, info)
+    said = inputs.given(context, info)
     key = said.get(FIELD)
     if key is None:
         return None

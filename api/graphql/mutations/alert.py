@@ -10,8 +10,7 @@ from api.auth.permissions import MayEdit
 from api.graphql.context import Info
 from api.graphql.errors import UserError, answer
 from api.graphql.mutations.governance import Governed, Governing
-from api.graphql.mutations.lifecycle import actor
-from api.graphql.nodes import local_id
+from api.graphql.nodes import local_id, row_of
 from api.graphql.replies import Repeatable
 from api.graphql.types.alert import Alert, Annotation
 from kpi import enums
@@ -274,13 +273,13 @@ class AlertMutation:
         """Set what is watched of a KPI."""
 
         async def action() -> dict[str, Any]:
-            kpi_id = local_id("Kpi", input.id) or NO_ROW
+            kpi_id = row_of("Kpi", input.id)
             kpi = await info.context.loaders.kpis.load(kpi_id)
             if kpi is None:
                 raise NotFound
             given = [rule.given(kpi.frequency) for rule in input.rules]
             async with info.context.write(info) as session:
-                who = actor(info, input.reason)
+                who = info.context.actor(input.reason)
                 return {"kpi": await service.set_rules(session, actor=who, kpi_id=kpi_id, given=given)}
 
         return await answer(AlertRuleSetPayload, action)
@@ -296,9 +295,9 @@ class AlertMutation:
         """Remove a rule."""
 
         async def action() -> dict[str, Any]:
-            rule_id = local_id("AlertRule", input.id) or NO_ROW
+            rule_id = row_of("AlertRule", input.id)
             async with info.context.write(info) as session:
-                who = actor(info, input.reason)
+                who = info.context.actor(input.reason)
                 return {"kpi": await service.remove_rule(session, actor=who, rule_id=rule_id)}
 
         return await answer(AlertRuleRemovePayload, action)
@@ -337,7 +336,7 @@ class AlertMutation:
             async with info.context.write(info) as session:
                 added = await service.annotate(
                     session,
-                    actor=actor(info, None),
+                    actor=info.context.actor(),
                     key=input.kpi,
                     noted_on=input.noted_on,
                     text=input.text,
@@ -356,15 +355,15 @@ class AlertMutation:
         """Take an annotation back."""
 
         async def action() -> dict[str, Any]:
-            identity = local_id("Annotation", input.id) or NO_ROW
+            identity = row_of("Annotation", input.id)
             async with info.context.write(info) as session:
-                found = await service.remove_annotation(session, actor=actor(info, None), annotation_id=identity)
+                found = await service.remove_annotation(session, actor=info.context.actor(), annotation_id=identity)
             return {"kpi": found}
 
         return await answer(AnnotationRemovePayload, action)
 
 
 async def _answered(info: Info, given: Answering, step: Any) -> dict[str, Any]:
-    identity = local_id("Alert", given.id) or NO_ROW
+    identity = row_of("Alert", given.id)
     async with info.context.write(info) as session:
-        return {"alert": await step(session, actor=actor(info, None), alert_id=identity, note=given.note)}
+        return {"alert": await step(session, actor=info.context.actor(), alert_id=identity, note=given.note)}

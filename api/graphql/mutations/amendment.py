@@ -9,7 +9,8 @@ from api.auth.permissions import MayEdit
 from api.graphql.context import Info
 from api.graphql.errors import answer
 from api.graphql.mutations.experiment import PlannedKpiInput, TargetingConditionInput, conditions, kpi_choice
-from api.graphql.mutations.lifecycle import Moved, actor, experiment_id
+from api.graphql.mutations.lifecycle import Moved
+from api.graphql.nodes import row_of
 from experiments import enums
 from experiments.life import amendments
 
@@ -114,10 +115,10 @@ class AmendmentMutation:
         """Change a sealed plan on the record."""
 
         async def action() -> dict[str, Any]:
-            identity = experiment_id(input.id)
+            identity = row_of("Experiment", input.id)
             async with info.context.write(info) as session:
                 amended = await amendments.amend(
-                    session, actor=actor(info, input.reason), experiment_id=identity, change=_change(input)
+                    session, actor=info.context.actor(input.reason), experiment_id=identity, change=_change(input)
                 )
             return {"experiment": amended}
 

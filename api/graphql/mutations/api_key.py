@@ -9,11 +9,10 @@ from api.auth import issuing
 from api.auth.permissions import MayAdmin
 from api.graphql.context import Info
 from api.graphql.errors import UserError, answer
-from api.graphql.mutations.lifecycle import actor, aware
-from api.graphql.nodes import local_id
+from api.graphql.inputs import aware
+from api.graphql.nodes import row_of
 from api.graphql.replies import Repeatable
 from api.graphql.types.api_key import ApiKey
-from kpi.errors import NotFound
 
 SECRET = "The whole key, `tl_…`, to be sent as `Authorization: Bearer`. It is shown this once."  # noqa: S105 - a sentence
 
@@ -80,14 +79,6 @@ Rotated = Annotated[ApiKeyRotateInput, strawberry.argument(description="The key.
 Revoked = Annotated[ApiKeyRevokeInput, strawberry.argument(description="The key.")]
 
 
-def _number(identity: str) -> int:
-    """The key that a global id names. Raises NotFound."""
-    found = local_id("ApiKey", identity)
-    if found is None:
-        raise NotFound
-    return found
-
-
 @strawberry.type
 class ApiKeyMutation:
     """Seeing to the keys of the workspace."""
@@ -97,7 +88,7 @@ class ApiKeyMutation:
         """Make a key."""
 
         async def action() -> dict[str, Any]:
-            ends, who = aware("expiresAt", input.expires_at), actor(info, None)
+            ends, who = aware("expiresAt", input.expires_at), info.context.actor()
             async with info.context.write(info) as session:
                 row, secret = await issuing.create(
                     session,
@@ -120,7 +111,7 @@ class ApiKeyMutation:
         """Give a key a new secret."""
 
         async def action() -> dict[str, Any]:
-            number, who = _number(input.id), actor(info, None)
+            number, who = row_of("ApiKey", input.id), info.context.actor()
             async with info.context.write(info) as session:
                 row, secret = await issuing.rotate(
                     session,
@@ -142,8 +133,8 @@ class ApiKeyMutation:
         """End a key."""
 
         async def action() -> dict[str, Any]:
-            number = _number(input.id)
+            number = row_of("ApiKey", input.id)
             async with info.context.write(info) as session:
-                return {"api_key": await issuing.revoke(session, actor=actor(info, None), which=number)}
+                return {"api_key": await issuing.revoke(session, actor=info.context.actor(), which=number)}
 
         return await answer(ApiKeyRevokePayload, action)

@@ -8,7 +8,8 @@ from api.auth.permissions import MayDecide
 from api.database import driver
 from api.graphql.context import Info
 from api.graphql.errors import answer
-from api.graphql.mutations.lifecycle import Moved, Moving, actor, experiment_id
+from api.graphql.mutations.lifecycle import Moved, Moving
+from api.graphql.nodes import row_of
 from api.graphql.replies import Repeatable
 from experiments import enums
 from experiments.life import decisions
@@ -54,12 +55,12 @@ class DecisionMutation:
         """Record a person's decision."""
 
         async def action() -> dict[str, Any]:
-            identity = experiment_id(input.id)
+            identity = row_of("Experiment", input.id)
             async with info.context.write(info) as session:
                 decided = await decisions.decide(
                     session,
                     await driver(session),
-                    actor=actor(info, input.reason),
+                    actor=info.context.actor(input.reason),
                     experiment_id=identity,
                     choice=input.choice,
                     variant=input.variant,
@@ -77,9 +78,11 @@ class DecisionMutation:
         """Approve a decision as a second person."""
 
         async def action() -> dict[str, Any]:
-            identity = experiment_id(input.id)
+            identity = row_of("Experiment", input.id)
             async with info.context.write(info) as session:
-                approved = await decisions.approve(session, actor=actor(info, input.reason), experiment_id=identity)
+                approved = await decisions.approve(
+                    session, actor=info.context.actor(input.reason), experiment_id=identity
+                )
             return {"experiment": approved}
 
         return await answer(ExperimentDecisionApprovePayload, action)

@@ -9,12 +9,11 @@ from api.delivery import service
 from api.delivery.tables import EndpointKind
 from api.graphql.context import Info
 from api.graphql.errors import UserError, answer
-from api.graphql.mutations.lifecycle import actor
-from api.graphql.nodes import local_id
+from api.graphql.inputs import said
+from api.graphql.nodes import row_of
 from api.graphql.replies import Repeatable
 from api.graphql.types.endpoint import Delivery, Endpoint
 from kpi.enums import NoticeType
-from kpi.errors import NotFound
 
 ADDRESS = "The address: https on port 443 or 8443 for a webhook or Slack, a mailbox for e-mail."
 SHOWN_ONCE = "The secret that a webhook is signed with, `whsec_…`; null for others. It is shown this once."
@@ -136,14 +135,6 @@ Tested = Annotated[EndpointTestInput, strawberry.argument(description="The endpo
 Redelivered = Annotated[DeliveryRedeliverInput, strawberry.argument(description="The delivery.")]
 
 
-def _number(noun: str, identity: str) -> int:
-    """The row that a global id names. Raises NotFound."""
-    found = local_id(noun, identity)
-    if found is None:
-        raise NotFound
-    return found
-
-
 @strawberry.type
 class EndpointMutation:
     """Saying where notices go."""
@@ -156,7 +147,7 @@ class EndpointMutation:
         """Register where notices go."""
 
         async def action() -> dict[str, Any]:
-            who, outside = actor(info, None), info.context.outside
+            who, outside = info.context.actor(), info.context.outside
             async with info.context.write(info) as session:
                 endpoint, secret = await service.register(session, actor=who, outside=outside, **input.said())
             return {"endpoint": endpoint, "secret": secret}
@@ -166,11 +157,11 @@ class EndpointMutation:
     @strawberry.mutation(description="Change where notices go, or which.", permission_classes=[MayAdmin])
     async def endpoint_update(self, info: Info, input: Updated) -> EndpointUpdatePayload | None:  # noqa: A002 - the API's word
         """Change where notices go, or which."""
-        given = {name: value for name, value in vars(input).items() if value is not strawberry.UNSET}
+        given = said(input)
 
         async def action() -> dict[str, Any]:
-            number = _number("Endpoint", given.pop("id"))
-            who, outside = actor(info, None), info.context.outside
+            number = row_of("Endpoint", given.pop("id"))
+            who, outside = info.context.actor(), info.context.outside
             async with info.context.write(info) as session:
                 changed = await service.update(session, actor=who, outside=outside, endpoint_id=number, given=given)
             return {"endpoint": changed}
@@ -185,10 +176,10 @@ class EndpointMutation:
         """Give a webhook a new secret."""
 
         async def action() -> dict[str, Any]:
-            number, outside = _number("Endpoint", input.id), info.context.outside
+            number, outside = row_of("Endpoint", input.id), info.context.outside
             async with info.context.write(info) as session:
                 endpoint, secret = await service.rotate(
-                    session, actor=actor(info, None), outside=outside, endpoint_id=number
+                    session, actor=info.context.actor(), outside=outside, endpoint_id=number
                 )
             return {"endpoint": endpoint, "secret": secret}
 
@@ -201,9 +192,9 @@ class EndpointMutation:
         """Remove an endpoint."""
 
         async def action() -> dict[str, Any]:
-            number = _number("Endpoint", input.id)
+            number = row_of("Endpoint", input.id)
             async with info.context.write(info) as session:
-                return {"endpoint": await service.remove(session, actor=actor(info, None), endpoint_id=number)}
+                return {"endpoint": await service.remove(session, actor=info.context.actor(), endpoint_id=number)}
 
         return await answer(EndpointRemovePayload, action)
 
@@ -215,9 +206,9 @@ class EndpointMutation:
         """Send an endpoint a test."""
 
         async def action() -> dict[str, Any]:
-            number = _number("Endpoint", input.id)
+            number = row_of("Endpoint", input.id)
             async with info.context.write(info) as session:
-                return {"delivery": await service.test(session, actor=actor(info, None), endpoint_id=number)}
+                return {"delivery": await service.test(session, actor=info.context.actor(), endpoint_id=number)}
 
         return await answer(EndpointTestPayload, action)
 
@@ -229,8 +220,8 @@ class EndpointMutation:
         """Deliver a notice again."""
 
         async def action() -> dict[str, Any]:
-            number = _number("Delivery", input.id)
+            number = row_of("Delivery", input.id)
             async with info.context.write(info) as session:
-                return {"delivery": await service.redeliver(session, actor=actor(info, None), delivery_id=number)}
+                return {"delivery": await service.redeliver(session, actor=info.context.actor(), delivery_id=number)}
 
         return await answer(DeliveryRedeliverPayload, action)

@@ -13,13 +13,11 @@ from api.graphql.context import Info
 from api.graphql.errors import UserError, answer
 from api.graphql.mutations.definition import KpiDefinitionInput
 from api.graphql.mutations.kpi import BaselineInput, EntryInput
-from api.graphql.mutations.lifecycle import actor
-from api.graphql.nodes import local_id
+from api.graphql.nodes import row_of
 from api.graphql.replies import Repeatable
 from api.graphql.types.history import SeriesType
 from api.graphql.types.kpi import Kpi
 from kpi import enums, governance
-from kpi.errors import NotFound
 from kpi.history import values
 from kpi.history.values import EVERYBODY
 
@@ -273,23 +271,19 @@ class GovernanceMutation:
 
 
 async def _change(info: Info, given: Governing, step: Callable[..., Awaitable[Any]]) -> dict[str, Any]:
-    identity = local_id("Kpi", given.id)
-    if identity is None:
-        raise NotFound
+    identity = row_of("Kpi", given.id)
     async with info.context.write(info) as session:
-        changed = await step(session, actor=actor(info, given.reason), kpi_id=identity)
+        changed = await step(session, actor=info.context.actor(given.reason), kpi_id=identity)
     return {"kpi": changed}
 
 
 async def _preview(info: Info, given: KpiRedefinePreviewInput) -> dict[str, Any]:
-    identity = local_id("Kpi", given.id)
-    if identity is None:
-        raise NotFound
+    identity = row_of("Kpi", given.id)
     async with info.context.database.trial() as session:
         before, after = await governance.compare_definitions(
             session,
             await driver(session),
-            actor=actor(info, "A definition to try"),
+            actor=info.context.actor("A definition to try"),
             kpi_id=identity,
             definition=given.definition.kind(),
             entry=given.entry.entry() if given.entry else None,

@@ -10,7 +10,6 @@ from api.auth.permissions import MayEdit
 from api.database import driver
 from api.graphql.context import Info
 from api.graphql.errors import UserError, answer
-from api.graphql.mutations.lifecycle import actor
 from api.graphql.types.ladder import KpiLink, KpiStep
 from experiments.programme import links
 from kpi import ladder, queries
@@ -129,13 +128,13 @@ class LadderMutation:
 async def _change(
     info: Info, given: KpiLinkAssumeInput | KpiLinkWithdrawInput, step: Callable[..., Awaitable[Any]]
 ) -> dict[str, Any]:
-    who = actor(info, given.reason)
+    who = info.context.actor(given.reason)
     async with info.context.write(info) as session:
         return {"link": await step(session, actor=who, leading=given.leading, lagging=given.lagging)}
 
 
 async def _estimate(info: Info, given: KpiLinkEstimateInput) -> dict[str, Any]:
-    who = actor(info, given.reason)
+    who = info.context.actor(given.reason)
     async with info.context.write(info) as session:
         connection = await driver(session)
         pair = await links.ask(session, connection, actor=who, leading=given.leading, lagging=given.lagging)

@@ -7,12 +7,11 @@ import strawberry
 from api.auth.permissions import MayEdit
 from api.graphql.context import Info
 from api.graphql.errors import UserError, answer
-from api.graphql.mutations.lifecycle import actor
-from api.graphql.nodes import local_id
+from api.graphql.inputs import said
+from api.graphql.nodes import row_of
 from api.graphql.replies import Repeatable
 from api.graphql.types.learning import Learning
 from experiments.programme import learnings
-from kpi.errors import NotFound
 
 
 @strawberry.input(description="Something learned from an experiment that is over: stopped, decided or archived.")
@@ -81,7 +80,7 @@ class LearningMutation:
 
         async def action() -> dict[str, Any]:
             async with info.context.write(info) as session:
-                return {"learning": await learnings.record(session, actor=actor(info, None), **input.said())}
+                return {"learning": await learnings.record(session, actor=info.context.actor(), **input.said())}
 
         return await answer(LearningRecordPayload, action)
 
@@ -94,14 +93,12 @@ class LearningMutation:
         input: UpdateInput,  # noqa: A002 - the API's word
     ) -> LearningUpdatePayload | None:
         """Change a learning."""
-        given = {name: value for name, value in vars(input).items() if value is not strawberry.UNSET}
-        identity = local_id("Learning", given.pop("id"))
+        given = said(input)
 
         async def action() -> dict[str, Any]:
-            if identity is None:
-                raise NotFound
+            identity = row_of("Learning", given.pop("id"))
             async with info.context.write(info) as session:
-                changed = await learnings.update(session, actor=actor(info, None), learning_id=identity, given=given)
+                changed = await learnings.update(session, actor=info.context.actor(), learning_id=identity, given=given)
             return {"learning": changed}
 
         return await answer(LearningUpdatePayload, action)

@@ -1,7 +1,7 @@
 """Moving an experiment on in its life."""
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
 
@@ -10,11 +10,10 @@ import strawberry
 from api.auth.permissions import MayEdit
 from api.graphql.context import Info
 from api.graphql.errors import UserError, answer
-from api.graphql.nodes import FIRST_DAY, LAST_DAY, local_id
+from api.graphql.inputs import aware
+from api.graphql.nodes import row_of
 from api.graphql.types.experiment import Experiment
 from experiments.life import moves
-from kpi.actor import Actor
-from kpi.errors import Code, Invalid, NotFound, Problem
 
 
 @strawberry.input
@@ -219,39 +218,8 @@ class LifecycleMutation:
         return await answer(ExperimentArchivePayload, lambda: _move(info, input, moves.archive))
 
 
-def actor(info: Info, reason: str | None) -> Actor:
-    """The caller, as the one who makes a move."""
-    caller = info.context.caller
-    return Actor(
-        workspace_id=caller.workspace_id,
-        name=caller.key_name,
-        id=caller.public_id,
-        now=info.context.now,
-        reason=(reason or "").strip() or None,
-    )
-
-
-def experiment_id(identity: str) -> int:
-    """The experiment that a global id names. Raises NotFound."""
-    found = local_id("Experiment", identity)
-    if found is None:
-        raise NotFound
-    return found
-
-
-def aware(field: str, at: datetime | None) -> datetime | None:
-    """A time of the input in UTC. Raises Invalid for one without a zone."""
-    if at is None:
-        return None
-    if at.tzinfo is None:
-        sentence = f"{field} has no time zone; write 2026-06-01T00:00:00Z for UTC."
-        raise Invalid([Problem(code=Code.BAD_USER_INPUT, message=sentence, path=(field,))])
-    # At the ends of the calendar another zone may not exist; the service refuses such times in words.
-    return min(max(at, FIRST_DAY), LAST_DAY).astimezone(UTC)
-
-
 async def _move(info: Info, given: Moving, step: Callable[..., Awaitable[Any]]) -> dict[str, Any]:
-    identity = experiment_id(given.id)
+    identity = row_of("Experiment", given.id)
     async with info.context.write(info) as session:
-        moved = await step(session, actor=actor(info, given.reason), experiment_id=identity)
+        moved = await step(session, actor=info.context.actor(given.reason), experiment_id=identity)
     return {"experiment": moved}

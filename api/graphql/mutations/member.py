@@ -10,11 +10,9 @@ from api.auth.permissions import MayAdmin
 from api.auth.tables import Role
 from api.graphql.context import Info
 from api.graphql.errors import UserError, answer
-from api.graphql.mutations.lifecycle import actor
-from api.graphql.nodes import local_id
+from api.graphql.nodes import row_of
 from api.graphql.replies import Repeatable
 from api.graphql.types.member import Member
-from kpi.errors import NotFound
 
 ROLE = "The role. Nobody gives one that may do what they may not."
 LINK = (
@@ -81,14 +79,6 @@ Updated = Annotated[MemberUpdateInput, strawberry.argument(description="What cha
 Removed = Annotated[MemberRemoveInput, strawberry.argument(description="The member.")]
 
 
-def _number(identity: str) -> int:
-    """The member that a global id names. Raises NotFound."""
-    found = local_id("Member", identity)
-    if found is None:
-        raise NotFound
-    return found
-
-
 @strawberry.type
 class MemberMutation:
     """Seeing to the members of the workspace."""
@@ -100,7 +90,7 @@ class MemberMutation:
         """Invite a person."""
 
         async def action() -> dict[str, Any]:
-            who, outside = actor(info, None), info.context.outside
+            who, outside = info.context.actor(), info.context.outside
             async with info.context.write(info) as session:
                 scopes = info.context.caller.scopes
                 member = await membership.invite(session, actor=who, scopes=scopes, **input.said())
@@ -120,10 +110,10 @@ class MemberMutation:
         """Change a member's role or name."""
 
         async def action() -> dict[str, Any]:
-            number, scopes = _number(input.id), info.context.caller.scopes
+            number, scopes = row_of("Member", input.id), info.context.caller.scopes
             async with info.context.write(info) as session:
                 changed = await membership.update(
-                    session, actor=actor(info, None), scopes=scopes, which=number, role=input.role, name=input.name
+                    session, actor=info.context.actor(), scopes=scopes, which=number, role=input.role, name=input.name
                 )
             return {"member": changed}
 
@@ -137,8 +127,8 @@ class MemberMutation:
         """Remove a member."""
 
         async def action() -> dict[str, Any]:
-            number = _number(input.id)
+            number = row_of("Member", input.id)
             async with info.context.write(info) as session:
-                return {"member": await membership.remove(session, actor=actor(info, None), which=number)}
+                return {"member": await membership.remove(session, actor=info.context.actor(), which=number)}
 
         return await answer(MemberRemovePayload, action)

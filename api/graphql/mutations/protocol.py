@@ -7,14 +7,13 @@ import strawberry
 from api.auth.permissions import MayDecide
 from api.graphql.context import Info
 from api.graphql.errors import UserError, answer
+from api.graphql.inputs import said
 from api.graphql.mutations.experiment import MdeInput, TargetingConditionInput, conditions
-from api.graphql.mutations.lifecycle import actor
-from api.graphql.nodes import local_id
+from api.graphql.nodes import row_of
 from api.graphql.replies import Repeatable
 from api.graphql.types.protocol import Protocol
 from experiments import enums
 from experiments.planning import protocols, terms
-from kpi.errors import NotFound
 
 
 @strawberry.input(description="A KPI's part in the plans of a protocol.")
@@ -136,7 +135,7 @@ class ProtocolMutation:
             async with info.context.write(info) as session:
                 registered = await protocols.register(
                     session,
-                    actor=actor(info, None),
+                    actor=info.context.actor(),
                     key=input.key,
                     name=input.name,
                     description=input.description,
@@ -160,12 +159,10 @@ class ProtocolMutation:
         given = {name: text for name, text in texts.items() if text is not strawberry.UNSET}
 
         async def action() -> dict[str, Any]:
-            identity = local_id("Protocol", input.id)
-            if identity is None:
-                raise NotFound
+            identity = row_of("Protocol", input.id)
             async with info.context.write(info) as session:
                 updated = await protocols.update(
-                    session, actor=actor(info, None), protocol_id=identity, given=given, plan=_changed(input.plan)
+                    session, actor=info.context.actor(), protocol_id=identity, given=given, plan=_changed(input.plan)
                 )
             return {"protocol": updated}
 
@@ -181,7 +178,7 @@ def _changed(plan: ProtocolPlanInput | None) -> dict[str, Any]:
 
 def _given(plan: ProtocolPlanInput) -> dict[str, Any]:
     """The terms that are given, each as the service takes it."""
-    given = {name: value for name, value in vars(plan).items() if value is not strawberry.UNSET}
+    given = said(plan)
     if given.get("kpis") is not None:
         given["kpis"] = [_kpi(kpi) for kpi in given["kpis"]]
     return given | {"targeting": conditions(given["targeting"])} if "targeting" in given else given

@@ -7,7 +7,7 @@ import strawberry
 from api.auth.permissions import MayEdit
 from api.graphql.context import Info
 from api.graphql.errors import UserError, answer
-from api.graphql.mutations.lifecycle import experiment_id
+from api.graphql.nodes import row_of
 from api.graphql.types.job import Job
 from api.jobs.service import rehearse
 
@@ -49,7 +49,7 @@ class RehearsalMutation:
         """Split past control units at random under a draft's rules."""
 
         async def action() -> dict[str, Any]:
-            identity = experiment_id(input.id)
+            identity = row_of("Experiment", input.id)
             async with info.context.write(info) as session:
                 return {"job": await rehearse(session, info.context.caller.workspace_id, identity)}
 

@@ -11,13 +11,12 @@ from api.auth.permissions import MayEdit
 from api.database import driver
 from api.graphql.context import Info
 from api.graphql.errors import UserError, answer
-from api.graphql.mutations.lifecycle import actor
-from api.graphql.nodes import global_id, local_id
+from api.graphql.inputs import said
+from api.graphql.nodes import global_id, row_of
 from api.graphql.replies import Repeatable
 from api.graphql.types.review import ActionItem, Review
 from experiments.programme.reviews import service
 from experiments.programme.reviews.enums import ItemState, ReviewKind
-from kpi.errors import NotFound
 
 
 @strawberry.input(description="Which review to open.")
@@ -141,7 +140,7 @@ class ReviewMutation:
         input: OpenInput,  # noqa: A002 - the API's word
     ) -> ReviewOpenPayload | None:
         """Open a review."""
-        who = actor(info, None)
+        who = info.context.actor()
 
         async def step(session: AsyncSession) -> Any:
             return await service.open_(session, actor=who, kind=input.kind, on=input.on)
@@ -155,10 +154,10 @@ class ReviewMutation:
         input: UpdateInput,  # noqa: A002 - the API's word
     ) -> ReviewUpdatePayload | None:
         """Write in a review."""
-        who, given = actor(info, None), _given(input)
+        who, given = info.context.actor(), said(input)
 
         async def step(session: AsyncSession) -> Any:
-            return await service.update(session, actor=who, review_id=_local("Review", given.pop("id")), given=given)
+            return await service.update(session, actor=who, review_id=row_of("Review", given.pop("id")), given=given)
 
         return await answer(ReviewUpdatePayload, lambda: _change(info, "review", step))
 
@@ -172,10 +171,10 @@ class ReviewMutation:
         input: CloseInput,  # noqa: A002 - the API's word
     ) -> ReviewClosePayload | None:
         """Close a review."""
-        who = actor(info, None)
+        who = info.context.actor()
 
         async def step(session: AsyncSession) -> Any:
-            connection, review_id = await driver(session), _local("Review", input.id)
+            connection, review_id = await driver(session), row_of("Review", input.id)
             told_as = global_id("Review", review_id)
             return await service.close(session, connection, actor=who, review_id=review_id, told_as=told_as)
 
@@ -190,10 +189,10 @@ class ReviewMutation:
         input: AddInput,  # noqa: A002 - the API's word
     ) -> ActionItemAddPayload | None:
         """Note what is to be done."""
-        who, given = actor(info, None), input.said()
+        who, given = info.context.actor(), input.said()
 
         async def step(session: AsyncSession) -> Any:
-            review_id = _local("Review", given.pop("review"))
+            review_id = row_of("Review", given.pop("review"))
             return await service.add_item(session, actor=who, review_id=review_id, **given)
 
         return await answer(ActionItemAddPayload, lambda: _change(info, "action_item", step))
@@ -208,10 +207,10 @@ class ReviewMutation:
         input: ItemInput,  # noqa: A002 - the API's word
     ) -> ActionItemUpdatePayload | None:
         """Change an action item."""
-        who, given = actor(info, None), _given(input)
+        who, given = info.context.actor(), said(input)
 
         async def step(session: AsyncSession) -> Any:
-            item_id = _local("ActionItem", given.pop("id"))
+            item_id = row_of("ActionItem", given.pop("id"))
             return await service.update_item(session, actor=who, item_id=item_id, given=given)
 
         return await answer(ActionItemUpdatePayload, lambda: _change(info, "action_item", step))
@@ -220,14 +219,3 @@ class ReviewMutation:
 async def _change(info: Info, noun: str, step: Step) -> dict[str, Any]:
     async with info.context.write(info) as session:
         return {noun: await step(session)}
-
-
-def _given(given: object) -> dict[str, Any]:
-    return {name: value for name, value in vars(given).items() if value is not strawberry.UNSET}
-
-
-def _local(noun: str, identity: strawberry.ID) -> int:
-    found = local_id(noun, identity)
-    if found is None:
-        raise NotFound
-    return found

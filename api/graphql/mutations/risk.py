@@ -8,11 +8,9 @@ from api.auth.permissions import MayDecide
 from api.database import driver
 from api.graphql.context import Info
 from api.graphql.errors import UserError, answer
-from api.graphql.mutations.lifecycle import actor
-from api.graphql.nodes import local_id
+from api.graphql.nodes import row_of
 from api.graphql.types.kpi import Kpi
 from kpi import governance
-from kpi.errors import NotFound
 from kpi.risk.ranking import Rule
 
 TRAIT = "at_risk"
@@ -65,14 +63,12 @@ class RiskMutation:
 
 
 async def _mark(info: Info, given: KpiAtRiskMarkInput) -> dict[str, Any]:
-    identity = local_id("Kpi", given.id)
-    if identity is None:
-        raise NotFound
+    identity = row_of("Kpi", given.id)
     async with info.context.write(info) as session:
         kpi, found = await governance.mark_at_risk(
             session,
             await driver(session),
-            actor=actor(info, given.reason),
+            actor=info.context.actor(given.reason),
             kpi_id=identity,
             rule=Rule(below=given.below, worst=given.worst, segment=given.segment),
             trait=given.trait,

@@ -7,6 +7,7 @@ import strawberry
 from api.auth.permissions import MayAdmin
 from api.graphql.context import Info
 from api.graphql.errors import UserError, answer
+from api.graphql.inputs import said
 from api.graphql.types.workspace import Workspace
 from kpi import workspaces
 
@@ -61,7 +62,7 @@ class WorkspaceMutation:
         input: UpdateInput,  # noqa: A002 - the API's word
     ) -> WorkspaceUpdatePayload | None:
         """Change how the workspace keeps its data."""
-        given = {name: value for name, value in vars(input).items() if value is not strawberry.UNSET}
+        given = said(input)
 
         async def action() -> dict[str, Any]:
             async with info.context.write(info) as session:
