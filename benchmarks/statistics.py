@@ -209,8 +209,8 @@ def metrics(arms: Moments) -> object:
 
 def counted(given: Mapping[str, Array]) -> tuple[Array, Array]:
     """Users (2, entry days) and their events (2, entry days, duration days), from rows."""
-    cohort = given["arm"] * DAYS + given["entered"]
-    cell = cohort * DAYS + given["days"] - 1
+    cohort = (given["arm"] * DAYS + given["entered"]).astype(np.int64)
+    cell = cohort * DAYS + given["days"].astype(np.int64) - 1
     events = np.bincount(cell, weights=given["happened"], minlength=2 * DAYS * DAYS)
     return numbers(np.bincount(cohort)).reshape(2, DAYS), numbers(events).reshape(2, DAYS, DAYS)
 

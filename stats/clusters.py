@@ -65,7 +65,7 @@ class Clusters:
     def comoments(self) -> CoMoments:
         """Moments of (sum, size) with clusters as the units, which add up to those of more clusters."""
         some = (self.sizes > 0)[..., np.newaxis]
-        n, rows = some.sum(axis=(-2, -1)), np.stack((self.sums, self.sizes), axis=-1)
+        n, rows = numbers(some.sum(axis=(-2, -1))), np.stack((self.sums, self.sizes), axis=-1)
         means = divide(rows.sum(axis=-2), n[..., np.newaxis])
         apart = np.where(some, rows - means[..., np.newaxis, :], 0.0)
         return CoMoments(n=n, means=means, products=np.swapaxes(apart, -1, -2) @ apart)

@@ -188,8 +188,8 @@ def _effects(accounts: int) -> tuple[Question, ...]:
     )
 
 
-def _leaving(accounts: int, least_power: float | None = LEAST_POWER) -> Question:
-    return Question(name=LEAVING, accounts=accounts, truth=ceiling, other=_chance, ask=told, least_power=least_power)
+def _leaving(accounts: int) -> Question:
+    return Question(name=LEAVING, accounts=accounts, truth=ceiling, other=_chance, ask=told)
 
 
 def _nothing(_: float) -> float:
@@ -204,7 +204,7 @@ def _chance(_: float) -> float:
 QUESTIONS: tuple[Question, ...] = (
     *_levels(SMALL),
     *_links(SMALL, unidentified=TOO_SMALL),
-    _leaving(SMALL, least_power=None),
+    _leaving(SMALL),
     *_levels(LARGE),
     *_links(LARGE),
     *_effects(LARGE),

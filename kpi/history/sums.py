@@ -197,7 +197,7 @@ def _places(spans: Sequence[slice], count: int) -> tuple[Ints, Mask]:
     """The places of each span in a row, and which of them are there: rows are as long as the longest needs."""
     bounds = np.array([span.indices(count)[:2] for span in spans], np.int64).reshape(-1, 2)
     first, end = bounds[:, :1], bounds[:, 1:]
-    place = first + np.arange(max((end - first).max(initial=0), 0))
+    place = first + np.arange(int((end - first).max(initial=0)))
     is_there = place < end
     return np.where(is_there, place, 0), is_there
 

@@ -129,7 +129,7 @@ def _sentence(of: Ranking, n: int, left: int, told: Discrimination) -> str:
         )
     pairs = f"Of 100 pairs of one who left and one who stayed, the score puts {100 * told.auc:.0f} in the right order"
     if told.interval is None:
-        return f"{pairs}; how sure that is cannot be said of scores that part them so plainly, or not at all."
+        return f"{pairs}; how sure that is cannot be said of scores that are all alike."
     lower, upper = 100 * told.interval.lower, 100 * told.interval.upper
     return (
         f"{pairs} (95%: {lower:.0f} to {upper:.0f}; 50 is chance). {_advice(told.interval.lower, told.interval.upper)}"

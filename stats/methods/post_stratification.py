@@ -36,7 +36,7 @@ def compare(
     apart = np.where(share > 0, treatment.mean - control.mean, 0.0)
     difference = (share * apart).sum(axis=-1)
     mix = 0.0 if weights is not None else divide(_around(apart, share, difference), n.sum(axis=-1))
-    variance = sum(part.sum(axis=-1) for part in parts) + mix
+    variance = parts[0].sum(axis=-1) + parts[1].sum(axis=-1) + mix
     flat = (share == 0) | (control.constant & treatment.constant)
     reason = reason_codes(
         (np.isnan(variance), Reason.INSUFFICIENT_DATA),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stats.arrays import Array, Codes, Numbers, divide, numbers
+from stats.arrays import Array, Codes, Mask, Numbers, divide, numbers
 from stats.distributions import f_tail, level_of, t_quantile
 from stats.results import Reason, reason_codes, reason_of
 from stats.series.periods import flat, given, ordered
@@ -113,7 +113,7 @@ def _answered(found: _Fit, without: _Fit, df: Array, count: int, reason: Codes, 
     )
 
 
-def _fit(design: Array, values: Array, weight: Array, is_sound: Array) -> _Fit:
+def _fit(design: Array, values: Array, weight: Array, is_sound: Mask) -> _Fit:
     """Where the fit is not sound, the coefficients are those of nothing at all."""
     weighted = design * weight[..., np.newaxis]
     square = np.where(is_sound[..., np.newaxis, np.newaxis], design.T @ weighted, np.eye(design.shape[1]))

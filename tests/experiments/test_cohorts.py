@@ -43,8 +43,9 @@ def test_assemble_puts_every_row_into_its_variant_and_day() -> None:
     speed = made.cohorts(SPEED.definition.id, EVERYBODY)
     assert speed.events is not None
     assert speed.losses is not None
-    assert (speed.events.shape, speed.events[2, 0, 2], speed.losses[2, 0, 2]) == ((3, 3, 3), 3, 1)
-    assert (speed.events.sum(), speed.losses.sum()) == (3, 1)
+    assert speed.events.shape == (3, 3, 3)
+    assert (int(speed.events[2, 0, 2]), int(speed.losses[2, 0, 2])) == (3, 1)
+    assert (int(speed.events.sum()), int(speed.losses.sum())) == (3, 1)
 
 
 def test_assemble_cell_without_a_covariate_has_the_number_that_stands_for_it_and_all_units_missing() -> None:

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from scipy.stats import mannwhitneyu
+from scipy.stats import mannwhitneyu, norm
+from statsmodels.stats.proportion import confint_proportions_2indep
 
 from stats.arrays import Array
 from stats.discrimination import FEWEST, discrimination
@@ -35,15 +36,27 @@ def test_swapped_groups_have_the_mirrored_interval() -> None:
     assert other.interval.upper == pytest.approx(1 - one.interval.lower)
 
 
-def test_interval_covers_the_true_area_about_as_often_as_it_says() -> None:
+@pytest.mark.parametrize(("left", "stayed"), [(16, 80), (20, 12), (20, 0), (0, 400)])
+def test_score_with_two_values_has_agresti_and_caffos_interval(left: int, stayed: int) -> None:
+    cases, others = np.arange(20) < left, np.arange(400) < stayed
+    found = discrimination(cases, others, alpha=0.05)
+    ends = confint_proportions_2indep(left, 20, stayed, 400, method="agresti-caffo")  # the area is (1 + p - q) / 2
+    assert found.interval is not None
+    expected = [min(max((1 + end) / 2, 0), 1) for end in ends]
+    assert [found.interval.lower, found.interval.upper] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("cases", "shift", "most"),
+    [(25, 1, 975), (12, 0, 990), (12, 2, 1000)],  # of scores that part well it covers more than it says
+)
+def test_interval_covers_the_true_area_at_least_about_as_often_as_it_says(cases: int, shift: float, most: int) -> None:
     rng = np.random.default_rng(11)
-    truth = 0.760250  # Phi(1 / sqrt(2)): of two normals one standard deviation apart
-    covered = 0
+    truth, covered = norm.cdf(shift / np.sqrt(2)), 0
     for _ in range(1000):
-        found = discrimination(rng.normal(1, 1, 25), rng.normal(0, 1, 100), alpha=0.05)
-        assert found.interval is not None
-        covered += found.interval.lower <= truth <= found.interval.upper
-    assert 930 <= covered <= 975  # 950 plus or minus 3 standard errors is 929 to 971
+        found = discrimination(rng.normal(shift, 1, cases), rng.normal(0, 1, 100), alpha=0.05)
+        covered += found.interval is not None and found.interval.lower <= truth <= found.interval.upper
+    assert 929 <= covered <= most  # 950 less 3 standard errors
 
 
 def test_too_few_of_either_group_have_no_answer() -> None:
@@ -54,9 +67,12 @@ def test_too_few_of_either_group_have_no_answer() -> None:
 
 
 @pytest.mark.parametrize(("shift", "auc"), [(100, 1.0), (-100, 0.0)])
-def test_groups_apart_without_fault_have_an_area_and_no_interval(shift: float, auc: float) -> None:
+def test_groups_apart_without_fault_have_an_interval_that_ends_there(shift: float, auc: float) -> None:
     found = discrimination(np.arange(20) + shift, np.arange(20), alpha=0.05)
-    assert (found.auc, found.interval, found.reason) == (auc, None, Reason.ZERO_VARIANCE)
+    assert (found.auc, found.standard_error, found.reason) == (auc, 0.0, None)
+    assert found.interval is not None
+    assert auc in (found.interval.lower, found.interval.upper)
+    assert 0.05 < found.interval.upper - found.interval.lower < 0.2
 
 
 def test_scores_that_are_all_alike_tell_nobody_apart() -> None:

@@ -61,7 +61,7 @@ def use(customers: Customers, members: Members, rng: Generator) -> list[Outcomes
         outcomes_of("feature_used", sessions.unit[featured], sessions.day[featured], feature[featured]),
         outcomes_of("department_active", sessions.unit[told], sessions.day[told], department[told]),
         outcomes_of("ticket_opened", ticket, asked),
-        outcomes_of("service_rated", ticket[rated], asked[rated] + 0.5, rng.choice([-1.0, 0, 0.5, 1], rated.sum())),
+        outcomes_of("service_rated", ticket[rated], asked[rated] + 0.5, rng.choice([-1.0, 0.0, 0.5, 1.0], rated.sum())),
     ]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from api.sample import calibration
-from api.sample.calibration import LARGE, LEAVING, PART, QUESTIONS, SMALL, TOO_SMALL, CompanyRow, rows
+from api.sample.calibration import LARGE, PART, QUESTIONS, SMALL, TOO_SMALL, CompanyRow, rows
 from api.sample.customers import draw, rungs
 from api.sample.customers.summaries import comoments
 from api.sample.estimates import Company, slope
@@ -34,8 +34,8 @@ def test_small_companies_keep_what_is_promised_and_show_what_they_do_not_tell() 
     small = rows(SMALL, np.random.default_rng(12), replicates=40 * PART)
     assert [(row.question, row.failures) for row in small if row.failures] == []
     shown = [row.question for row in small if row.least_power is None]
-    assert shown == [f"{leading} to {lagging}" for leading, lagging in TOO_SMALL[:3]] + ["ttfv to nrr", LEAVING]
-    untold = [row for row in small if row.least_power is None and row.question != LEAVING]
+    assert shown == [f"{leading} to {lagging}" for leading, lagging in TOO_SMALL[:3]] + ["ttfv to nrr"]
+    untold = [row for row in small if row.least_power is None]
     assert all(row.power.value < calibration.LEAST_POWER for row in untold)
 
 
