@@ -16,6 +16,8 @@ COPY clients/python/truelift clients/python/truelift
 RUN /opt/truelift/bin/pip install --no-cache-dir --no-build-isolation --no-deps .
 
 FROM python:3.13-slim
+RUN apt-get update && apt-get install -y --no-install-recommends \
+    libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core && rm -rf /var/lib/apt/lists/*  # for PDFs
 RUN useradd --system --uid 10001 --create-home --home-dir /var/lib/truelift truelift
 COPY --from=build /opt/truelift /opt/truelift
 ENV PATH=/opt/truelift/bin:$PATH PYTHONUNBUFFERED=1 TRUELIFT_HOST=0.0.0.0 TRUELIFT_DATA_DIR=/var/lib/truelift/data

@@ -1,7 +1,7 @@
 """Errors of the web package.
 
 WebError
-└── NoPrinter                what makes a PDF is not installed
+└── NoPrinter                Pango, which makes a PDF, is not installed
 """
 
 
@@ -10,4 +10,4 @@ class WebError(Exception):
 
 
 class NoPrinter(WebError):
-    """What makes a PDF is not installed."""
+    """Pango, which makes a PDF, is not installed."""

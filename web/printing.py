@@ -1,4 +1,4 @@
-"""A review on paper: its template as PDF, by WeasyPrint, which is not always installed."""
+"""A review on paper: its template as PDF, by WeasyPrint, which loads Pango from the system."""
 
 import re
 from pathlib import Path
@@ -15,10 +15,10 @@ PICTURE = re.compile(r"(<svg [^>]*>)")
 
 
 def printed(data: Json) -> bytes:
-    """A review as PDF. Raises NoPrinter where WeasyPrint, or a library it needs, is missing."""
+    """A review as PDF. Raises NoPrinter where Pango is missing."""
     try:
-        import weasyprint  # noqa: PLC0415 - it may be missing
-    except (ImportError, OSError) as missing:  # OSError: a library of the system that it loads
+        import weasyprint  # noqa: PLC0415 - a service that prints nothing needs neither its memory nor Pango
+    except OSError as missing:
         raise NoPrinter from missing
     style = f"<style>{DRAWN.read_text(encoding='utf-8')}</style>"
     page = PICTURE.sub(rf"\1{style}", render("review_paper", data))

@@ -29,7 +29,7 @@ MEDIA = {
 WRITTEN: Mapping[str, Callable[[dict[str, Any]], str]] = {"md": reviews.markdown, "csv": reviews.table}
 AT_ONCE = asyncio.Semaphore(1)
 """PDFs of a process at the same time: each keeps a core busy for a second or more."""
-NO_PRINTER = "This server makes no PDF: install Truelift with its extra “pdf”, and Pango. Print the page instead."
+NO_PRINTER = "This server makes no PDF: its system lacks Pango. Print the page instead."
 
 
 async def review(request: Request) -> Response:
