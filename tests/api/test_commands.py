@@ -29,6 +29,7 @@ from tests.api import databases
 from tests.api.databases import url_of
 from tests.api.embedded.conftest import python_for
 from tests.api.embedded.processes import comes, everything
+from tests.service.running import free_port
 
 TRUELIFT = Path(sys.executable).parent / "truelift"
 ROOT = Path(__file__).parents[2]
@@ -96,8 +97,7 @@ def folder() -> Iterator[Path]:
 @pytest.fixture
 def port() -> int:
     """A port nobody uses."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        return int(listener.getsockname()[1])
+    return free_port()
 
 
 def on(url: str, step: Callable[[Database], Awaitable[T]]) -> T:

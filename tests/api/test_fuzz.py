@@ -13,7 +13,7 @@ from tests.api import frames, fuzz
 from tests.api.conftest import Client, MakeKey, bearing
 from tests.api.servers import serving
 
-few = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+few = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ from kpi.tables import Workspace
 from tests.api.conftest import SECRET, MakeKey
 
 OTHER_SECRET = b"another secret of 32 characters."
+SHARED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+"""All examples of a test share its workspace."""
 
 
 def parts(key: str) -> tuple[str, str]:
@@ -48,7 +50,7 @@ async def test_keys_are_never_alike(make_key: MakeKey) -> None:
     assert len({public_id for public_id, _ in made}) == len({token for _, token in made}) == 20
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(SHARED, max_examples=60)
 @given(text=st.text() | st.text("tl_0aZ-", max_size=60) | st.binary().map(lambda raw: raw.decode("latin-1")))
 @example(text=f"{PREFIX}_")
 @example(text=f"{PREFIX}__")
@@ -62,7 +64,7 @@ async def test_text_that_is_no_key_opens_nothing_and_breaks_nothing(database: Da
         assert await keys.caller_by_id(session, "nobody", 0, datetime.now(UTC)) is None
 
 
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(SHARED, max_examples=30)
 @given(place=st.integers(0, 100), letter=st.characters(codec="utf-8"))
 async def test_key_with_one_letter_changed_opens_nothing(
     database: Database, make_key: MakeKey, place: int, letter: str

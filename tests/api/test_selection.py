@@ -44,11 +44,7 @@ LETTERS = "aAbB%_/\\"
 Drawn = tuple[str, int, int | None]
 """What differs from row to row: a name, and the days it was registered and started on."""
 ROWS = st.tuples(st.text(LETTERS, min_size=1, max_size=2), st.integers(0, 2), st.none() | st.integers(0, 2))
-SLOW = settings(
-    deadline=None,
-    max_examples=25,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+SLOW = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 def kpi(n: int, drawn: Drawn, **of: Any) -> Kpi:

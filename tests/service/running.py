@@ -7,7 +7,10 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import httpx
@@ -70,10 +73,29 @@ def wait_until_ready(service: Service) -> None:
 
 
 def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port nobody listens on, that nobody takes before it is listened on, and that this process gives out once.
+
+    Systems hand out ports from 32,768 on, to every connection that is made meanwhile: these are from below.
+    """
+    return next(port for port in _PORTS if _is_free(port))
+
+
+def _ports() -> Iterator[int]:
+    """Those of this worker alone, from anywhere on: another run of the tests may be going on beside."""
+    own = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 12 * 1_000 + 20_000
+    first = os.getpid() % 1_000
+    return (own + (first + place) % 1_000 for place in count())
+
+
+_PORTS = _ports()
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe, suppress(OSError):
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", port))
+        return True
+    return False
 
 
 def clean() -> dict[str, str]:

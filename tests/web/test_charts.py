@@ -74,7 +74,7 @@ def forest_rows(draw: st.DrawFn) -> forest.Row:
 
 
 @given(st.lists(forest_rows(), max_size=6), st.sampled_from(forest.SIZES), words)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_forest_of_any_rows_is_well_formed_and_stays_on_the_paper(
     rows: list[forest.Row], sheet: forest.Sheet, label: str
 ) -> None:
@@ -124,7 +124,7 @@ columns = st.lists(st.none() | effects, min_size=12, max_size=12)
 
 
 @given(columns, columns, columns, st.sampled_from(axes.SIZES))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_intervals_with_any_gaps_stay_on_the_paper(
     estimate: list[float | None], lower: list[float | None], upper: list[float | None], paper: axes.Paper
 ) -> None:
@@ -164,7 +164,7 @@ shares = st.lists(st.none() | st.floats(0, 1, allow_nan=False), min_size=8, max_
 
 
 @given(shares, shares, shares, st.sampled_from(axes.SIZES), st.sampled_from(sorted(curves.WAYS)))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_curves_of_any_shares_stay_on_the_paper(
     share: list[float | None], lower: list[float | None], upper: list[float | None], paper: axes.Paper, of: str
 ) -> None:
@@ -206,7 +206,7 @@ def test_counts_at_risk_stand_where_their_day_begins(of: str, begins: tuple[str,
 
 
 @given(st.lists(st.tuples(st.floats(0, 1.4), st.floats(0.5, 8), st.none() | st.floats(-12, 12)), max_size=6))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_looks_of_any_schedule_stay_on_the_paper(rows: list[tuple[float, float, float | None]]) -> None:
     made = [
         looks.Look(

@@ -277,7 +277,7 @@ TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])
 
 
 @given(cells=st.lists(st.tuples(TEXT, TEXT), max_size=8), packed=st.booleans())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_read_any_text_comes_through_as_it_was_written(
     tmp_path: Path, cells: list[tuple[str, str]], packed: bool
 ) -> None:
@@ -294,7 +294,7 @@ def test_read_any_text_comes_through_as_it_was_written(
 
 
 @given(content=st.binary(max_size=300) | st.text('unit,"\n\r;event01', max_size=100).map(str.encode))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_read_any_bytes_end_in_rows_rejects_or_a_sentence(tmp_path: Path, content: bytes) -> None:
     try:
         batches = list(read(write(tmp_path, content), OUTCOMES))
