@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
@@ -83,7 +84,8 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
 
     app = Starlette(
         lifespan=lifespan,
-        exception_handlers=dict.fromkeys(FAULTS, faults.away) | {Exception: faults.unexpected},
+        exception_handlers=dict.fromkeys(FAULTS, faults.away)
+        | {HTTPException: pages.nowhere, Exception: faults.unexpected},
         middleware=[
             Middleware(Observed),
             Middleware(Strangers, wrong_at_once=settings.wrong_keys_at_once),

@@ -58,6 +58,8 @@ MEASURED = (*STATED, "segment")
 SCHEDULED = ("every", "days")
 LONGEST_BASELINE = 1_100
 """Days: what happened more than three years ago is no level before."""
+FURTHEST = 36_525 * DAY
+"""A target that is due later is a slip of the pen, and a calendar ends."""
 AIMED = ("value", "due_on", "owner", "approver")
 
 
@@ -301,6 +303,8 @@ def _aim_problems(aim: Aim, kind: Kind, today: date) -> list[Problem]:
         problems.append(bad("A target is a value and the day it is due; to withdraw it, leave both out.", "dueOn"))
     if aim.due_on is not None and aim.due_on <= today:
         problems.append(bad("A target is due on a day to come.", "dueOn"))
+    if aim.due_on is not None and aim.due_on > today + FURTHEST:
+        problems.append(bad("A target is due within a hundred years.", "dueOn"))
     if aim.value is not None:
         problems += _level_problems(aim.value, kind)
     return problems

@@ -2,6 +2,7 @@
 
 import logging
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
@@ -10,6 +11,15 @@ from api.telemetry import identity
 
 log = logging.getLogger("truelift.http")
 SOON = {"retry-after": "5"}
+NOT_FOUND, NOT_ALLOWED = 404, 405
+NOWHERE = {
+    NOT_FOUND: ("NOT_FOUND", "There is nothing at this address."),
+    NOT_ALLOWED: (
+        "METHOD_NOT_ALLOWED",
+        "This address is not asked by this method; the header Allow names those it takes.",
+    ),
+}
+"""What is said of an address that is not served as it was asked for."""
 
 
 async def away(_request: Request, fault: Exception) -> JSONResponse:
@@ -31,6 +41,12 @@ async def unexpected(request: Request, bug: Exception) -> JSONResponse:
         {"code": "INTERNAL", "traceId": trace},
         SAFE | {identity.HEADER: trace},
     )
+
+
+def refused(fault: HTTPException) -> JSONResponse:
+    """Answer what the routes refuse: mostly an address that leads nowhere, or a method that it does not take."""
+    code, message = NOWHERE.get(fault.status_code, ("BAD_REQUEST", fault.detail))
+    return _answer(fault.status_code, message, {"code": code}, dict(fault.headers or {}))
 
 
 def _answer(status: int, message: str, extensions: dict[str, str], headers: dict[str, str]) -> JSONResponse:

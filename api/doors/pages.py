@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -9,7 +10,7 @@ import web
 from api.auth import callers, cookies
 from api.auth.keys import Caller, Scope
 from api.doors import forms
-from api.doors.faults import SOON
+from api.doors.faults import NOT_FOUND, SOON, refused
 from api.graphql.context import Context
 from api.graphql.deadlines import DEADLINE_EXCEEDED, LATE
 from api.graphql.errors import AWAY, UNAVAILABLE
@@ -142,6 +143,15 @@ def page(name: str, data: dict[str, Any], status: int = 200, **beside: Any) -> R
 def missing() -> Response:
     """The page that says there is no such page."""
     return _html("not_found", {}, 404)
+
+
+async def nowhere(request: Request, fault: Exception) -> Response:
+    """Answer an address that leads nowhere: with a page to a browser, in words to a program."""
+    if not isinstance(fault, HTTPException):
+        raise fault
+    if fault.status_code == NOT_FOUND and "text/html" in request.headers.get("accept", ""):
+        return missing()
+    return refused(fault)
 
 
 def _html(page: str, data: dict[str, Any], status: int = 200, **context: Any) -> HTMLResponse:

@@ -143,6 +143,8 @@ async def _widest(session: AsyncSession, spans: Sequence[Asked]) -> list[Sums]:
 
 def series(found: Sums, *, segment: str, granularity: Granularity) -> Series:
     """Values by period of the cohorts that were read. Raises ValueError for more periods than `MOST_PERIODS`."""
+    if (many := count(found, granularity)) > MOST_PERIODS:
+        raise ValueError(f"{many} periods are more than {MOST_PERIODS}")
     starts = _periods(found, granularity)
     spans = [_in_period(found, first, granularity) for first in starts]
     levels = found.levels(spans)
@@ -156,6 +158,13 @@ def series(found: Sums, *, segment: str, granularity: Granularity) -> Series:
     )
 
 
+def count(found: Sums, granularity: Granularity) -> int:
+    """The periods from the first cohort to the last."""
+    if not found.days:
+        return 0
+    return periods.number(found.days[-1], granularity) - periods.number(found.days[0], granularity) + 1
+
+
 def _periods(found: Sums, granularity: Granularity) -> list[date]:
     """The periods from the first cohort to the last, those between without a unit too."""
     if not found.days:
@@ -163,8 +172,6 @@ def _periods(found: Sums, granularity: Granularity) -> list[date]:
     starts = [periods.start(found.days[0], granularity)]
     while (following := periods.after(starts[-1], granularity)) <= found.days[-1]:
         starts.append(following)
-    if len(starts) > MOST_PERIODS:
-        raise ValueError(f"{len(starts)} periods are more than {MOST_PERIODS}")
     return starts
 
 

@@ -55,6 +55,7 @@ async def test_details_baseline_and_definition_change_on_the_record(ask: Ask, kp
     [
         ("Update", {"reason": "", "owner": None}, [["reason"], ["owner"]]),
         ("TargetSet", {"value": 3, "dueOn": "2020-01-01"}, [["owner"], ["dueOn"], ["value"]]),
+        ("TargetSet", {"value": 0.5, "dueOn": "9999-12-31", "owner": "Ada"}, [["dueOn"]]),
         ("BaselineState", {"baseline": {"value": 0.4, "standardError": 0}}, [["baseline", "standardError"]]),
         (
             "Redefine",

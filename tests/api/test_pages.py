@@ -252,3 +252,22 @@ async def test_list_goes_on_after_a_cursor(browser: Client, ask: Ask, drafted: s
     assert "Trial 49" in first.text
     assert "Guided tour" not in first.text
     assert "Guided tour" in second.text
+
+
+@pytest.mark.parametrize(
+    "path", ["/nowhere", "/kpis/nothing", "/experiments/nothing", "/reviews/nothing.html", "/alerts?state=x"]
+)
+async def test_address_without_a_page_is_a_page_with_ways_on_that_names_no_other_noun(
+    browser: Client, path: str
+) -> None:
+    answer = await browser.get(path, headers={"Accept": "text/html,application/xhtml+xml"})
+    assert answer.status_code == 404
+    assert "Your workspace has nothing at this address" in answer.text
+    assert all(f'href="{way}"' in answer.text for way in ("/", "/kpis", "/reviews"))
+
+
+async def test_program_is_told_in_words_that_an_address_leads_nowhere(client: Client) -> None:
+    nowhere, wrong = await client.get("/v2/outcomes"), await client.get("/v1/outcomes")
+    assert (nowhere.status_code, wrong.status_code, wrong.headers["allow"]) == (404, 405, "POST")
+    codes = [answer.json()["errors"][0]["extensions"]["code"] for answer in (nowhere, wrong)]
+    assert codes == ["NOT_FOUND", "METHOD_NOT_ALLOWED"]

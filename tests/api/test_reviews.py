@@ -55,6 +55,12 @@ async def test_closed_review_refuses_what_would_change_it(ask: Ask) -> None:
         assert [(error["code"], error["path"]) for error in refused["userErrors"]] == [("WRONG_STATE", ["id"])]
 
 
+@pytest.mark.parametrize("on", ["2026-07-06", "1989-12-31", "0001-01-01", "9999-12-31"])
+async def test_review_of_a_time_that_has_no_rows_is_not_opened(ask: Ask, on: str) -> None:
+    refused = await review(ask, "Open", kind="WEEKLY", on=on)
+    assert [(error["code"], error["path"]) for error in refused["userErrors"]] == [("BAD_USER_INPUT", ["on"])]
+
+
 async def test_reviews_are_listed_by_kind_and_state_newest_first(ask: Ask) -> None:
     week = (await review(ask, "Open", **WEEK))["review"]["id"]
     month = (await review(ask, "Open", **WEEK | {"kind": "MONTHLY"}))["review"]["id"]

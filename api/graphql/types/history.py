@@ -8,6 +8,7 @@ from strawberry import Parent
 
 from api.graphql.columns import Counts, Days, Numbers
 from api.graphql.context import Info
+from api.graphql.nodes import bad_input
 from kpi import enums, kinds, tables
 from kpi.history import curves, periods, values
 from kpi.history.curves import Adoption, Triangle
@@ -16,6 +17,7 @@ from kpi.history.measured import events_of
 from kpi.history.periods import DAY, GRANULARITY
 from kpi.history.sums import Sums
 from kpi.history.values import EVERYBODY, MOST_PERIODS, Series
+from kpi.ingest import EARLIEST
 from kpi.kinds.shape import CurveOf
 
 strawberry.enum(
@@ -181,7 +183,9 @@ class HistoryFields:
         """The values by period."""
         chosen = granularity or GRANULARITY[parent.frequency]
         cohorts = await cohorts_of(parent, info, chosen, segment, from_on, to_on)
-        return None if cohorts is None else values.series(cohorts, segment=segment, granularity=chosen)
+        return (
+            None if cohorts is None else values.series(few_enough(cohorts, chosen), segment=segment, granularity=chosen)
+        )
 
     @strawberry.field(
         description=(
@@ -201,7 +205,7 @@ class HistoryFields:
         """The shares of cohorts by age."""
         chosen = granularity or GRANULARITY[parent.frequency]
         cohorts = await cohorts_of(parent, info, chosen, segment, from_on, to_on)
-        return None if cohorts is None else curves.triangle(cohorts, chosen)
+        return None if cohorts is None else curves.triangle(few_enough(cohorts, chosen), chosen)
 
     @strawberry.field(
         description=(
@@ -234,13 +238,20 @@ async def cohorts_of(
 
     Where no first day is asked for, the first period is a whole one.
     """
-    found = await info.context.loaders.definitions.load(kpi.id)
-    if found is None:
-        return None
-    last = to_on or info.context.today
+    last = min(to_on or info.context.today, info.context.today)
     back = 100 if granularity is enums.Granularity.DAY else 730
-    first = from_on or periods.start(last - back * DAY, granularity)
-    return await cohorts_between(kpi, info, segment, max(first, last - MOST_PERIODS * 92 * DAY), last)
+    first = from_on or periods.start(max(last, EARLIEST.date()) - back * DAY, granularity)
+    return await cohorts_between(kpi, info, segment, first, last)
+
+
+def few_enough(cohorts: Sums, granularity: enums.Granularity) -> Sums:
+    """The cohorts, if an answer holds their periods. Raises BAD_USER_INPUT else."""
+    if (many := values.count(cohorts, granularity)) > MOST_PERIODS:
+        raise bad_input(
+            f"That is {many} periods, and an answer holds {MOST_PERIODS} at most: ask for a shorter time (fromOn, toOn)"
+            " or for longer periods."
+        )
+    return cohorts
 
 
 async def cohorts_between(kpi: tables.Kpi, info: Info, segment: str, first: date, last: date) -> Sums | None:

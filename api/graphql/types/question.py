@@ -9,7 +9,7 @@ from strawberry import Parent
 
 from api.graphql.columns import Days, Numbers
 from api.graphql.context import Info
-from api.graphql.types.history import Segment, SeriesType, cohorts_between, cohorts_of
+from api.graphql.types.history import Segment, SeriesType, cohorts_between, cohorts_of, few_enough
 from api.graphql.types.interval import Interval
 from kpi import enums, tables
 from kpi.history import questions, values
@@ -212,7 +212,8 @@ class QuestionFields:
         if found is None or beside is None:
             return None
         chosen = granularity or GRANULARITY[parent.frequency]
-        return questions.of_change(found, beside, changed_on=changed_on, granularity=chosen)
+        few, few_beside = (few_enough(part, chosen) for part in (found, beside))
+        return questions.of_change(few, few_beside, changed_on=changed_on, granularity=chosen)
 
     @strawberry.field(
         description=(

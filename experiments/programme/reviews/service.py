@@ -23,6 +23,7 @@ from kpi.enums import NoticeType
 from kpi.errors import Code, Invalid, NotFound, Problem, bad, refuse
 from kpi.history import periods
 from kpi.history.periods import DAY
+from kpi.ingest import EARLIEST
 from kpi.queries import kpis_by_key
 from kpi.service import absent, text_problems
 
@@ -36,6 +37,8 @@ async def open_(session: AsyncSession, *, actor: Actor, kind: ReviewKind, on: da
     """Open the review of the period that a day is in; the one there is, where it was opened before."""
     if periods.start(on, kind.granularity) > actor.now.date():
         raise Invalid([bad("This period has not begun.", "on")])
+    if on < EARLIEST.date():
+        raise Invalid([bad("No row is of a time before 1990.", "on")])
     return await queries.open_review(session, _new(actor.workspace_id, kind, on, actor.name, actor.now))
 
 
