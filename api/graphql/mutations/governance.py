@@ -285,7 +285,7 @@ async def _preview(info: Info, given: KpiRedefinePreviewInput) -> dict[str, Any]
     identity = local_id("Kpi", given.id)
     if identity is None:
         raise NotFound
-    async with info.context.database.trial() as session:
+    async with info.context.trial() as session:
         before, after = await governance.compare_definitions(
             session,
             await driver(session),
