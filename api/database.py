@@ -94,8 +94,7 @@ class Database:
     async def read(self) -> AsyncIterator[AsyncSession]:
         """A read-only transaction that sees one moment of the data. Raises TimeoutError when it takes too long."""
         async with self._session(self.patience) as session:
-            await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-            await self._begin(session, transaction_read_only="on", statement_timeout=self._longest)
+            await self.begin_reading(session)
             yield session
 
     @asynccontextmanager
@@ -150,6 +149,15 @@ class Database:
             await connection.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{LONGEST_SILENCE}'")
             yield connection
 
+    def session(self) -> AsyncSession:
+        """What a transaction is done with."""
+        return AsyncSession(self.engine, expire_on_commit=False)
+
+    async def begin_reading(self, session: AsyncSession) -> None:
+        """Begin a transaction as that of `read`."""
+        await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+        await self._begin(session, transaction_read_only="on", statement_timeout=self._longest)
+
     async def _begin(self, session: AsyncSession, **settings: str) -> None:
         """Begin a transaction with what holds in it and ends with it: one statement, however much that is."""
         connection = await session.connection()
@@ -159,18 +167,8 @@ class Database:
 
     @asynccontextmanager
     async def _session(self, seconds: float | None) -> AsyncIterator[AsyncSession]:
-        async with AsyncSession(self.engine, expire_on_commit=False) as session:
-            try:
-                async with asyncio.timeout(seconds):
-                    yield session
-            except (*CLIENT_FAULTS, asyncpg.PostgresError) as error:
-                if is_away(error):
-                    await session.invalidate()
-                raise
-            except asyncio.CancelledError:
-                # What was cut off may not even answer a rollback: its connection is closed, which ends all it did.
-                await session.invalidate()
-                raise
+        async with self.session() as session, minded(session, seconds):
+            yield session
 
     @asynccontextmanager
     async def listening(self, channel: str, application: str) -> AsyncIterator["News"]:
@@ -229,6 +227,22 @@ class News:
             if self._connection.is_closed():
                 raise ConnectionError("the listening connection is closed")
             yield said
+
+
+@asynccontextmanager
+async def minded(session: AsyncSession, seconds: float | None) -> AsyncIterator[None]:
+    """Use a session for so many seconds at most. What is cut off, or finds the database away, ends its connection."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except (*CLIENT_FAULTS, asyncpg.PostgresError) as error:
+        if is_away(error):
+            await session.invalidate()
+        raise
+    except asyncio.CancelledError:
+        # What was cut off may not even answer a rollback: its connection is closed, which ends all it did.
+        await session.invalidate()
+        raise
 
 
 def is_away(error: BaseException | None) -> bool:

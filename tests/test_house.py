@@ -99,8 +99,8 @@ def texts(module: ast.Module) -> Iterator[str]:
             yield node.value
 
 
-def calls(module: ast.Module) -> Iterator[str]:
-    """The name of everything a module calls: the last part of it."""
+def calls(module: ast.AST) -> Iterator[str]:
+    """The name of everything a module, or a part of one, calls: the last part of it."""
     for node in ast.walk(module):
         if isinstance(node, ast.Call):
             function = node.func
@@ -156,14 +156,26 @@ def test_one_place_commits() -> None:
 
 
 def test_mutations_write_only_where_an_entry_of_the_audit_trail_is_left() -> None:
-    """A mutation has `info.context.write(info)` and `.door(info)`; of the database itself, what changes nothing."""
+    """A mutation has `info.context.write(info)` and `.door(info)`, and nothing of the database itself."""
     paths = sorted((ROOT / "api/graphql/mutations").glob("*.py"))
     owners = [node for path in paths for node in ast.walk(tree(path)) if isinstance(node, ast.Attribute)]
-    databases = [node for node in owners if node.attr == "database"]
-    free = [node.value for node in owners if node.attr in {"read", "trial"}]
-    assert [ast.unparse(node) for node in databases if node not in free] == []
+    assert [ast.unparse(node) for node in owners if node.attr == "database"] == []
     writes = [name for path in paths for name in calls(tree(path)) if name in {"write", "door"}]
     assert len(writes) > 25
+
+
+def test_nobody_who_reads_waits_for_what_others_read() -> None:
+    """A request's reads take turns (`api.sitting`): a loader that is waited for in one would wait for it."""
+    blocks = [
+        node
+        for path in SOURCES
+        if place(path).startswith("api/graphql/")
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.AsyncWith) and any("read" in set(calls(item)) for item in node.items)
+    ]
+    assert len(blocks) > 25
+    inside = {node.attr for block in blocks for node in ast.walk(block) if isinstance(node, ast.Attribute)}
+    assert {"loaders", "once", "load", "load_many"} & inside == set()
 
 
 def test_no_handler_takes_every_error() -> None:

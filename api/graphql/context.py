@@ -1,7 +1,8 @@
 """What every GraphQL request carries: who asks, the database, the time, and fresh loaders."""
 
 import secrets
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -25,7 +26,7 @@ SLOW = 1.0
 
 
 class Context:
-    """One request. Loaders open their own reads: fields resolve side by side, and a session must not be shared."""
+    """One request. What its fields read is read in one sitting; what it changes, in transactions of their own."""
 
     def __init__(
         self,
@@ -84,13 +85,35 @@ class Context:
             workspace_id=caller.workspace_id, name=caller.key_name, id=caller.public_id, now=self.now, reason=why
         )
 
-    def write(self, info: "Info") -> AbstractAsyncContextManager[AsyncSession]:
-        """The transaction of a mutation. What it changes is told by an entry in the audit trail, both or neither."""
-        return recording.write(self, info)
+    def read(self) -> AbstractAsyncContextManager[AsyncSession]:
+        """The transaction that all of an answer is read in, for a while: nobody waits in it for a loader."""
+        return self.loaders.sitting.read()
 
-    def door(self, info: "Info") -> AbstractAsyncContextManager[asyncpg.Connection]:
+    @asynccontextmanager
+    async def write(self, info: "Info") -> AsyncIterator[AsyncSession]:
+        """The transaction of a mutation. What it changes is told by an entry in the audit trail, both or neither."""
+        await self._end_reading()
+        async with recording.write(self, info) as session:
+            yield session
+
+    @asynccontextmanager
+    async def door(self, info: "Info") -> AsyncIterator[asyncpg.Connection]:
         """As `write`, as asyncpg's own connection."""
-        return recording.door(self, info)
+        await self._end_reading()
+        async with recording.door(self, info) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def trial(self) -> AsyncIterator[AsyncSession]:
+        """A transaction that is rolled back."""
+        await self._end_reading()
+        async with self.database.trial() as session:
+            yield session
+
+    async def _end_reading(self) -> None:
+        """What is read before a change is not what is told after it; and nobody holds one connection and wants two."""
+        if self._loaders is not None:
+            await self._loaders.sitting.end()
 
     def turn_to(self, loaders: Loaders) -> None:
         """Forget what was loaded, and read with these from now on: a subscription outlives many states of the data."""

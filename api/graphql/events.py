@@ -1,7 +1,8 @@
-"""Events of subscriptions: what many ask of the same event is worked out and written once."""
+"""The execution of an operation: all it reads is of one moment, and what many ask of one event is worked out once."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from functools import partial
+from inspect import isawaitable
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.utils.await_maybe import await_maybe
 
 from api.graphql.memory import place
+from api.sitting import Sitting
 
 Work = Callable[[], Any]
 """Works an answer out; some of them have to be waited for."""
@@ -20,10 +22,14 @@ class Execution(StrawberryGraphQLCoreExecutionContext):
 
     def execute_operation(self, serially: bool | None = None) -> Any:
         """Run the operation, or what a subscription asks of an event."""
-        work = partial(super().execute_operation, serially)
+        work = partial(self._read, super().execute_operation, serially)
         if self.operation.operation is not OperationType.SUBSCRIPTION:
             return work()
         return self.context_value.loaders.once(self._asked(), partial(_written, work))
+
+    def _read(self, work: Callable[[bool | None], Any], serially: bool | None) -> Any:
+        result = work(serially)
+        return _seated(self.context_value.loaders.sitting, result) if isawaitable(result) else result
 
     def _asked(self) -> Hashable:
         """What is asked of which event; its row is kept by the loaders that have read it."""
@@ -32,6 +38,12 @@ class Execution(StrawberryGraphQLCoreExecutionContext):
         name = None if operation.name is None else operation.name.value
         event = type(self.root_value), *map(id, vars(self.root_value).values())
         return event, place(context.caller, operation.loc.source.body, name, context.variables)
+
+
+async def _seated(sitting: Sitting, result: Awaitable[ExecutionResult]) -> ExecutionResult:
+    """What is worked out in one sitting."""
+    async with sitting.stay():
+        return await result
 
 
 async def _written(work: Work) -> ExecutionResult:

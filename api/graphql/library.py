@@ -99,7 +99,7 @@ class LibraryQuery:
             raise bad_input("The query holds a character that is not text.")
         size, backwards = page_size(first, last)
         lower, upper = place(after, "after"), place(before, "before")
-        async with info.context.database.read() as session:
+        async with info.context.read() as session:
             found = await search(
                 await driver(session),
                 workspace_id=info.context.caller.workspace_id,

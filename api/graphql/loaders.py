@@ -18,6 +18,7 @@ from api.delivery.tables import Delivery, Endpoint
 from api.graphql.nodes import Page, Part, page, pages
 from api.jobs import spool
 from api.jobs.tables import Job
+from api.sitting import Sitting
 from experiments import queries as experiment_queries
 from experiments.enums import State
 from experiments.inference import analysis
@@ -79,10 +80,10 @@ class Clock(typing.Protocol):
 
 
 class Loaders:
-    """One set a request, or for all who are told the same. All of them read within one workspace."""
+    """One set a request, or for all who are told the same. All of them read within one workspace, in one sitting."""
 
     def __init__(self, database: Database, workspace_id: int, clock: Clock) -> None:
-        self._database = database
+        self.sitting = Sitting(database)
         self._workspace_id, self._clock = workspace_id, clock
         self._read: dict[Hashable, asyncio.Task[Any]] = {}
         self._waiting: Counter[Hashable] = Counter()
@@ -176,7 +177,7 @@ class Loaders:
 
     def _loader(self, fetch: Fetch[V]) -> DataLoader[int, V | None]:
         async def load(ids: list[int]) -> list[V | None]:
-            async with self._database.read() as session:
+            async with self.sitting.read() as session:
                 found = await fetch(session, ids)
             return [found.get(identity) for identity in ids]
 
@@ -189,7 +190,7 @@ class Loaders:
 
         async def load(keys: list[tuple[int, Part]]) -> list[Page[V]]:
             found: dict[tuple[int, Part], Page[V]] = {}
-            async with self._database.read() as session:
+            async with self.sitting.read() as session:
                 for part in {part for _, part in keys}:
                     ids = [identity for identity, asked in keys if asked == part]
                     own = await pages(session, table, workspace_id, of, ids, part)
@@ -200,13 +201,13 @@ class Loaders:
 
     async def _cohorts(self, wanted: list[values.Asked]) -> list[Sums]:
         """The cohorts of KPIs, in whole columns: what several fields ask of one KPI is cut from one reading of it."""
-        async with self._database.read() as session:
+        async with self.sitting.read() as session:
             found = await values.read(session, wanted)
         return [found[one] for one in wanted]
 
     async def _experiments_on(self, keys: list[tuple[str, Part]]) -> list[Page[Experiment]]:
         """Pages of the experiments that measure each KPI, by the key that their plans name it by."""
-        async with self._database.read() as session:
+        async with self.sitting.read() as session:
             return [
                 await page(session, Experiment, self._workspace_id, part, [experiment_queries.measures(key)])
                 for key, part in keys
@@ -214,7 +215,7 @@ class Loaders:
 
     def _kpis_by_key(self, workspace_id: int) -> Callable[[list[str]], Awaitable[list[Kpi | None]]]:
         async def load(keys: list[str]) -> list[Kpi | None]:
-            async with self._database.read() as session:
+            async with self.sitting.read() as session:
                 found = await kpi_queries.kpis_by_key(session, workspace_id, keys)
             return [found.get(key) for key in keys]
 
@@ -222,7 +223,7 @@ class Loaders:
 
     def _protocols_by_key(self, workspace_id: int) -> Callable[[list[str]], Awaitable[list[Protocol | None]]]:
         async def load(keys: list[str]) -> list[Protocol | None]:
-            async with self._database.read() as session:
+            async with self.sitting.read() as session:
                 found = await library.protocols_by_key(session, workspace_id, keys)
             return [found.get(key) for key in keys]
 
@@ -230,7 +231,7 @@ class Loaders:
 
     async def rehearsals(self, experiment: Experiment) -> list[Shown]:
         """What splits of past control units showed under the rules of a plan."""
-        async with self._database.read() as session:
+        async with self.sitting.read() as session:
             return await rehearsals.of_plan(session, experiment)
 
     async def once(self, what: Hashable, read: Callable[[], Coroutine[Any, Any, V]]) -> V:
@@ -249,11 +250,11 @@ class Loaders:
 
     async def results(self, experiment: Experiment, as_of: datetime | None) -> Results | None:
         """An experiment's results; None before its first refresh. A row that was read anew has results of its own."""
-        return await self.once((id(experiment), as_of), lambda: self._read_results(experiment, as_of))
+        return await self.once((experiment.id, id(experiment), as_of), lambda: self._read_results(experiment, as_of))
 
     async def _read_results(self, experiment: Experiment, as_of: datetime | None) -> Results | None:
         """One read, so all of it is of one moment."""
-        async with self._database.read() as session:
+        async with self.sitting.read() as session:
             return await analysis.results(session, await driver(session), experiment, as_of)
 
     async def programme(self) -> Programme:
@@ -262,11 +263,11 @@ class Loaders:
 
     async def ascent(self) -> Ascent:
         """What a change that is supposed would be carried over, up to revenue."""
-        async with self._database.read() as session:
+        async with self.sitting.read() as session:
             return await changes.ascent(session, await driver(session), self._workspace_id, self._clock.today)
 
     async def _read_programme(self) -> Programme:
-        async with self._database.read() as session:
+        async with self.sitting.read() as session:
             return await changes.read(session, await driver(session), self._workspace_id, self._clock.today)
 
     async def segment_effects(
@@ -280,7 +281,7 @@ class Loaders:
 
     async def evidence(self, hypothesis: Hypothesis) -> Evidence:
         """What the experiments on a hypothesis say together, in one read as well."""
-        async with self._database.read() as session:
+        async with self.sitting.read() as session:
             return await weighing.evidence(session, await driver(session), hypothesis)
 
 

@@ -215,7 +215,7 @@ async def page_of(
 ) -> Page[Any]:
     """One page of the caller's rows, in a read of its own."""
     part = Part.asked(first, after, last, before, ordering)
-    async with info.context.database.read() as session:
+    async with info.context.read() as session:
         return await page(session, table, info.context.caller.workspace_id, part, where)
 
 

@@ -82,7 +82,7 @@ class Query(LibraryQuery, CatalogueQuery, ReviewQuery, DeliveryQuery, AlertQuery
     )
     async def workspace(self, info: Info) -> kpi_tables.Workspace:
         """The workspace the caller sees."""
-        async with info.context.database.read() as session:
+        async with info.context.read() as session:
             return await workspace_by_id(session, info.context.caller.workspace_id)
 
     @strawberry.field(
@@ -108,7 +108,7 @@ class Query(LibraryQuery, CatalogueQuery, ReviewQuery, DeliveryQuery, AlertQuery
     @strawberry.field(description="A KPI by its key.", permission_classes=[MayRead], graphql_type=Kpi | None)
     async def kpi(self, info: Info, key: Key) -> kpi_tables.Kpi | None:
         """A KPI by its key."""
-        async with info.context.database.read() as session:
+        async with info.context.read() as session:
             return (await kpis_by_key(session, info.context.caller.workspace_id, [key])).get(key)
 
     @strawberry.field(
@@ -143,7 +143,7 @@ class Query(LibraryQuery, CatalogueQuery, ReviewQuery, DeliveryQuery, AlertQuery
     )
     async def hypothesis(self, info: Info, key: Key) -> kpi_tables.Hypothesis | None:
         """A hypothesis by its key."""
-        async with info.context.database.read() as session:
+        async with info.context.read() as session:
             return (await hypotheses_by_key(session, info.context.caller.workspace_id, [key])).get(key)
 
     @strawberry.field(
@@ -170,7 +170,7 @@ class Query(LibraryQuery, CatalogueQuery, ReviewQuery, DeliveryQuery, AlertQuery
     )
     async def experiment(self, info: Info, key: Key) -> experiment_tables.Experiment | None:
         """An experiment by its key."""
-        async with info.context.database.read() as session:
+        async with info.context.read() as session:
             return await experiment_by_key(session, info.context.caller.workspace_id, key)
 
     @strawberry.field(
@@ -198,7 +198,7 @@ class Query(LibraryQuery, CatalogueQuery, ReviewQuery, DeliveryQuery, AlertQuery
 
         async def action() -> dict[str, Any]:
             workspace_id = info.context.caller.workspace_id
-            async with info.context.database.read() as session:
+            async with info.context.read() as session:
                 found = await design(session, await driver(session), workspace_id=workspace_id, asked=input.choice())
             return shown(found)
 

@@ -58,7 +58,7 @@ class ReviewQuery:
     async def backlog(self, info: Info) -> list[EntryValue]:
         """The backlog of improvements."""
         workspace_id, yesterday = info.context.caller.workspace_id, info.context.today - DAY
-        async with info.context.database.read() as session:
+        async with info.context.read() as session:
             kpis = await all_kpis(session, workspace_id)
             known = await reading.read(session, kpis, yesterday)
             return await reading.ranked(session, workspace_id, known, yesterday)

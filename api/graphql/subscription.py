@@ -109,7 +109,7 @@ async def _recent(info: Info) -> list[alert_tables.Alert]:
     """The alerts raised lately: one may be committed after another that was raised later."""
 
     async def read() -> list[alert_tables.Alert]:
-        async with info.context.database.read() as session:
+        async with info.context.read() as session:
             return await raised_since(session, info.context.caller.workspace_id, info.context.now - LATELY)
 
     return await info.context.loaders.once("alerts", read)

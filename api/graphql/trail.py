@@ -50,5 +50,5 @@ class TrailQuery:
     async def audit_verify(self, info: Info, number: Number = None, hash: Hash = None) -> Chain:  # noqa: A002 - the API's word
         """Walk the whole chain of the audit trail."""
         kept = {} if number is None or hash is None else {number: hash}
-        async with info.context.database.read() as session:
+        async with info.context.read() as session:
             return await chain.verify(await driver(session), info.context.caller.workspace_id, kept)

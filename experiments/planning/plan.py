@@ -205,7 +205,7 @@ class Plan:
         if self.policy is Policy.ALWAYS_VALID:
             return _watched(self.horizon_days, self.alpha, asked)
         is_fixed = self.policy is Policy.FIXED
-        return 1.0 if is_fixed else group_sequential.inflation(self.looks, alpha=self.alpha, power=asked)
+        return 1.0 if is_fixed else _looked_at_times(self.looks, self.alpha, asked)
 
 
 def guarding_power(power: float, guardrails: int) -> float:
@@ -220,6 +220,12 @@ def guarding_power(power: float, guardrails: int) -> float:
 def _watched(days: int, alpha: float, power: float) -> float:
     """Times the units of a test with one look that daily always-valid looks need for the same power."""
     return always_valid(min(days, WATCHED_DAYS), alpha=alpha, power=power).horizon
+
+
+@lru_cache(maxsize=1_000)
+def _looked_at_times(looks: int, alpha: float, power: float) -> float:
+    """Times the units of a test with one look that planned looks need for the same power."""
+    return group_sequential.inflation(looks, alpha=alpha, power=power)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

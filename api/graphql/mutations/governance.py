@@ -279,7 +279,7 @@ async def _change(info: Info, given: Governing, step: Callable[..., Awaitable[An
 
 async def _preview(info: Info, given: KpiRedefinePreviewInput) -> dict[str, Any]:
     identity = row_of("Kpi", given.id)
-    async with info.context.database.trial() as session:
+    async with info.context.trial() as session:
         before, after = await governance.compare_definitions(
             session,
             await driver(session),

@@ -293,6 +293,6 @@ class AlertFields:
         found = await info.context.loaders.definitions.load(parent.id)
         if found is None or found.entry is None:
             return []
-        async with info.context.database.read() as session:
+        async with info.context.read() as session:
             known = await judging.facts(session, parent, found, "")
         return suggestions.suggestions(known, GRANULARITY[parent.frequency])

@@ -236,6 +236,6 @@ class KpiLadder:
 
 async def whole(info: Info) -> Whole:
     """The ladder of the caller's workspace."""
-    async with info.context.database.read() as session:
+    async with info.context.read() as session:
         found, steps = await rungs.read(session, info.context.caller.workspace_id)
     return Whole(rungs=found, steps=steps)

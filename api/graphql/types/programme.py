@@ -69,6 +69,6 @@ async def figures(info: Info, begin: date | None, end: date | None) -> programme
     if not from_on < to_on <= from_on + min(LONGEST, date.max - from_on):
         raise bad_input(f"A programme's time is 1 to {LONGEST.days:,} days: “to” comes after “from”, and is left out.")
     moments = [datetime.combine(on, time(), UTC) for on in (from_on, to_on)]
-    async with info.context.database.read() as session:
+    async with info.context.read() as session:
         lives = await library.lives(await driver(session), info.context.caller.workspace_id, moments[0], moments[1])
     return programme.figures(lives, from_on=from_on, to_on=to_on)

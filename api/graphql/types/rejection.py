@@ -80,6 +80,6 @@ class RejectionConnection:
     @strawberry.field(description="The rejected rows of the workspace by noun and rule, whatever the filter.")
     async def counts(self, info: Info) -> list[RejectionCount]:
         """The rejected rows by noun and rule."""
-        async with info.context.database.read() as session:
+        async with info.context.read() as session:
             found = await batches.rejection_counts(session, info.context.caller.workspace_id)
         return [RejectionCount(noun=Noun(noun), code=Fault(code), n=n) for noun, code, n in found]

@@ -389,7 +389,7 @@ class Review(Node):
     @strawberry.field(description="What it says: a draft now, a closed one what it said then.", graphql_type=Snapshot)
     async def snapshot(parent: Parent[tables.Review], info: Info) -> snapshot.Snapshot:
         """What it says."""
-        async with info.context.database.read() as session:
+        async with info.context.read() as session:
             return await service.shown(session, await driver(session), parent, info.context.now)
 
     @classmethod

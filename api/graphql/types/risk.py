@@ -183,7 +183,7 @@ class RiskFields:
         for problem in rule.problems():
             raise bad_input(problem.message)
         definition = await info.context.loaders.definitions.load(parent.id)
-        async with info.context.database.read() as session:
+        async with info.context.read() as session:
             of = None if definition is None else await ranking(session, parent, definition)
             if of is None:
                 return None
@@ -208,7 +208,7 @@ class RiskFields:
     async def risk_check(parent: Parent[tables.Kpi], info: Info) -> check.RiskCheck | None:
         """Whether its numbers told who would leave."""
         definition = await info.context.loaders.definitions.load(parent.id)
-        async with info.context.database.read() as session:
+        async with info.context.read() as session:
             of = None if definition is None else await ranking(session, parent, definition)
             if of is None or definition is None:
                 return None

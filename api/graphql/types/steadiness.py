@@ -78,7 +78,7 @@ class SteadinessFields:
         definition = await info.context.loaders.definitions.load(parent.id)
         if series is None or definition is None:
             return None
-        async with info.context.database.read() as session:
+        async with info.context.read() as session:
             facts = await judging.facts(session, parent, definition, segment)
         if facts.baseline is None:
             return None
