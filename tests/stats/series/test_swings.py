@@ -1,5 +1,7 @@
 """The step of a series that swings, against normal densities of whole covariance matrices (scipy)."""
 
+from typing import Any
+
 import numpy as np
 from numpy.testing import assert_allclose
 from scipy.linalg import null_space
@@ -50,7 +52,7 @@ def test_step_after_each_later_period_is_as_likely_as_whole_covariances_say() ->
 
 def test_period_that_is_not_known_is_as_if_it_were_not_there() -> None:
     known = ~np.isin(TIMES, [2, 9, 16])
-    usual = {"first": FIRST, "change": CHANGE, "held": models.swinging()}
+    usual: dict[str, Any] = {"first": FIRST, "change": CHANGE, "held": models.swinging()}
     without = swings.steps(TIMES[known], VALUES[known], ERRORS[known], known[known], **usual)
     empty = swings.steps(TIMES, np.where(known, VALUES, np.nan), np.where(known, ERRORS, np.nan), known, **usual)
     for part in ("weights", "means", "deviations"):
