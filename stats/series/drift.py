@@ -1,11 +1,22 @@
 """Whether a level has drifted from its baseline, read after every period and stopped at any.
 
-The always-valid kernel on the weighted mean of the periods so far, less the baseline. The baseline's own error stays
-in the variance, so the information can never be more than one over its square: left out, a true baseline would be
-called drifted in most series watched for long enough. This is an observation, not a randomised experiment.
+Where it is known how much periods differ (`against`): the always-valid kernel on the weighted mean of the periods so
+far, less the baseline. The baseline's own error stays in the variance, so the information can never be more than one
+over its square: left out, a true baseline would be called drifted in most series watched for long enough.
+
+Where it is not (`since`), the periods before tell, and few of them tell little. An estimate of how much periods differ
+and how long they stay apart leaves that doubt out, and so errs two to five times as often as it says. Here nothing is
+estimated: the e-value is a Bayes factor whose two sides share all that is not known. That factor is an e-process for
+levels that are anything, with the flat (right Haar) prior (Perez-Ortiz, Lardy, de Heide & Grunwald 2024, "E-statistics,
+group invariance and anytime-valid testing", Annals of Statistics 52; Lindon, Ham, Tingley & Bojinov, arXiv 2210.08589),
+and by Ville's inequality seldom large on average over the models of `models.swinging`; that it seldom is in each of
+them is measured (docs/alerts.md), not proven. As only the step parts the two sides, the factor is a ratio of two
+densities of the step at the null value (Dickey 1971, Annals of Mathematical Statistics 42).
+
+Both are observations, not randomised experiments.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,7 +24,12 @@ from stats.arrays import Array, Codes, Mask, Numbers, divide, numbers
 from stats.distributions import level_of
 from stats.results import Reason, reason_codes, reason_of
 from stats.sequential import confidence_sequence as kernel
-from stats.series.periods import given
+from stats.series import models, swings
+from stats.series.mixture import HALVINGS, Mixture
+from stats.series.periods import given, ordered
+
+FEWEST = 12
+"""Known periods before the step, below which nothing is said of how periods swing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,3 +112,122 @@ def _judged(difference: Array, variance: Array, reason: Codes, shift: float, alp
         level=float(level_of(alpha)),
         reason=reason,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Steps:
+    """Level less baseline after each later period (..., L), over all models of swings; NaN where there is a reason.
+
+    `size` (..., L, models) holds what the periods say of it if nothing was known before. `p_value` is the smallest so
+    far, and `has_drifted` once it has been at or below alpha.
+    """
+
+    size: Mixture
+    log_e_value: Array
+    p_value: Array
+    has_drifted: Mask
+    shift: float
+    alpha: float
+    reason: Codes
+
+    def reason_at(self, *index: int) -> Reason | None:
+        """Why there is no answer after this period, or None if there is one."""
+        return reason_of(int(self.reason[index]))
+
+    def limits(self) -> tuple[Array, Array]:
+        """The lower and the upper end (...) of the always-valid interval after the last period."""
+        last, tau2 = self.size.taken(-1), kernel.mixture_sprt(self.shift)
+        half = kernel.half_width(last.deviations**2, tau2=tau2, alpha=self.alpha)
+        # Beyond the limits that each model has by itself the e-value is 1 / alpha or more whatever their weights.
+        lower, upper = (last.means - half).min(axis=-1), (last.means + half).max(axis=-1)
+        return self._edge(last, lower), self._edge(last, upper)
+
+    def _edge(self, last: Mixture, outside: Array) -> Array:
+        inside = last.mean
+        for _ in range(HALVINGS):
+            middle = (inside + outside) / 2
+            is_out = _log_ratio(last, middle, self.shift) >= -np.log(self.alpha)
+            inside, outside = np.where(is_out, inside, middle), np.where(is_out, middle, outside)
+        return np.asarray(inside)
+
+
+def since(
+    period: Numbers,
+    value: Numbers,
+    standard_error: Numbers,
+    *,
+    change: float,
+    baseline: Numbers,
+    baseline_standard_error: Numbers,
+    first: float,
+    shift: float,
+    alpha: float,
+) -> Steps:
+    """The values (..., T) of periods (T,) from `change` on, after each, against a baseline (...) of those before it.
+
+    The baseline is the level of the periods from `first` up to the change. How these swing around it, and how those
+    before them do around a level of their own, tells how later ones may. What error the baseline has beyond that of
+    its periods is added. `shift` is the drift worth knowing of, fixed before the data: the standard deviation of the
+    step. A value that is NaN, or has no error, adds nothing. Undefined with fewer than twelve known periods before the
+    change or none from `first` on, and before the first later value. Raises ValueError for periods out of order, none
+    from the change on, a negative standard error, a shift not above zero, and an alpha outside (0, 1).
+
+    >>> before = [0.24, 0.26, 0.25, 0.23, 0.25, 0.27, 0.25, 0.24, 0.26, 0.25, 0.25, 0.25]
+    >>> measured = {"baseline": 0.25, "baseline_standard_error": 0.003, "first": 0}
+    >>> values = [*before, 0.27, 0.29, 0.30, 0.31]
+    >>> found = since(range(16), values, 0.01, change=12, **measured, shift=0.03, alpha=0.05)
+    >>> found.size.mean.round(4).tolist(), found.p_value.round(3).tolist(), found.has_drifted.tolist()
+    ([0.0199, 0.0297, 0.036, 0.041], [0.841, 0.077, 0.03, 0.03], [False, False, True, True])
+    """
+    level_of(alpha)
+    values, errors, known = given(value, standard_error)
+    known, times = known & (errors > 0), ordered(period, values)
+    if times[-1] < change:
+        raise ValueError("some period is not before the change")
+    is_later, own = times >= change, known & (times >= first) & (times < change)
+    reason = reason_codes(
+        (~_is_learnt(known & ~is_later, own)[..., np.newaxis], Reason.TOO_FEW_PERIODS),
+        (np.cumsum(known & is_later, axis=-1)[..., is_later] == 0, Reason.INSUFFICIENT_DATA),
+    )
+    level, variance = _weighted(values, errors, own)
+    around = values - np.where(is_later, numbers(baseline)[..., np.newaxis], level[..., np.newaxis])
+    size = swings.steps(times, around, errors, known, first=first, change=change, held=models.swinging())
+    beyond = np.sqrt(np.maximum(_squared(baseline_standard_error) - variance, 0.0))
+    return _weighed_up(size.blurred(beyond[..., np.newaxis]), reason, shift, alpha)
+
+
+def _is_learnt(before: Mask, own: Mask) -> Mask:
+    return np.asarray((before.sum(axis=-1) >= FEWEST) & own.any(axis=-1))
+
+
+def _squared(error: Numbers) -> Array:
+    if np.any(numbers(error) < 0):
+        raise ValueError("a standard error is never negative")
+    return np.square(numbers(error))
+
+
+def _weighted(values: Array, errors: Array, own: Mask) -> tuple[Array, Array]:
+    """The mean of some of the values by their sampling errors, and its variance; NaN of none."""
+    weight = np.where(own, 1 / np.where(own, errors, 1.0) ** 2, 0.0)
+    variance = divide(1.0, weight.sum(axis=-1))
+    return variance * (weight * np.where(own, values, 0.0)).sum(axis=-1), variance
+
+
+def _weighed_up(size: Mixture, reason: Codes, shift: float, alpha: float) -> Steps:
+    size = replace(size, means=np.where(reason[..., np.newaxis] == 0, size.means, np.nan))
+    log_e = _log_ratio(size, 0.0, shift)
+    p_value = kernel.running_p_value(log_e)
+    return Steps(
+        size=size,
+        log_e_value=log_e,
+        p_value=p_value,
+        has_drifted=p_value <= alpha,
+        shift=shift,
+        alpha=alpha,
+        reason=reason,
+    )
+
+
+def _log_ratio(size: Mixture, null: Numbers, shift: float) -> Array:
+    """How much likelier the values are if the step is about `shift` away from the null value than if it is that."""
+    return size.blurred(kernel.mixture_sprt(shift) ** 0.5).log_density(null) - size.log_density(null)

@@ -8,6 +8,7 @@ Volinsky 1999, Statistical Science 14) of structural time series (Harvey 1989; W
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import log, pi
 from typing import Self
 
 import numpy as np
@@ -16,6 +17,7 @@ from stats.arrays import Array, Numbers, numbers
 from stats.distributions import normal_cdf
 
 HALVINGS = 48  # of an interval of some tens of standard deviations: to the last digits of a float
+LOG_ROOT_2_PI = 0.5 * log(2 * pi)
 REACH = 12.0
 """Standard deviations from the outermost mean within which every quantile asked for lies."""
 
@@ -46,6 +48,10 @@ class Mixture:
         """The mixture of one number, by its place along the axis before the models."""
         weights, means, deviations = (part[..., place, :] for part in (self.weights, self.means, self.deviations))
         return replace(self, weights=weights, means=means, deviations=deviations)
+
+    def blurred(self, deviation: Numbers) -> Self:
+        """The number with an error of its own added, which has this standard deviation."""
+        return replace(self, deviations=np.hypot(self.deviations, numbers(deviation)[..., np.newaxis]))
 
     def moved(self, centre: float, scale: float) -> Self:
         """The same in other units: times the scale, plus the centre."""
@@ -81,6 +87,14 @@ class Mixture:
             is_low = self.below(middle) < chance
             lower, upper = np.where(is_low, middle, lower), np.where(is_low, upper, middle)
         return np.asarray((lower + upper) / 2)
+
+    def log_density(self, value: Numbers) -> Array:
+        """The logarithm of the density at the value, as far out as one may ask."""
+        z = (numbers(value)[..., np.newaxis] - self.means) / self.deviations
+        with np.errstate(divide="ignore"):  # a model that has no weight left adds nothing
+            parts = np.log(self.weights) - np.log(self.deviations) - z**2 / 2 - LOG_ROOT_2_PI
+        most = parts.max(axis=-1)
+        return np.asarray(most + np.log(np.exp(parts - most[..., np.newaxis]).sum(axis=-1)))
 
     def two_sided(self, value: Numbers) -> Array:
         """How surprising the value is: twice the smaller of the chances below and above it, 1 at most."""

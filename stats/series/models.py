@@ -2,8 +2,9 @@
 
 Two families. `wandering` is for forecasts: a level that walks, with a slope that may change, and seasons (the local
 linear trend of Harvey 1989, chapter 4). `steady` is for control and for changes: a fixed level around which the periods
-swing, each resembling the one before it (an autoregression, Alwan & Roberts 1988). Both add the sampling errors, which
-are known, and noise between periods beyond them, which never is nothing: the smallest is `LEAST` of the scale.
+swing, each resembling the one before it (an autoregression, Alwan & Roberts 1988); `swinging` is the same for drift,
+with swings that last longer. All add the sampling errors, which are known, and noise between periods beyond them, which
+never is nothing: the smallest is `LEAST` of the scale.
 """
 
 from dataclasses import dataclass
@@ -39,6 +40,10 @@ TIES = ((0.0, 1.0), (0.3, 1.0), (0.6, 1.0), (0.85, 1.0), (0.95, 1.0))
 ROUGHNESS = ((LEAST, 1.0), (0.5, 1.0))
 """The new part of each swing; how much of a swing is left one period later; and noise without memory."""
 
+SMALL_SWINGS = ((LEAST, 1.0), (0.12, 1.0), (0.3, 1.0), (0.6, 1.0), (1.2, 1.0))
+LASTING_TIES = ((0.0, 1.0), (0.4, 1.0), (0.7, 1.0), (0.85, 1.0), (0.95, 1.0), (0.98, 1.0))
+"""Swings that may be small beside the sampling errors and last: unseen in few periods, they move the mean of many."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Models:
@@ -68,6 +73,19 @@ class Trends:
     prior: Array
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swings:
+    """Swings around a fixed level: deviations in scales of the series, and the prior weight; arrays (models,).
+
+    `noise` is of one period by itself, `swing` of the new part of each swing, `tie` what is left of it a period later.
+    """
+
+    noise: Array
+    swing: Array
+    tie: Array
+    prior: Array
+
+
 def wandering(*, has_seasons: bool = False) -> Trends:
     """A level that walks, slopes, bends and may have seasons: every choice of sizes.
 
@@ -78,6 +96,18 @@ def wandering(*, has_seasons: bool = False) -> Trends:
     grid, prior = _grid(NOISES, STEPS, SLOPES, BENDS, SEASONS if has_seasons else NO_SEASONS)
     noise, step, slope, bend, season = grid.T
     return Trends(noise=noise, step=step, slope=slope, bend=bend, season=season, prior=prior)
+
+
+def swinging() -> Swings:
+    """A fixed level with autoregressive swings, small and lasting ones among them: every choice of sizes.
+
+    >>> swings = swinging()
+    >>> swings.tie.shape, swings.prior.sum().round(6).item()
+    ((60,), 1.0)
+    """
+    grid, prior = _grid(ROUGHNESS, SMALL_SWINGS, LASTING_TIES)
+    noise, swing, tie = grid.T
+    return Swings(noise=noise, swing=swing, tie=tie, prior=prior)
 
 
 def steady(times: Array, variances: Array) -> Models:

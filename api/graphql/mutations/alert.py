@@ -77,8 +77,8 @@ class BaselineDriftInput:
     shift: float = strawberry.field(description="The drift worth knowing of, in the KPI's own units.")
     alpha: float = strawberry.field(description="The chance of a false alarm, over all looks together.", default=0.05)
     spread: float | None = strawberry.field(
-        description="The standard deviation between periods beyond sampling errors; if absent, it is measured on the"
-        " periods up to the baseline's last day.",
+        description="The standard deviation between periods beyond sampling errors, where it is known; if absent, the"
+        " periods up to the baseline's last day tell, neighbours that resemble each other included.",
         default=None,
     )
 

@@ -58,8 +58,8 @@ class BaselineDriftType:
     shift: float = strawberry.field(description="The drift worth knowing of, in the KPI's own units.")
     alpha: float = strawberry.field(description="The chance of a false alarm, over all looks together.")
     spread: float | None = strawberry.field(
-        description="The standard deviation between periods beyond sampling errors; measured before the baseline if"
-        " null."
+        description="The standard deviation between periods beyond sampling errors, where it is known; null: the"
+        " periods up to the baseline's last day tell, neighbours that resemble each other included."
     )
 
 

@@ -136,9 +136,51 @@ def test_drift_is_what_the_always_valid_interval_says_of_the_periods_after_the_b
     assert reading.value - 0.25 == pytest.approx(found.difference[-1])
     assert reading.is_beyond == bool(found.lower[-1] > 0) is True
     assert reading.limit == pytest.approx(0.25 + found.difference[-1] - found.lower[-1])
-    # The periods before vary less than their errors explain, so the spread is none.
-    assert read(BaselineDrift(shift=0.03), past, facts).evidence["spread"] == 0
+    assert not read(BaselineDrift(shift=0.03, spread=0.005), past.until(12), facts).is_beyond
+
+
+@pytest.mark.parametrize(
+    ("since", "first"),
+    [(None, 0), (-3, 0), (7 * 5, 5), (7 * 5 + 3, 5), (7 * 11 + 5, 11)],
+    ids=["unknown", "before all", "of a week", "within one", "within the last"],
+)
+def test_drift_without_a_spread_learns_how_periods_swing_and_where_from_those_of_the_baseline(
+    since: int | None, first: int
+) -> None:
+    before, after = [0.24, 0.26, 0.25, 0.25, 0.23, 0.27] * 2, [0.29, 0.31, 0.30, 0.32]
+    past = weeks(before + after)
+    begun = None if since is None else MONDAY + since * DAY
+    facts = known(baseline=Level(value=0.25, standard_error=0.004, until=past.start_on[11] + 6 * DAY, since=begun))
+    found = drift.since(
+        range(16),
+        before + after,
+        0.01,
+        change=12,
+        first=first,
+        baseline=0.25,
+        baseline_standard_error=0.004,
+        shift=0.03,
+        alpha=0.05,
+    )
+    reading, (lower, upper) = read(BaselineDrift(shift=0.03), past, facts), map(float, found.limits())
+    assert reading.value - 0.25 == pytest.approx(found.size.mean[-1])
+    assert (reading.evidence["lower"], reading.evidence["upper"]) == pytest.approx((lower, upper))
+    assert reading.evidence["pValue"] == pytest.approx(found.p_value[-1])
+    assert (reading.is_beyond, reading.is_within) == (lower > 0, lower <= 0)
+    assert reading.limit == pytest.approx(reading.value - lower)
     assert not read(BaselineDrift(shift=0.03), past.until(12), facts).is_beyond
+
+
+def test_drift_learns_nothing_of_periods_without_a_value_or_an_error_and_says_so() -> None:
+    past = weeks([0.24, 0.26, 0.25, 0.25] * 3 + [0.3])
+    facts = known(baseline=Level(value=0.25, standard_error=0.01, until=past.start_on[11] + 6 * DAY))
+    assert read(BaselineDrift(shift=0.03), past, facts).value > 0.25
+    sure, lost = past.standard_error.copy(), past.value.copy()
+    sure[3], lost[4] = 0.0, np.nan
+    for fewer in (replace(past, standard_error=sure), replace(past, value=lost)):
+        assert "Fewer than 12 periods" in silent(BaselineDrift(shift=0.03), fewer, facts)
+    exact = np.where(np.arange(13) < 12, past.standard_error, 0.0)
+    assert "no error" in silent(BaselineDrift(shift=0.03), replace(past, standard_error=exact), facts)
 
 
 def test_drift_is_silent_without_a_baseline_before_it_and_where_the_spread_is_not_known() -> None:

@@ -1,4 +1,7 @@
-"""Drift from a baseline: arithmetic of the kernel, and how often it is called over many periods."""
+"""Drift from a baseline: arithmetic of the kernel, and how often it is called over many periods.
+
+Where swings are learnt, simulated series stand for what is not proven: `python -m benchmarks.drift` draws more of them.
+"""
 
 from typing import Any
 
@@ -7,9 +10,11 @@ import pytest
 from numpy.testing import assert_allclose
 
 from stats import meta
+from stats.arrays import Array
 from stats.results import Reason
 from stats.series import drift
-from tests.stats.series.worlds import at_most
+from stats.series.mixture import Mixture
+from tests.stats.series.worlds import at_most, swings
 
 SERIES, PERIODS = 4000, 60
 
@@ -83,3 +88,118 @@ def test_what_cannot_be_judged_says_why() -> None:
         drift.against([0.2], 0.1, baseline_standard_error=-0.1, **usual)
     with pytest.raises(ValueError, match="positive"):
         drift.against([0.2], 0.1, baseline=0.2, baseline_standard_error=0.1, shift=0.0, alpha=0.05)
+
+
+HISTORY, SHIFT = 12, 0.05
+
+
+def learnt(values: Array, **others: Any) -> drift.Steps:
+    """Each series against the mean of its first periods, which have sampling errors of 0.01."""
+    usual: dict[str, Any] = {
+        "change": HISTORY,
+        "first": 0,
+        "baseline": values[..., :HISTORY].mean(axis=-1),
+        "baseline_standard_error": 0.0,
+        "shift": SHIFT,
+        "alpha": 0.05,
+    }
+    return drift.since(range(values.shape[-1]), values, 0.01, **(usual | others))
+
+
+def wandering(seed: int, series: int, periods: int, tie: float) -> Array:
+    """Swings of 0.02 around 0.5, whose neighbours correlate by `tie` but for the sampling."""
+    draw = np.random.default_rng(seed)
+    drawn = swings(draw, series, periods, tie=tie, size=0.02 * (1 - tie**2) ** 0.5)
+    return np.asarray(0.5 + drawn + draw.normal(0, 0.01, drawn.shape))
+
+
+@pytest.mark.parametrize(("tie", "least_found"), [(0.0, 0.8), (0.8, 0.65)])
+def test_few_periods_of_swings_that_last_keep_alpha_over_all_looks_and_a_drift_is_found(
+    tie: float, least_found: float
+) -> None:
+    series = 300
+    calm = wandering(71, series, HISTORY + 52, tie)
+    assert learnt(calm).has_drifted[:, -1].mean() <= at_most(0.05, series)
+    moved = calm[:, : HISTORY + 26] + SHIFT * (np.arange(HISTORY + 26) >= HISTORY)
+    assert learnt(moved).has_drifted[:, -1].mean() >= least_found
+
+
+def test_e_value_is_what_a_step_of_that_spread_adds_to_the_likelihood_and_limits_are_where_it_is_one_over_alpha() -> (
+    None
+):
+    values = wandering(72, 1, 30, 0.6)[0] + 0.04 * (np.arange(30) >= HISTORY)
+    found = learnt(values)
+    last: Mixture = found.size.taken(-1)
+    sizes, step = np.linspace(-1.0, 1.0, 8_001, retstep=True)
+    likelihood = np.exp(last.log_density(sizes))  # of the data, were the step of this size, but for a constant
+
+    def e_value(null: float) -> float:
+        prior = np.exp(-((sizes - null) ** 2) / (2 * SHIFT**2)) / (SHIFT * np.sqrt(2 * np.pi))
+        return float((prior * likelihood).sum() * step / np.exp(last.log_density(null)))
+
+    assert found.log_e_value[-1] == pytest.approx(np.log(e_value(0.0)), abs=1e-6)
+    assert [e_value(float(limit)) for limit in found.limits()] == pytest.approx([20, 20], rel=1e-4)
+    assert found.p_value[-1] == pytest.approx(min(1, np.exp(-found.log_e_value.max())))
+
+
+def test_what_is_learnt_is_the_same_in_other_units_from_another_level_and_whatever_the_level_of_older_periods() -> None:
+    values = wandering(73, 1, 40, 0.5)[0]
+    found = learnt(values, change=20, first=HISTORY, baseline=0.5)
+    moved = np.where(np.arange(40) < HISTORY, values, values + 3)
+    for other in (
+        learnt(values + 7, change=20, first=HISTORY, baseline=7.5),
+        drift.since(
+            range(40),
+            100 * values,
+            1.0,
+            change=20,
+            first=HISTORY,
+            baseline=50.0,
+            baseline_standard_error=0.0,
+            shift=100 * SHIFT,
+            alpha=0.05,
+        ),
+    ):
+        assert_allclose(other.log_e_value, found.log_e_value, rtol=1e-6, atol=1e-9)
+    older = learnt(moved, change=20, first=HISTORY, baseline=3.5)
+    assert older.size.mean[-1] == pytest.approx(found.size.mean[-1], abs=0.01)
+
+
+def test_error_of_the_baseline_beyond_that_of_its_periods_is_added_to_that_of_the_step() -> None:
+    values = wandering(74, 1, 30, 0.3)[0]
+    own = 0.01 / HISTORY**0.5
+    exact, same, more = (learnt(values, baseline_standard_error=error) for error in (0.0, own, 0.03))
+    assert_allclose(same.log_e_value, exact.log_e_value, rtol=1e-9)
+    assert_allclose(more.size.deviations**2, exact.size.deviations**2 + 0.03**2 - own**2, rtol=1e-9)
+
+
+def test_nothing_is_learnt_of_few_periods_or_none_of_the_baselines_and_the_rest_goes_on() -> None:
+    values = np.stack([wandering(75, 1, 30, 0.3)[0]] * 4)
+    values[0, 0] = np.nan  # eleven periods before the change
+    values[1, HISTORY : HISTORY + 2] = np.nan
+    values[2, 10:HISTORY] = np.nan
+    found = learnt(values, baseline=0.5)
+    few, none, answered = Reason.TOO_FEW_PERIODS, Reason.INSUFFICIENT_DATA, None
+    assert [[found.reason_at(row, place) for place in (0, 2)] for row in range(4)] == [
+        [few, few], [none, answered], [few, few], [answered, answered]
+    ]  # fmt: skip
+    assert np.isnan(found.log_e_value[0]).all()
+    assert learnt(values[3], first=11.5).reason_at(0) is Reason.TOO_FEW_PERIODS
+    assert drift.since(
+        range(30), values[3], 0.0, change=HISTORY, first=0, baseline=0.5, baseline_standard_error=0.1, shift=1.0,
+        alpha=0.05,
+    ).reason_at(-1) is Reason.TOO_FEW_PERIODS  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"change": 30}, "not before the change"),
+        ({"baseline_standard_error": -1.0}, "never negative"),
+        ({"shift": 0.0}, "positive"),
+        ({"alpha": 1.0}, "alpha lies between"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused(wrong: dict[str, float], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        learnt(wandering(76, 1, 30, 0.3)[0], **wrong)
