@@ -15,12 +15,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from experiments import entrants, queries
 from experiments.aggregation import overlaps
 from experiments.aggregation.aggregates import crossovers_before, read
-from experiments.inference.cohorts import EVERYBODY, Aggregates, assemble
-from experiments.inference.evaluation import Evaluation, evaluate
+from experiments.inference import recall
+from experiments.inference.cohorts import EVERYBODY, Aggregates
+from experiments.inference.evaluation import Evaluation
 from experiments.inference.health import Health
 from experiments.inference.interaction import Interaction, compared, interactions, laid_out
 from experiments.inference.looks import Span
-from experiments.inference.monitoring import LATELY_DAYS, Circumstances, Leaks, inspect
+from experiments.inference.monitoring import LATELY_DAYS, Circumstances, Leaks
 from experiments.inference.reading import Calendar
 from experiments.inference.verdict import Verdict, judge
 from experiments.life import story
@@ -76,18 +77,18 @@ async def results(
     crossed = await crossovers_before(connection, experiment.id, until)
     rows = await read(connection, experiment.id, until)
     ids = {row.key: row.id for row in variants}
-    aggregates = assemble(plan, ids, rows, data_through, sum(crossed.values()))
     span = span_at(experiment, as_of)
-    evaluation = evaluate(plan, aggregates, Calendar(span=span, through=aggregates.through))
+    worked = recall.evaluated(plan, ids, rows, Calendar(span=span, through=data_through.date()))
+    evaluation, control = worked.evaluation, ids[plan.variants[0].key]
     beside = await _interactions(session, connection, experiment, plan, data_through)
     circumstances = Circumstances(
         crossovers={key: crossed.get(identity, 0) for key, identity in ids.items()},
         open_since=_open_since(span, data_through, (await story.pauses_of(session, [experiment.id]))[experiment.id]),
         interactions=beside,
-        leaks=await _leaks(connection, experiment.id, ids[plan.variants[0].key], aggregates),
+        leaks=await _leaks(connection, experiment.id, control, worked.aggregates, data_through),
         arrived=await _arrived(connection, experiment, plan, data_through),
     )
-    health = inspect(plan, aggregates, evaluation.findings, evaluation.sample_ratio, circumstances)
+    health = recall.inspected(plan, worked, circumstances)
     made = tuple(one for one in amendments if as_of is None or one.created_at <= as_of)
     return Results(
         experiment=experiment,
@@ -95,7 +96,7 @@ async def results(
         refresh=refresh,
         data_through=data_through,
         span=span,
-        crossovers=aggregates.crossovers,
+        crossovers=sum(crossed.values()),
         evaluation=evaluation,
         health=health,
         verdict=judge(evaluation.findings, health, is_exploratory=breaks_error_control(made)),
@@ -129,10 +130,10 @@ async def _interactions(
 
 
 async def _leaks(
-    connection: asyncpg.Connection, experiment_id: int, control_id: int, aggregates: Aggregates
+    connection: asyncpg.Connection, experiment_id: int, control_id: int, aggregates: Aggregates, through: datetime
 ) -> Leaks | None:
     held = int(aggregates.entered[EVERYBODY][0].sum())
-    found = await entrants.leaks(connection, experiment_id, control_id, aggregates.data_through, held)
+    found = await entrants.leaks(connection, experiment_id, control_id, through, held)
     return None if found is None else Leaks(units=found[0], leaked=found[1])
 
 
