@@ -4,7 +4,7 @@ Nothing is stored: results are a pure function of the sealed plan and the aggreg
 answer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -28,7 +28,7 @@ from experiments.life import story
 from experiments.life.lifecycle import last_entry_on
 from experiments.planning import plan as plans
 from experiments.planning.plan import Plan
-from experiments.tables import Amendment, Experiment, Pause, Refresh
+from experiments.tables import Amendment, Experiment, Pause, Refresh, Variant
 from kpi import batches
 
 
@@ -56,19 +56,50 @@ class Results:
         return breaks_error_control(self.amendments)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What is written down of an experiment beside its aggregates; `refresh` is the last one, None before the first."""
+
+    refresh: Refresh | None
+    variants: Sequence[Variant]
+    amendments: Sequence[Amendment]
+    pauses: Sequence[Pause]
+
+
+async def records(session: AsyncSession, experiment_ids: Collection[int]) -> dict[int, Record]:
+    """What is written down of experiments, in the statements of one."""
+    refreshes = await queries.refreshes_of(session, experiment_ids)
+    variants = await queries.variants_of(session, experiment_ids)
+    amendments = await story.amendments_of(session, experiment_ids)
+    pauses = await story.pauses_of(session, experiment_ids)
+    return {
+        identity: Record(
+            refresh=refreshes.get(identity),
+            variants=variants[identity],
+            amendments=amendments.get(identity, []),
+            pauses=pauses.get(identity, []),
+        )
+        for identity in experiment_ids
+    }
+
+
 async def results(
-    session: AsyncSession, connection: asyncpg.Connection, experiment: Experiment, as_of: datetime | None = None
+    session: AsyncSession,
+    connection: asyncpg.Connection,
+    experiment: Experiment,
+    as_of: datetime | None = None,
+    record: Record | None = None,
 ) -> Results | None:
     """Read an experiment's aggregates and evaluate its plan on them; None before its first refresh or its start.
 
     With `as_of`, what was to be seen then: the plan in force then, and the units that were final then, by what is known
-    of them now. `connection` is the session's own: all is read within one transaction.
+    of them now. `connection` is the session's own: all is read within one transaction, but for a record that was read
+    before.
     """
-    refresh = (await queries.refreshes_of(session, [experiment.id])).get(experiment.id)
+    record = record or (await records(session, [experiment.id]))[experiment.id]
+    refresh, variants, amendments = record.refresh, record.variants, record.amendments
     if refresh is None or experiment.started_at is None or (as_of is not None and as_of < experiment.started_at):
         return None
-    variants = (await queries.variants_of(session, [experiment.id]))[experiment.id]
-    amendments = (await story.amendments_of(session, [experiment.id])).get(experiment.id, [])
     data_through = reach(experiment, refresh, as_of)
     # What a stopped experiment's units do later does not count; a day that was cut short is not over.
     is_past = experiment.stopped_at is not None or as_of is not None
@@ -83,7 +114,7 @@ async def results(
     beside = await _interactions(session, connection, experiment, plan, data_through)
     circumstances = Circumstances(
         crossovers={key: crossed.get(identity, 0) for key, identity in ids.items()},
-        open_since=_open_since(span, data_through, (await story.pauses_of(session, [experiment.id]))[experiment.id]),
+        open_since=_open_since(span, data_through, record.pauses),
         interactions=beside,
         leaks=await _leaks(connection, experiment.id, control, worked.aggregates, data_through),
         arrived=await _arrived(connection, experiment, plan, data_through),
