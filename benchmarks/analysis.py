@@ -152,9 +152,9 @@ def measure(name: str, segments: Sequence[str], rounds: int) -> None:
     entries, moments, durations = (list(chain.from_iterable(parts)) for parts in zip(*by_segment, strict=True))
     given = stored(entries, moments, durations)
     calendar, ids = Calendar(span=Span(started_on=START), through=through.date()), IDS
-    aggregates = assemble(made, ids, given, through, 0)
+    aggregates = assemble(made, ids, given, through.date())
     limit = best(lambda: touch(moments, durations), rounds)
-    layout = best(lambda: assemble(made, ids, given, through, 0), rounds)
+    layout = best(lambda: assemble(made, ids, given, through.date()), rounds)
     evaluation = best(lambda: evaluate(made, aggregates, calendar), rounds)
     found = evaluate(made, aggregates, calendar)
     verdict = best(lambda: conclude(made, aggregates, found), rounds)
@@ -178,7 +178,7 @@ def evaluated() -> tuple[Finding, ...]:
     """Those about everybody."""
     made, rows = plan(), stored(*cells(plan(), EVERYBODY))
     calendar = Calendar(span=Span(started_on=START), through=THROUGH.date())
-    return evaluate(made, assemble(made, IDS, rows, THROUGH, 0), calendar).findings
+    return evaluate(made, assemble(made, IDS, rows, THROUGH.date()), calendar).findings
 
 
 def main() -> None:

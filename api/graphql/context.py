@@ -17,6 +17,7 @@ from api.delivery.outside import Outside
 from api.graphql import recording
 from api.graphql.loaders import Loaders
 from api.graphql.news import Desk
+from api.sitting import Sitting
 from kpi.actor import Actor
 
 DEADLINE = 10.0
@@ -57,7 +58,7 @@ class Context:
     def loaders(self) -> Loaders:
         """What the operation's fields read together."""
         if self._loaders is None:
-            self._loaders = Loaders(self.database, self.caller.workspace_id, self)
+            self._loaders = Loaders(Sitting(self.database), self.caller.workspace_id, self)
         return self._loaders
 
     @property
@@ -113,7 +114,9 @@ class Context:
     async def _end_reading(self) -> None:
         """What is read before a change is not what is told after it; and nobody holds one connection and wants two."""
         if self._loaders is not None:
-            await self._loaders.sitting.end()
+            sitting = self._loaders.sitting
+            await sitting.end()
+            self._loaders = Loaders(sitting, self.caller.workspace_id, self)
 
     def turn_to(self, loaders: Loaders) -> None:
         """Forget what was loaded, and read with these from now on: a subscription outlives many states of the data."""

@@ -16,8 +16,8 @@ from strawberry.schema.schema import validate_document
 
 from api.auth.keys import Scope
 from api.graphql.limits import MOST_TOKENS, Size, measured, sizes
-from api.graphql.shelf import Shelf
 from api.telemetry import metrics
+from kpi.shelf import Shelf
 
 MOST_KEPT = 32_000_000
 """Bytes of documents that are kept read: pages and front ends send the same few again and again."""

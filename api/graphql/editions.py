@@ -12,6 +12,7 @@ from api.database import Database
 from api.graphql.loaders import Loaders
 from api.graphql.moments import Moments
 from api.graphql.tags import State
+from api.sitting import Sitting
 
 LONGEST = 2.0
 """Seconds that one is read from: what could not be read is tried again, and what depends on the hour moves on."""
@@ -50,4 +51,4 @@ class Editions:
 
 
 def _made(database: Database, workspace_id: int) -> Loaders:
-    return Loaders(database, workspace_id, Instant(now=datetime.now(UTC)))
+    return Loaders(Sitting(database), workspace_id, Instant(now=datetime.now(UTC)))

@@ -12,7 +12,7 @@ from strawberry import dataloader
 
 from api.auth import keys, members
 from api.auth.tables import ApiKey, Member
-from api.database import Database, driver
+from api.database import driver
 from api.delivery import queries as delivery_queries
 from api.delivery.tables import Delivery, Endpoint
 from api.graphql.nodes import Page, Part, page, pages
@@ -22,7 +22,7 @@ from api.sitting import Sitting
 from experiments import queries as experiment_queries
 from experiments.enums import State
 from experiments.inference import analysis
-from experiments.inference.analysis import Results
+from experiments.inference.analysis import Record, Results
 from experiments.life import story
 from experiments.life.launch import LaunchCheck
 from experiments.life.surroundings import launch_checks
@@ -82,8 +82,8 @@ class Clock(typing.Protocol):
 class Loaders:
     """One set a request, or for all who are told the same. All of them read within one workspace, in one sitting."""
 
-    def __init__(self, database: Database, workspace_id: int, clock: Clock) -> None:
-        self.sitting = Sitting(database)
+    def __init__(self, sitting: Sitting, workspace_id: int, clock: Clock) -> None:
+        self.sitting = sitting
         self._workspace_id, self._clock = workspace_id, clock
         self._read: dict[Hashable, asyncio.Task[Any]] = {}
         self._waiting: Counter[Hashable] = Counter()
@@ -99,6 +99,7 @@ class Loaders:
         self.experiments: DataLoader[int, Experiment | None] = self._loader(
             lambda session, ids: experiment_queries.experiments_by_id(session, workspace_id, ids)
         )
+        self.records: DataLoader[int, Record | None] = self._loader(analysis.records)
         self.jobs: DataLoader[int, Job | None] = self._loader(
             lambda session, ids: spool.jobs_by_id(session, workspace_id, ids)
         )
@@ -253,9 +254,12 @@ class Loaders:
         return await self.once((experiment.id, id(experiment), as_of), lambda: self._read_results(experiment, as_of))
 
     async def _read_results(self, experiment: Experiment, as_of: datetime | None) -> Results | None:
-        """One read, so all of it is of one moment."""
+        """What is written down of the experiments of a list is read for all of them at once."""
+        record = await self.records.load(experiment.id)
+        if record is None or record.refresh is None:
+            return None
         async with self.sitting.read() as session:
-            return await analysis.results(session, await driver(session), experiment, as_of)
+            return await analysis.results(session, await driver(session), experiment, as_of, record)
 
     async def programme(self) -> Programme:
         """What the impact of changes is worked out from: read once a request, for it is all experiments."""

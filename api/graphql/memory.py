@@ -13,8 +13,8 @@ import msgspec
 
 from api.auth.keys import Caller
 from api.graphql.moments import Moments
-from api.graphql.shelf import Shelf
 from api.graphql.tags import State
+from kpi.shelf import Shelf
 
 MOST = 32_000_000
 """Bytes that are kept."""

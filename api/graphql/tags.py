@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.auth.keys import Caller
-from api.graphql.shelf import Shelf
+from kpi.shelf import Shelf
 
 MOST_KEPT = 4_000_000
 """Bytes of questions whose answers' marks are remembered."""

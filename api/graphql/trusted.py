@@ -20,8 +20,8 @@ from api.database import Database
 from api.graphql.documents import digest, read
 from api.graphql.requests import TOO_LONG, Refused, hash_of, is_too_long
 from api.graphql.schema import schema
-from api.graphql.shelf import Shelf
 from api.graphql.tables import TrustedDocument
+from kpi.shelf import Shelf
 
 MOST_KEPT = 8_000_000
 """Bytes of registered documents that a process remembers, of all workspaces together."""

@@ -4,7 +4,7 @@ Nothing is stored: results are a pure function of the sealed plan and the aggreg
 answer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -15,19 +15,20 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from experiments import entrants, queries
 from experiments.aggregation import overlaps
 from experiments.aggregation.aggregates import crossovers_before, read
-from experiments.inference.cohorts import EVERYBODY, Aggregates, assemble
-from experiments.inference.evaluation import Evaluation, evaluate
+from experiments.inference import recall
+from experiments.inference.cohorts import EVERYBODY, Aggregates
+from experiments.inference.evaluation import Evaluation
 from experiments.inference.health import Health
 from experiments.inference.interaction import Interaction, compared, interactions, laid_out
 from experiments.inference.looks import Span
-from experiments.inference.monitoring import LATELY_DAYS, Circumstances, Leaks, inspect
+from experiments.inference.monitoring import LATELY_DAYS, Circumstances, Leaks
 from experiments.inference.reading import Calendar
 from experiments.inference.verdict import Verdict, judge
 from experiments.life import story
 from experiments.life.lifecycle import last_entry_on
 from experiments.planning import plan as plans
 from experiments.planning.plan import Plan
-from experiments.tables import Amendment, Experiment, Pause, Refresh
+from experiments.tables import Amendment, Experiment, Pause, Refresh, Variant
 from kpi import batches
 
 
@@ -55,19 +56,50 @@ class Results:
         return breaks_error_control(self.amendments)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What is written down of an experiment beside its aggregates; `refresh` is the last one, None before the first."""
+
+    refresh: Refresh | None
+    variants: Sequence[Variant]
+    amendments: Sequence[Amendment]
+    pauses: Sequence[Pause]
+
+
+async def records(session: AsyncSession, experiment_ids: Collection[int]) -> dict[int, Record]:
+    """What is written down of experiments, in the statements of one."""
+    refreshes = await queries.refreshes_of(session, experiment_ids)
+    variants = await queries.variants_of(session, experiment_ids)
+    amendments = await story.amendments_of(session, experiment_ids)
+    pauses = await story.pauses_of(session, experiment_ids)
+    return {
+        identity: Record(
+            refresh=refreshes.get(identity),
+            variants=variants[identity],
+            amendments=amendments.get(identity, []),
+            pauses=pauses.get(identity, []),
+        )
+        for identity in experiment_ids
+    }
+
+
 async def results(
-    session: AsyncSession, connection: asyncpg.Connection, experiment: Experiment, as_of: datetime | None = None
+    session: AsyncSession,
+    connection: asyncpg.Connection,
+    experiment: Experiment,
+    as_of: datetime | None = None,
+    record: Record | None = None,
 ) -> Results | None:
     """Read an experiment's aggregates and evaluate its plan on them; None before its first refresh or its start.
 
     With `as_of`, what was to be seen then: the plan in force then, and the units that were final then, by what is known
-    of them now. `connection` is the session's own: all is read within one transaction.
+    of them now. `connection` is the session's own: all is read within one transaction, but for a record that was read
+    before.
     """
-    refresh = (await queries.refreshes_of(session, [experiment.id])).get(experiment.id)
+    record = record or (await records(session, [experiment.id]))[experiment.id]
+    refresh, variants, amendments = record.refresh, record.variants, record.amendments
     if refresh is None or experiment.started_at is None or (as_of is not None and as_of < experiment.started_at):
         return None
-    variants = (await queries.variants_of(session, [experiment.id]))[experiment.id]
-    amendments = (await story.amendments_of(session, [experiment.id])).get(experiment.id, [])
     data_through = reach(experiment, refresh, as_of)
     # What a stopped experiment's units do later does not count; a day that was cut short is not over.
     is_past = experiment.stopped_at is not None or as_of is not None
@@ -76,18 +108,18 @@ async def results(
     crossed = await crossovers_before(connection, experiment.id, until)
     rows = await read(connection, experiment.id, until)
     ids = {row.key: row.id for row in variants}
-    aggregates = assemble(plan, ids, rows, data_through, sum(crossed.values()))
     span = span_at(experiment, as_of)
-    evaluation = evaluate(plan, aggregates, Calendar(span=span, through=aggregates.through))
+    worked = recall.evaluated(plan, ids, rows, Calendar(span=span, through=data_through.date()))
+    evaluation, control = worked.evaluation, ids[plan.variants[0].key]
     beside = await _interactions(session, connection, experiment, plan, data_through)
     circumstances = Circumstances(
         crossovers={key: crossed.get(identity, 0) for key, identity in ids.items()},
-        open_since=_open_since(span, data_through, (await story.pauses_of(session, [experiment.id]))[experiment.id]),
+        open_since=_open_since(span, data_through, record.pauses),
         interactions=beside,
-        leaks=await _leaks(connection, experiment.id, ids[plan.variants[0].key], aggregates),
+        leaks=await _leaks(connection, experiment.id, control, worked.aggregates, data_through),
         arrived=await _arrived(connection, experiment, plan, data_through),
     )
-    health = inspect(plan, aggregates, evaluation.findings, evaluation.sample_ratio, circumstances)
+    health = recall.inspected(plan, worked, circumstances)
     made = tuple(one for one in amendments if as_of is None or one.created_at <= as_of)
     return Results(
         experiment=experiment,
@@ -95,7 +127,7 @@ async def results(
         refresh=refresh,
         data_through=data_through,
         span=span,
-        crossovers=aggregates.crossovers,
+        crossovers=sum(crossed.values()),
         evaluation=evaluation,
         health=health,
         verdict=judge(evaluation.findings, health, is_exploratory=breaks_error_control(made)),
@@ -129,10 +161,10 @@ async def _interactions(
 
 
 async def _leaks(
-    connection: asyncpg.Connection, experiment_id: int, control_id: int, aggregates: Aggregates
+    connection: asyncpg.Connection, experiment_id: int, control_id: int, aggregates: Aggregates, through: datetime
 ) -> Leaks | None:
     held = int(aggregates.entered[EVERYBODY][0].sum())
-    found = await entrants.leaks(connection, experiment_id, control_id, aggregates.data_through, held)
+    found = await entrants.leaks(connection, experiment_id, control_id, through, held)
     return None if found is None else Leaks(units=found[0], leaked=found[1])
 
 

@@ -6,7 +6,7 @@ them all.
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from itertools import repeat
 from typing import Any, TypeAlias
 
@@ -119,7 +119,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aggregates:
-    """An experiment's aggregates through a moment. `entered` is (V, C) by segment, the control first.
+    """An experiment's aggregates through a midnight. `entered` is (V, C) by segment, the control first.
 
     `tallies` are (2, V) by definition: units that are tallied, and units that were asked about.
     """
@@ -128,13 +128,7 @@ class Aggregates:
     entered: dict[str, Ints]
     tallies: dict[int, Ints]
     blocks: tuple[Block, ...]
-    data_through: datetime
-    crossovers: int
-
-    @property
-    def through(self) -> date:
-        """The last midnight the data reach."""
-        return self.data_through.date()
+    through: date
 
     def cohorts(self, definition_id: int, segment: str) -> Cohorts:
         """One KPI in one segment. Raises KeyError for a question that nobody asks."""
@@ -160,12 +154,10 @@ class Aggregates:
         return int(self.entered[EVERYBODY].shape[-1])
 
 
-def assemble(
-    plan: Plan, variant_ids: Mapping[str, int], rows: Rows, data_through: datetime, crossovers: int
-) -> Aggregates:
-    """Lay the rows out. Variants keep the plan's order, which has the control first."""
+def assemble(plan: Plan, variant_ids: Mapping[str, int], rows: Rows, through: date) -> Aggregates:
+    """Lay the rows out, through the last midnight they reach. Variants keep the plan's order: the control first."""
     days = [columns["entered_on"] for columns in rows.entries.groups.values()]
-    first: date = min((column.min().item() for column in days), default=data_through.date())
+    first: date = min((column.min().item() for column in days), default=through)
     last: date = max((column.max().item() for column in days), default=first)
     ids = np.array([variant_ids[variant.key] for variant in plan.variants])
     layout = _Layout(ids=ids, order=np.argsort(ids), first=np.datetime64(first, "D"), width=(last - first).days + 1)
@@ -175,10 +167,9 @@ def assemble(
     return Aggregates(
         first=first,
         entered=dict(zip(segments, entered, strict=True)),
-        tallies=_tallies(plan, layout, rows.tallies, data_through.date()),
+        tallies=_tallies(plan, layout, rows.tallies, through),
         blocks=tuple(_blocks(plan, segments, layout, entered, rows)),
-        data_through=data_through,
-        crossovers=crossovers,
+        through=through,
     )
 
 

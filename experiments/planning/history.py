@@ -5,7 +5,7 @@ Shares and times come from the aggregates as they are stored; amounts are read o
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import asyncpg
@@ -37,6 +37,7 @@ class Past:
     plan: Plan
     variant_ids: dict[str, int]
     aggregates: Aggregates | None
+    data_through: datetime | None
 
     @property
     def started_on(self) -> date | None:
@@ -74,10 +75,11 @@ async def past(session: AsyncSession, connection: asyncpg.Connection, experiment
     refresh = (await queries.refreshes_of(session, [experiment.id])).get(experiment.id)
     ids = {variant.key: variant.id for variant in variants}
     if refresh is None:
-        return Past(experiment=experiment, plan=plan, variant_ids=ids, aggregates=None)
+        return Past(experiment=experiment, plan=plan, variant_ids=ids, aggregates=None, data_through=None)
     rows = await tables.read(connection, experiment.id)
-    found = assemble(plan, ids, rows, refresh.data_through.astimezone(UTC), refresh.crossovers)
-    return Past(experiment=experiment, plan=plan, variant_ids=ids, aggregates=found)
+    through = refresh.data_through.astimezone(UTC)
+    found = assemble(plan, ids, rows, through.date())
+    return Past(experiment=experiment, plan=plan, variant_ids=ids, aggregates=found, data_through=through)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -118,7 +120,7 @@ async def trials(
     plan = of.plan if plan is None else plan
     kpis = plan.kpis if kpis is None else kpis
     seen, started_on = of.aggregates, of.started_on
-    if seen is None or started_on is None or of.entered is None:
+    if seen is None or started_on is None or of.entered is None or of.data_through is None:
         return [Missing(kpi=kpi.kpi, sentence=f"“{of.plan.experiment}” has no data yet.") for kpi in kpis[:1]]
     values = await tables.values(
         connection,
@@ -127,7 +129,7 @@ async def trials(
         unit=of.plan.unit,
         variant_id=of.variant_ids[of.plan.variants[0].key],
         kpis=[kpi for kpi in kpis if decode(kpi).scale.is_amount],
-        through=seen.data_through,
+        through=of.data_through,
         most=most,
     )
     found: list[Trial | Missing] = []

@@ -162,7 +162,7 @@ def rehearsal(
     of: Question, setting: Setting, trial: Trial | None, false_positives: int, *, now: datetime, version: str
 ) -> Rehearsal:
     """What is kept of it, also where nothing could be split."""
-    through = now if of.past.aggregates is None else of.past.aggregates.data_through
+    through = of.past.data_through or now
     return Rehearsal(
         **asdict(setting),
         experiment_id=of.past.experiment.id,

@@ -17,9 +17,9 @@ from api.auth import keys
 from api.auth.keys import Caller, Scope
 from api.auth.tenants import ensure_workspace
 from api.database import Database
-from api.graphql.shelf import Shelf
 from api.graphql.trusted import MOST_REGISTERED
 from api.settings import Settings
+from kpi.shelf import Shelf
 from kpi.tables import Workspace
 from tests.api.conftest import SECRET, Client, MakeKey, bearing
 from tests.api.servers import serving

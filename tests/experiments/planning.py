@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -207,8 +207,7 @@ def known(rows: Rows, of: Plan, through: date) -> Rows:
 
 def aggregates(of: Plan, rows: Rows, through: date) -> Aggregates:
     """The rows known at a midnight, laid out."""
-    moment = datetime.combine(through, time(tzinfo=UTC))
-    return assemble(of, IDS, stored(known(rows, of, through)), moment, 0)
+    return assemble(of, IDS, stored(known(rows, of, through)), through)
 
 
 def stored(rows: Rows) -> cohorts.Rows:

@@ -24,7 +24,7 @@ def cell(variant: int, number: int, segment: str = EVERYBODY, **more: Any) -> di
 
 def assembled(*, entries: Any = (), moments: Any = (), durations: Any = ()) -> Aggregates:
     rows = Rows(entries=list(entries), moments=list(moments), durations=list(durations))
-    return assemble(PLAN, {"treatment": 1, "control": 3, "other": 2}, stored(rows), THROUGH, 5)
+    return assemble(PLAN, {"treatment": 1, "control": 3, "other": 2}, stored(rows), THROUGH.date())
 
 
 def test_assemble_puts_every_row_into_its_variant_and_day() -> None:
@@ -33,7 +33,7 @@ def test_assemble_puts_every_row_into_its_variant_and_day() -> None:
         moments=[cell(1, 6, definition_id=PLAN.kpis[0].definition.id, n=60, mean=0.5, m2=15.0)],
         durations=[cell(2, 4, definition_id=SPEED.definition.id, day=2, events=3, losses=1)],
     )
-    assert (made.first, made.crossovers, list(made.entered)) == (day(4), 5, [EVERYBODY, "plan=pro"])
+    assert (made.first, list(made.entered)) == (day(4), [EVERYBODY, "plan=pro"])
     assert_array_equal(made.entered[EVERYBODY], [[40, 0, 0], [0, 0, 60], [7, 0, 0]])  # control, treatment, other
     assert_array_equal(made.entered["plan=pro"], [[0, 0, 0], [2, 0, 0], [0, 0, 0]])
     shares = made.cohorts(PLAN.kpis[0].definition.id, EVERYBODY).moments
@@ -57,7 +57,8 @@ def test_assemble_cell_without_a_covariate_has_the_number_that_stands_for_it_and
         cell(1, 6, **known, mean_x=7.0, m2_x=40.0, c_xy=-3.0, missing=9),
     ]
     given = stored(Rows(entries=[cell(1, 4, n=60), cell(1, 6, n=60)], moments=rows, durations=[]))
-    found = assemble(plan(kpi), {"treatment": 1, "control": 3}, given, THROUGH, 0).cohorts(kpi.definition.id, EVERYBODY)
+    made = assemble(plan(kpi), {"treatment": 1, "control": 3}, given, THROUGH.date())
+    found = made.cohorts(kpi.definition.id, EVERYBODY)
     assert found.pairs is not None
     assert found.missing is not None
     assert_array_equal(found.missing, [[0, 0, 0], [60, 0, 9]])
