@@ -16,13 +16,14 @@ from experiments.enums import Correction, Policy, Role
 from experiments.inference.analysis import results
 from experiments.inference.findings import Finding
 from experiments.planning import calculator
+from experiments.planning.demand import blind_looks
 from experiments.planning.design import Setting
 from experiments.planning.draft import CovariateChoice, KpiChoice
 from experiments.planning.plan import PlannedKpi
 from experiments.planning.rehearsal import Missing, scenes
 from kpi.enums import Direction
 from kpi.errors import Invalid
-from kpi.kinds import Activation, Quantile
+from kpi.kinds import Activation, Mean, Quantile
 from kpi.tables import Workspace
 from stats.results import Reason
 from tests.experiments.aggregating import START, Running, refresh, send
@@ -194,27 +195,25 @@ def test_family_of_a_quantile_counts_it_from_the_beginning_and_by_its_p_value_at
         return found["wait"], found["tried"]
 
     wait, tried = both(HORIZON - 1)
+    alone = {Correction.HOLM: tried.p_value or 0.0, Correction.E_BENJAMINI_HOCHBERG: 1 / e_value(tried)}
     assert wait.adjusted_p_value is None
-    worth = 1 / np.exp(_always(tried).log_e_value) if rule is Correction.E_BENJAMINI_HOCHBERG else tried.p_value
-    assert tried.adjusted_p_value == pytest.approx(2 * worth)
+    assert tried.adjusted_p_value == pytest.approx(2 * alone[rule])
     wait, tried = both(HORIZON)
-    assert wait.p_value is not None
-    if rule is Correction.HOLM:
-        assert tried.p_value is not None
-        first, second = sorted([wait.p_value, tried.p_value])
-        assert sorted([wait.adjusted_p_value, tried.adjusted_p_value]) == pytest.approx(
-            [2 * first, max(2 * first, second)]
-        )
-    else:
-        worth, other = 1 / sqrt(wait.p_value) - 1, np.exp(_always(tried).log_e_value)
-        least = 1 / min(worth, other)
-        assert wait.adjusted_p_value == pytest.approx(min(1, 2 / worth, least) if worth > other else min(1, least))
-        assert tried.adjusted_p_value == pytest.approx(min(1, 2 / other, least) if other > worth else min(1, least))
+    p_values = np.array([wait.p_value, tried.p_value], dtype=float)
+    worth = np.array([1 / sqrt(p_values[0]) - 1, e_value(tried)])
+    expected = {
+        # Of two, Holm doubles the smaller p-value, and the larger is at least that.
+        Correction.HOLM: np.maximum(p_values * (1 + (p_values == p_values.min())), 2 * p_values.min()),
+        # e-BH finds the larger of two e-values by itself at 2 / e, and both at 1 / e of the smaller.
+        Correction.E_BENJAMINI_HOCHBERG: np.minimum(np.where(worth == worth.max(), 2 / worth, np.inf), 1 / worth.min()),
+    }
+    assert [wait.adjusted_p_value, tried.adjusted_p_value] == pytest.approx(np.minimum(expected[rule], 1.0))
 
 
-def _always(finding: Finding) -> Any:
+def e_value(finding: Finding) -> float:
+    """The evidence of today."""
     assert finding.always_valid is not None
-    return finding.always_valid
+    return float(np.exp(finding.always_valid.log_e_value))
 
 
 # --- what a plan may ask ---------------------------------------------------------------------------------------------
@@ -271,6 +270,14 @@ def test_design_plans_a_quantile_for_one_look_on_the_squared_error_of_its_baseli
     assert found.size.units == pytest.approx(2 * 2 * 0.09 / 0.009**2 * (z / 5.0) ** 2, rel=1e-3)
     of_plan = plan(planned(), of_quantile(role=Role.GUARDRAIL, margin=5.0, baseline=measured.baseline))
     assert of_plan.units_for(of_plan.kpis[1]) == pytest.approx(found.size.units, rel=1e-3)
+
+
+def test_launch_finds_no_look_blind_to_a_quantile_that_waits_for_the_last_one() -> None:
+    slow = Quantile(event="waited", window_days=10, quantile=0.9)
+    guarded = plan(planned(), of_quantile(slow, role=Role.GUARDRAIL, margin=5.0))
+    assert blind_looks(guarded) == []
+    as_mean = planned("wait", Mean(event="waited", window_days=10), role=Role.GUARDRAIL, margin=5.0)
+    assert [look.day for look in blind_looks(plan(planned(), as_mean))] == [4, 8]
 
 
 def test_rehearsal_says_that_quantiles_are_not_drawn() -> None:
