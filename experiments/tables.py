@@ -400,6 +400,22 @@ class DayDurations(SQLModel, table=True):
     losses: int
 
 
+class DayValues(SQLModel, table=True):
+    """How many units of one entry day have a number, once the day's last window has closed: what quantiles are told by.
+
+    The numbers have four significant digits, so that equal ones are one row.
+    """
+
+    __tablename__ = "value_counts"
+    experiment_id: int = Field(primary_key=True, foreign_key="experiments.id")
+    definition_id: int = Field(primary_key=True)
+    segment: str = Field(primary_key=True)
+    variant_id: int = Field(primary_key=True)
+    entered_on: date = Field(primary_key=True)
+    value: float = Field(primary_key=True)
+    n: int
+
+
 class Rehearsal(SQLModel, table=True):
     """What splits of past control units showed for a KPI under a plan's rules. Derived: made anew whole, never edited.
 

@@ -34,6 +34,26 @@ def adjusted(log_e: Numbers) -> Array:
     return np.where(asked, answer, np.nan)
 
 
+def calibrated(p_values: Numbers) -> Array:
+    """The logarithm of the e-value that a p-value of one look is worth: e = 1 / sqrt(p) - 1, which is 1 on average.
+
+    Shafer, Shen, Vereshchagin & Vovk (2011), "Test martingales, Bayes factors and p-values", Statistical Science 26. It
+    costs: a p-value of 0.05 is worth 3.5, and 20 takes one of 0.0023. Until the look is taken the e-value is 0, -inf
+    here. NaN stays NaN. Raises ValueError for a p-value outside [0, 1].
+
+    >>> np.exp(calibrated([0.04, 1.0])).round(6).tolist()
+    [4.0, 0.0]
+    """
+    p = numbers(p_values)
+    if np.any((p < 0) | (p > 1)):
+        raise ValueError("a p-value lies between 0 and 1")
+    worth = np.full(p.shape, np.inf)
+    np.divide(1.0, np.sqrt(p), out=worth, where=p != 0)
+    answer = np.full(p.shape, -np.inf)
+    np.log(worth - 1, out=answer, where=~(worth <= 1))
+    return answer
+
+
 def found(log_e: Numbers, *, alpha: float) -> Mask:
     """Which questions (last axis) e-BH answers with yes: the k largest, if the k-th is K / (alpha k) or more.
 

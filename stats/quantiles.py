@@ -6,13 +6,16 @@ Lu (2018), "Applying the delta method in metric analytics", KDD, section 4. So a
 says which three values a second query must fetch, and no others leave the database. For a fixed horizon only.
 
 Counts in bins (`Histogram`) need no second query and add up by day. What is lost is known: a quantile lies somewhere
-in its bin, so it is off by half of the bin's width at most.
+in its bin, so it is off by half of the bin's width at most. Counts of equal values (`Quantiles.from_counts`) add up as
+well, and each value stands for all that lies between it and the next lower one: whole numbers and rounded ones lie in
+heaps, whose order statistics have no width while the quantile itself may jump by a step.
 """
 
-from dataclasses import dataclass
-from typing import Self
+from dataclasses import dataclass, replace
+from typing import Any, Self, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from stats import wald
 from stats.arrays import Array, Mask, Numbers, numbers
@@ -21,6 +24,7 @@ from stats.distributions import binomial_quantile, critical_z, level_of
 from stats.methods.ratio import as_mean
 from stats.results import Comparisons, Reason, reason_codes
 
+Places: TypeAlias = npt.NDArray[np.int64]
 METHOD = "Difference of quantiles, order-statistic intervals (outer)"
 
 
@@ -86,9 +90,34 @@ class Quantiles:
         middle = np.asarray(sum(histogram.bin_of(at.middle)) / 2)
         return cls(value=_known(middle), lower=_known(lower), upper=_known(upper), alpha=alpha)
 
+    @classmethod
+    def from_counts(cls, values: Numbers, counts: Numbers, share: float, *, alpha: float) -> Self:
+        """The quantile of the units of which `counts` (..., B) have each of the `values` (B), which grow.
+
+        The lower limit is the next lower value that a unit has: a value holds what lies above that one, as a bin does.
+        So heaps of equal values are no certainty. -inf where no unit has a lower one; NaN with too few units.
+
+        >>> half = Quantiles.from_counts([0, 1, 2, 3], [30, 60, 5, 5], 0.5, alpha=0.05)
+        >>> print(half.lower, half.value, half.upper)
+        0.0 1.0 1.0
+        """
+        held, so_far = numbers(values), numbers(counts).cumsum(axis=-1)
+        at = ranks(so_far[..., -1], share, alpha=alpha)
+        value, upper = _counted(held, so_far, at.middle), _counted(held, so_far, at.upper)
+        place = _places(so_far, at.lower)
+        under = np.where(place > 0, np.take_along_axis(so_far, np.maximum(place - 1, 0), axis=-1), 0.0)[..., 0]
+        lower = np.where(under > 0, _counted(held, so_far, under), -np.inf)
+        known = (at.lower >= 1) & ~np.isnan(upper)
+        lower, upper = (np.where(known, limit, np.nan) for limit in (lower, upper))
+        return cls(value=value, lower=lower, upper=upper, alpha=alpha)
+
+    def __getitem__(self, index: Any) -> Self:
+        """Some of the quantiles, by any index that numpy takes."""
+        return replace(self, value=self.value[index], lower=self.lower[index], upper=self.upper[index])
+
     @property
     def variance(self) -> Array:
-        """That of a normal estimate whose interval has the same width."""
+        """That of a normal estimate whose interval has the same width; infinite without a lower limit."""
         return np.square((self.upper - self.lower) / (2 * critical_z(self.alpha)))
 
 
@@ -218,12 +247,12 @@ def clustered_share_variance(below: CoMoments) -> Array:
     return as_mean(below).mean_variance
 
 
-def compare(control: Quantiles, treatment: Quantiles, *, alpha: float, null: float = 0.0) -> Comparisons:
+def compare(control: Quantiles, treatment: Quantiles, *, alpha: Numbers, null: float = 0.0) -> Comparisons:
     """Treatment minus control of the same quantile, in the units of the values; the arrays broadcast.
 
     Normal, with the widths of both intervals as standard errors. Undefined where an arm has too few units for its
-    limits, and where both intervals have no width (as in a heap of equal values). Raises ValueError unless
-    0 < alpha < 1.
+    limits or no lower one, and where both intervals have no width (as in a heap of equal values). Raises ValueError
+    unless 0 < alpha < 1.
 
     >>> arms = [Quantiles.from_values(np.arange(200.0) + shift, 0.9, alpha=0.05) for shift in (0.0, 30.0)]
     >>> found = compare(*arms, alpha=0.05).at()
@@ -234,14 +263,27 @@ def compare(control: Quantiles, treatment: Quantiles, *, alpha: float, null: flo
     difference = treatment.value - control.value
     reason = reason_codes(
         (np.isnan(variance) | np.isnan(difference), Reason.INSUFFICIENT_DATA),
+        (np.isinf(variance), Reason.NEAR_LOWEST),
         (variance == 0, Reason.ZERO_VARIANCE),
     )
-    return wald.compare(difference, variance, reason=reason, alpha=alpha, null=null, method=METHOD)
+    return wald.compare(difference, _known(variance), reason=reason, alpha=alpha, null=null, method=METHOD)
 
 
 def _known(values: Array) -> Array:
     """The values, and NaN for those at an end that a bin does not have."""
     return np.where(np.isfinite(values), values, np.nan)
+
+
+def _places(so_far: Array, rank: Array) -> Places:
+    """Where the units that have a value at most as large first reach a rank: (..., 1); one too many where never."""
+    return np.asarray((so_far < rank[..., np.newaxis]).sum(axis=-1, keepdims=True))
+
+
+def _counted(values: Array, so_far: Array, rank: Array) -> Array:
+    """The value of a rank, where `so_far` (..., B) units have one of the `values` up to each; NaN for no such rank."""
+    there = (rank >= 1) & (rank <= so_far[..., -1])
+    found = values[np.minimum(_places(so_far, rank), values.size - 1)[..., 0]]
+    return np.where(there, found, np.nan)
 
 
 def _ranked(ordered: Array, rank: Array) -> Array:

@@ -29,6 +29,8 @@ class Reason(StrEnum):
     UNPLANNED = "unplanned"
     ZERO_DENOMINATOR = "zero_denominator"
     TOO_FEW_PERIODS = "too_few_periods"
+    NEAR_LOWEST = "near_lowest"
+    BEFORE_END = "before_end"
 
     @property
     def sentence(self) -> str:
@@ -46,6 +48,8 @@ _SENTENCES = {
     Reason.UNPLANNED: "No size was planned before the data, so there is nothing to tune the always-valid test to.",
     Reason.ZERO_DENOMINATOR: "What the ratio divides by adds up to zero in a variant, so there is no ratio there yet.",
     Reason.TOO_FEW_PERIODS: "There are too few periods so far to judge the next one by.",
+    Reason.NEAR_LOWEST: "The quantile lies so near the lowest value of all units that chance cannot be judged.",
+    Reason.BEFORE_END: "This is compared once, at the planned end, which the data do not reach.",
 }
 _REASONS = tuple(Reason)
 

@@ -14,6 +14,8 @@ REASONS = {
     "UNPLANNED": "no effect was planned to tune it to",
     "ZERO_DENOMINATOR": "nothing to divide by yet",
     "TOO_FEW_PERIODS": "too few periods so far",
+    "NEAR_LOWEST": "too near the lowest value of all",
+    "BEFORE_END": "read once, at the planned end",
 }
 """The reasons a question has no answer; one unknown here is shown by its own name in words."""
 
@@ -38,6 +40,8 @@ def reading(finding: Json, *, is_trusted: bool) -> Reading:
     arrow = ARROWS[(change > 0) - (change < 0)]
     if not is_trusted:
         return Reading(word="Unreliable", arrow=arrow, tone="unclear")
+    if finding["reason"] == "BEFORE_END":
+        return Reading(word=sentence(reason(finding)), arrow=arrow, tone="unclear")
     word, tone = _guarded(finding) or _decided(finding)
     return Reading(word=word, arrow=arrow, tone=tone)
 

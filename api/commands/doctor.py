@@ -52,7 +52,7 @@ CROSSOVERS = (
 
 Slice = tuple[str, date]
 """A KPI's key, or what is counted on entry, and the entry day."""
-Cells = Mapping[tuple[str, date, str, int, int], tuple[float, ...]]
+Cells = Mapping[tuple[str, date, str, int, float], tuple[float, ...]]
 """The numbers of every cell: by slice, segment, variant and day."""
 
 
@@ -206,7 +206,7 @@ async def _cells(connection: asyncpg.Connection, experiment_id: int, plan: Plan)
     rows = await aggregates.read(connection, experiment_id)
     kpi = {planned.definition.id: planned.kpi for planned in plan.kpis}
     crossovers = await connection.fetch(CROSSOVERS, experiment_id)
-    found: dict[tuple[str, date, str, int, int], tuple[float, ...]] = {}
+    found: dict[tuple[str, date, str, int, float], tuple[float, ...]] = {}
     for what, number, counted in (("units", "n", rows.entries), ("crossovers", "crossovers", crossovers)):
         found |= {(what, row["entered_on"], row["segment"], row["variant_id"], 0): (row[number],) for row in counted}
     for row in rows.moments:
@@ -218,6 +218,9 @@ async def _cells(connection: asyncpg.Connection, experiment_id: int, plan: Plan)
     for row in rows.durations:
         place = (kpi.get(row["definition_id"], "?"), row["entered_on"], row["segment"], row["variant_id"], row["day"])
         found[place] = (row["events"], row["losses"])
+    for row in rows.values:
+        what = f"{kpi.get(row['definition_id'], '?')} (values)"
+        found[what, row["entered_on"], row["segment"], row["variant_id"], row["value"]] = (row["n"],)
     for row in rows.tallies:
         what = f"{kpi.get(row['definition_id'], '?')} (tallies)"
         found[what, row["entered_on"], "", row["variant_id"], 0] = (row["n"], row["tally"])

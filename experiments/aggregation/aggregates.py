@@ -71,6 +71,7 @@ WITH_COVARIATE = f"({', '.join(COVARIATES)}) IS NOT NULL"
 """Of a row this asks that none of its columns is null."""
 TALLIES = {"n": WHOLE, "tally": WHOLE}
 DURATIONS = {"day": WHOLE, "events": WHOLE, "losses": WHOLE}
+NUMBERS = {"value": REAL, "n": WHOLE}
 RECORD = """
 INSERT INTO refreshes (experiment_id, data_through, computed_at, crossovers, version)
 SELECT $1, $2, clock_timestamp(), coalesce(sum(crossovers), 0), $3 FROM entry_counts WHERE experiment_id = $1
@@ -88,6 +89,7 @@ async def read(connection: asyncpg.Connection, experiment_id: int, until: date =
         moments=await _table(connection, whose, "moments", question, MOMENTS),
         covariates=await _table(connection, whose, "moments", question, COVARIATES, WITH_COVARIATE),
         durations=await _table(connection, whose, "durations", question, DURATIONS),
+        values=await _table(connection, whose, "value_counts", question, NUMBERS),
         tallies=await _table(connection, whose, "tallies", ("definition_id",), TALLIES),
     )
 

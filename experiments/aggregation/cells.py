@@ -93,6 +93,9 @@ class Taker:
             return (cohort, None, None), _entries(row)
         planned = self._kpi(row.kpi)
         kind = decode(planned)
+        if not kind.adds_up:
+            sentence = f"“{row.kpi}” is a quantile, of all units at once: no sum of a day says it. Send rows instead."
+            raise Refused(Fault.MALFORMED, sentence, "kpi")
         if kind.aggregate is Aggregate.MOMENTS and (kind.curve is None or row.day is None):
             self._check_final(row, kind.window[1])
             return (cohort, planned.definition.id, None), _adjustable(row, planned, kind)

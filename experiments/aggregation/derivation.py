@@ -1,8 +1,8 @@
 """The statements that derive slices of an experiment's aggregates from its rows.
 
 Every unit of the slices becomes a row with its number for each KPI, and units that are alike (variant, entry day,
-segments, durations) become one row of a temporary table; the three tables are its sums by variant and entry day, for
-everybody and for each segment.
+segments, durations, numbers of quantiles) become one row of a temporary table; the three tables are its sums by variant
+and entry day, for everybody and for each segment, and so are the counts of units by their numbers.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +18,7 @@ from experiments.planning.plan import PlannedKpi
 from kpi.enums import Unit
 from kpi.events import first_id
 from kpi.kinds import Aggregate
+from kpi.kinds.quantile import rounded
 from kpi.kinds.shape import DayCurve
 
 Statement = tuple[str, tuple[object, ...]]
@@ -120,6 +121,12 @@ FROM {ended}
 WHERE entered_on + {final} <= '{through}' AND entered_on + 2 + day > '{since}'
 GROUP BY day, GROUPING SETS ({sets})
 """
+VALUES = """
+INSERT INTO value_counts (experiment_id, definition_id, segment, variant_id, entered_on, value, n)
+SELECT {experiment}, {definition}, {segment}, variant_id, entered_on, k{definition}, sum(n) FROM cells
+WHERE entered_on + 1 + {until} <= '{through}' GROUP BY k{definition}, GROUPING SETS ({sets})
+"""
+"""Of a quantile: how many units have which number."""
 ENDS = {
     "counts": "coalesce(sum(n) FILTER (WHERE is_event), 0), coalesce(sum(n) FILTER (WHERE NOT is_event), 0)",
     "ended": "(SELECT *, k{id} / 2 AS day, k{id} % 2 = 0 AS is_event FROM cells) ended",
@@ -165,6 +172,7 @@ class Derivation:
         yield self._cells()
         yield from self._entries()
         yield from self._moments()
+        yield from self._values()
         yield from self._tallies()
         yield from self._durations()
         yield "DROP TABLE cells", ()
@@ -177,6 +185,7 @@ class Derivation:
             own = f"{of} AND definition_id IN ({_numbers(self.piece.kpis)})"
             if self.piece.since is None:
                 yield f"DELETE FROM moments{own}", ()  # noqa: S608 - numbers of ours
+                yield f"DELETE FROM value_counts{own}", ()  # noqa: S608 - as above
             final = f"{own} AND entered_on + 2 + day > '{self.piece.since or EVER}'"
             yield f"DELETE FROM durations{final}", ()  # noqa: S608 - as above
         if self._tallied:
@@ -211,12 +220,12 @@ class Derivation:
         return part
 
     def _cells(self) -> Statement:
-        durations = [f"k{planned.definition.id:d}" for planned in self._timed]
+        kept = [f"k{planned.definition.id:d}" for planned in self._timed + self._counted]
         sums = [*map(_sums, self._summed), *tallies.sums(self._tallied)]
         sums += [_on_days(planned, curve) for planned, curve in self._curves]
         units, arguments = self.units()
         cells = CELLS.format(
-            alike=", ".join(["variant_id", "entered_on", *self._segments, *durations]),
+            alike=", ".join(["variant_id", "entered_on", *self._segments, *kept]),
             sums="".join(f", {sql}" for sql in sums),
             units=units,
         )
@@ -249,6 +258,11 @@ class Derivation:
                 MOMENTS, sums=", ".join(map(_pooled, self._summed)), rows=", ".join(map(_row, self._summed))
             )
 
+    def _values(self) -> Iterator[Statement]:
+        for planned in self._counted:
+            until = decode(planned).window[1]
+            yield self._filled(VALUES, definition=planned.definition.id, until=until)
+
     def _tallies(self) -> Iterator[Statement]:
         if self._tallied:
             yield self._filled(
@@ -263,12 +277,12 @@ class Derivation:
 
     def _durations(self) -> Iterator[Statement]:
         for planned in self._timed:
-            yield self._counted(planned, ENDS, "2 + day")
+            yield self._ended(planned, ENDS, "2 + day")
         for planned, curve in self._curves:
             final = f"1 + {decode(planned).window[1]}" if curve.is_whole else "2 + day"
-            yield self._counted(planned, BY_DAY, final, first=curve.days[0])
+            yield self._ended(planned, BY_DAY, final, first=curve.days[0])
 
-    def _counted(self, planned: PlannedKpi, parts: Mapping[str, str], final: str, **places: int) -> Statement:
+    def _ended(self, planned: PlannedKpi, parts: Mapping[str, str], final: str, **places: int) -> Statement:
         definition = planned.definition.id
         said = {name: part.format(id=definition, **places) for name, part in parts.items()}
         return self._filled(DURATIONS, definition=definition, final=final, since=self.piece.since or EVER, **said)
@@ -277,13 +291,19 @@ class Derivation:
     def _numbers(self) -> dict[str, str]:
         """SQL of a unit's numbers: `k` of each KPI, `b` of each curve, and what is tallied."""
         numbers = {f"k{kpi.definition.id:d}": decode(kpi).per_unit(self.numbers) for kpi in self._summed + self._timed}
+        numbers |= {f"k{kpi.definition.id:d}": rounded(decode(kpi).per_unit(self.numbers)) for kpi in self._counted}
         numbers |= tallies.numbers(self.piece.waiting, self.numbers)
         return numbers | {f"b{kpi.definition.id:d}": decode(kpi).by_day(self.numbers) for kpi, _ in self._curves}
 
     @property
     def _summed(self) -> list[PlannedKpi]:
         """The KPIs whose moments are derived: only where all units are read, and not just those who acted."""
-        return [] if self.piece.since else self._of(Aggregate.MOMENTS)
+        return [] if self.piece.since else [kpi for kpi in self._of(Aggregate.MOMENTS) if decode(kpi).adds_up]
+
+    @property
+    def _counted(self) -> list[PlannedKpi]:
+        """The KPIs of which is counted how many units have which number, likewise."""
+        return [] if self.piece.since else [kpi for kpi in self._of(Aggregate.MOMENTS) if not decode(kpi).adds_up]
 
     @property
     def _timed(self) -> list[PlannedKpi]:

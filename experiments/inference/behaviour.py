@@ -82,8 +82,8 @@ def _usual_reach(finding: Finding) -> float:
 
 def drift(plan: Plan, findings: Sequence[Finding]) -> Check | None:
     """Whether control is where the KPI was before: the kernel on their difference, tuned to the planned effect."""
-    planned = {kpi.kpi: kpi.mde or kpi.margin for kpi in plan.kpis}
-    asked = {finding.kpi: finding for finding in findings if finding.baseline and planned[finding.kpi]}
+    planned = {kpi.kpi: kpi.mde or kpi.margin for kpi in plan.kpis if decode(kpi).adds_up}
+    asked = {finding.kpi: finding for finding in findings if finding.baseline and planned.get(finding.kpi)}
     if not asked:
         return None
     sizes = np.array([planned[kpi] for kpi in asked], dtype=np.float64)
@@ -116,7 +116,7 @@ def trend(plan: Plan, aggregates: Aggregates) -> Check | None:
     names: list[str] = []
     slopes: list[tuple[float, float, float]] = []
     for planned in plan.kpis:
-        if planned.role is Role.PRIMARY and planned.mde:
+        if planned.role is Role.PRIMARY and planned.mde and decode(planned).adds_up:
             names += [f"“{planned.name}” in {variant.name}" for variant in plan.variants[1:]]
             spread = planned.mde / (plan.horizon_days / WEEK)
             slopes += [(slope, variance, spread) for slope, variance in _slopes(aggregates, planned)]

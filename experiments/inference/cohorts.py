@@ -16,7 +16,7 @@ import numpy.typing as npt
 from experiments.enums import Role, Slopes
 from experiments.planning.plan import PinnedDefinition, Plan, PlannedKpi
 from kpi import kinds
-from kpi.kinds.shape import Aggregate, Cohorts, DayCurve, Floats, Ints, Kind
+from kpi.kinds.shape import Aggregate, Cohorts, Counted, DayCurve, Floats, Ints, Kind
 from stats.arrays import Mask
 from stats.comoments import CoMoments
 from stats.moments import Moments
@@ -54,7 +54,8 @@ class Table:
 class Rows:
     """Aggregates as they are stored: entries by segment, all else by definition and segment.
 
-    `covariates` are the moments of covariates and denominators, of the cells that have them.
+    `covariates` are the moments of covariates and denominators, of the cells that have them. `values` are the counts of
+    units by their numbers.
     `tallies` are of everybody.
     """
 
@@ -62,6 +63,7 @@ class Rows:
     moments: Table
     covariates: Table
     durations: Table
+    values: Table = Table(keys=("definition_id", "segment"), groups={})
     tallies: Table = Table(keys=("definition_id",), groups={})
 
 
@@ -114,6 +116,7 @@ class Block:
             missing=None if of.missing is None else of.missing[place],
             events=None if of.events is None else of.events[place],
             losses=None if of.losses is None else of.losses[place],
+            counted=None if of.counted is None else of.counted.at(place),
         )
 
 
@@ -232,6 +235,8 @@ class _Layout:
     def cohorts(self, kind: Kind, entered: Ints, questions: Sequence[Question], rows: Rows) -> Cohorts:
         """The aggregates of these questions, side by side."""
         keys = [question.key for question in questions]
+        if not kind.adds_up:
+            return Cohorts(entered=entered, counted=self._counted(keys, rows.values))
         if kind.aggregate is Aggregate.MOMENTS:
             moments: Floats = np.zeros((3, *entered.shape))
             self._fill(moments, rows.moments, keys, ("n", "mean", "m2"))
@@ -267,6 +272,23 @@ class _Layout:
             n=of.n, first_mean=of.mean, second_mean=mean_x, first_m2=of.m2, second_m2=m2_x, c=c_xy
         )
         return replace(cohorts, pairs=pairs, missing=missing.astype(np.int64))
+
+    def _counted(self, keys: Sequence[tuple[Any, ...]], values: Table) -> Counted:
+        """How many units have which number, of all these questions."""
+        found = [(place, values.groups[key]) for place, key in enumerate(keys) if key in values.groups]
+        parts = [
+            (
+                np.full(columns["n"].size, place),
+                self._variants(columns["variant_id"]),
+                (columns["entered_on"] - self.first).astype(np.int64),
+                columns["value"].astype(np.float64),
+                columns["n"].astype(np.int64),
+            )
+            for place, columns in found
+        ]
+        empty = [(*(np.empty(0, np.int64) for _ in range(3)), np.empty(0), np.empty(0, np.int64))]
+        question, variant, cohort, value, n = map(np.concatenate, zip(*(parts or empty), strict=True))
+        return Counted(question=question, variant=variant, cohort=cohort, value=value, n=n)
 
     def summed(self, columns: Columns, which: Mask, names: Sequence[str]) -> Ints:
         """Columns added up over some of their rows, by variant: (names, V)."""

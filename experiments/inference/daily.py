@@ -13,7 +13,7 @@ from experiments.inference.adjustment import Adjusted, AdjustedSample
 from experiments.inference.looks import Course, Seen
 from kpi.kinds.shape import Floats, Ints, Sample
 from stats import lift
-from stats.arrays import divide
+from stats.arrays import Mask, divide
 from stats.distributions import normal_cdf
 from stats.lift import Lifts
 from stats.results import Comparisons
@@ -36,10 +36,13 @@ class Daily:
     sample: Sample
 
     @classmethod
-    def of(cls, sample: Sample, alpha: Floats, information: Floats) -> "Daily":
-        """Compare once as a fixed test and once always valid; `alpha` and `information` are (Q, 1, 1)."""
+    def of(cls, sample: Sample, alpha: Floats, information: Floats, *, is_watched: bool = True) -> "Daily":
+        """Compare once as a fixed test and once always valid; `alpha` and `information` are (Q, 1, 1).
+
+        What is not watched has no always-valid test.
+        """
         n, fixed = sample.n, sample.compare(alpha=alpha)
-        enough = (n >= FEWEST) & (sample.successes >= FEWEST_SUCCESSES)
+        enough = (n >= FEWEST) & (sample.successes >= FEWEST_SUCCESSES) & is_watched
         is_judged = enough[:, :1] & enough[:, 1:] & (fixed.reason == 0)
         variance = np.where(is_judged, fixed.variance, np.nan)
         # Without a planned effect there is nothing to tune the mixture to, and tuning it to the data would be cheating.
@@ -86,8 +89,16 @@ class Read:
     adjusted: Adjusted | None
 
     @classmethod
-    def of(cls, policy: Policy, daily: Daily, courses: Sequence[Course | None], at: Ints, alpha: Floats) -> "Read":
-        """Read each comparison at its snapshot; `alpha` is (Q, 1)."""
+    def of(
+        cls,
+        policy: Policy,
+        daily: Daily,
+        courses: Sequence[Course | None],
+        at: Ints,
+        alpha: Floats,
+        is_silent: Mask | bool = False,
+    ) -> "Read":
+        """Read each comparison at its snapshot; `alpha` is (Q, 1). Those that are silent have nothing to believe."""
         question, place = np.indices(at.shape)
         cells, arms = (question, place, at), arms_at(at)
         fixed, running_p, half = daily.fixed[cells], daily.running_p[cells], daily.half_width[cells]
@@ -98,7 +109,7 @@ class Read:
             if policy is Policy.FIXED
             else (middle - half, middle + half, running_p)
         )
-        known = fixed.reason == 0 if policy is Policy.FIXED else np.isfinite(log_e)
+        known = ~np.asarray(is_silent) & (fixed.reason == 0 if policy is Policy.FIXED else np.isfinite(log_e))
         lower, upper, p_value = (np.where(known, answer, np.nan) for answer in answers)
         for cell, course in zip(np.ndindex(at.shape), courses, strict=True):
             if course is not None and course.is_over and course.last is not None:

@@ -80,10 +80,13 @@ def _adjusted(plan: Plan, readings: Sequence[Reading]) -> Iterator[Floats]:
 
     Whatever decides is held to alpha for any false yes. What informs is held to a share alpha of false ones among all
     yeses, unless the plan asks for more: by Benjamini & Hochberg's rule for the one look of a fixed plan, and by e-BH
-    for evidence read on any day.
+    for evidence read on any day. There a quantile counts with what its one p-value is worth, and with nothing before.
     """
     p_values = np.concatenate([reading.read.p_value.ravel() for reading in readings])
-    log_e = np.concatenate([reading.read.log_e.ravel() for reading in readings])
+    log_e = np.concatenate([reading.log_e.ravel() for reading in readings])
+    is_silent = np.concatenate([reading.is_silent.ravel() for reading in readings])
+    # What is still to be asked belongs to its family already, and has not said anything yet.
+    p_values, log_e = np.where(is_silent, 1.0, p_values), np.where(is_silent, -np.inf, log_e)
     families = np.array([family for reading in readings for family in reading.families])
     adjusted = np.empty(p_values.shape)
     for family in set(families.tolist()):
@@ -93,7 +96,7 @@ def _adjusted(plan: Plan, readings: Sequence[Reading]) -> Iterator[Floats]:
         else:
             adjusted[own] = RULES[correction(plan, family)](p_values[own], log_e[own])
     ends = np.cumsum([reading.at.size for reading in readings])
-    return iter(np.split(adjusted, ends[:-1]))
+    return iter(np.split(np.where(is_silent, np.nan, adjusted), ends[:-1]))
 
 
 def _crossed(moment: Moment, readings: Sequence[Reading]) -> Iterator[Ints]:

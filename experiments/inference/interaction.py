@@ -19,7 +19,7 @@ from experiments.inference.findings import intervals, number
 from experiments.inference.health import ALARM, Check, CheckKind, of_family
 from experiments.planning.plan import Plan, PlannedKpi, PlannedVariant
 from kpi.kinds import TimeToValue
-from kpi.kinds.shape import Floats, Ints, Scale
+from kpi.kinds.shape import Floats, Ints, Kind, Scale
 from stats import interaction, srm
 from stats.arrays import Codes
 from stats.moments import Moments
@@ -119,8 +119,15 @@ def laid_out(
 
 
 def compared(plan: Plan) -> list[PlannedKpi]:
-    """The deciding KPIs with one number a unit: no time to value that a loss may end, which has none, and no ratio."""
-    return [kpi for kpi in plan.primaries if not _may_be_lost(kpi) and not decode(kpi).has_denominator]
+    """The deciding KPIs with one number a unit that adds up.
+
+    No time to value that a loss may end, which has none, no ratio and no quantile.
+    """
+    return [kpi for kpi in plan.primaries if not _may_be_lost(kpi) and _adds_up(decode(kpi))]
+
+
+def _adds_up(kind: Kind) -> bool:
+    return kind.adds_up and not kind.has_denominator
 
 
 def read(planned: PlannedKpi, cells: Moments) -> Reading:

@@ -14,7 +14,7 @@ import numpy as np
 
 from experiments.inference.balance import capped, early, imbalance
 from experiments.inference.behaviour import drift, no_outcomes, trend
-from experiments.inference.cohorts import EVERYBODY, Aggregates
+from experiments.inference.cohorts import EVERYBODY, Aggregates, decode
 from experiments.inference.facts import Fact, FactName, known
 from experiments.inference.findings import Finding, SampleRatio
 from experiments.inference.health import ALARM, EXPECTED, Check, CheckKind, Health, HealthState, of_family
@@ -84,13 +84,15 @@ def inspect(
     plan: Plan, aggregates: Aggregates, findings: Sequence[Finding], ratio: SampleRatio, circumstances: Circumstances
 ) -> Health:
     """Every check that applies, on findings for everybody and at the aggregates' moment."""
+    # A quantile is 0 while fewer units than its share did nothing, too.
+    telling = {kpi.kpi for kpi in plan.kpis if decode(kpi).adds_up}
     made = (
         split(ratio),
         _segment_split(plan, aggregates),
         _crossovers(plan, aggregates, circumstances.crossovers),
         _holdout(circumstances.leaks),
         _stalled(aggregates, circumstances.open_since),
-        no_outcomes(plan.variants[0].name, findings),
+        no_outcomes(plan.variants[0].name, [finding for finding in findings if finding.kpi in telling]),
         drift(plan, findings),
         trend(plan, aggregates),
         imbalance(plan, aggregates),

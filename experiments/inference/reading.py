@@ -31,9 +31,9 @@ from experiments.inference.futility import Futility, futility
 from experiments.inference.looks import Course, Look, Span
 from experiments.planning.plan import Plan
 from kpi.kinds.shape import Floats, Ints
-from stats import baseline
+from stats import baseline, discovery
 from stats.arrays import Mask, divide
-from stats.results import Interval, reason_of
+from stats.results import Interval, Reason, reason_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,13 +66,13 @@ class Moment:
             return None
         return min((on - self.snapshots[0]).days, len(self.snapshots) - 1)
 
-    def read_at(self, course: Course | None, ends_on: date) -> int:
+    def read_at(self, policy: Policy, course: Course | None, ends_on: date) -> int:
         """The place of the day that a finding is read at: of the look that decided, or else the last.
 
         A fixed test has its one look when it ends; to read it on a later day would be a second one.
         """
         decided = course.last if course is not None and course.is_over else None
-        on = ends_on if self.plan.policy is Policy.FIXED else None if decided is None else decided.planned_on
+        on = ends_on if policy is Policy.FIXED else None if decided is None else decided.planned_on
         found = None if on is None else self.place(on)
         return max(len(self.snapshots) - 1, 0) if found is None else found
 
@@ -92,13 +92,26 @@ class Moment:
         days = [day >= self.earliest_on for day in self.snapshots]
         return np.array([*days[:-1], self.has_minimum and bool(days)])
 
-    def looks(self, until: int) -> tuple[Look, ...]:
-        """The planned looks at a KPI whose window ends on this day."""
-        return looks.calendar(self.plan, self.calendar.span, until)
+    def policy_of(self, block: Block) -> Policy:
+        """How questions are read: as the plan says, but once at its end where no more looks than one hold."""
+        return self.plan.policy if block.kind.adds_up else Policy.FIXED
 
-    def next_look_on(self, planned: tuple[Look, ...]) -> date | None:
+    def looks(self, block: Block, until: int) -> tuple[Look, ...]:
+        """The planned looks at a KPI whose window ends on this day; the last one where there is one only."""
+        planned = looks.calendar(self.plan, self.calendar.span, until)
+        return planned if block.kind.adds_up else planned[-1:]
+
+    def is_silent(self, block: Block, last: Look) -> bool:
+        """Whether there is nothing to believe: of what has one look in a plan with more, that it has not been taken.
+
+        Beside looks on which something may have stopped, an end that came early was chosen with the data in sight.
+        """
+        is_alone = not block.kind.adds_up and self.plan.policy is not Policy.FIXED
+        return is_alone and (not last.is_horizon or last.planned_on > self.calendar.through)
+
+    def next_look_on(self, policy: Policy, planned: tuple[Look, ...]) -> date | None:
         """The first of these looks that is still to come and may decide; None where any day may."""
-        if self.plan.policy is Policy.ALWAYS_VALID:
+        if policy is Policy.ALWAYS_VALID:
             return None
         ahead = (look.planned_on for look in planned if not look.is_early)
         return next((day for day in ahead if day > self.calendar.through), None)
@@ -120,25 +133,29 @@ class Reading:
     repeated: list[Interval | None]
     censored: Floats  # (2, Q, W)
     curves: list[Curves | None]
+    is_silent: Mask  # (Q, W) whether it has one look, which is still to come
 
     @classmethod
     def of(cls, moment: Moment, block: Block) -> "Reading":
         """Read every question of the block."""
-        plan, asked = moment.plan, block.questions
+        plan, asked, policy = moment.plan, block.questions, moment.policy_of(block)
         alpha = np.array([plan.alpha_each if one.role is Role.PRIMARY else plan.alpha for one in asked])
         information = np.array([one.planned.information or np.nan for one in asked])
         sample = adjustment.read(block, moment.ages)
-        daily = Daily.of(sample, alpha[:, np.newaxis, np.newaxis], information[:, np.newaxis, np.newaxis])
-        planned = {until: moment.looks(until) for until in set(block.until.tolist())}
+        each = (part[:, np.newaxis, np.newaxis] for part in (alpha, information))
+        daily = Daily.of(sample, *each, is_watched=block.kind.adds_up)
+        planned = {until: moment.looks(block, until) for until in set(block.until.tolist())}
         calendars = [planned[until] for until in block.until.tolist() for _ in plan.variants[1:]]
         courses = _courses(moment, block, daily, calendars)
         ends_on = [own[-1].planned_on for own in calendars]
-        at = np.array([moment.read_at(*one) for one in zip(courses, ends_on, strict=True)]).reshape(len(asked), -1)
+        at = np.array([moment.read_at(policy, *one) for one in zip(courses, ends_on, strict=True)])
+        at = at.reshape(len(asked), -1)
+        is_silent = np.array([moment.is_silent(block, own[-1]) for own in calendars]).reshape(at.shape)
         return cls(
             moment=moment,
             block=block,
             daily=daily,
-            read=Read.of(plan.policy, daily, courses, at, alpha[:, np.newaxis]),
+            read=Read.of(policy, daily, courses, at, alpha[:, np.newaxis], is_silent),
             at=at,
             courses=courses,
             is_over=[
@@ -146,16 +163,22 @@ class Reading:
                 for course, end in zip(courses, ends_on, strict=True)
             ],
             ends_on=ends_on,
-            next_look_on=[moment.next_look_on(own) for own in calendars],
+            next_look_on=[moment.next_look_on(policy, own) for own in calendars],
             repeated=_repeated(moment, block, daily, calendars),
             censored=sample.censored[arms_at(at)],
             curves=curves(block, sample, moment.ages, at, alpha) if moment.snapshots else [None] * at.size,
+            is_silent=is_silent,
         )
 
     @property
     def families(self) -> list[str]:
         """The family of each finding."""
         return [question.family for question in self.block.questions for _ in range(self.at.shape[-1])]
+
+    @property
+    def log_e(self) -> Floats:
+        """The evidence of each finding for its family (Q, W): always valid, or what the p-value of a look is worth."""
+        return self.read.log_e if self.block.kind.adds_up else discovery.calibrated(self.read.p_value)
 
     def findings(self, adjusted: Floats, crossed: Ints) -> list[Finding]:
         """The findings, with their p-values adjusted for those of all blocks.
@@ -170,7 +193,10 @@ class Reading:
         lift, lift_interval = numbers(lifts.lift.ravel()), intervals(lifts.lower, lifts.upper, read.fixed.level)
         interval = intervals(read.lower, read.upper, read.fixed.level)
         p_value, adjusted_p_value = numbers(read.p_value.ravel()), numbers(adjusted.ravel())
-        reason = [reason_of(code) for code in read.fixed.reason.ravel().tolist()]
+        reason = [
+            reason_of(code) or (Reason.BEFORE_END if is_silent else None)
+            for code, is_silent in zip(read.fixed.reason.ravel().tolist(), self.is_silent.ravel().tolist(), strict=True)
+        ]
         fixed, always_valid, baselines = fixed_tests(read.fixed), _always_valid_tests(read), self._baselines()
         series, adjustments = self._series(), self._adjustments()
         progress = numbers(self._progress().ravel())
@@ -184,7 +210,7 @@ class Reading:
                 segment=question.segment,
                 scale=self.block.kind.scale,
                 sign=question.planned.direction.sign,
-                policy=plan.policy,
+                policy=self.moment.policy_of(self.block),
                 method=read.fixed.method,
                 read_on=read_on[place] if read_on else None,
                 control=control[place],
@@ -380,7 +406,7 @@ def _repeated(moment: Moment, block: Block, daily: Daily, calendars: list[tuple[
     asked = product(enumerate(block.questions), range(len(plan.variants) - 1))
     found: list[Interval | None] = []
     for ((row, question), place), planned in zip(asked, calendars, strict=True):
-        if plan.policy is not Policy.GROUP_SEQUENTIAL or question.role is not Role.GUARDRAIL:
+        if moment.policy_of(block) is not Policy.GROUP_SEQUENTIAL or question.role is not Role.GUARDRAIL:
             found.append(None)
             continue
         seen = [daily.seen(row, place, moment.place(look.planned_on)) for look in planned]

@@ -4,7 +4,7 @@ Pure. Each KPI is asked of its baseline, for the rarest variant against control.
 mde; the looks that the plan's policy lets the KPI have multiply them by their inflation (`stats.design.policy`). A
 deciding KPI shares alpha with the other deciding comparisons; any other has alpha for itself. A guardrail is held
 against its margin at the plan's looks, a secondary KPI is watched always valid unless the policy is fixed - as in the
-service.
+service. A quantile has its one look at the end; its spread of a unit is n times its baseline's squared error.
 
 Units count once their whole cohort is final: of those that enter on a day, after the KPI's window and a day.
 """
@@ -50,6 +50,7 @@ class _Case:
     setting: Setting
     measure: Measure
     role: Role
+    policy: Policy
     effect: float | None
     share: float
     question: Question | None
@@ -107,13 +108,14 @@ def sketch(setting: Setting, choices: Sequence[tuple[KpiChoice, Measure, float]]
 
 
 def _of_kpi(setting: Setting, choice: KpiChoice, measure: Measure, rho: float) -> KpiDesign:
-    alpha, allowed = setting.alpha_of(choice.role), setting.policy_of(choice.role)
+    alpha, allowed = setting.alpha_of(choice.role), _policy(setting, choice, measure)
     inflation, test = _test(allowed, setting.looks, alpha, setting.power_of(choice.role))
     question, gap = _question(setting, choice, measure, alpha)
     case = _Case(
         setting=setting,
         measure=measure,
         role=choice.role,
+        policy=allowed,
         effect=_effect(choice, measure),
         share=float(factors.cuped(rho)),
         question=question,
@@ -143,6 +145,11 @@ def _of_kpi(setting: Setting, choice: KpiChoice, measure: Measure, rho: float) -
 
 def _scale(measure: Measure) -> Scale:
     return decode_pinned(measure.definition).scale
+
+
+def _policy(setting: Setting, choice: KpiChoice, measure: Measure) -> Policy:
+    """How the KPI is read: a quantile once, at the end, whatever the plan's policy."""
+    return setting.policy_of(choice.role) if decode_pinned(measure.definition).adds_up else Policy.FIXED
 
 
 def _effect(choice: KpiChoice, measure: Measure) -> float | None:
@@ -280,7 +287,7 @@ class _Looked:
 
 def _looked(case: _Case, horizon: int, planned_units: float) -> _Looked | None:
     """The looks of the service's calendar, with what the traffic brings by then; None if it brings nothing."""
-    allowed = case.setting.policy_of(case.role)
+    allowed = case.policy
     if allowed is Policy.ALWAYS_VALID:
         days = np.unique(np.ceil(case.until + (horizon - case.until) * np.arange(1, DAILY_LOOKS + 1) / DAILY_LOOKS))
     else:

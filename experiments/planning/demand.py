@@ -54,7 +54,8 @@ def blind_looks(plan: Plan) -> list[BlindLook]:
     """The looks that will see nobody, KPI by KPI; none where no look is planned or it would not be taken anyway."""
     if plan.policy is not Policy.GROUP_SEQUENTIAL:
         return []
-    windows = [(kpi, decode(kpi).window[1]) for kpi in required(plan)]
+    # A quantile has one look, the last, and somebody is final by then.
+    windows = [(kpi, decode(kpi).window[1]) for kpi in required(plan) if decode(kpi).adds_up]
     return [
         BlindLook(number=number, day=day, kpi=kpi, window=window)
         for kpi, window in windows

@@ -237,7 +237,7 @@ def kpi_problems(plan: PlanChoice, measured: Mapping[str, Measure], *, is_sketch
             problems.append(absent("KPI", choice.kpi, *path, "kpi"))
         if keys.index(choice.kpi) != place:
             problems.append(bad(f"The KPI “{choice.kpi}” is in the plan twice.", *path, "kpi"))
-        problems += _kind_problems(measured.get(choice.kpi), path)
+        problems += _kind_problems(plan.policy, choice.role, measured.get(choice.kpi), path)
         problems += _effect_problems(choice, measured.get(choice.kpi), path, is_sketch=is_sketch)
         problems += _horizon_problems(plan, measured.get(choice.kpi), path)
         if choice.covariate is not None:
@@ -245,15 +245,17 @@ def kpi_problems(plan: PlanChoice, measured: Mapping[str, Measure], *, is_sketch
     return problems
 
 
-def _kind_problems(measure: Measure | None, path: tuple[str, ...]) -> list[Problem]:
-    """What of a unit does not add up over entry days cannot be looked at day by day, so no plan has it."""
-    if measure is None or kinds.REGISTRY[measure.definition.kind].adds_up:
+def _kind_problems(policy: Policy, role: Role, measure: Measure | None, path: tuple[str, ...]) -> list[Problem]:
+    """What can be compared at one look only decides nothing under a policy that has more of them."""
+    is_watched = role is Role.PRIMARY and policy is not Policy.FIXED
+    if measure is None or not is_watched or kinds.REGISTRY[measure.definition.kind].adds_up:
         return []
     sentence = (
-        f"“{measure.kpi.key}” is a quantile, which does not add up from day to day, so experiments cannot compare it:"
-        " state a mean with a cap, or the share of units that come as far."
+        f"“{measure.kpi.key}” is a quantile, which is compared once, at the planned end, so it decides under the policy"
+        " FIXED only: make it a guardrail or a secondary KPI, or decide on a mean with a cap or on the share of units"
+        " that come as far."
     )
-    return [bad(sentence, *path, "kpi")]
+    return [bad(sentence, *path, "role")]
 
 
 def _effect_problems(
@@ -324,6 +326,8 @@ def _unadjusted(kind: type[kinds.Kind]) -> str | None:
     """What a kind is that cannot be adjusted for a covariate; None for one that can."""
     if kind.has_denominator:
         return "a ratio"
+    if not kind.adds_up:
+        return "a quantile"
     return None if kind.aggregate is kinds.Aggregate.MOMENTS else "a time"
 
 

@@ -17,7 +17,16 @@ from experiments.aggregation import aggregates as tables
 from experiments.inference.cohorts import EVERYBODY, Aggregates, assemble, decode
 from experiments.planning import plan as plans
 from experiments.planning.plan import Plan, PlannedKpi, PlannedVariant
-from experiments.planning.rehearsal import START, Missing, alpha_of, informative, judges, own_family, treatments
+from experiments.planning.rehearsal import (
+    QUANTILE,
+    START,
+    Missing,
+    alpha_of,
+    informative,
+    judges,
+    own_family,
+    treatments,
+)
 from experiments.tables import Experiment
 from kpi.kinds.shape import Cohorts, Ints, Scale
 from stats.calibration import families, splits
@@ -128,7 +137,7 @@ async def trials(
         workspace_id=of.experiment.workspace_id,
         unit=of.plan.unit,
         variant_id=of.variant_ids[of.plan.variants[0].key],
-        kpis=[kpi for kpi in kpis if decode(kpi).scale.is_amount],
+        kpis=[kpi for kpi in kpis if decode(kpi).scale.is_amount and decode(kpi).adds_up],
         through=of.data_through,
         most=most,
     )
@@ -142,6 +151,8 @@ async def trials(
 def _of_kpi(
     experiment: str, plan: Plan, planned: PlannedKpi, seen: Aggregates, rows: list[asyncpg.Record], started_on: date
 ) -> list[Trial | Missing]:
+    if not decode(planned).adds_up:
+        return [Missing(kpi=planned.kpi, sentence=f"“{planned.kpi}”: {QUANTILE}")]
     control = plan.variants[0].weight
     until = decode(planned).window[1]
     first, end = (seen.first - started_on).days, min(plan.horizon_days, (seen.through - started_on).days)

@@ -15,6 +15,7 @@ import rfc8785
 
 from experiments.enums import Correction, Kind, Policy, Role, Slopes
 from experiments.planning.targeting import Condition
+from kpi import kinds
 from kpi.enums import Change, Direction, Unit
 from kpi.kinds.shape import Scale
 from stats import power
@@ -191,20 +192,21 @@ class Plan:
 
         Nor has it for any looks of a guardrail, for the other guardrails, or for a margin beside an mde.
         """
+        policy = self.policy if kinds.REGISTRY[kpi.definition.kind].adds_up else Policy.FIXED
         if kpi.role is Role.PRIMARY:
-            is_watched = self.policy is Policy.ALWAYS_VALID
+            is_watched = policy is Policy.ALWAYS_VALID
             return _watched(self.horizon_days, self.alpha_each, self.power) if is_watched else 1.0
         guards = sum(one.margin is not None for one in self.kpis)
         asked = guarding_power(self.power, guards)
         pinned, wanted = (float(power.information(1.0, alpha=self.alpha, power=each)) for each in (self.power, asked))
         effect = 1.0 if kpi.margin is None or kpi.mde is None else (kpi.mde / kpi.margin) ** 2
-        return effect * wanted / pinned * self._looked_at(asked)
+        return effect * wanted / pinned * self._looked_at(policy, asked)
 
-    def _looked_at(self, asked: float) -> float:
+    def _looked_at(self, policy: Policy, asked: float) -> float:
         """Times the units of a test with one look that a guardrail's looks need."""
-        if self.policy is Policy.ALWAYS_VALID:
+        if policy is Policy.ALWAYS_VALID:
             return _watched(self.horizon_days, self.alpha, asked)
-        is_fixed = self.policy is Policy.FIXED
+        is_fixed = policy is Policy.FIXED
         return 1.0 if is_fixed else _looked_at_times(self.looks, self.alpha, asked)
 
 

@@ -35,6 +35,9 @@ ENOUGH = 0.95
 """The part of the planned information from which on the power is held against the plan's."""
 
 
+QUANTILE = "a quantile is of all units at once, and what is drawn or split are sums of them by day."
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missing:
     """What cannot be tried out, and the field that is missing for it, in one sentence."""
@@ -49,6 +52,8 @@ class Missing:
 def world(planned: PlannedKpi, n: Ints) -> AnyWorld | Missing:
     """The world of a planned KPI and units (2, C) of both arms, or what the plan lacks for it."""
     kind, baseline, effect = decode(planned), planned.baseline, effect_of(planned)
+    if not kind.adds_up:
+        return _missing(planned, QUANTILE)
     if baseline is None:
         return _missing(planned, "the plan has no baseline, so there is no level to draw from.")
     if effect is None:

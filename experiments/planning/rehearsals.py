@@ -74,6 +74,8 @@ class Pool:
         plan, kind = plans.from_document(of.plan), decode(planned)
         if of.id not in self.refreshes or planned.definition.id not in {kpi.definition.id for kpi in plan.kpis}:
             return 0.0
+        if not kind.adds_up:
+            return 0.0
         first = date.min
         if kind.scale.is_amount:  # read from rows, unit by unit; of the others the sums by day say all
             first = date.max if of.given_at is not None else self.floor or first

@@ -32,7 +32,7 @@ from experiments.inference.findings import Finding, number
 from stats import discovery, meta
 from stats.distributions import critical_z
 from stats.lift import LOG_BELOW
-from stats.results import Interval
+from stats.results import Interval, Reason
 from stats.sequential import confidence_sequence
 
 ALPHA = 0.05
@@ -96,8 +96,10 @@ class Contribution:
 
     @property
     def has_answer(self) -> bool:
-        """Whether there is an estimate with an error: neither is zero, unknown or without bounds."""
+        """Whether there is an estimate with an error: neither is zero, unknown or without bounds, or read too early."""
         error = self.finding.standard_error
+        if self.finding.reason is Reason.BEFORE_END:
+            return False
         return self.finding.difference is not None and error is not None and 0 < error < inf
 
     @property

@@ -16,6 +16,7 @@ from kpi.history.entry import Entry
 from kpi.history.periods import DAY, ends
 from kpi.ingest import EARLIEST
 from kpi.kinds import Aggregate, Composite, Kind
+from kpi.kinds.quantile import rounded
 from kpi.kinds.sums import latest
 from kpi.kinds.terms import LOOKBACK_DAYS
 
@@ -99,9 +100,7 @@ MEASURABLE = " AND (k <> 0 OR x <> 0)"
 PAIR, ALONE = "avg(x), var_pop(x) * count(*), covar_pop(k, x) * count(*)", "NULL, NULL, NULL"
 VALUES = """
 INSERT INTO history_values (definition_id, segment, entered_on, value, n)
-SELECT {definition}, {segment}, entered_on, value, count(*)
-FROM (SELECT *, CASE WHEN k = 0 THEN 0
-    ELSE round(k::numeric, {digits} - 1 - floor(log(abs(k)::numeric))::int)::float8 END AS value FROM cells) rounded
+SELECT {definition}, {segment}, entered_on, value, count(*) FROM (SELECT *, {rounded} AS value FROM cells) rounded
 WHERE {final} GROUP BY value, GROUPING SETS ({sets})
 """
 CLUSTERS = """
@@ -134,8 +133,6 @@ UPDATE unit_scores s SET has_left = NOT EXISTS (SELECT FROM later WHERE later.un
 WHERE s.definition_id = {definition} AND s.ended_on = '{ended_on}'
 """
 LATER = "CREATE TEMP TABLE later AS {units}"
-DIGITS = 4
-"""Significant digits of a number that a quantile is told from: it is off by one part in 2,000 at most."""
 TABLES = ("history_values", "history_entries", "history_moments", "history_durations", "history_clusters")
 
 
@@ -172,7 +169,7 @@ class Derivation:
         else:
             yield self._filled(ENDED)
         if not self.kind.adds_up:
-            yield self._filled(VALUES, digits=DIGITS, final=self._final)
+            yield self._filled(VALUES, rounded=rounded("k"), final=self._final)
         if self.kind.curve is not None:
             yield self._filled(BY_DAY, day=self.kind.curve.days[0], last=self.kind.curve.days[-1])
         if self._has_clusters:

@@ -84,6 +84,31 @@ class DayCurve:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """How many units have which number: a row for each number of a cohort in a variant, in any order. Axes: (R).
+
+    `question`, `variant` and `cohort` are places on the axes Q, V and C of the cohorts they are part of.
+    """
+
+    question: Ints
+    variant: Ints
+    cohort: Ints
+    value: Floats
+    n: Ints
+
+    def at(self, place: int) -> "Counted":
+        """The rows of one question, as of a single one."""
+        own = self.question == place
+        return Counted(
+            question=np.zeros(int(own.sum()), np.int64),
+            variant=self.variant[own],
+            cohort=self.cohort[own],
+            value=self.value[own],
+            n=self.n[own],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cohorts:
     """Aggregates of a KPI in a segment, or of many at once.
 
@@ -96,6 +121,7 @@ class Cohorts:
     missing: Ints | None = None  # (..., V, C) units whose covariate is not known
     events: Ints | None = None  # (..., V, C, D)
     losses: Ints | None = None  # (..., V, C, D)
+    counted: Counted | None = None
 
 
 class Sample(Protocol):
@@ -131,7 +157,8 @@ class Kind(ABC):
     aggregate: ClassVar[Aggregate]
     has_denominator: ClassVar[bool] = False
     adds_up: ClassVar[bool] = True
-    """Whether what is kept of each entry day makes up the KPI; without that no experiment can compare it."""
+    """Whether a unit's number adds up over units and entry days. Where not, how many units have which number is kept,
+    and experiments compare the KPI once, at the planned end."""
 
     @property
     @abstractmethod

@@ -68,6 +68,8 @@ INSERT INTO job_chunks (job_id, place, data) SELECT id, 0, 'x' FROM jobs;
 UPDATE experiments SET given_at = now();
 INSERT INTO tallies (experiment_id, definition_id, variant_id, entered_on, n, tally)
 SELECT experiment_id, 1, id, '2026-03-02', 2, 1 FROM variants;
+INSERT INTO value_counts (experiment_id, definition_id, segment, variant_id, entered_on, value, n)
+SELECT experiment_id, 1, '', id, '2026-03-02', 12.5, 2 FROM variants;
 INSERT INTO ingests (workspace_id, noun, accepted, duplicates, rejected, touched, is_pending, received_at, counts, late)
 SELECT workspace_id, 'outcomes', 2, 0, 0, ARRAY[id], true, now(), ARRAY[2], ARRAY[1] FROM events;
 INSERT INTO arrivals (event_id, arrived_on, n, late) SELECT id, '2026-03-02', 2, 1 FROM events;

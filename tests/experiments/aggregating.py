@@ -155,6 +155,16 @@ async def tables(database: Database, to: Running) -> Tables:
             )
             for row in rows.durations
         },
+        values={
+            (
+                kpi[row["definition_id"]],
+                row["segment"],
+                place[row["variant_id"]],
+                row["entered_on"],
+                row["value"],
+            ): row["n"]
+            for row in rows.values
+        },
         tallies={
             (kpi[row["definition_id"]], place[row["variant_id"]], row["entered_on"]): (row["n"], row["tally"])
             for row in rows.tallies
@@ -191,5 +201,6 @@ def assert_same(found: Tables, expected: Tables) -> None:
         place: pytest.approx(summary, rel=1e-9, abs=1e-9) for place, summary in expected.moments.items()
     }
     assert found.durations == expected.durations
+    assert found.values == expected.values
     assert found.tallies == expected.tallies
     assert found.crossovers == expected.crossovers

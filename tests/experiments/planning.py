@@ -93,6 +93,7 @@ class Rows:
     moments: list[dict[str, Any]]
     durations: list[dict[str, Any]]
     tallies: list[dict[str, Any]] = field(default_factory=list)
+    values: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,6 +203,7 @@ def known(rows: Rows, of: Plan, through: date) -> Rows:
         moments=[row for row in rows.moments if is_final(row)],
         durations=[observed(row) for row in rows.durations if row["entered_on"] + timedelta(days=row["day"]) < through],
         tallies=rows.tallies,
+        values=[row for row in rows.values if is_final(row)],
     )
 
 
@@ -219,6 +221,7 @@ def stored(rows: Rows) -> cohorts.Rows:
         covariates=table(question, [_without(row, ("n", "mean", "m2")) for row in rows.moments if "mean_x" in row]),
         durations=table(question, rows.durations),
         tallies=table(("definition_id",), rows.tallies),
+        values=table(question, rows.values),
     )
 
 

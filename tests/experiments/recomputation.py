@@ -7,7 +7,7 @@ durations day by day, likewise.
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from math import fsum
@@ -15,7 +15,7 @@ from typing import Any
 
 from experiments.planning.draft import CovariateChoice
 from kpi import kinds
-from kpi.kinds import Activation, Component, Composite, Kind, Mean, Ratio, Retention, TimeToValue
+from kpi.kinds import Activation, Component, Composite, Kind, Mean, Quantile, Ratio, Retention, TimeToValue
 from kpi.kinds.mean import Of
 from kpi.kinds.retention import Form
 from kpi.kinds.terms import Amount as Part
@@ -91,6 +91,15 @@ class Amount:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Ranked:
+    """A KPI of which is counted how many units have which number."""
+
+    definition: Kind
+    days: int
+    value: Callable[[Measured], float]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Duration:
     """A KPI with the day something ends, and whether by the event that counts."""
 
@@ -116,7 +125,7 @@ def _part(kpi: str, definition: Kind, **scale: float) -> Component:
     return Component(kpi=kpi, version=1, kind=kind, parameters=parameters, **scale)
 
 
-KPIS: dict[str, Amount | Duration] = {
+KPIS: dict[str, Amount | Ranked | Duration] = {
     "act-1": Amount(
         definition=Activation(event="did", window_days=1), days=1, value=lambda unit: bool(unit.within("did", 0, 1))
     ),
@@ -132,11 +141,6 @@ KPIS: dict[str, Amount | Duration] = {
         days=2,
         value=lambda unit: min(unit.total(2), 2.5),
         most=2.5,
-    ),
-    "count-3": Amount(
-        definition=Mean(event="did", window_days=3, of=Of.COUNT),
-        days=3,
-        value=lambda unit: len(unit.within("did", 0, 3)),
     ),
     "count-cap": Amount(
         definition=Mean(event="did", window_days=3, of=Of.COUNT, cap=1),
@@ -212,16 +216,19 @@ KPIS: dict[str, Amount | Duration] = {
         definition=Composite(
             components=(
                 _part("cap-2", Mean(event="did", window_days=2, cap=2.5), weight=2, centre=1.5, spread=0.5),
-                _part("count-3", Mean(event="did", window_days=3, of=Of.COUNT), weight=-0.25),
+                _part("count-cap", Mean(event="did", window_days=3, of=Of.COUNT, cap=1), weight=-0.25),
                 _part("ret-1", Retention(event="did", day=1), weight=1),
             )
         ),
         days=3,
         value=lambda unit: (
             2 * (min(unit.total(2), 2.5) - 1.5) / 0.5
-            - 0.25 * len(unit.within("did", 0, 3))
+            - 0.25 * min(len(unit.within("did", 0, 3)), 1)
             + bool(unit.within("did", 1, 2))
         ),
+    ),
+    "p75-2": Ranked(
+        definition=Quantile(event="did", window_days=2, quantile=0.75), days=2, value=lambda unit: unit.total(2)
     ),
     "ttv-3-second": Duration(
         definition=TimeToValue(event="did", tau_days=3, loss_event="deleted", occurrence=2),
@@ -244,6 +251,7 @@ class Tables:
     entries: Mapping[tuple[str, int, date], int]
     moments: Mapping[tuple[str, str, int, date], tuple[float, ...]]
     durations: Mapping[tuple[str, str, int, date, int], tuple[int, int]]
+    values: Mapping[tuple[str, str, int, date, float], int]
     tallies: Mapping[tuple[str, int, date], tuple[int, int]]
     crossovers: int
 
@@ -272,6 +280,12 @@ def recompute(exposed: Iterable[Exposed], did: Iterable[Did], now: datetime) -> 
             for kpi, measure in KPIS.items()
             for place, found in _durations(kpi, measure, placed, now).items()
         },
+        values=Counter(
+            place
+            for kpi, measure in KPIS.items()
+            if isinstance(measure, Ranked)
+            for place in _values(kpi, measure, placed, now)
+        ),
         tallies={
             place: found
             for kpi, measure in KPIS.items()
@@ -338,6 +352,15 @@ def _moments(
     return {place: (*_summary(found), *_together(found, known[place], unknown)) for place, found in values.items()}
 
 
+def _values(
+    kpi: str, measure: Ranked, placed: list[tuple[str, Measured]], now: datetime
+) -> Iterator[tuple[str, str, int, date, float]]:
+    """Of each unit that is final its number, to four significant digits."""
+    for segment, unit in placed:
+        if _midnight(_day(unit)) + DAY + measure.days * DAY <= now:
+            yield kpi, segment, unit.entry.variant, _day(unit), float(f"{measure.value(unit):.3e}")
+
+
 def _together(values: list[float], known: list[float | None], unknown: float) -> tuple[float, float, float, int]:
     x = [unknown if one is None else one for one in known]
     n, mean_x, m2_x = _summary(x)
@@ -346,7 +369,7 @@ def _together(values: list[float], known: list[float | None], unknown: float) ->
 
 
 def _tallies(
-    kpi: str, measure: Amount | Duration, units: list[Measured], now: datetime
+    kpi: str, measure: Amount | Ranked | Duration, units: list[Measured], now: datetime
 ) -> dict[tuple[str, int, date], tuple[int, int]]:
     """Of the units of each final entry day those that count for as much as one may, or that were early."""
     is_tallied, days = _tallied(measure)
@@ -359,7 +382,7 @@ def _tallies(
     return {place: (len(those), sum(those)) for place, those in found.items()}
 
 
-def _tallied(measure: Amount | Duration) -> tuple[Callable[[Measured], bool] | None, int]:
+def _tallied(measure: Amount | Ranked | Duration) -> tuple[Callable[[Measured], bool] | None, int]:
     """What is asked of each unit, and the days after its entry day that the answer takes."""
     if isinstance(measure.definition, Activation | TimeToValue):
         return lambda unit: bool(unit.within("did", -1, 0)), 0
@@ -375,7 +398,7 @@ def _summary(values: list[float]) -> tuple[float, float, float]:
 
 
 def _durations(
-    kpi: str, measure: Amount | Duration, placed: list[tuple[str, Measured]], now: datetime
+    kpi: str, measure: Amount | Ranked | Duration, placed: list[tuple[str, Measured]], now: datetime
 ) -> dict[tuple[str, str, int, date, int], tuple[int, int]]:
     cells: dict[tuple[str, str, int, date, int], list[int]] = defaultdict(lambda: [0, 0])
     for segment, unit in placed:
@@ -386,9 +409,11 @@ def _durations(
     return {place: (events, losses) for place, (events, losses) in cells.items()}
 
 
-def _counted(measure: Amount | Duration, unit: Measured) -> list[tuple[int, bool]]:
+def _counted(measure: Amount | Ranked | Duration, unit: Measured) -> list[tuple[int, bool]]:
     """The days of its own that a unit is counted on, and whether by the event that counts."""
     if isinstance(measure, Duration):
         end = measure.end(unit)
         return [] if end is None else [end]
-    return [] if measure.by_day is None else [(day, True) for day in measure.by_day(unit)]
+    if isinstance(measure, Ranked) or measure.by_day is None:
+        return []
+    return [(day, True) for day in measure.by_day(unit)]

@@ -10,7 +10,7 @@ from api.database import Database
 from experiments.aggregation import aggregates, derivation
 from kpi.outcomes import LARGEST_VALUE
 from tests.experiments.aggregating import MOMENT, START, assert_same, refresh, running, send
-from tests.experiments.recomputation import DAY, KPIS, Did, Exposed, recompute
+from tests.experiments.recomputation import DAY, KPIS, Amount, Did, Duration, Exposed, recompute
 from tests.experiments.registering import freeze
 
 # --- any rows, in any order ------------------------------------------------------------------------------------------
@@ -74,9 +74,9 @@ async def test_refresh_any_rows_in_any_order_equal_a_recomputation(database: Dat
 # --- one rule at a time ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kpi", [key for key, measure in KPIS.items() if hasattr(measure, "days")])
+@pytest.mark.parametrize("kpi", [key for key, measure in KPIS.items() if not isinstance(measure, Duration)])
 @pytest.mark.parametrize("entered", [timedelta(0), DAY - MOMENT], ids=["first-moment", "last-moment"])
-async def test_moments_count_an_entry_day_once_its_day_and_the_window_have_passed(
+async def test_numbers_count_an_entry_day_once_its_day_and_the_window_have_passed(
     database: Database, kpi: str, entered: timedelta
 ) -> None:
     to = await running(database)
@@ -84,9 +84,18 @@ async def test_moments_count_an_entry_day_once_its_day_and_the_window_have_passe
     final = START + DAY + DAY * KPIS[kpi].definition.window[1]
     for now, counted in ((final - MOMENT, 0), (final, 1), (final + 9 * DAY, 1)):
         found = await refresh(database, to, now)
-        assert [n for (key, segment, *_), (n, *_) in found.moments.items() if (key, segment) == (kpi, "")] == (
-            [1] * counted
-        )
+        numbers = {place: n for place, (n, *_) in found.moments.items()} | {**found.values}
+        assert [n for (key, segment, *_), n in numbers.items() if (key, segment) == (kpi, "")] == [1] * counted
+
+
+async def test_numbers_of_quantiles_have_four_significant_digits_and_equal_ones_are_one_row(database: Database) -> None:
+    to = await running(database)
+    done = {"u1": 1234.4, "u2": 1233.6, "u3": -0.00098765, "u4": 999.96, "u5": 1e11 + 7, "u6": 0.1}
+    await send(database, to, [Exposed(unit=unit, variant=0, at=START, plan=None) for unit in done])
+    await send(database, to, [Did(unit=unit, event="did", at=START, value=value) for unit, value in done.items()])
+    found = await refresh(database, to, START + 3 * DAY)
+    numbers = {place[-1]: n for place, n in found.values.items() if place[1] == ""}
+    assert numbers == {1234: 2, -0.0009877: 1, 1000: 1, 1e11: 1, 0.1: 1}
 
 
 async def test_moments_over_all_days_count_every_unit_once(database: Database) -> None:
@@ -154,8 +163,9 @@ async def test_refresh_before_any_event_is_known_counts_units_that_did_nothing(d
         # What is centred lies below its centre where nothing was done.
         key: (1, -6 if key == "mix-3" else 0, 0)
         for key, measure in KPIS.items()
-        if hasattr(measure, "days")
+        if isinstance(measure, Amount)
     }
+    assert {place[:2]: (place[-1], n) for place, n in found.values.items()}["p75-2", ""] == (0, 1)
     assert found.durations == {}
 
 

@@ -42,7 +42,7 @@ from tests.experiments.aggregating import (
     tables,
     take_in,
 )
-from tests.experiments.recomputation import DAY, KPIS, Amount, Did, Duration, Exposed, recompute
+from tests.experiments.recomputation import DAY, KPIS, Amount, Did, Duration, Exposed, Ranked, recompute
 
 T = TypeVar("T")
 UNITS = [f"u{number}" for number in range(12)]
@@ -287,7 +287,8 @@ def test_due_slices_are_those_that_became_final_and_final_ones_that_are_stale(
         pieces = [piece for piece in due([planned], stale, before=before, through=through) if planned in piece.kpis]
         until = measure.definition.window[1]
         # Durations are final day by day, and so are the days of a curve that is not whole.
-        is_by_day = isinstance(measure, Duration) or (measure.by_day is not None and not measure.is_whole)
+        has_curve = isinstance(measure, Amount) and measure.by_day is not None and not measure.is_whole
+        is_by_day = isinstance(measure, Duration) or has_curve
         first = 1 if is_by_day else until
         assert {day for piece in pieces for day in piece.days or ()} == {
             day
@@ -296,7 +297,7 @@ def test_due_slices_are_those_that_became_final_and_final_ones_that_are_stale(
         }
 
 
-def _planned(key: str, measure: Amount | Duration) -> PlannedKpi:
+def _planned(key: str, measure: Amount | Ranked | Duration) -> PlannedKpi:
     name, parameters = kinds.encode(measure.definition)
     return PlannedKpi(
         kpi=key,

@@ -19,7 +19,7 @@ from experiments.inference.health import HealthState
 from experiments.planning import history
 from experiments.planning.draft import CovariateChoice, KpiChoice
 from kpi.errors import Invalid
-from kpi.kinds import Mean, Quantile, Ratio, Total
+from kpi.kinds import Mean, Ratio, Total
 from kpi.kinds.terms import Amount, How, Measured, Term
 from kpi.service import BaselineValue
 from kpi.tables import Workspace
@@ -280,20 +280,6 @@ async def test_plan_with_a_ratio_and_a_covariate_is_refused_at_its_place(
         await draft(database, workspace, plan=plan_choice(kpis=[*plan_choice().kpis, choice]))
     assert faults(invalid.value) == [("BAD_USER_INPUT", "plan.kpis.1.covariate")]
     assert "is a ratio" in invalid.value.problems[0].message
-
-
-@pytest.mark.parametrize("policy", list(Policy))
-async def test_plan_with_a_quantile_is_refused_with_the_reason(
-    database: Database, workspace: Workspace, policy: Policy
-) -> None:
-    async with database.write() as session:
-        median = Quantile(event="paid", window_days=7, quantile=0.5)
-        await register_kpi(session, workspace, key="median", definition=median, baseline=None)
-    choice = KpiChoice(kpi="median", role=Role.SECONDARY)
-    with pytest.raises(Invalid) as invalid:
-        await draft(database, workspace, plan=plan_choice(kpis=[*plan_choice().kpis, choice], policy=policy))
-    assert faults(invalid.value) == [("BAD_USER_INPUT", "plan.kpis.1.kpi")]
-    assert "does not add up" in invalid.value.problems[0].message
 
 
 async def test_plan_pins_the_baseline_of_a_total_per_unit(database: Database, workspace: Workspace) -> None:

@@ -242,10 +242,10 @@ def test_problems_of_a_composite_are_told_by_the_place_of_the_component() -> Non
     assert Composite(components=PARTS * 11).problems()[0][0] == "components"
 
 
-def test_quantile_is_not_read_from_moments() -> None:
+def test_quantile_is_not_read_without_counts_of_numbers() -> None:
     kind = Quantile(event="a", window_days=7, quantile=0.5)
     assert not kind.adds_up
-    with pytest.raises(ValueError, match="not made up"):
+    with pytest.raises(ValueError, match="no counts of numbers"):
         kind.read(Cohorts(entered=np.zeros((1, 1), dtype=np.int64)), np.zeros((1, 1), dtype=np.int64))
 
 

@@ -11,7 +11,7 @@ from scipy.special import logsumexp
 from statsmodels.stats.multitest import multipletests
 
 from stats.arrays import Array
-from stats.discovery import adjusted, average, found, product
+from stats.discovery import adjusted, average, calibrated, found, product
 from stats.sequential import confidence_sequence as kernel
 from tests.stats.drawing import few
 
@@ -24,6 +24,16 @@ log_values = st.lists(st.floats(-20, 20), min_size=1, max_size=12)
 def test_adjusted_is_benjamini_hochberg_on_the_inverse(log_e: list[float]) -> None:
     # Wang & Ramdas (2022), section 4: with p = 1/e, which is at most 1 here, the two rules are one.
     assert_allclose(adjusted(log_e), multipletests(np.exp(-np.array(log_e)), method="fdr_bh")[1], rtol=1e-9)
+
+
+def test_calibrated_p_values_are_e_values_that_are_one_on_average_and_grow_as_p_falls() -> None:
+    grid = (np.arange(2_000_000) + 0.5) / 2_000_000  # the midpoint rule for p uniform on (0, 1)
+    worth = np.exp(calibrated(grid))
+    assert worth.mean() == pytest.approx(1.0, abs=1e-3)
+    assert np.all(np.diff(worth) < 0)
+    assert calibrated([0.0, 1.0, np.nan]).tolist() == [np.inf, -np.inf, pytest.approx(np.nan, nan_ok=True)]
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        calibrated([1.1])
 
 
 @few

@@ -57,6 +57,12 @@ def test_reading_of_a_guardrail_takes_from_the_service_whether_it_is_shown_to_be
     assert reading(between_looks, is_trusted=True).word == "Margin not excluded"
 
 
+def test_reading_of_what_is_read_once_says_so_until_then_and_after_an_end_that_came_early() -> None:
+    early = found(DAY_30, 0.299, 0.30, 0.002, margin=0.015) | {"reason": "BEFORE_END", "interval": None}
+    says = reading(early | {"isOver": True}, is_trusted=True)
+    assert (says.word, says.tone) == ("Read once, at the planned end", "unclear")
+
+
 def test_reading_without_trust_is_neither_good_nor_bad_news() -> None:
     says = reading(found(ACTIVATION, 0.3, 0.4), is_trusted=False)
     assert (says.word, says.tone) == ("Unreliable", "unclear")

@@ -151,7 +151,9 @@ class RatioInput:
         )
 
 
-@strawberry.input(description="The amount that a share of units stays below; measured outside experiments only.")
+@strawberry.input(
+    description="The amount that a share of units stays below; experiments compare it once, at their planned end."
+)
 class QuantileInput:
     """A quantile."""
 

@@ -148,7 +148,7 @@ class RatioType(Shown):
 
 @strawberry.type(
     name="QuantileDefinition",
-    description="The amount that a share of units stays below. It is measured outside experiments only.",
+    description="The amount that a share of units stays below. Experiments compare it once, at the planned end.",
 )
 class QuantileType(Shown):
     """The amount that a share of units stays below."""

@@ -82,6 +82,8 @@ class UndefinedReason(Open):
     UNPLANNED = "UNPLANNED"
     ZERO_DENOMINATOR = "ZERO_DENOMINATOR"
     TOO_FEW_PERIODS = "TOO_FEW_PERIODS"
+    NEAR_LOWEST = "NEAR_LOWEST"
+    BEFORE_END = "BEFORE_END"
 
 
 class Granularity(Open):
