@@ -80,7 +80,9 @@ def test_member_is_invited_with_a_link_listed_changed_and_removed(run: Run, migr
     trail = said(
         migrated, place, "string_agg(action || ' ' || (details->>'member'), ',' ORDER BY number)", "audit_entries"
     )
-    assert trail == ",".join(f"truelift member {verb} {name}" for verb in ("invite", "link", "update", "remove"))
+    assert trail == ",".join(
+        f"truelift member {verb} {name}" for verb in ("invite", "link", "link", "update", "remove")
+    )
 
 
 def test_command_on_nobody_or_with_faults_ends_with_a_sentence_and_changes_nothing(
