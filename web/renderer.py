@@ -77,7 +77,12 @@ def _environment() -> Environment:
         )
     }
     made.filters |= {"share": quantities.percent, "moment": quantities.moment, "day": quantities.day}
-    made.filters |= {"words": quantities.words, "sentence": quantities.sentence, "reason": readings.reason}
+    made.filters |= {
+        "coded": sentences.coded,
+        "words": quantities.words,
+        "sentence": quantities.sentence,
+        "reason": readings.reason,
+    }
     return made
 
 

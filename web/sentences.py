@@ -1,10 +1,16 @@
 """Sentences about the numbers: what a chart says to a reader who does not see it, and what the page says in words."""
 
 import json
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from markupsafe import Markup, escape
+
 from web.quantities import Json, day, decimal, difference, interval, lift, percent, sentence, value
+
+CODE = re.compile("`([^`]+)`")
+"""A name that somebody set apart from the words around it."""
 
 
 def better(kpi: Json) -> str:
@@ -201,3 +207,8 @@ def rights(permissions: Json) -> str:
     """What a viewer may do: read, edit and decide."""
     *all_but_last, last = [word for name, word in RIGHTS.items() if permissions[name]]
     return f"{', '.join(all_but_last)} and {last}" if all_but_last else str(last)
+
+
+def coded(text: str) -> Markup:
+    """A text whose words in backticks are set as code; the rest of it is text, whatever stands in it."""
+    return Markup(CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - what was given is escaped

@@ -45,6 +45,8 @@ SHADES = 6
 RANKING = ("ActivationDefinition", "RetentionDefinition", "MeanDefinition", "CompositeDefinition")
 """Kinds with one number a unit, of which the worst can be listed."""
 COLUMNS = ("starts", "value", "lower", "upper")
+COUNTED = ("COUNT", "DAYS", "ANY")
+"""What is read of an event without its value."""
 CURVES = {
     "REACHED": "Share that reached it, by day since entry",
     "RETURNED": "Share that came back, by day since entry",
@@ -115,6 +117,21 @@ def level_words(standing: Json, kpi: Json, granularity: str) -> str:
         f"{sentence(during(standing['startOn'], granularity))}: {value(level['value'], on)}{within}, of "
         f"{count(level['n'])} {kpi['unit'].lower()}s."
     )
+
+
+def unanswered(kpi: Json) -> str:
+    """Why a KPI with units has no final value: none of its periods is final, or those that are have no answer."""
+    if True not in kpi["values"]["isFinal"]:
+        return "No period is final yet: the units that entered are still being observed."
+    definition = kpi["definition"] or {"__typename": None}
+    match definition["__typename"]:
+        case "RatioDefinition":
+            why = "what it is divided by adds up to nothing in each of them."
+        case "TimeToValueDefinition":
+            why = f"in none of them was anybody who still waited watched up to day {definition['tauDays']}."
+        case _:
+            why = "none of them holds enough units."
+    return f"Periods are final, but have no value: {why}"
 
 
 def against_words(answer: Json, kpi: Json, what: str) -> str:
@@ -195,7 +212,9 @@ def levels_sentence(kpi: Json) -> str:
     series, on, baseline = kpi["values"], scale(kpi), _baseline(kpi)
     standing, outlook = kpi["standing"], kpi["outlook"]
     said = [f"{kpi['name']} by {series['granularity'].lower()}, {len(series['starts'])} periods."]
-    said += [level_words(standing, kpi, series["granularity"])] if standing else ["No period is final yet."]
+    said += (
+        [level_words(standing, kpi, series["granularity"])] if standing else [unanswered(kpi).partition(":")[0] + "."]
+    )
     said += [f"Baseline {value(baseline['value'], on)}."] if baseline else []
     said += [f"Target {value(kpi['target']['value'], on)} by {day(kpi['target']['dueOn'])}."] if kpi["target"] else []
     noted = ", ".join(day(note["notedOn"]) for _, note in notes(kpi)[0])
@@ -341,6 +360,17 @@ def stated(told: object) -> str:
 
 
 def example(event: str, kpi: Json) -> str:
-    """A row of an event, as it is sent."""
+    """A row of an event, as it is sent; with a value, where the KPI reads one."""
     unit = "a-17" if kpi["unit"] == "ACCOUNT" else "u-1024"
-    return json.dumps({"unit": unit, "event": event, "occurredAt": f"{kpi['createdAt'][:10]}T09:00:00Z"})
+    row: Json = {"unit": unit, "event": event, "occurredAt": f"{kpi['createdAt'][:10]}T09:00:00Z"}
+    return json.dumps(row | ({"value": 12.5} if event in valued(kpi) else {}), ensure_ascii=False)
+
+
+def valued(kpi: Json) -> set[str]:
+    """The events of which a KPI reads the value."""
+    definition, entry = kpi["definition"] or {}, kpi["entry"] or {}
+    terms = [definition[name] for name in ("numerator", "denominator") if name in definition]
+    amounts = [definition, *(term[name] for term in terms for name in ("amount", "other") if term[name])]
+    found = {amount["event"] for amount in amounts if amount.get("of") not in (None, *COUNTED)}
+    beside = (definition.get("lessEvent") if found else None, entry.get("among"))
+    return found | {event for event in beside if event}

@@ -1,5 +1,6 @@
 """`truelift key`: making, listing, rotating and revoking API keys."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -16,6 +17,8 @@ from api.trail import chain
 
 app = typer.Typer(help="Make, list, rotate and revoke API keys.", no_args_is_help=True, add_completion=False)
 PublicId = Annotated[str, typer.Argument(help="The id that `truelift key list` shows.")]
+LONGEST = 36_500
+"""Days that a key works at most, if it is to end: a hundred years."""
 HOURS, MOST_HOURS = (int(grace / timedelta(hours=1)) for grace in (issuing.GRACE, issuing.MOST_GRACE))
 
 
@@ -24,7 +27,7 @@ def create(
     name: Annotated[str, typer.Argument(help="What the key is for.")],
     scope: Annotated[list[Scope], typer.Option("--scope", help="What it may do; give it once for each.")],
     days: Annotated[
-        int | None, typer.Option("--days", help="How long it works; without end, if not said.", min=1)
+        int | None, typer.Option("--days", help="How long it works; without end, if not said.", min=1, max=LONGEST)
     ] = None,
     workspace: WorkspaceKey = DEFAULT,
     data_dir: DataDir = None,
@@ -86,12 +89,13 @@ async def made(
     ends = None if days is None else now + timedelta(days=days)
     async with database.write() as session:
         owner = await ensure_workspace(session, workspace_key, now)
-        by = by_command(owner.id, "key create", now).actor
-        key = await keys.create(
-            session, workspace_id=owner.id, name=name, scopes=scopes, secret=secret, now=now, by=by, expires_at=ends
+        deed, every = by_command(owner.id, "key create", now), frozenset(Scope)
+        making = issuing.create(
+            session, actor=as_actor(deed), scopes=every, secret=secret, name=name, wanted=scopes, expires_at=ends
         )
-        details = {"key": key.split("_")[1], "name": name, "scopes": sorted(scopes)}
-        await chain.append(await driver(session), by_command(owner.id, "key create", now, **details))
+        row, key = await told(making, missing="The key was not made.")
+        details = {"key": row.public_id, "name": row.name, "scopes": sorted(scopes)}
+        await chain.append(await driver(session), replace(deed, details=details))
         return key
 
 

@@ -32,6 +32,12 @@ from kpi.errors import NotFound
 
 app = typer.Typer(help="Invite people, let them sign in, and remove them.", no_args_is_help=True, add_completion=False)
 Email = Annotated[str, typer.Argument(help="The mailbox they are known by.")]
+ServedOn = Annotated[
+    int | None,
+    typer.Option(
+        "--port", help="The port that the link leads to, as `truelift serve --port` has it.", min=1, max=65535
+    ),
+]
 RoleName = Annotated[Role, typer.Option("--role", help="What they may do.", case_sensitive=False)]
 Step = Callable[[AsyncSession, Actor], Awaitable[Member]]
 EVERY = frozenset(Scope)
@@ -46,9 +52,10 @@ def invite(
     name: Annotated[str | None, typer.Option(help="The name of the person; the mailbox, if not said.")] = None,
     workspace: WorkspaceKey = DEFAULT,
     data_dir: DataDir = None,
+    port: ServedOn = None,
 ) -> None:
     """Invite a person, and print a link that signs them in once, unless people sign in at an identity provider."""
-    with surroundings(data_dir) as around:
+    with surroundings(data_dir, port) as around:
 
         async def step(session: AsyncSession, actor: Actor) -> Member:
             called = name or email
@@ -60,13 +67,13 @@ def invite(
 
 
 @app.command()
-def link(email: Email, workspace: WorkspaceKey = DEFAULT, data_dir: DataDir = None) -> None:
+def link(email: Email, workspace: WorkspaceKey = DEFAULT, data_dir: DataDir = None, port: ServedOn = None) -> None:
     """Print a link that signs a member in once, within 15 minutes."""
 
     async def step(session: AsyncSession, actor: Actor) -> Member:
         return await _there(session, actor, email)
 
-    with surroundings(data_dir) as around:
+    with surroundings(data_dir, port) as around:
         printed = _run(around, workspace, "link", step, links=True)
     _say(printed, "")
 

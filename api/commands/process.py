@@ -86,9 +86,14 @@ def fail(sentence: str) -> NoReturn:
 
 
 @contextmanager
-def surroundings(data_dir: Path | None = None) -> Iterator[Surroundings]:
-    """The surroundings of a command, while it runs; starts the embedded Postgres when there is no DATABASE_URL."""
+def surroundings(data_dir: Path | None = None, port: int | None = None) -> Iterator[Surroundings]:
+    """The surroundings of a command, while it runs; starts the embedded Postgres when there is no DATABASE_URL.
+
+    `port` is where the service is to be found, if it is not where the settings say.
+    """
     settings = _settings()
+    if port is not None:
+        settings = settings.model_copy(update={"port": port})
     if settings.database_url is not None:
         yield _external(settings, settings.database_url)
         return

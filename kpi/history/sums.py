@@ -26,7 +26,8 @@ ALPHA = 0.05
 class Level:
     """A KPI's level in some cohorts, with the interval that covers the truth in 95 of 100 cases.
 
-    `n` is the units it was measured on; the rest is None where there is no answer.
+    `n` is the units it was measured on; the rest is None where there is no answer. There is no interval where all units
+    have the same number: what they do not show is how far others would differ.
     """
 
     n: int
@@ -207,7 +208,9 @@ def _level(n: float, value: float, variance: float, lower: float, upper: float) 
         return Level(n=int(n))
     if not variance >= 0:
         return Level(n=int(n), value=float(value))
-    return Level(n=int(n), value=float(value), standard_error=sqrt(variance), lower=float(lower), upper=float(upper))
+    found = Level(n=int(n), value=float(value), standard_error=sqrt(variance))
+    # Of units that are all alike the normal limits are the value itself: certainty that so few units do not give.
+    return replace(found, lower=float(lower), upper=float(upper)) if lower < upper else found
 
 
 def _total(n: Floats, mean: Floats, variance: Floats) -> tuple[Floats, Floats]:

@@ -38,6 +38,10 @@ def parse(text: str) -> Document:
         value = None if root is None else loader.construct_document(root)
     except yaml.YAMLError as error:
         raise Invalid([bad(_sentence(error))]) from None
+    except RecursionError:
+        raise Invalid([bad("This is nested more deeply than a file of KPIs can be.")]) from None
+    except ValueError as error:  # a number or a day that is none, such as 30 February
+        raise Invalid([bad(f"A value cannot be read: {error}. A text stands in quotes.")]) from None
     finally:
         loader.dispose()
     return Document(value=value, root=root)

@@ -63,6 +63,8 @@ def test_member_is_invited_with_a_link_listed_changed_and_removed(run: Run, migr
     found = LINK.fullmatch(invited.stdout)
     assert found is not None
     assert invited_by(migrated, found[1]).email == "ada@example.org"
+    elsewhere = run("member", "link", "ada@example.org", "--port", "8001").stdout
+    assert elsewhere.startswith("http://127.0.0.1:8001/sign-in/link?token=link_")
     again = LINK.fullmatch(run("member", "link", "ada@example.org").stdout)
     assert again is not None
     assert invited_by(migrated, found[1]) is None
@@ -78,7 +80,9 @@ def test_member_is_invited_with_a_link_listed_changed_and_removed(run: Run, migr
     trail = said(
         migrated, place, "string_agg(action || ' ' || (details->>'member'), ',' ORDER BY number)", "audit_entries"
     )
-    assert trail == ",".join(f"truelift member {verb} {name}" for verb in ("invite", "link", "update", "remove"))
+    assert trail == ",".join(
+        f"truelift member {verb} {name}" for verb in ("invite", "link", "link", "update", "remove")
+    )
 
 
 def test_command_on_nobody_or_with_faults_ends_with_a_sentence_and_changes_nothing(
@@ -89,6 +93,7 @@ def test_command_on_nobody_or_with_faults_ends_with_a_sentence_and_changes_nothi
         (("member", "remove", "ada@example.org"), "Nobody of this address is a member"),
         (("member", "invite", "ada", "--role", "viewer"), "not the address of one mailbox"),
         (("key", "rotate", "nothing"), "There is no key nothing"),
+        (("key", "create", " ", "--scope", "read"), "A name has 1 to 200 characters."),
     ):
         ended = run(*words)
         assert (ended.exit_code, ended.stdout, sentence in ended.stderr) == (1, "", True)

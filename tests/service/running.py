@@ -33,9 +33,14 @@ class Service:
         """The demo's read key."""
         return str(json.loads((self.data_dir / "demo.json").read_text())["read_key"])
 
-    def ask(self, query: str) -> dict[str, object]:
-        """The data of a GraphQL answer."""
-        headers = {"authorization": f"Bearer {self.read_key}"}
+    @property
+    def admin_key(self) -> str:
+        """The demo's admin key."""
+        return str(json.loads((self.data_dir / "demo.json").read_text())["admin_key"])
+
+    def ask(self, query: str, *, key: str | None = None) -> dict[str, object]:
+        """The data of a GraphQL answer; asked with the read key unless another is named."""
+        headers = {"authorization": f"Bearer {key or self.read_key}"}
         answer = httpx.post(f"{self.address}/graphql", json={"query": query}, headers=headers, timeout=PATIENCE)
         found: dict[str, object] = answer.raise_for_status().json()["data"]
         return found

@@ -40,6 +40,12 @@ def test_verdict_is_what_the_simulated_truth_deserves(demo: Service, key: str, s
     assert found["isPlanSealedBeforeData"]
 
 
+def test_link_for_a_member_leads_to_the_port_it_is_served_on(demo: Service) -> None:
+    document = """mutation { memberInvite(input: { email: "new@example.org", name: "New", role: VIEWER }) { link } }"""
+    found: Any = demo.ask(document, key=demo.admin_key)
+    assert str(found["memberInvite"]["link"]).startswith(f"{demo.address}/sign-in/link?token=")
+
+
 def test_fixed_intervals_cover_the_truths_as_often_as_they_promise(demo: Service) -> None:
     """Of the primary and informing comparisons of sound experiments, at most a few may miss at 95 %."""
     truths = {

@@ -1,5 +1,6 @@
 """The KPI pages from made answers: what they say of a KPI, and of what is not known; numbers are checked by hand."""
 
+import json
 import re
 from typing import Any
 
@@ -371,3 +372,41 @@ def test_axis_of_days_and_weeks_together_names_places_that_are_far_enough_apart(
     assert figure is not None
     # From 1 Sep to 31 Dec are 121 days, so nine labels are 15.125 days apart at least; the outlook is of 9 Nov on.
     assert [word for word in Page(str(figure.wide)).words if "%" not in word] == ["1 Sep", "9 Nov", "30 Nov", "31 Dec"]
+
+
+@pytest.mark.parametrize(
+    ("definition", "why"),
+    [
+        ("RatioDefinition", "what it is divided by adds up to nothing in each of them."),
+        ("TimeToValueDefinition", "in none of them was anybody who still waited watched up to day 30."),
+    ],
+)
+def test_kpi_page_of_final_periods_without_a_value_does_not_say_that_they_are_open(definition: str, why: str) -> None:
+    kinds = (*DEFINITIONS.values(), monthly()["definition"])
+    kind = next(one for one in kinds if one["__typename"] == definition)
+    kpi = silent(values=values([None, None], 2), segmentNames=[""], definition=kind)
+    text = shown(kpi).text
+    assert f"Periods are final, but have no value: {why}" in text
+    assert "No period is final" not in text
+
+
+def test_kpi_page_sets_names_in_backticks_as_code_and_everything_else_as_text() -> None:
+    html = web.render("kpi", one(activation(description="Users with `a <b>` / <i>all</i> & `open")))
+    assert "Users with <code>a &lt;b&gt;</code> / &lt;i&gt;all&lt;/i&gt; &amp; `open" in html
+
+
+def test_example_of_an_event_has_a_value_where_the_kpi_reads_one_and_its_own_letters() -> None:
+    revenue = activation(
+        definition={"__typename": "MeanDefinition", "event": "bezahlt für", "of": "VALUE", "lessEvent": "zurück"}
+    )
+    assert json.loads(standings.example("zurück", revenue))["value"] > 0
+    assert '"event": "bezahlt für"' in standings.example("bezahlt für", revenue)
+    assert "value" not in json.loads(standings.example("signed_up", revenue))
+    counted = activation(definition={"__typename": "MeanDefinition", "event": "paid", "of": "COUNT", "lessEvent": None})
+    assert standings.valued(counted) == set()
+
+
+def test_chart_of_values_that_are_all_alike_shows_their_intervals_whole() -> None:
+    kpi = activation(baselines=[], target=None, outlook=None, standing=None)
+    flat = values([0.0, 0.0], 2) | {"lower": [0.0, 0.0], "upper": [0.5, 0.5]}
+    assert "40%" in web.render("kpi", one(kpi | {"values": flat}))

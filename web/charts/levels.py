@@ -98,6 +98,8 @@ def _span(known: Levels, is_final: Sequence[bool], coming: Levels, marks: Marks)
     core = [*final.value, *(marks.baseline, marks.lower, marks.upper, marks.target), *coming.value]
     lower, upper = room(core or known.value, margin=1.0)
     limits = [*final.lower, *final.upper, *coming.lower, *coming.upper, *known.value]
+    if len({number for number in core if number is not None}) == 1:
+        return room([*core, *limits])
     return room([*core, *(min(max(limit, lower), upper) for limit in limits if limit is not None)])
 
 

@@ -27,7 +27,7 @@ class TrueliftError(Exception):
 
     def __str__(self) -> str:
         trace = f", trace {self.trace_id}" if self.trace_id else ""
-        stored = f" Stored before: {self.report}. Send the same rows again; none counts twice." if self.report else ""
+        stored = f" Stored before: {self.report} Send the same rows again; none counts twice." if self.report else ""
         return f"{self.message} ({self.code}{trace}){stored}"
 
 

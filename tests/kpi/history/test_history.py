@@ -1,6 +1,7 @@
 """A KPI's history from raw rows: expected values are plain arithmetic on a few units."""
 
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from kpi.kinds import Activation, Mean, Quantile, Ratio, Retention, TimeToValue,
 from kpi.kinds.mean import Of
 from kpi.kinds.terms import Amount, How, Measured, Term
 from kpi.tables import Workspace
+from stats.moments import Moments
 from stats.survival import rmst
 from stats.survival.counts import life_table
 from tests.conftest import Ask
@@ -427,3 +429,13 @@ def test_levels_of_spans_count_every_cohort_for_as_long_as_it_was_watched() -> N
         assert level.value == pytest.approx(float(mean.value), rel=1e-12)
         assert level.standard_error == pytest.approx(float(np.sqrt(mean.variance)), rel=1e-12)
     assert levels[2:] == [Level(n=0), Level(n=0)]
+
+
+def test_level_of_units_that_are_all_alike_has_no_interval_unless_it_is_a_share() -> None:
+    known: dict[str, Any] = {"days": (date(2026, 5, 1),), "entered": np.array([7]), "through": date(2026, 6, 1)}
+    alike = Moments(n=np.array([7.0]), mean=np.array([1.0]), m2=np.array([0.0]))
+    amount = Sums(kind=Mean(event="paid", window_days=7, of=Of.COUNT), moments=alike, **known).level()
+    assert amount == Level(n=7, value=1.0, standard_error=0.0)
+    share = Sums(kind=Activation(event="activated", window_days=7), moments=alike, **known).level()
+    # Wilson's lower limit of 7 of 7: n / (n + z * z), with z = 1.959964
+    assert share.lower == pytest.approx(7 / (7 + 1.959964**2), rel=1e-6)

@@ -39,6 +39,19 @@ def test_what_is_no_yaml_is_refused_with_its_line(text: str, line: int) -> None:
         parse(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("kpis: " + "[" * 5_000, "nested more deeply"),
+        ("dueOn: 2027-02-30\n", "A value cannot be read: day"),
+        ("limit: " + "9" * 5_000, "A value cannot be read: Exceeds the limit"),
+    ],
+)
+def test_values_that_yaml_has_and_no_file_can_mean_are_refused_in_words(text: str, sentence: str) -> None:
+    with pytest.raises(Invalid, match=sentence):
+        parse(text)
+
+
 def test_a_field_that_is_given_twice_is_refused_where_the_last_would_win() -> None:
     with pytest.raises(Invalid) as invalid:
         parse("kpis:\n  - key: a\n    owner: Ada\n    owner: Bob\n")
