@@ -29,7 +29,8 @@ def serve(around: Surroundings, *, host: str, port: int, with_worker: bool, read
     observe(around)
     run(around, _nothing)
     database = Database(around.url, pool_size=around.settings.pool_size)
-    app = build(database, settings=around.settings, secret=around.secret, with_worker=with_worker)
+    settings = around.settings.model_copy(update={"host": host, "port": port})  # links begin with where we listen
+    app = build(database, settings=settings, secret=around.secret, with_worker=with_worker)
     config = configured(app, host=host, port=port, subscriptions=2 * around.settings.max_subscriptions)
     Server(config, ready).run()
 
