@@ -12,6 +12,7 @@ from starlette.staticfiles import StaticFiles
 
 import web
 from api.auth.budgets import Budgets
+from api.auth.letters import Letters
 from api.auth.oidc.provider import CALLBACK, Client, Provider
 from api.auth.shares import Allowance, SharedBudgets
 from api.database import Database, Role
@@ -93,6 +94,8 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+        if app.state.letters is not None:
+            await app.state.letters.end()
         await database.close()
 
     app = Starlette(
@@ -131,7 +134,7 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
             Route("/settings", pages.settings, methods=["GET"]),
             Route("/settings", actions.posted(pages.settings), methods=["POST"]),
             Route("/sign-in", sign_in.form, methods=["GET"]),
-            Route("/sign-in", sign_in.with_key, methods=["POST"]),
+            Route("/sign-in", sign_in.sent, methods=["POST"]),
             Route("/sign-in/link", sign_in.link, methods=["GET"]),
             Route("/sign-in/link", sign_in.with_link, methods=["POST"]),
             Route("/sign-in/oidc", sign_in.to_provider, methods=["GET"]),
@@ -149,6 +152,9 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
     app.state.evaluations = Budgets(per_second=settings.evaluations_per_second, at_once=settings.evaluations_at_once)
     client = Client.of(settings, outside.base_url)
     app.state.provider = None if client is None else Provider(client)
+    # A provider decides who comes in where there is one: no letter leads past it.
+    server = outside.mail if client is None else None
+    app.state.letters = None if server is None else Letters(database, outside, server)
     return app
 
 
