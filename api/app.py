@@ -13,11 +13,26 @@ from starlette.staticfiles import StaticFiles
 
 import web
 from api.auth.budgets import Budgets
+from api.auth.letters import Letters
 from api.auth.oidc.provider import CALLBACK, Client, Provider
 from api.auth.shares import Allowance, SharedBudgets
 from api.database import Database, Role
 from api.delivery.outside import Outside
-from api.doors import audit, export, faults, health, ingest, ofrep, pages, reviews, risk, segment, sign_in, uploads
+from api.doors import (
+    actions,
+    audit,
+    export,
+    faults,
+    health,
+    ingest,
+    ofrep,
+    pages,
+    reviews,
+    risk,
+    segment,
+    sign_in,
+    uploads,
+)
 from api.doors.board import Board
 from api.doors.limits import Limits
 from api.doors.strangers import Strangers
@@ -52,7 +67,7 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
         desk=desk,
         outside=outside,
         allowance=_allowance(database, settings),
-        trusted=Trusted(database, web.documents.values(), only=settings.trusted_only),
+        trusted=Trusted(database, [*web.documents.values(), *web.actions.values()], only=settings.trusted_only),
         memory=Memory(moments),
         most_sockets=settings.max_subscriptions,
         slow_seconds=settings.slow_seconds,
@@ -80,6 +95,8 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+        if app.state.letters is not None:
+            await app.state.letters.end()
         await database.close()
 
     app = Starlette(
@@ -116,9 +133,10 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
             Route("/reviews", pages.reviews),
             Route(reviews.PATH, reviews.review, methods=["GET"]),
             ofrep.ROUTES,
-            Route("/settings", pages.settings),
+            Route("/settings", pages.settings, methods=["GET"]),
+            Route("/settings", actions.posted(pages.settings), methods=["POST"]),
             Route("/sign-in", sign_in.form, methods=["GET"]),
-            Route("/sign-in", sign_in.with_key, methods=["POST"]),
+            Route("/sign-in", sign_in.sent, methods=["POST"]),
             Route("/sign-in/link", sign_in.link, methods=["GET"]),
             Route("/sign-in/link", sign_in.with_link, methods=["POST"]),
             Route("/sign-in/oidc", sign_in.to_provider, methods=["GET"]),
@@ -129,12 +147,16 @@ def build(database: Database, *, settings: Settings, secret: bytes, with_worker:
     )
     app.state.database, app.state.secret, app.state.max_uploads = database, secret, settings.max_uploads
     app.state.places, app.state.deadline = places, settings.deadline_seconds
+    app.state.context = graphql.context
     app.state.board = Board(database, desk, secret)
     # Streams of flags have places of their own: a key in a page must not take those of the people at work.
     app.state.desk, app.state.streams = desk, streams
     app.state.evaluations = Budgets(per_second=settings.evaluations_per_second, at_once=settings.evaluations_at_once)
     client = Client.of(settings, outside.base_url)
     app.state.provider = None if client is None else Provider(client)
+    # A provider decides who comes in where there is one: no letter leads past it.
+    server = outside.mail if client is None else None
+    app.state.letters = None if server is None else Letters(database, outside, server)
     return app
 
 

@@ -1,5 +1,9 @@
-"""The pages: each is one GraphQL document and one template. This package imports no other package of ours."""
+"""The pages: each is one GraphQL document and one template, and each of their forms one mutation.
 
-from web.renderer import documents, render, static_dir
+This package imports no other package of ours.
+"""
 
-__all__ = ["documents", "render", "static_dir"]
+from web.forms import ACTIONS, Said
+from web.renderer import actions, documents, render, static_dir
+
+__all__ = ["ACTIONS", "Said", "actions", "documents", "render", "static_dir"]

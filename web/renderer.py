@@ -7,28 +7,45 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from web import alerts, definitions, figures, ladder, quantities, readings, reviews, risk, sentences, standings
+from web import alerts, definitions, figures, forms, ladder, quantities, readings, reviews, risk, sentences, standings
 from web.quantities import Json
 
 HERE = Path(__file__).parent
 static_dir: Path = HERE / "static"
 """The style sheet, the script and the mark, to be served under /static/."""
-documents: Mapping[str, str] = MappingProxyType(
-    {path.stem: path.read_text(encoding="utf-8") for path in sorted((HERE / "pages").glob("*.graphql"))}
-)
+
+
+def _documents(folder: str) -> Mapping[str, str]:
+    found = sorted((HERE / folder).glob("*.graphql"))
+    return MappingProxyType({path.stem: path.read_text(encoding="utf-8") for path in found})
+
+
+documents = _documents("pages")
 """The trusted document of each page, by the page's name."""
+actions = _documents("actions")
+"""The trusted document of what each form does, by the action's name."""
 CONTEXT: Json = {
     "chosen": {},
+    "done": None,
     "error": None,
+    "fresh": None,
+    "here": "/",
+    "mail": None,
     "member": None,
     "nonce": None,
+    "proof": None,
     "provider": None,
+    "said": None,
     "token": None,
     "version": None,
     "viewer": None,
     "workspace": None,
 }
-"""What a page may be given beside its data; absent means nothing to say."""
+"""What a page may be given beside its data; absent means nothing to say.
+
+Of its forms: `said` and `done` are what came of one, `proof` what they are sent with, `here` where they are sent, and
+`fresh` a text that no other making of the page has.
+"""
 
 
 def render(page: str, data: Json, **context: Any) -> str:
@@ -49,6 +66,7 @@ def _environment() -> Environment:
         "alerts": alerts,
         "definitions": definitions,
         "figures": figures,
+        "forms": forms,
         "ladder": ladder,
         "quantities": quantities,
         "readings": readings,

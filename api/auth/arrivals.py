@@ -18,6 +18,11 @@ async def come_from_provider(session: AsyncSession, *, email: str, subject: str)
     await _name(session, "app.subject", subject)
 
 
+async def come_by_mail(session: AsyncSession, email: str) -> None:
+    """Name the mailbox that a link is to be sent to."""
+    await _name(session, "app.email", email)
+
+
 async def enter(session: AsyncSession, workspace_id: int) -> None:
     """See a workspace's rows for the rest of the transaction."""
     await _name(session, "app.workspace", str(workspace_id))

@@ -1,16 +1,21 @@
 """The cookies of the pages, and whether a request comes from our own pages."""
 
+import hmac
+
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from api.auth import sign_ins
+from api.auth.keys import Caller
 
-SIGNED_IN, FLOW = "truelift_session", "truelift_flow"
-"""Who is signed in; and a sign-in at an identity provider that this browser has begun."""
+SIGNED_IN, FLOW, DONE = "truelift_session", "truelift_flow", "truelift_done"
+"""Who is signed in; a sign-in at an identity provider that this browser has begun; and what its form has just done."""
 HOST = "__Host-"
 """Before a name over https: the browser takes such a cookie from this very host only, and never over http."""
 OWN = "x-truelift-page"
 """A header that only a script of our own pages sends: no other site may, unless we said so in an answer to CORS."""
+PURPOSE = b"form."
+"""Before what a form's proof is made of: a mark made for anything else does not fit."""
 
 
 def name(request: HTTPConnection, cookie: str) -> str:
@@ -63,6 +68,22 @@ def is_of_own_page(request: HTTPConnection) -> bool:
         return is_told
     is_told = is_told or request.headers.get("sec-fetch-site") == "same-origin"
     return is_told and is_same_origin(request) and OWN in request.headers
+
+
+def is_of_own_form(request: HTTPConnection) -> bool:
+    """Whether a form of our own page was sent by a browser that says so; one that says nothing is not believed."""
+    is_told = "origin" in request.headers or request.headers.get("sec-fetch-site") == "same-origin"
+    return is_told and is_same_origin(request)
+
+
+def proof(caller: Caller, secret: bytes) -> str:
+    """What the forms of a browser that is signed in are sent with: nobody else can know it, or use it elsewhere."""
+    return hmac.digest(secret, PURPOSE + (caller.sign_in or "").encode(), "sha256").hex()
+
+
+def is_proof(caller: Caller, said: str, secret: bytes) -> bool:
+    """Whether a form was made for this very browser."""
+    return hmac.compare_digest(proof(caller, secret).encode(), said.encode("utf-8", "replace"))
 
 
 def _origin(request: HTTPConnection) -> str:

@@ -36,7 +36,7 @@ async def create(
     name = name.strip()
     problems = _name_problems(name) + _scope_problems(wanted, scopes)
     if expires_at is not None and expires_at <= actor.now:
-        problems.append(bad("expiresAt lies in the past.", "expiresAt"))
+        problems.append(bad("The end lies in the past.", "expiresAt"))
     refuse(problems)
     key = await keys.create(
         session,

@@ -17,6 +17,9 @@ from kpi.tables import Workspace
 MARK = "member-"
 """What the audit trail knows a member by begins with this, and their number follows."""
 
+MOST_WORKSPACES = 10
+"""Of one mailbox, that it is sent links to."""
+
 
 async def listed(session: AsyncSession, workspace_id: int) -> list[Member]:
     """A workspace's members, those who are gone too, newest first."""
@@ -93,6 +96,16 @@ async def of_person(session: AsyncSession, *, email: str, subject: str, workspac
             member = await lock(session, workspace_id, member_id)
             return None if member is None or member.state is MemberState.REMOVED else member
     return None
+
+
+async def of_mailbox(session: AsyncSession, email: str) -> list[tuple[int, int]]:
+    """The workspaces that a mailbox is a member of, and as which: those of the lowest numbers, at most."""
+    await arrivals.come_by_mail(session, email)
+    theirs = select(Member.workspace_id, Member.id).where(
+        Member.email == email, col(Member.state) != MemberState.REMOVED
+    )
+    found = await session.exec(theirs.order_by(col(Member.workspace_id)).limit(MOST_WORKSPACES))
+    return [(workspace_id, member_id) for workspace_id, member_id in found]
 
 
 async def seen(session: AsyncSession, member_id: int, now: datetime) -> None:

@@ -1,6 +1,9 @@
 """The pages: each runs its own GraphQL document as the signed-in caller and fills its template with the answer."""
 
+from collections.abc import Sequence
+from secrets import token_hex
 from typing import Any
+from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -9,8 +12,8 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 import web
 from api.auth import callers, cookies
 from api.auth.keys import Caller, Scope
-from api.doors import forms
-from api.doors.faults import NOT_FOUND, SOON, refused
+from api.doors import faults, forms
+from api.doors.faults import NOT_FOUND, SOON
 from api.graphql.context import Context
 from api.graphql.deadlines import DEADLINE_EXCEEDED, LATE
 from api.graphql.errors import AWAY, UNAVAILABLE
@@ -83,7 +86,7 @@ async def at_risk(request: Request) -> Response:
     variables["mayList"] = caller.may(Scope.ADMIN) and not asked.chosen["faults"]
     found = await told(request, caller, "at_risk", variables, must_find="kpi")
     chosen = asked.chosen | {"may_list": caller.may(Scope.ADMIN)}
-    return found if isinstance(found, Response) else page("at_risk", found, chosen=chosen)
+    return found if isinstance(found, Response) else shown(request, caller, "at_risk", found, chosen=chosen)
 
 
 async def reviews(request: Request) -> Response:
@@ -98,7 +101,9 @@ async def settings(request: Request) -> Response:
         return RedirectResponse("/sign-in", 303)
     variables = {"first": PAGE, "seesAll": caller.may(Scope.ADMIN)}
     found = await told(request, caller, "settings", variables)
-    return found if isinstance(found, Response) else page("settings", found)
+    provider = request.app.state.provider
+    name = None if provider is None else provider.client.name
+    return found if isinstance(found, Response) else shown(request, caller, "settings", found, provider=name)
 
 
 async def _page(
@@ -108,7 +113,7 @@ async def _page(
     if caller is None:
         return RedirectResponse("/sign-in", 303)
     found = await told(request, caller, name, variables, must_find)
-    return found if isinstance(found, Response) else page(name, found, **beside)
+    return found if isinstance(found, Response) else shown(request, caller, name, found, **beside)
 
 
 async def told(
@@ -121,18 +126,43 @@ async def told(
     codes = [(error.extensions or {}).get("code") for error in result.errors or []]
     if "BAD_USER_INPUT" in codes:
         return missing()
-    if DEADLINE_EXCEEDED in codes:
-        return _html("not_found", {}, 504, error=LATE)
-    if UNAVAILABLE in codes:
-        response = _html("not_found", {}, 503, error=AWAY)
-        response.headers.update(SOON)
-        return response
     if result.errors or result.data is None:
-        sentence = "The page could not be made; what went wrong is in the server's log."
-        return _html("not_found", {}, 500, error=sentence)
+        return failed(codes)
     if must_find is not None and result.data[must_find] is None:
         return missing()
     return result.data
+
+
+def failed(codes: Sequence[str | None]) -> Response:
+    """The page that says why there is no answer, by the codes of its errors."""
+    if DEADLINE_EXCEEDED in codes:
+        return refused(504, LATE)
+    if UNAVAILABLE in codes:
+        response = refused(503, AWAY)
+        response.headers.update(SOON)
+        return response
+    return refused(500, "The page could not be made; what went wrong is in the server's log.")
+
+
+def shown(request: Request, caller: Caller, name: str, data: dict[str, Any], **beside: Any) -> Response:
+    """A page of what its document told, with what its forms need, and what came of the one that was just sent."""
+    said = getattr(request.state, "said", None)
+    done = cookies.read(request, cookies.DONE) if said is None else None
+    sent: dict[str, Any] = {
+        "proof": cookies.proof(caller, request.app.state.secret),
+        "fresh": token_hex(8),
+        "here": here(request),
+    }
+    answer = page(name, data, said=said, done=done, **sent, **beside)
+    if done:
+        cookies.drop(request, answer, cookies.DONE)
+    return answer
+
+
+def here(request: Request) -> str:
+    """The address of a page, as its own forms are sent to it."""
+    query = request.url.query
+    return quote(request.url.path) + (f"?{query}" if query else "")
 
 
 def page(name: str, data: dict[str, Any], status: int = 200, **beside: Any) -> Response:
@@ -151,7 +181,12 @@ async def nowhere(request: Request, fault: Exception) -> Response:
         raise fault
     if fault.status_code == NOT_FOUND and "text/html" in request.headers.get("accept", ""):
         return missing()
-    return refused(fault)
+    return faults.refused(fault)
+
+
+def refused(status: int, sentence: str) -> Response:
+    """The page that says why there is none."""
+    return _html("not_found", {}, status, error=sentence)
 
 
 def _html(page: str, data: dict[str, Any], status: int = 200, **context: Any) -> HTMLResponse:

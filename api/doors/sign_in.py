@@ -1,15 +1,18 @@
-"""Signing in to the pages and out: with a key, by a link that works once, or at an identity provider.
+"""Signing in to the pages and out: with a key, by a link that works once and may be mailed, or at an identity provider.
 
 A link is confirmed by a form: what fetches addresses ahead of people - mail scanners, previews - uses none up.
 """
 
 import logging
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import ceil
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from api.auth import callers, cookies, members, sign_ins
+from api.auth.entries import entry
 from api.auth.errors import NoMember, NotBegun, NotConfirmed, SignInError
 from api.auth.keys import Scope
 from api.auth.oidc import flow
@@ -17,6 +20,8 @@ from api.auth.oidc.flow import Flow
 from api.auth.oidc.identity import Identity
 from api.auth.tables import Member
 from api.database import driver
+from api.delivery import addresses
+from api.delivery.errors import BadAddress
 from api.doors import pages
 from api.trail import chain
 from api.trail.entry import Deed
@@ -26,7 +31,17 @@ from kpi.queries import workspace_by_id
 log = logging.getLogger("truelift.sign_in")
 ELSEWHERE = "This form was sent from another site."
 NO_KEY = "This is not a key that may read."
+TOO_OFTEN = "So many links were asked for from here that none is sent now; try again in a minute."
 NO_LINK = "This link signs nobody in: it has been used, is older than 15 minutes, or is not whole. Ask for another."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What was typed to have a link mailed, what is wrong with it, and whether it is on its way."""
+
+    said: str = ""
+    fault: str = ""
+    is_sent: bool = False
 
 
 async def form(request: Request) -> Response:
@@ -36,10 +51,30 @@ async def form(request: Request) -> Response:
     return _form(request)
 
 
-async def with_key(request: Request) -> Response:
-    """Sign a browser in with a key."""
+async def sent(request: Request) -> Response:
+    """Sign a browser in with a key, or have a link mailed to it: whichever of the forms was sent."""
     if not cookies.is_same_origin(request):
         return _form(request, 403, ELSEWHERE)
+    mailbox = await _given(request, "email")
+    return _by_mail(request, mailbox) if mailbox and request.app.state.letters else await _with_key(request)
+
+
+def _by_mail(request: Request, said: str) -> Response:
+    """Have a link mailed. The answer is the same whoever it is: only what is no mailbox, or too often, is told so."""
+    try:
+        mailbox = addresses.mailbox(said.lower())
+    except BadAddress as fault:
+        return _form(request, mail=Asked(said=said, fault=str(fault)))
+    sender = request.client.host if request.client else ""
+    wait = request.app.state.letters.ask(mailbox, sender, getattr(request.state, "request_id", None))
+    if wait > 0:
+        answer = _form(request, 429, mail=Asked(said=said, fault=TOO_OFTEN))
+        answer.headers["retry-after"] = str(ceil(wait))
+        return answer
+    return _form(request, mail=Asked(said=said, is_sent=True))
+
+
+async def _with_key(request: Request) -> Response:
     database, secret = request.app.state.database, request.app.state.secret
     caller = await callers.by_key(database, await _given(request, "key"), secret)
     if caller is None or not caller.may(Scope.READ):
@@ -147,17 +182,8 @@ def _no_member(person: Identity) -> str:
 
 
 def _deed(request: Request, member: Member, by: str, now: datetime) -> Deed:
-    return Deed(
-        workspace_id=member.workspace_id,
-        done_at=now,
-        actor=member.name,
-        key=members.public_id(member),
-        action="/sign-in",
-        node_type="Member",
-        node_id=str(member.id),
-        details={"by": by},
-        request_id=getattr(request.state, "request_id", None),
-    )
+    request_id = getattr(request.state, "request_id", None)
+    return entry(member, "/sign-in", {"by": by}, now=now, request_id=request_id)
 
 
 async def _given(request: Request, field: str) -> str:
@@ -171,9 +197,12 @@ def _welcome(request: Request, cookie: str) -> Response:
     return answer
 
 
-def _form(request: Request, status: int = 200, error: str | None = None) -> Response:
+def _form(request: Request, status: int = 200, error: str | None = None, mail: Asked | None = None) -> Response:
     provider = request.app.state.provider
-    return pages.page("sign_in", {}, status, error=error, provider=None if provider is None else provider.client.name)
+    if mail is None and request.app.state.letters is not None:
+        mail = Asked()
+    name = None if provider is None else provider.client.name
+    return pages.page("sign_in", {}, status, error=error, provider=name, mail=mail)
 
 
 def _refused(error: str) -> Response:

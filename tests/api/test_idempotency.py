@@ -25,6 +25,9 @@ ENDPOINT = """mutation ($input: EndpointRegisterInput!) { endpointRegister(input
 API_KEY = """mutation ($input: ApiKeyCreateInput!) { apiKeyCreate(input: $input) {
     apiKey { id } secret userErrors { code path } } }"""
 
+ROTATE = """mutation ($input: ApiKeyRotateInput!) { apiKeyRotate(input: $input) {
+    apiKey { id rotatedAt } secret userErrors { code path } } }"""
+
 
 async def rows(database: Database, workspace: Workspace, table: str) -> int:
     async with database.raw() as connection:
@@ -114,6 +117,14 @@ async def test_key_of_the_api_sent_for_again_is_made_once(
     assert first["secret"].startswith("tl_")
     assert again == first | {"secret": None}
     assert await rows(database, workspace, "api_keys") == 1
+
+
+async def test_key_sent_twice_for_a_new_secret_keeps_the_one_it_was_given_first(attempt: Try) -> None:
+    made = (await attempt(API_KEY, {"input": {"name": "a key", "scopes": ["read"]}}))["data"]["apiKeyCreate"]["apiKey"]
+    given = {"input": {"id": made["id"], "idempotencyKey": "r-1"}}
+    first, again = [(await attempt(ROTATE, given))["data"]["apiKeyRotate"] for _ in range(2)]
+    assert first["secret"].startswith("tl_")
+    assert again == first | {"secret": None}
 
 
 async def test_batch_sent_again_is_answered_with_its_first_report(

@@ -31,12 +31,15 @@ class Service:
     @property
     def read_key(self) -> str:
         """The demo's read key."""
-        return str(json.loads((self.data_dir / "demo.json").read_text())["read_key"])
+        return self._key("read_key")
 
     @property
     def admin_key(self) -> str:
         """The demo's admin key."""
-        return str(json.loads((self.data_dir / "demo.json").read_text())["admin_key"])
+        return self._key("admin_key")
+
+    def _key(self, name: str) -> str:
+        return str(json.loads((self.data_dir / "demo.json").read_text())[name])
 
     def ask(self, query: str, *, key: str | None = None) -> dict[str, object]:
         """The data of a GraphQL answer; asked with the read key unless another is named."""

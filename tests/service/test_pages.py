@@ -1,8 +1,10 @@
 """The pages in a real browser, over the sample company: they say what the API says, and everybody can read them."""
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -54,11 +56,20 @@ def complaining(page: Page) -> Iterator[Page]:
     assert complaints == []
 
 
-def sign_in(page: Page, demo: Service) -> None:
+def sign_in(page: Page, demo: Service, key: str = "") -> None:
     page.goto(demo.address)
-    page.fill("input[name=key]", demo.read_key)
+    page.fill("input[name=key]", key or demo.read_key)
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url(f"{demo.address}/")
+
+
+def faultless(page: Page) -> None:
+    """Nobody is kept from using a page as it stands, and it does not scroll sideways."""
+    faults = Axe().run(page).response["violations"]
+    assert [fault["id"] for fault in faults if fault["impact"] in {"serious", "critical"}] == []
+    viewport = page.viewport_size
+    assert viewport is not None
+    assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
 
 
 def test_list_names_every_experiment_with_its_verdict(page: Page, demo: Service) -> None:
@@ -98,11 +109,7 @@ def test_page_has_no_serious_accessibility_fault_and_does_not_scroll_sideways(
     page: Page, demo: Service, path: str
 ) -> None:
     page.goto(f"{demo.address}{path}")
-    faults = Axe().run(page).response["violations"]
-    assert [fault["id"] for fault in faults if fault["impact"] in {"serious", "critical"}] == []
-    viewport = page.viewport_size
-    assert viewport is not None
-    assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+    faultless(page)
 
 
 def test_kpi_page_says_the_level_that_the_api_says_and_is_reached_from_the_start(page: Page, demo: Service) -> None:
@@ -158,11 +165,7 @@ def test_review_page_says_what_the_api_says_and_everybody_can_read_it(page: Page
     assert len(found["snapshot"]["figures"]) > 3
     for path in ("/reviews", f"{review}.html"):
         page.goto(f"{demo.address}{path}")
-        faults = Axe().run(page).response["violations"]
-        assert [fault["id"] for fault in faults if fault["impact"] in {"serious", "critical"}] == []
-        viewport = page.viewport_size
-        assert viewport is not None
-        assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+        faultless(page)
     for figure in found["snapshot"]["figures"]:
         expect(page.get_by_role("main")).to_contain_text(figure["name"])
 
@@ -189,6 +192,67 @@ def test_page_asks_no_other_origin(browser: Browser, demo: Service) -> None:
     sign_in(page, demo)
     page.goto(f"{demo.address}/experiments/guided-onboarding")
     assert asked == {demo.address.removeprefix("http://")}
+
+
+@contextmanager
+def administering(browser: Browser, demo: Service, size: str, scheme: Literal["light", "dark"]) -> Iterator[Page]:
+    """The settings, in a browser of an admin."""
+    with (
+        browser.new_context(viewport=SIZES[size], color_scheme=scheme) as context,
+        complaining(context.new_page()) as page,
+    ):
+        sign_in(page, demo, demo.admin_key)
+        page.goto(f"{demo.address}/settings")
+        page.locator("main details").evaluate_all("all => all.forEach(one => { one.open = true })")
+        yield page
+
+
+def test_form_that_is_refused_has_the_focus_where_it_is_wrong_and_is_for_everybody(
+    browser: Browser, demo: Service
+) -> None:
+    with administering(browser, demo, "narrow", "dark") as page:
+        page.get_by_label("What it is for").fill("a browser")
+        page.get_by_label("Ends on").fill("2020-01-01")
+        page.get_by_role("button", name="Make the key").click()
+        expect(page.get_by_label("Ends on")).to_be_focused()
+        expect(page.get_by_label("Ends on")).to_have_accessible_description(re.compile("lies in the past"))
+        expect(page.get_by_label("What it is for")).to_have_value("a browser")
+        page.locator("main details").evaluate_all("all => all.forEach(one => { one.open = true })")
+        faultless(page)
+
+
+def test_form_that_is_done_has_the_focus_on_what_is_shown_once_and_is_for_everybody(
+    browser: Browser, demo: Service
+) -> None:
+    with administering(browser, demo, "wide", "light") as page:
+        page.get_by_label("What it is for").fill("a browser")
+        page.get_by_role("checkbox", name="read see").check()
+        page.get_by_role("button", name="Make the key").click()
+        expect(page.get_by_role("status")).to_be_focused()
+        expect(page.get_by_label("The key “a browser”")).to_have_value(re.compile("^tl_"))
+        faultless(page)
+
+
+def test_member_is_invited_by_keyboard_without_script_and_comes_in_by_the_link(browser: Browser, demo: Service) -> None:
+    with browser.new_context(java_script_enabled=False) as context, complaining(context.new_page()) as page:
+        sign_in(page, demo, demo.admin_key)
+        page.goto(f"{demo.address}/settings")
+        page.get_by_text("Invite a member").focus()
+        page.keyboard.press("Enter")
+        for said in ("Grace", "grace@northwind.example", "Editor"):
+            page.keyboard.press("Tab")
+            page.keyboard.type(said)
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        link = page.get_by_label("Link for Grace").input_value()
+        assert link.startswith(f"{demo.address}/sign-in/link?token=")
+        page.get_by_role("button", name="Sign out").click()
+        page.goto(link)
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("banner")).to_contain_text("Grace")
+        page.goto(f"{demo.address}/settings")
+        expect(page.get_by_role("main")).to_contain_text("(grace@northwind.example), editor")
+        expect(page.get_by_role("button")).to_have_count(1)
 
 
 def test_signed_out_browser_sees_nothing(browser: Browser, demo: Service) -> None:

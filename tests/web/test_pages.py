@@ -117,11 +117,23 @@ ALL = {
     "no reviews": web.render("reviews", reviewing.listed()),
     "sign in": web.render("sign_in", {}, error="This key is not known."),
     "sign in elsewhere": web.render("sign_in", {}, provider="Northwind's accounts"),
+    "sign in by mail": web.render("sign_in", {}, mail={"said": "", "fault": "", "is_sent": False}),
+    "link on its way": web.render("sign_in", {}, mail={"said": "ada@example.org", "fault": "", "is_sent": True}),
+    "link to nowhere": web.render("sign_in", {}, mail={"said": "ada", "fault": "This is not it.", "is_sent": False}),
     "link": web.render("link", {}, token="link_0_0", member="ada@example.org", workspace="Northwind"),
     "used link": web.render("link", {}, error="This link signs nobody in."),
     "settings": web.render("settings", settings_samples.told()),
     "settings of a viewer": web.render("settings", settings_samples.narrow()),
     "settings of a new workspace": web.render("settings", settings_samples.bare()),
+    "settings once something is done": web.render("settings", settings_samples.told(), done="api_key_revoke"),
+    **{
+        f"settings, {name} refused": web.render("settings", settings_samples.told(), said=said)
+        for name, said in settings_samples.refused().items()
+    },
+    **{
+        f"settings, {name} answered": web.render("settings", settings_samples.told(), said=said)
+        for name, said in settings_samples.answered().items()
+    },
     "not found": web.render("not_found", {"viewer": VIEWER}),
 }
 
@@ -153,7 +165,8 @@ def test_page_has_one_heading_a_language_unique_ids_and_targets_for_its_anchors(
     assert [tag for tag, _ in page.tags].count("h1") == 1
     assert page.values("html", "lang") == ["en"]
     anchors = {link[1:] for link in page.values("a", "href") if link and link.startswith("#")}
-    pointed = {name for _, given in page.tags for name in (given.get("aria-labelledby") or "").split()}
+    pointing = ("aria-labelledby", "aria-describedby", "for")
+    pointed = {name for _, given in page.tags for by in pointing for name in (given.get(by) or "").split()}
     assert anchors | pointed <= set(ids)
 
 

@@ -1,4 +1,4 @@
-// Sorting and local times. Every page reads in full without this file.
+// Sorting, local times, copying, and forms that are sent once. Every page reads and works in full without this file.
 "use strict";
 
 const sortKey = (row, column) => {
@@ -37,4 +37,30 @@ for (const table of document.querySelectorAll("table.sortable")) {
 
 for (const time of document.querySelectorAll("time[datetime]")) {
   time.title = new Date(time.dateTime).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "long" });
+}
+
+// A form that is sent already is not sent again by a second click: what its answer shows once would be lost.
+for (const form of document.querySelectorAll("form[method=post]")) {
+  form.addEventListener("submit", (event) => {
+    if (form.dataset.sent) event.preventDefault();
+    form.dataset.sent = "yes";
+  });
+}
+addEventListener("pageshow", () => {
+  for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+});
+
+// The clipboard is there over https and on this machine only; without it what is shown is marked and copied by hand.
+for (const shown of document.querySelectorAll("input[data-copy]")) {
+  shown.addEventListener("focus", () => shown.select());
+  if (!navigator.clipboard) continue;
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "quiet";
+  button.textContent = "Copy";
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(shown.value);
+    button.textContent = "Copied";
+  });
+  shown.after(button);
 }

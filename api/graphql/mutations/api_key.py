@@ -32,7 +32,7 @@ class ApiKeyCreateInput(Repeatable):
 
 
 @strawberry.input(description="A key to give a new secret.")
-class ApiKeyRotateInput:
+class ApiKeyRotateInput(Repeatable):
     """A key to give a new secret."""
 
     id: strawberry.ID = strawberry.field(description="The global id of the key.")

@@ -46,7 +46,7 @@ class EndpointUpdateInput:
 
 
 @strawberry.input(description="An endpoint whose secret is to be rotated.")
-class EndpointRotateInput:
+class EndpointRotateInput(Repeatable):
     """An endpoint whose secret is to be rotated."""
 
     id: strawberry.ID = strawberry.field(description="The global id of the endpoint.")
