@@ -21,7 +21,9 @@ from stats.results import Comparisons
 DIGITS = 4
 """Significant digits of a number that a quantile is told from: it is off by one part in 2,000 at most."""
 ROUNDED = """CASE WHEN {number} = 0 THEN 0
-    ELSE round(({number})::numeric, {digits} - 1 - floor(log(abs({number})::numeric))::int)::float8 END"""
+    ELSE round(({number})::numeric, {digits} - 1 - floor(log(abs({number})::float8))::int)::float8 END"""
+"""The logarithm is a float's, which costs nothing: just below a power of ten it may be one too high, and the number is
+rounded to that power either way."""
 ALPHA = 0.05
 """At which the limits are taken whose width is the standard error."""
 

@@ -23,7 +23,6 @@ def upgrade() -> None:
         sa.Column("entered_on", sa.Date(), nullable=False),
         sa.Column("value", sa.Float(), nullable=False),
         sa.Column("n", sa.Integer(), nullable=False),
-        sa.ForeignKeyConstraint(["experiment_id"], ["experiments.id"], name=op.f(f"fk_{TABLE}_experiment_id")),
         sa.PrimaryKeyConstraint(
             "experiment_id",
             "definition_id",

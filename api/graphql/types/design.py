@@ -171,7 +171,8 @@ class KpiDesign:
 
     role: enums.Role = strawberry.field(description="The role of the KPI.")
     policy: enums.Policy = strawberry.field(
-        description="The policy it is read by: the plan's, but always valid for a secondary KPI unless that is fixed."
+        description="The policy it is read by: the plan's, but always valid for a secondary KPI unless that is fixed, "
+        "and FIXED for a quantile, which is read once."
     )
     alpha: float = strawberry.field(description="The error rate of one comparison.")
     effect: float | None = strawberry.field(description="The effect to find or the margin to keep, as a difference.")
