@@ -14,6 +14,7 @@ from math import ceil
 from typing import Self
 
 import asyncpg
+import msgspec
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -67,6 +68,7 @@ class Database:
             max_overflow=0,
             pool_timeout=min(LONGEST_QUEUE, patience),
             pool_pre_ping=True,
+            json_deserializer=msgspec.json.decode,  # a list of experiments reads all of their plans
             hide_parameters=True,  # an error in the log must not carry people's data
             connect_args={"server_settings": settings, "timeout": 10},
         )

@@ -7,6 +7,9 @@ company. One request is on its way at a time. In each round everything is asked 
 machine disturbs all alike; the first rounds, and the first answer of each turn, do not count. Beside it stands what the
 process that answers worked, which holds on a busy machine too. Given a folder, the company is loaded into it once and
 kept.
+
+"after a commit" is the first answer after something was committed somewhere: nothing is known of answers, as while rows
+pour in. "other numbers" is the first after the aggregates of the experiments have changed: as after a refresh.
 """
 
 import argparse
@@ -19,7 +22,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from http.client import HTTPConnection
 from itertools import count
@@ -42,7 +45,6 @@ from tests.service.running import free_port
 EXPERIMENT = "guided-onboarding"
 BARE = "bare route, one row"
 PLAIN = "bare route, no row"
-ANEW = "results, a small query, anew"
 WARM = 3
 """Rounds that do not count."""
 PAGE = 20
@@ -54,9 +56,6 @@ SMALL = """query Results($key: String!) { experiment(key: $key) { key name state
   findings { role kpi { key name } variant { key } estimate { difference lift }
     interval { lower upper level } pValue adjustedPValue isSignificant }
 } } }"""
-SMALL_AS_OF = SMALL.replace("($key: String!)", "($key: String!, $asOf: DateTime)").replace(
-    "results {", "results(asOf: $asOf) {"
-)
 LIST = """query List { experiments(first: 20) { totalCount pageInfo { hasNextPage endCursor } nodes {
   id key name state owner createdAt startedAt hypothesis { key title }
 } } }"""
@@ -88,12 +87,14 @@ DRAFT = """mutation Draft($input: ExperimentRegisterInput!) { experimentRegister
 class Work:
     """Something that is asked again and again: how, whom, and how long each time took, in milliseconds.
 
-    `worked` is what the process that answers worked for it, round by round.
+    `worked` is what the process that answers worked for it, round by round. `before` is done before each time, by
+    another process, and is part of neither.
     """
 
     name: str
     ask: Callable[[], bytes]
     process: int
+    before: Callable[[], object] = bytes
     took: list[float] = field(default_factory=list)
     worked: list[float] = field(default_factory=list)
 
@@ -131,21 +132,11 @@ class Asking:
 
 def works(ours: Asking, bare: Asking, processes: tuple[int, int]) -> list[Work]:
     """What is measured; the first two are what the rest is held against."""
-    number, now = count(), datetime.now(UTC)
+    number = count()
 
     def ingest() -> bytes:
         row = {"unit": f"api-{next(number)}", "event": "project_created", "occurredAt": datetime.now(UTC).isoformat()}
         return ours.graphql(asked(INGEST, input={"outcomes": [row]}))
-
-    def anew() -> bytes:
-        """Of a moment that nobody has asked for, so that it is worked out."""
-        return ours.graphql(
-            asked(SMALL_AS_OF, key=EXPERIMENT, asOf=(now - timedelta(seconds=next(number))).isoformat())
-        )
-
-    def with_another(document: str, **variables: object) -> bytes:
-        """With a variable that it does not ask for, as nobody has sent before: so it is worked out, all of it."""
-        return ours.graphql(asked(document, **variables, another=next(number)))
 
     documents = {
         "results, the page's document": asked(web.documents["experiment"], key=EXPERIMENT),
@@ -154,17 +145,20 @@ def works(ours: Asking, bare: Asking, processes: tuple[int, int]) -> list[Work]:
         "list, the page's document": asked(web.documents["experiments"], first=PAGE),
         "leaves": asked(LEAVES),
     }
-    never_known: Mapping[str, Callable[[], bytes]] = {
-        "mutation, one outcome": ingest,
-        ANEW: anew,
-        "the page's document, anew": partial(with_another, web.documents["experiment"], key=EXPERIMENT),
-        "leaves, anew": partial(with_another, LEAVES),
+    states: Mapping[str, Callable[[], object]] = {
+        "": bytes,
+        ", after a commit": partial(bare.get, "/commit"),
+        ", other numbers": partial(bare.get, "/another"),
     }
     return [
         Work(name=BARE, ask=partial(bare.get, f"/row/{EXPERIMENT}"), process=processes[1]),
         Work(name=PLAIN, ask=partial(bare.get, "/json"), process=processes[1]),
-        *(Work(name=name, ask=partial(ours.graphql, body), process=processes[0]) for name, body in documents.items()),
-        *(Work(name=name, ask=ask, process=processes[0]) for name, ask in never_known.items()),
+        Work(name="mutation, one outcome", ask=ingest, process=processes[0]),
+        *(
+            Work(name=f"{name}{state}", ask=partial(ours.graphql, body), process=processes[0], before=before)
+            for state, before in states.items()
+            for name, body in documents.items()
+        ),
     ]
 
 
@@ -193,6 +187,7 @@ def worked(process: int) -> float:
 
 def timed(work: Work) -> float:
     """The milliseconds of one answer."""
+    work.before()
     began = time.perf_counter()
     work.ask()
     return (time.perf_counter() - began) * 1_000
@@ -202,14 +197,14 @@ def tell(found: list[Work]) -> None:
     """Print each work beside the bare route that reads a row."""
     row = found[0]
     show(
-        f"{'':32} {'p50 ms':>8} {'/ row':>6} {'p99 ms':>8} {'/ row':>6} {'CPU ms':>8} {'/ row':>6} {'bytes':>9} leaves"
+        f"{'':44} {'p50 ms':>8} {'/ row':>6} {'p99 ms':>8} {'/ row':>6} {'CPU ms':>8} {'/ row':>6} {'bytes':>9} leaves"
     )
     for work in found:
         answer, columns = work.ask(), ""
         for of in (median, at_99):
             columns += f" {of(work.took):8.2f} {of(work.took) / of(row.took):6.2f}"
         columns += f" {median(work.worked):8.2f} {median(work.worked) / median(row.worked):6.2f}"
-        show(f"{work.name:32}{columns} {len(answer):9,} {leaves_of(json.loads(answer)):6,}")
+        show(f"{work.name:44}{columns} {len(answer):9,} {leaves_of(json.loads(answer)):6,}")
 
 
 def at_99(took: list[float]) -> float:

@@ -1,5 +1,7 @@
 """The least that a service of this kind can do: bare Starlette routes, one that reads a row and one that reads none.
 
+Two more do to the database what others do meanwhile: no answer that is measured waits for them.
+
 BARE_DATABASE=postgresql://... python -m uvicorn benchmarks.bare:app
 """
 
@@ -13,6 +15,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+COMMIT = "SELECT pg_current_xact_id()"
+"""A transaction that changed something, as Postgres sees it: whatever is known of its state is over."""
+ANOTHER = """
+UPDATE moments SET m2 = m2 * (1 + 1e-9)
+WHERE (experiment_id, entered_on) IN (SELECT experiment_id, min(entered_on) + 3 FROM moments GROUP BY 1)
+"""
+"""Numbers of every experiment that nobody has seen yet: what was worked out of others says nothing of them."""
 ONE = "SELECT id, key, name, owner FROM experiments WHERE workspace_id = 1 AND key = $1"
 
 
@@ -35,4 +44,17 @@ async def plain(_request: Request) -> JSONResponse:
     return JSONResponse({"experiment": "guided-onboarding"})
 
 
-app = Starlette(lifespan=lifespan, routes=[Route("/row/{key}", row), Route("/json", plain)])
+async def commit(request: Request) -> JSONResponse:
+    """Commit something."""
+    await request.app.state.pool.execute(COMMIT)
+    return JSONResponse({})
+
+
+async def another(request: Request) -> JSONResponse:
+    """Change what is concluded from."""
+    await request.app.state.pool.execute(ANOTHER)
+    return JSONResponse({})
+
+
+ROUTES = [Route("/row/{key}", row), Route("/json", plain), Route("/commit", commit), Route("/another", another)]
+app = Starlette(lifespan=lifespan, routes=ROUTES)

@@ -50,6 +50,11 @@ def demands(plan: Plan) -> list[Demand]:
     return found
 
 
+def most_demanding(plan: Plan) -> Demand | None:
+    """What needs most units, and so how many the plan needs; None where nobody knows of any."""
+    return max(demands(plan), key=lambda demand: demand.units, default=None)
+
+
 def blind_looks(plan: Plan) -> list[BlindLook]:
     """The looks that will see nobody, KPI by KPI; none where no look is planned or it would not be taken anyway."""
     if plan.policy is not Policy.GROUP_SEQUENTIAL:

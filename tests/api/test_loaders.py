@@ -16,6 +16,7 @@ from tests.conftest import Ask
 from tests.kpi.history.rows import NOW, derive, describe, send
 
 CHECKS = "{ experiments { nodes { key launchChecks { kind state sentence } } } }"
+RESULTS = "{ experiments { nodes { key results { computedAt verdict { state } } } } }"
 PAGE = "nodes { conclusion } totalCount pageInfo { hasNextPage hasPreviousPage startCursor endCursor }"
 PART = f"key learnings(first: $first, after: $after, last: $last, before: $before) {{ {PAGE} }}"
 ARGUMENTS = "($first: Int, $after: String, $last: Int, $before: String)"
@@ -85,6 +86,13 @@ async def test_launch_checks_of_a_list_are_those_of_each_alone(ask: Ask, started
     for key, checks in found.items():
         document = f'{{ experiment(key: "{key}") {{ launchChecks {{ kind state sentence }} }} }}'
         assert (await ask(document))["experiment"]["launchChecks"] == checks
+
+
+async def test_results_of_a_list_take_no_statement_more_for_a_draft(ask: Ask, database: Database, started: str) -> None:
+    assert started
+    one = await count(database, ask, RESULTS)
+    await register(ask, "a", "b", "c")
+    assert await count(database, ask, RESULTS) == one
 
 
 async def test_learnings_of_a_list_take_the_statements_of_one(ask: Ask, database: Database, drafted: str) -> None:

@@ -26,6 +26,7 @@ from api.database import Database
 from api.graphql.context import Context
 from api.graphql.nodes import global_id
 from api.graphql.schema import schema
+from api.sitting import Sitting
 from tests.api.test_schema import OWN, PUBLIC, enums, fields, inputs, named
 from tests.test_house import EVERYTHING, ROOT, WITH_STATEMENTS
 
@@ -77,8 +78,9 @@ DEPRECATION = re.compile(r"^Use `[\w.]+`\. Gone after 20\d\d-(0[1-9]|1[0-2])\.$"
 class Spy:
     """Loaders that find nothing, and keep what they were asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, sitting: Sitting) -> None:
         self.asked: list[int] = []
+        self.sitting = sitting
 
     def __getattr__(self, name: str) -> "Spy":
         return self
@@ -133,7 +135,7 @@ def test_whatever_has_an_id_is_a_node_or_a_part_of_one() -> None:
 async def test_every_node_is_looked_for_by_its_id(database: Database, caller: Caller) -> None:
     expected = sorted(nodes())
     context = Context(database=database, caller=caller)
-    context._loaders = spy = Spy()  # type: ignore[assignment]  # it stands for all of them
+    context._loaders = spy = Spy(Sitting(context.database))  # type: ignore[assignment]  # it stands for all of them
     ids = [global_id(noun, number) for number, noun in enumerate(expected)]
     found = await schema.execute("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", {"ids": ids}, context)
     assert (found.data, found.errors) == ({"nodes": [None] * len(ids)}, None)

@@ -25,7 +25,7 @@ from experiments.inference import heterogeneity as segments
 from experiments.life import launch, lifecycle
 from experiments.planning import plan
 from experiments.planning import plan as plans
-from experiments.planning.demand import demands
+from experiments.planning.demand import most_demanding
 from experiments.planning.replays import Shown
 from kpi import tables as kpi_tables
 from kpi.enums import Unit
@@ -91,17 +91,37 @@ class Plan:
         description="The units all variants need together for the first primary KPI, judged by the baseline's spread;"
         " null without one."
     )
-    needed_units: float | None = strawberry.field(
-        description="The units all variants need together for every primary KPI and guardrail, as far as known: nothing"
-        " ships before the guardrails are shown to be kept."
-    )
-    needed_for: str | None = strawberry.field(description="The key of the KPI that needs so many units.")
     protocol: PlannedProtocol | None = strawberry.field(
         description="The version of a protocol it was made by; null where it follows none."
     )
-    hash: str = strawberry.field(description="The SHA-256 of the canonical plan, in hex.")
-    canonical_json: str = strawberry.field(description="The plan in canonical JSON (RFC 8785).")
     sealed_at: datetime | None = strawberry.field(description="The time of the seal; null for a draft.")
+    document: strawberry.Private[plans.Plan]
+    sealed: strawberry.Private[tables.Experiment]
+
+    @strawberry.field(
+        description="The units all variants need together for every primary KPI and guardrail, as far as known: nothing"
+        " ships before the guardrails are shown to be kept."
+    )
+    def needed_units(self) -> float | None:
+        """The units all variants need."""
+        most = most_demanding(self.document)
+        return None if most is None else most.units
+
+    @strawberry.field(description="The key of the KPI that needs so many units.")
+    def needed_for(self) -> str | None:
+        """The key of the KPI that needs so many units."""
+        most = most_demanding(self.document)
+        return None if most is None else most.kpi.kpi
+
+    @strawberry.field(description="The SHA-256 of the canonical plan, in hex.")
+    def hash(self) -> str:
+        """The hash of the plan."""
+        return self.sealed.plan_hash or plans.seal(self.document)
+
+    @strawberry.field(description="The plan in canonical JSON (RFC 8785).")
+    def canonical_json(self) -> str:
+        """The plan in canonical JSON."""
+        return self.sealed.plan_json or plans.canonical(self.document).decode()
 
 
 @strawberry.type(description="One thing that is checked before a launch.")
@@ -348,7 +368,6 @@ class Experiment(Node):
         kpis: Any = document.kpis
         protocol: Any = document.protocol
         targeting: Any = document.targeting or []
-        most = max(demands(document), key=lambda demand: demand.units, default=None)
         return Plan(
             kpis=kpis,
             alpha=document.alpha,
@@ -364,12 +383,10 @@ class Experiment(Node):
             targeting=targeting,
             correction=document.informing_correction,
             primary_units=document.planned_units,
-            needed_units=None if most is None else most.units,
-            needed_for=None if most is None else most.kpi.kpi,
             protocol=protocol,
-            hash=parent.plan_hash or plans.seal(document),
-            canonical_json=parent.plan_json or plans.canonical(document).decode(),
             sealed_at=parent.sealed_at,
+            document=document,
+            sealed=parent,
         )
 
     @strawberry.field(
