@@ -1,12 +1,11 @@
 """What the tests share: one real Postgres for the session, and a workspace of its own for every test."""
 
 import asyncio
-import gc
 import os
 import shutil
 import signal
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from api import embedded, schema
 from api.auth.keys import Caller, Scope
 from api.auth.tenants import ensure_workspace
+from api.commands.loading import to_stay
 from api.database import Database, Role
 from api.delivery.outside import Outside
 from api.graphql.context import Context
@@ -72,10 +72,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not item.nodeid.startswith(SHARING[0]))
 
 
-def pytest_collection_finish() -> None:
-    """Spare the collector of garbage what was imported and collected, which stays to the end: a tenth of all time."""
-    gc.collect()
-    gc.freeze()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Spare the collector of garbage what is imported and collected, which stays to the end: a tenth of all time."""
+    with to_stay():
+        return (yield)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -6,6 +6,8 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from api.commands.loading import to_stay
+
 COMMANDS = {
     "import": ("importing", "Take in a file: exposures, outcomes, aggregates, memberships or traits."),
     "export": ("export", "Write exposures, outcomes or aggregates to a file."),
@@ -37,7 +39,8 @@ class Later(TyperGroup):
 def called(name: str) -> Any:
     """A command as the program that it is."""
     module, _ = COMMANDS[name]
-    return typer.main.get_command(resolve_name(f"api.commands.{module}:app"))
+    with to_stay():
+        return typer.main.get_command(resolve_name(f"api.commands.{module}:app"))
 
 
 app = typer.Typer(

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from api.commands import serving
+from api.commands.loading import to_stay
 from api.commands.process import DataDir, Port, check_port, console, surroundings
 
 app = typer.Typer(add_completion=False)
@@ -21,6 +21,8 @@ def serve(
     with surroundings(data_dir) as around:
         address, number = host or around.settings.host, port or around.settings.port
         check_port(address, number)
+        with to_stay():
+            from api.commands import serving  # noqa: PLC0415 - what cannot start says so before all this is loaded
         serving.serve(
             around,
             host=address,

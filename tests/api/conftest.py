@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -19,6 +19,7 @@ from api.database import Database
 from api.delivery.outside import Outside
 from api.graphql.context import Context
 from api.graphql.schema import schema
+from api.jobs import refresh
 from api.settings import Settings
 from kpi.tables import Workspace
 from tests.api import documents
@@ -41,6 +42,12 @@ class Try(Protocol):
         now: datetime | None = None,
     ) -> dict[str, Any]:
         """The answer."""
+
+
+@pytest.fixture(autouse=True)
+def nobody_rests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An experiment is refreshed whenever it is due, though its last refresh took long on a machine that is busy."""
+    monkeypatch.setattr(refresh, "WORTH_A_REST", timedelta(hours=1))
 
 
 @pytest.fixture

@@ -19,15 +19,13 @@ from graphql import (
     GraphQLNonNull,
     GraphQLObjectType,
     GraphQLUnionType,
-    build_schema,
     get_named_type,
     is_composite_type,
     is_leaf_type,
 )
 
-from api.graphql.schema import sdl
+from tests.api.public import PUBLIC
 
-PUBLIC = build_schema(sdl())
 NOUNS = (
     "AlertRule",
     "Alert",

@@ -29,8 +29,6 @@ from graphql import (
     GraphQLList,
     GraphQLNonNull,
     GraphQLObjectType,
-    GraphQLSchema,
-    build_schema,
     get_named_type,
     is_composite_type,
 )
@@ -45,13 +43,12 @@ from api.auth import keys
 from api.auth.keys import Scope
 from api.auth.tenants import ensure_workspace
 from api.database import Database
-from api.graphql.schema import sdl
 from api.settings import Settings
 from tests.api import frames
 from tests.api.conftest import SECRET, bearing
+from tests.api.public import PUBLIC
 from tests.api.servers import serving
 
-PUBLIC: GraphQLSchema = build_schema(sdl())
 ROUND = 1_000
 REFUSALS = {400, 405, 406, 413, 415}
 TEXTS = ["", "a", "activation", "\0", "é", "🏃", "' OR 1=1 --", "%", "\\", "RXhwZXJpbWVudDox", "x" * 300, "2026-06-01"]

@@ -12,17 +12,20 @@ import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from sysconfig import get_path
 from typing import Any, TypeVar
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
 from api import sample, schema
 from api.auth import keys
 from api.auth.tenants import ensure_workspace
+from api.commands.main import app
+from api.commands.process import console
 from api.database import Database
 from api.sample.truths import ladder_truths
 from tests.api import databases
@@ -62,6 +65,17 @@ def truelift(*words: str | Path, **given: str) -> Finished:
         check=False,
         cwd=tempfile.gettempdir(),
     )
+
+
+def here(*words: str | Path, **given: str) -> Finished:
+    """Run the command in this process, to its end: a program takes a second or two to start, and a bug still fails."""
+    ours = (name for name in os.environ if name.startswith("TRUELIFT_") or name == "DATABASE_URL")
+    narrow, console.width = console.width, 200
+    try:
+        done = CliRunner().invoke(app, [*map(str, words)], env={**dict.fromkeys(ours), **given}, catch_exceptions=False)
+    finally:
+        console.width = narrow
+    return Finished(words, done.exit_code, done.stdout, done.stderr)
 
 
 def refusal(finished: Finished) -> str:
@@ -166,26 +180,33 @@ def readiness(port: int) -> tuple[int, dict[str, str]]:
     ("given", "sentence"),
     [
         ({"DATABASE_URL": "mysql://u:hunter2@h/d"}, "DATABASE_URL is wrong: it must begin with postgresql://."),
-        ({"DATABASE_URL": "postgresql://u:hunter2@127.0.0.1:1/d"}, "The database cannot be used: "),
         ({"TRUELIFT_PORT": "many", "TRUELIFT_SECRET": "hunter2"}, "TRUELIFT_SECRET is wrong: "),
     ],
 )
 def test_setting_that_cannot_be_used_ends_the_start_with_a_sentence(given: dict[str, str], sentence: str) -> None:
-    said = refusal(truelift("serve", **{"TRUELIFT_SECRET": SECRET} | given))
+    said = refusal(here("serve", **{"TRUELIFT_SECRET": SECRET} | given))
     assert said.startswith(sentence)
     assert "\n" not in said
     assert "hunter2" not in said
 
 
+def test_database_that_is_away_ends_the_start_with_a_sentence_that_does_not_show_its_password() -> None:
+    given = {"DATABASE_URL": "postgresql://u:hunter2@127.0.0.1:1/d", "TRUELIFT_SECRET": SECRET}
+    said = refusal(truelift("serve", **given))
+    assert said.startswith("The database cannot be used: ")
+    assert "\n" not in said
+    assert "hunter2" not in said
+
+
 def test_database_without_a_secret_of_ours_ends_the_start_with_a_sentence() -> None:
-    said = refusal(truelift("serve", DATABASE_URL="postgresql://u@127.0.0.1:1/d"))
+    said = refusal(here("serve", DATABASE_URL="postgresql://u@127.0.0.1:1/d"))
     assert said.startswith("TRUELIFT_SECRET is missing")
 
 
 def test_port_that_is_taken_ends_the_start_with_a_sentence(migrated: str) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         port = listener.getsockname()[1]
-        said = refusal(truelift("serve", "--port", str(port), DATABASE_URL=migrated, TRUELIFT_SECRET=SECRET))
+        said = refusal(here("serve", "--port", str(port), DATABASE_URL=migrated, TRUELIFT_SECRET=SECRET))
     assert said.startswith(f"Cannot listen on 127.0.0.1:{port}: ")
     assert "--port" in said
 
@@ -225,7 +246,7 @@ def test_database_behind_stops_serve_until_migrate_mends_it(migrated: str, port:
     given = {"DATABASE_URL": migrated, "TRUELIFT_SECRET": SECRET}
     said = refusal(truelift("serve", "--port", str(port), **given))
     assert f"this version needs {schema.newest()}: run `truelift migrate`." in said
-    mended = truelift("migrate", **given)
+    mended = here("migrate", **given)
     assert (mended.returncode, mended.stderr) == (0, f"The database is at revision {schema.newest()}.\n")
     assert on(migrated, lambda database: schema.current(database.engine)) == schema.newest()
 
@@ -238,12 +259,12 @@ def test_key_is_made_listed_without_its_secret_and_revoked(migrated: str) -> Non
     assert re.fullmatch(r"tl_[0-9a-f]{16}_[\w-]{43}", key)
     assert created.stderr == ""
     assert _opens(migrated, key)
-    listed = truelift("key", "list", **given)
+    listed = here("key", "list", **given)
     assert all(word in listed.stderr for word in (public_id, "a notebook", "read ingest"))
     assert token not in listed.stderr + listed.stdout
-    assert truelift("key", "revoke", public_id, **given).returncode == 0
+    assert here("key", "revoke", public_id, **given).returncode == 0
     assert not _opens(migrated, key)
-    assert public_id in refusal(truelift("key", "revoke", public_id, **given))
+    assert public_id in refusal(here("key", "revoke", public_id, **given))
 
 
 def _opens(url: str, key: str) -> bool:
@@ -274,7 +295,7 @@ def test_import_takes_what_is_right_reports_what_is_not_and_counts_nothing_twice
     assert str(rejects) in once.stderr
     with rejects.open(newline="") as report:
         assert [row["line"] for row in csv.DictReader(report)] == ["3", "5", "6"]
-    again = truelift(*words, **given)
+    again = here(*words, **given)
     assert "0 accepted, 3 duplicates, 3 rejected." in again.stderr
     assert first(migrated, "SELECT count(*) FROM outcomes") == 2
     assert first(migrated, "SELECT sum(value) FROM outcomes") == 12.5
@@ -284,14 +305,14 @@ def test_import_of_a_file_that_is_not_there_ends_with_a_sentence_that_names_it(m
     missing = folder / "nothing.csv"
     maps = [f"--map={field}={column}" for field, column in COLUMNS.items()]
     words: list[str | Path] = ["import", "outcomes", missing, *maps, "--rejects", folder / "rejects.csv"]
-    found = truelift(*words, DATABASE_URL=migrated, TRUELIFT_SECRET=SECRET)
+    found = here(*words, DATABASE_URL=migrated, TRUELIFT_SECRET=SECRET)
     assert found.returncode == 1
     assert found.stderr.splitlines()[-1] == f"truelift: There is no file {missing}."
     assert "Traceback" not in found.stderr
 
 
 def test_doctor_says_what_is_wrong_and_what_to_do(migrated: str) -> None:
-    found = truelift("doctor", DATABASE_URL=migrated, TRUELIFT_SECRET=SECRET)
+    found = here("doctor", DATABASE_URL=migrated, TRUELIFT_SECRET=SECRET)
     assert found.returncode == 1
     assert "ok    database: Postgres " in found.stderr
     assert "ok    migrations: as it should be" in found.stderr
@@ -374,9 +395,9 @@ async def _made(database: Database) -> str:
 
 
 def test_demo_tells_the_true_effects_it_was_drawn_with() -> None:
-    told = truelift("demo", "--truth")
+    told = here("demo", "--truth")
     assert told.returncode == 0
-    for truth in sample.simulate(today=datetime.now(UTC).date()).truths:
+    for truth in sample.simulate(today=date(2026, 11, 22)).truths:  # the same on every day
         assert truth.experiment in told.stderr
         assert f"{truth.difference:+.4f}" in told.stderr
         assert truth.kpi in told.stderr
@@ -387,5 +408,5 @@ def test_demo_tells_the_true_effects_it_was_drawn_with() -> None:
 
 
 def test_demo_on_a_database_of_ones_own_is_refused_with_a_sentence(migrated: str) -> None:
-    said = refusal(truelift("demo", DATABASE_URL=migrated, TRUELIFT_SECRET=SECRET, TRUELIFT_PORT="8999"))
+    said = refusal(here("demo", DATABASE_URL=migrated, TRUELIFT_SECRET=SECRET, TRUELIFT_PORT="8999"))
     assert "unset DATABASE_URL" in said

@@ -10,7 +10,7 @@ from api.commands.doctor import Check, recompute
 from api.database import Database
 from api.jobs.refresh import refresh_due
 from tests.api.databases import migrated, url_of
-from tests.api.test_commands import SECRET, truelift
+from tests.api.test_commands import SECRET, here, truelift
 from tests.experiments.aggregating import START, Running, law_holds, pending, running, send, tables
 from tests.experiments.recomputation import DAY, Did, Exposed
 
@@ -155,8 +155,12 @@ async def test_doctor_command_ends_with_one_when_slices_differ_and_mends_them(ow
     await wound(own, "DELETE FROM moments")
     url = own.engine.url.render_as_string(hide_password=False)
     given = {"DATABASE_URL": url.replace("postgresql+asyncpg", "postgresql"), "TRUELIFT_SECRET": SECRET}
-    for word, start in (("--recompute", "wrong"), ("--mend", "ok   "), ("--recompute", "ok   ")):
-        done = await asyncio.to_thread(truelift, "doctor", word, **given)
+    for run, word, start in (
+        (truelift, "--recompute", "wrong"),
+        (here, "--mend", "ok   "),
+        (here, "--recompute", "ok   "),
+    ):
+        done = await asyncio.to_thread(run, "doctor", word, **given)
         assert done.returncode == 1  # there is no worker
         assert f"{start} aggregates of shorter-form: " in done.stderr, done.stderr
     await law_holds(own, to, [*UNITS, *ACTS, CROSSING])

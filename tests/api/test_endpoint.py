@@ -130,7 +130,7 @@ async def test_mutation_by_get_is_refused_and_changes_nothing(
 ) -> None:
     answer = await reader.get("/graphql", params={"query": "mutation { __typename }"}, headers={"accept": accept})
     assert (answer.status_code, answer.headers["allow"], code(answer)) == (405, "GET, POST", "METHOD_NOT_ALLOWED")
-    assert caplog.text == ""
+    assert logged(caplog) == []
 
 
 @pytest.mark.parametrize(
@@ -197,6 +197,11 @@ async def test_declared_size_that_is_no_size_is_refused(reader: Client, size: st
     assert answer.status_code == 413
 
 
+def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What the log says, but for how slow the machine is today."""
+    return [record.getMessage() for record in caplog.records if record.name != "truelift.operations"]
+
+
 @pytest.mark.parametrize(
     ("document", "word"),
     [
@@ -220,7 +225,7 @@ async def test_document_that_cannot_be_run_is_refused_without_data_and_says_why(
     assert "data" not in body
     assert word in body["errors"][0]["message"]
     assert body["errors"][0]["extensions"]["code"] in {"BAD_REQUEST", "LIMIT_EXCEEDED"}
-    assert caplog.text == ""
+    assert logged(caplog) == []
     assert await still_answers(reader)
 
 

@@ -1,11 +1,12 @@
-"""`truelift kpi` as a build runs it: the real program, what it prints, and its exit codes."""
+"""`truelift kpi` as a build runs it: what it prints, and its exit codes; once as the real program."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from api.commands import kpi as command
-from tests.api.test_commands import SECRET, Finished, first, migrated, truelift
+from tests.api.test_commands import SECRET, Finished, first, here, migrated, truelift
 
 __all__ = ["migrated"]
 
@@ -28,12 +29,12 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def kpi(url: str, *words: str | Path) -> Finished:
-    return truelift("kpi", *words, "--workspace", "acme", DATABASE_URL=url, TRUELIFT_SECRET=SECRET)
+def kpi(url: str, *words: str | Path, run: Callable[..., Finished] = here) -> Finished:
+    return run("kpi", *words, "--workspace", "acme", DATABASE_URL=url, TRUELIFT_SECRET=SECRET)
 
 
 def test_plan_apply_plan_export_and_plan_again_agree_on_what_there_is(migrated: str, file: Path) -> None:
-    planned = kpi(migrated, "plan", file)
+    planned = kpi(migrated, "plan", file, run=truelift)
     assert planned.returncode == 2, planned.stderr
     assert "+ nrr\n" in planned.stdout
     assert "    definition.activation.windowDays: 7\n" in planned.stdout

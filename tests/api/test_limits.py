@@ -6,7 +6,7 @@ from time import process_time
 from typing import Any
 
 import pytest
-from graphql import GraphQLObjectType, build_schema, get_introspection_query
+from graphql import GraphQLObjectType, get_introspection_query
 from strawberry.types import ExecutionResult
 
 import web
@@ -15,9 +15,10 @@ from api.database import Database
 from api.graphql.context import Context
 from api.graphql.limits import MOST, MOST_ALIKE, PRICES, TIMES
 from api.graphql.nodes import global_id
-from api.graphql.schema import schema, sdl
+from api.graphql.schema import schema
 from kpi.kinds import REGISTRY
 from tests.api.conftest import Try
+from tests.api.public import PUBLIC
 
 INTROSPECTION = get_introspection_query(
     specified_by_url=True,
@@ -171,10 +172,9 @@ async def test_change_costs_more_than_what_it_answers(database: Database, caller
 
 
 def test_prices_are_of_fields_that_exist() -> None:
-    public = build_schema(sdl())
     for place in (*PRICES, *TIMES):
         parent, _, field = place.partition(".")
-        found = public.type_map[parent]
+        found = PUBLIC.type_map[parent]
         assert isinstance(found, GraphQLObjectType)
         assert field in found.fields, place
     assert MOST_ALIKE == 8 == len(REGISTRY)

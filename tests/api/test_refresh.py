@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from api.database import Database
+from api.jobs import refresh
 from api.jobs.refresh import is_resting, refresh_due
 from api.jobs.worker import FAULTS, work
 from experiments import queries
@@ -45,6 +46,7 @@ COMPUTED = "SELECT computed_at FROM refreshes WHERE experiment_id = $1"
 SLEEP = """
 CREATE FUNCTION half_a_second() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.5); RETURN NULL; END'
 """
+REST = refresh.WORTH_A_REST
 ENDED = """
 UPDATE refreshes SET computed_at = clock_timestamp() - $2::interval,
     data_through = clock_timestamp() - $2::interval - interval '30 s' WHERE experiment_id = $1
@@ -58,6 +60,12 @@ LATE: list[Exposed | Did] = [
     Exposed(unit="u3", variant=1, at=START, plan=None),
 ]
 """A unit of a day that is over, something a unit did then, and an earlier exposure of another."""
+
+
+@pytest.fixture
+def they_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Experiments rest as they do outside tests."""
+    monkeypatch.setattr(refresh, "WORTH_A_REST", REST)
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -260,6 +268,7 @@ async def test_failure_noted_by_a_clock_that_was_ahead_does_not_rest_for_days(ow
 # --- pacing ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("they_rest")
 @pytest.mark.parametrize(
     ("took", "since", "rests"),
     [(0.9, 0.1, False), (1.0, 0.9, True), (1.0, 1.0, False), (60, 59, True), (900, 299, True), (900, 300, False)],
@@ -276,6 +285,7 @@ def test_rest_is_as_long_as_the_refresh_took_from_a_second_on_and_never_beyond_f
     assert not is_resting(row | {"computed_at": None}, ended)
 
 
+@pytest.mark.usefixtures("they_rest")
 async def test_news_to_an_experiment_that_rests_stay_pending_and_others_go_on(own: Database, to: Running) -> None:
     other = await running(own)
     await refresh_due(own)
@@ -290,6 +300,7 @@ async def test_news_to_an_experiment_that_rests_stay_pending_and_others_go_on(ow
     await law_holds(own, to, [*UNITS, *ACTS, *LATE])
 
 
+@pytest.mark.usefixtures("they_rest")
 async def test_backfill_has_its_days_derived_half_of_the_time_and_small_changes_show_within_seconds(
     own: Database, to: Running
 ) -> None:

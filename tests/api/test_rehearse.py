@@ -19,7 +19,7 @@ from kpi.tables import Workspace
 from stats.calibration.families import Family, Judged, Plan
 from stats.calibration.scenarios import Reading
 from tests.api.databases import migrated, url_of
-from tests.api.test_commands import Finished, refusal, truelift
+from tests.api.test_commands import Finished, here, refusal, truelift
 from tests.experiments.registering import NOW, draft, plan_choice
 from tests.experiments.test_history import KINDS, company, ingested, made, refreshed
 
@@ -147,7 +147,7 @@ async def test_draft_has_a_plan_and_no_history(database: Database, workspace: Wo
 
 @pytest.fixture
 def prepare(database_url: str) -> Callable[[Build], Prepared]:
-    """Fill a database of one's own, and run the real program on it."""
+    """Fill a database of one's own, and run the command on it."""
 
     def fill(build: Build) -> Prepared:
         url = url_of(database_url, asyncio.run(migrated(database_url)))
@@ -161,7 +161,7 @@ def prepare(database_url: str) -> Callable[[Build], Prepared]:
 
         asyncio.run(run())
         given = {"DATABASE_URL": url.replace("+asyncpg", ""), "TRUELIFT_SECRET": SECRET}
-        return lambda *words: truelift("calibrate", "--replicates=100", "--seed=7", *words, **given)
+        return lambda *words, run=here: run("calibrate", "--replicates=100", "--seed=7", *words, **given)
 
     return fill
 
@@ -203,7 +203,7 @@ def test_command_shows_the_tables_and_writes_them(prepare: Callable[[Build], Pre
 
 
 def test_command_without_a_file_to_write_only_shows(prepare: Callable[[Build], Prepared]) -> None:
-    finished = prepare(draft)("--plan", "shorter-form")
+    finished = prepare(draft)("--plan", "shorter-form", run=truelift)
     assert finished.returncode == 0, finished.stderr
     assert "activation, treatment against control" in finished.stderr
     assert "tables: " not in finished.stderr
@@ -225,7 +225,7 @@ def test_command_ends_with_1_and_still_writes_when_a_promise_is_broken(
 
 
 def test_help_tells_the_three_forms_apart() -> None:
-    finished = truelift("calibrate", "--help")
+    finished = here("calibrate", "--help")
     assert finished.returncode == 0
     said = " ".join(re.sub(r"[│╭╮╰╯─]", " ", finished.stdout).split())
     assert "how often one plan does, or on your own data" in said

@@ -19,8 +19,6 @@ from experiments.tables import Experiment, PublishedLook
 from tests.api import documents
 from tests.conftest import Ask
 
-TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-START = TODAY - timedelta(days=20)
 BASELINE = {"value": 0.4, "standardError": 0.01, "n": 2_400}
 RESULTS = """
 query Results($key: String!) { experiment(key: $key) {
@@ -96,9 +94,19 @@ class Trial:
         return rows
 
 
+def today() -> datetime:
+    """The midnight that is past when it is asked for: tests may be collected on one day and run on the next."""
+    return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def start() -> datetime:
+    """When the experiment began."""
+    return today() - timedelta(days=20)
+
+
 def _entered(place: int, n: int) -> datetime:
     day = 17 if place >= n - 30 else place % 2
-    return START + timedelta(days=day, hours=6)
+    return start() + timedelta(days=day, hours=6)
 
 
 def _time(at: datetime) -> str:
@@ -124,11 +132,11 @@ async def run(ask: Ask, trial: Trial) -> str:
         (documents.EXPERIMENT_REGISTER, documents.experiment(plan=_three_kpis())),
     )
     for document, given in inputs:
-        (payload,) = (await ask(document, {"input": given}, now=START)).values()
+        (payload,) = (await ask(document, {"input": given}, now=start())).values()
         assert payload["userErrors"] == []
     identity: str = payload["experiment"]["id"]
-    await ask(documents.EXPERIMENT_START, {"input": {"id": identity}}, now=START)
-    crossing = [documents.exposure("both", key, _time(START + timedelta(hours=1))) for key in ("control", "tour")]
+    await ask(documents.EXPERIMENT_START, {"input": {"id": identity}}, now=start())
+    crossing = [documents.exposure("both", key, _time(start() + timedelta(hours=1))) for key in ("control", "tour")]
     exposed = await ask(documents.EXPOSURES_INGEST, {"input": {"exposures": trial.exposures() + crossing}})
     happened = await ask(documents.OUTCOMES_INGEST, {"input": {"outcomes": trial.outcomes()}})
     assert exposed["exposuresIngest"]["report"]["rowErrors"] == []
@@ -284,7 +292,7 @@ async def test_findings_tell_when_they_decided_and_whether_the_guardrail_is_kept
     database: Database, ask: Ask, trial: Trial
 ) -> None:
     activation, revenue, _ = (await refreshed(database, ask, trial))["results"]["findings"]
-    horizon = (START + timedelta(days=14)).date().isoformat()
+    horizon = (start() + timedelta(days=14)).date().isoformat()
     assert (activation["decidedOn"], activation["readOn"], activation["nextLookOn"]) == (horizon, horizon, None)
     assert (revenue["decidedOn"], revenue["keepsMargin"], revenue["repeated"]) == (None, True, None)
 
@@ -302,15 +310,15 @@ async def test_look_that_was_published_before_verdicts_named_variants_is_told_wo
         look = PublishedLook(
             workspace_id=row.workspace_id,
             experiment_id=row.id,
-            planned_on=START.date() + timedelta(days=7),
+            planned_on=start().date() + timedelta(days=7),
             plan_hash="",
-            data_through=START,
+            data_through=start(),
             software_version="0.0.1",
             verdict="STOP_FUTILE",
             rule="FUTILE",
             document=kept,
             document_hash=hashlib.sha256(kept.encode()).hexdigest(),
-            published_at=START,
+            published_at=start(),
         )
         session.add(look)
     told = (await ask(LOOKS % before["key"]))["experiment"]["publishedLooks"]
@@ -372,7 +380,7 @@ async def test_series_has_one_entry_a_day_in_every_list_and_ends_with_the_findin
     series = finding["series"]
     assert {len(column) for column in series.values()} == {len(series["on"])}
     assert series["on"] == sorted(set(series["on"]))
-    assert series["on"][-1] == TODAY.date().isoformat()
+    assert series["on"][-1] == today().date().isoformat()
     assert series["n"][-1] == 440
     assert series["difference"][-1] == pytest.approx(finding["estimate"]["difference"])
 
@@ -382,10 +390,10 @@ async def test_refresh_is_due_when_something_came_in_and_not_again(database: Dat
     own = local_id("Experiment", (await ask('{ experiment(key: "guided-tour") { id } }'))["experiment"]["id"])
     assert own in await refresh_due(database)  # beside what other tests have left
     assert own not in await refresh_due(database)
-    late = documents.outcome("tour-0", "activated", _time(START + timedelta(days=2)))
+    late = documents.outcome("tour-0", "activated", _time(start() + timedelta(days=2)))
     await ask(documents.OUTCOMES_INGEST, {"input": {"outcomes": [late]}})
     assert own in await refresh_due(database)
-    unread = documents.outcome("tour-0", "looked around", _time(START + timedelta(days=2)))
+    unread = documents.outcome("tour-0", "looked around", _time(start() + timedelta(days=2)))
     await ask(documents.OUTCOMES_INGEST, {"input": {"outcomes": [unread]}})
     assert own not in await refresh_due(database)
 

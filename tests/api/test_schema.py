@@ -13,8 +13,6 @@ from graphql import (
     GraphQLNonNull,
     GraphQLObjectType,
     GraphQLScalarType,
-    GraphQLSchema,
-    build_schema,
     get_named_type,
     get_nullable_type,
     is_input_object_type,
@@ -24,8 +22,8 @@ from graphql import (
 )
 
 from api.graphql.schema import SDL, sdl
+from tests.api.public import PUBLIC
 
-PUBLIC: GraphQLSchema = build_schema(sdl())
 OWN = {name: found for name, found in PUBLIC.type_map.items() if not name.startswith("__")}
 LISTS_THAT_ARE_NO_CONNECTION = {"Query.nodes"}
 """Relay's own field: as many as were asked for, 100 at most."""
