@@ -16,7 +16,7 @@ from tests.conftest import Ask
 
 DESIGN = """
 query Design($input: ExperimentDesignInput!) { experimentDesign(input: $input) {
-  units days gap traffic { unitsPerDay experiment fromOn toOn } userErrors { message code path }
+  units days gap traffic { unitsPerDay experiment { key } fromOn toOn } userErrors { message code path }
   kpis {
     kpi { key } role policy alpha effect effectLift inflation gap eventsGap
     size { units days information gap }
@@ -88,7 +88,7 @@ async def test_design_without_a_stated_traffic_takes_it_from_the_latest_experime
     # 500 units and one crossover in 18 days, of which half shall enter.
     assert traffic == {
         "unitsPerDay": pytest.approx(501 / 18 / 2),
-        "experiment": "guided-tour",
+        "experiment": {"key": "guided-tour"},
         "fromOn": first.date().isoformat(),
         "toOn": last.date().isoformat(),
     }
