@@ -1,8 +1,8 @@
 """Which KPIs each experiment's plan measures, as rows: what a plan says is in JSON, where no index serves.
 
 Under row level security Postgres looks into JSON only after it has found the workspace's rows, one by one. A trigger
-keeps the rows, so that an older process goes on writing afterwards; what was there before is filled in after it stands,
-a row for each KPI of something a person wrote, while nobody can write an experiment: milliseconds for thousands.
+keeps the rows, so that an older process goes on writing meanwhile. For what was there before, each plan is written as
+it is once more, some at a time, so that nobody waits long; what was cut off half way is simply run again.
 """
 
 import sqlalchemy as sa
@@ -15,14 +15,9 @@ down_revision = "0039"
 branch_labels = None
 depends_on = None
 
-MEASURED = """
-INSERT INTO experiment_kpis (kpi_id, experiment_id, workspace_id)
-SELECT DISTINCT k.id, e.id, e.workspace_id
-FROM experiments AS e CROSS JOIN jsonb_path_query(e.plan, '$.kpis[*].kpi') AS said(kpi)
-JOIN kpis AS k ON k.workspace_id = e.workspace_id AND k.key = said.kpi #>> '{}'
-"""
+AT_ONCE = 500
 FOLLOW = """
-CREATE FUNCTION experiment_kpis_follow() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION experiment_kpis_follow() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     DELETE FROM experiment_kpis WHERE experiment_id = NEW.id;
     INSERT INTO experiment_kpis (kpi_id, experiment_id, workspace_id)
@@ -33,7 +28,7 @@ BEGIN
 END $$
 """
 TRIGGER = """
-CREATE TRIGGER experiment_kpis AFTER INSERT OR UPDATE OF plan ON experiments
+CREATE OR REPLACE TRIGGER experiment_kpis AFTER INSERT OR UPDATE OF plan ON experiments
 FOR EACH ROW EXECUTE FUNCTION experiment_kpis_follow()
 """
 
@@ -48,12 +43,17 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["experiment_id"], ["experiments.id"], name=op.f("fk_experiment_kpis_experiment_id")),
         sa.ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], name=op.f("fk_experiment_kpis_workspace_id")),
         sa.PrimaryKeyConstraint("kpi_id", "experiment_id", name=op.f("pk_experiment_kpis")),
+        if_not_exists=True,
     )
-    op.create_index("ix_experiment_kpis_experiment_id", "experiment_kpis", ["experiment_id"])
+    op.create_index("ix_experiment_kpis_experiment_id", "experiment_kpis", ["experiment_id"], if_not_exists=True)
     isolation.by_column("experiment_kpis")
     op.execute(FOLLOW)
     op.execute(TRIGGER)
-    op.execute(MEASURED)
+    with op.get_context().autocommit_block():
+        newest = op.get_bind().scalar(sa.text("SELECT max(id) FROM experiments")) or 0
+        for first in range(1, newest + 1, AT_ONCE):
+            again = sa.text("UPDATE experiments SET plan = plan WHERE id BETWEEN :first AND :last")
+            op.execute(again.bindparams(first=first, last=first + AT_ONCE - 1))
 
 
 def downgrade() -> None:

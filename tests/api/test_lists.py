@@ -15,15 +15,17 @@ import pytest_asyncio
 from graphql import GraphQLEnumType, GraphQLField, GraphQLInputObjectType, get_named_type
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlmodel import SQLModel
+from sqlalchemy.dialects.postgresql import asyncpg
+from sqlmodel import SQLModel, select
 
 from api.auth.keys import Caller, Scope
 from api.auth.tables import ApiKey, Member
 from api.auth.tenants import ensure_workspace
-from api.database import Database
+from api.database import Database, driver
 from api.delivery.tables import Delivery, Endpoint
 from api.graphql.context import Context
 from api.graphql.nodes import global_id
+from api.graphql.orders import Ordering
 from api.graphql.schema import schema
 from api.jobs.tables import Job, Noun
 from api.trail.tables import AuditEntry
@@ -189,7 +191,7 @@ class Company:
     """A workspace with some rows of everything, and what its lists say of them."""
 
     def __init__(self, database: Database, caller: Caller) -> None:
-        self._database, self._caller = database, caller
+        self.database, self.caller = database, caller
         self.rows: dict[str, list[Row]] = {}
 
     def of(self, path: str) -> tuple[list[Row], dict[str, str]]:
@@ -203,7 +205,7 @@ class Company:
 
     async def ask(self, document: str, variables: Mapping[str, Any]) -> tuple[Any, list[Any]]:
         """What a document is answered, with its errors."""
-        context = Context(database=self._database, caller=self._caller)
+        context = Context(database=self.database, caller=self.caller)
         result = await schema.execute(document, dict(variables), context)
         return result.data, [error.formatted for error in result.errors or []]
 
@@ -439,13 +441,40 @@ async def test_value_that_an_enum_does_not_have_is_refused_before_anything_is_re
         assert errors[0]["extensions"]["code"] in {"BAD_REQUEST", "BAD_USER_INPUT"}
 
 
+LONG = {
+    "Query.auditLog": "pk_audit_entries",
+    "Query.deliveries": "ix_deliveries_workspace_id_created_at",
+    "Query.rejections": "ix_rejections_workspace_id_received_at",
+    "Query.alerts": "ix_alerts_workspace_id_raised_at",
+}
+"""Lists that grow by themselves, and the index that their own order is read from."""
+
+
+@pytest.mark.parametrize("path", LONG)
+async def test_long_list_is_read_from_an_index_in_its_order_from_any_place_on(company: Company, path: str) -> None:
+    """As requests read it, whose conditions row level security keeps from most indexes."""
+    one, workspace = LISTS[path], company.caller.workspace_id
+    order = Ordering(name="own", table=one.table, column="id" if one.id == "number" else next(iter(one.orders)).lower())
+    place = order.unpacked(order.packed(company.rows[one.field][0]))
+    assert place is not None
+    whole = select(one.table).where(one.table.workspace_id == workspace)  # type: ignore[attr-defined]  # each has one
+    statement = whole.where(order.beyond(place)).order_by(*order.terms()).limit(3)
+    text = str(statement.compile(dialect=asyncpg.dialect(), compile_kwargs={"literal_binds": True}))  # type: ignore[no-untyped-call]  # SQLAlchemy's
+    async with company.database.of(workspace).read() as session:
+        connection = await driver(session)
+        await connection.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
+        plan = [row[0] for row in await connection.fetch(f"EXPLAIN (COSTS OFF) {text}")]
+    assert [line for line in plan if f"using {LONG[path]} on" in line], plan
+    assert [line for line in plan if line.strip().startswith(("Sort  ", "->  Sort"))] == []
+
+
 async def test_stranger_finds_nothing_through_a_filter_of_what_rows_belong_to(
     company: Company, database: Database
 ) -> None:
     """The condition on a row's KPI is met by KPIs of the same workspace only."""
     async with database.write() as session:
         other = await ensure_workspace(session, f"other-{uuid4().hex[:12]}", DAY)
-    stranger = Company(database, replace(company._caller, workspace_id=other.id))
+    stranger = Company(database, replace(company.caller, workspace_id=other.id))
     document = '{ alerts(filter: { kpi: { owner: { contains: "" } } }) { totalCount } }'
     assert (await company.ask(document, {}))[0] == {"alerts": {"totalCount": N}}
     assert (await stranger.ask(document, {}))[0] == {"alerts": {"totalCount": 0}}

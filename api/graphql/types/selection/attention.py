@@ -90,9 +90,9 @@ WhichReviews = Annotated[ReviewFilter | None, which("reviews")]
 OrderOfReviews = Annotated[Order[ReviewOrderField] | None, order(REVIEWS.default)]
 
 
-@strawberry.enum(description="What is to be done is ordered by.")
+@strawberry.enum(description="What action items are ordered by.")
 class ActionItemOrderField(Enum):
-    """What is to be done is ordered by."""
+    """What action items are ordered by."""
 
     CREATED_AT = enum_value("created_at", description="By the time it was added.")
     DUE_ON = enum_value("due_on", description="By the day by which it shall be done; those without come last.")
