@@ -11,7 +11,17 @@ from sqlmodel import col, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from experiments.enums import Duty
-from experiments.tables import DayMoments, Decision, EntryCount, Experiment, Refresh, Rehearsal, StatusChange, Variant
+from experiments.tables import (
+    DayMoments,
+    Decision,
+    EntryCount,
+    Experiment,
+    ExperimentKpi,
+    Refresh,
+    Rehearsal,
+    StatusChange,
+    Variant,
+)
 from kpi.enums import Unit
 from kpi.ingest import is_text
 from kpi.tables import Definition, Ingest, Kpi
@@ -55,9 +65,9 @@ async def experiments_on(session: AsyncSession, hypothesis_id: int) -> list[Expe
     return list(await session.exec(found.order_by(Experiment.key)))
 
 
-def measures(kpi: str) -> ColumnElement[bool]:
-    """Whether an experiment's plan measures a KPI, by its key."""
-    return col(Experiment.plan).contains({"kpis": [{"kpi": kpi}]})
+def measures() -> ColumnElement[bool]:
+    """Which KPIs an experiment's plan measures: rows of both."""
+    return col(ExperimentKpi.experiment_id) == col(Experiment.id)
 
 
 async def lock_experiment(session: AsyncSession, workspace_id: int, experiment_id: int) -> Experiment | None:

@@ -64,6 +64,16 @@ class Experiment(SQLModel, table=True):
 searched("experiments", A=[plain("key::text || ' '::text || name::text")])
 
 
+class ExperimentKpi(SQLModel, table=True):
+    """A KPI that an experiment's plan measures, in whatever role. A trigger keeps it as the plan says."""
+
+    __tablename__ = "experiment_kpis"
+    __table_args__ = (Index("ix_experiment_kpis_experiment_id", "experiment_id"),)
+    kpi_id: int = Field(primary_key=True, foreign_key="kpis.id")
+    experiment_id: int = Field(primary_key=True, foreign_key="experiments.id")
+    workspace_id: int = Field(foreign_key="workspaces.id")
+
+
 class Variant(SQLModel, table=True):
     """One of the ways an experiment treats a unit."""
 

@@ -396,7 +396,10 @@ class Rejection(SQLModel, table=True):
     """
 
     __tablename__ = "rejections"
-    __table_args__ = (Index("ix_rejections_workspace_id", "workspace_id", "id"),)
+    __table_args__ = (
+        Index("ix_rejections_workspace_id", "workspace_id", "id"),
+        Index("ix_rejections_workspace_id_received_at", "workspace_id", "received_at", "id"),
+    )
     id: int = Field(default=None, primary_key=True, sa_type=BigInteger, sa_column_args=[Identity(always=True)])
     workspace_id: int = Field(foreign_key="workspaces.id")
     noun: str

@@ -30,6 +30,7 @@ WITH_STATEMENTS = {
     "api/delivery/queries.py": "endpoints and deliveries, which are the edge's own",
     "api/doors/health.py": "questions to Postgres about itself",
     "api/embedded/cluster.py": "the database is made before anybody can connect to it",
+    "api/graphql/conditions.py": "what the row meets that a row of a list belongs to",
     "api/graphql/moments.py": "which transactions can be seen",
     "api/graphql/nodes.py": "one keyset page of any noun",
     "api/graphql/tags.py": "which transactions can be seen",

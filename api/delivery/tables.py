@@ -63,7 +63,7 @@ class Delivery(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("notice_id", "endpoint_id"),
         Index("ix_deliveries_due", "next_at", postgresql_where="state = 'WAITING'"),
-        Index("ix_deliveries_workspace_id", "workspace_id", "id"),
+        Index("ix_deliveries_workspace_id_created_at", "workspace_id", "created_at", "id"),
         Index("ix_deliveries_endpoint_id", "endpoint_id", "id"),
         CheckConstraint("(state = 'WAITING') = (next_at IS NOT NULL)", name="next_at"),
         CheckConstraint("(state = 'DELIVERED') = (delivered_at IS NOT NULL)", name="delivered_at"),

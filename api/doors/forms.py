@@ -14,7 +14,7 @@ OPEN = "open"
 """The alerts that a page shows where nobody says which."""
 STATES: Mapping[str, dict[str, Any]] = {
     OPEN: {"isOpen": True},
-    **{state.lower(): {"state": state} for state in AlertState},
+    **{state.lower(): {"state": {"eq": state}} for state in AlertState},
     "all": {},
 }
 """Alerts by the word for them in an address."""

@@ -107,7 +107,7 @@ class Tally:
         } | ({"hint": self._hint(unlisted)} if unlisted else {})
 
     def _hint(self, unlisted: int) -> str:
-        query = f"rejections(filter: {{noun: {self.noun.upper()}}})" if self.noun else "rejections"
+        query = f"rejections(filter: {{noun: {{eq: {self.noun.upper()}}}}})" if self.noun else "rejections"
         return (
             f"{unlisted:,} more rejected rows are not listed here. Ask for them by the GraphQL query `{query}`: a"
             f" workspace keeps its newest {KEPT_REJECTIONS:,} for {REJECTIONS_KEPT.days} days."

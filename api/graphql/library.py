@@ -4,13 +4,11 @@ from datetime import date
 from typing import Annotated
 
 import strawberry
-from sqlalchemy import false
-from sqlmodel import col
 
 from api.auth.permissions import MayRead
 from api.database import driver
 from api.graphql.context import Info
-from api.graphql.nodes import After, Before, First, Last, bad_input, connection, page_of, page_size
+from api.graphql.nodes import After, Before, First, Last, Listed, bad_input, page_size
 from api.graphql.types.impact import (
     Cost,
     Coverage,
@@ -21,16 +19,23 @@ from api.graphql.types.impact import (
     of_time,
     terms_of,
 )
-from api.graphql.types.learning import LearningConnection, LearningFilter, learnings
+from api.graphql.types.learning import LearningConnection
 from api.graphql.types.programme import Programme, figures
-from api.graphql.types.protocol import Protocol, ProtocolConnection, ProtocolEdge
+from api.graphql.types.protocol import Protocol, ProtocolConnection
 from api.graphql.types.search import SearchConnection, hits, place
+from api.graphql.types.selection.experiments import (
+    LEARNINGS,
+    PROTOCOLS,
+    OrderOfLearnings,
+    OrderOfProtocols,
+    WhichLearnings,
+    WhichProtocols,
+)
 from experiments import tables
 from experiments.programme.programme import Programme as Figures
 from experiments.programme.search import LONGEST_QUERY, SearchKind, search
 from kpi.ingest import is_text
 
-Learned = Annotated[LearningFilter | None, strawberry.argument(description="Which learnings; all of them if not said.")]
 Sought = Annotated[
     str,
     strawberry.argument(
@@ -65,20 +70,23 @@ Lift = Annotated[
 class LibraryQuery:
     """What can be asked of a programme's memory."""
 
-    @strawberry.field(description="What was learned in the workspace, newest first.", permission_classes=[MayRead])
+    @strawberry.field(
+        description="What was learned in the workspace, newest first unless ordered otherwise.",
+        permission_classes=[MayRead],
+        graphql_type=LearningConnection | None,
+    )
     async def learnings(
         self,
         info: Info,
-        filter: Learned = None,  # noqa: A002 - the API's word
+        filter: WhichLearnings = None,  # noqa: A002 - the API's word
+        order_by: OrderOfLearnings = None,
         first: First = None,
         after: After = None,
         last: Last = None,
         before: Before = None,
-    ) -> LearningConnection | None:
+    ) -> Listed[tables.Learning]:
         """What was learned in the workspace."""
-        tag = None if filter is None else filter.tag
-        having = [] if tag is None else [col(tables.Learning.tags).contains([tag]) if is_text(tag) else false()]
-        return learnings(await page_of(info, tables.Learning, first, after, last, before, having))
+        return await LEARNINGS.page(info, filter, order_by, first, after, last, before)
 
     @strawberry.field(
         description="Hypotheses, experiments and learnings with the words of a query, the best first.",
@@ -163,11 +171,20 @@ class LibraryQuery:
         """A protocol by its key."""
         return await info.context.loaders.protocols_by_key.load(key)
 
-    @strawberry.field(description="The protocols of the workspace, newest first.", permission_classes=[MayRead])
+    @strawberry.field(
+        description="The protocols of the workspace, newest first unless ordered otherwise.",
+        permission_classes=[MayRead],
+        graphql_type=ProtocolConnection | None,
+    )
     async def protocols(
-        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
-    ) -> ProtocolConnection | None:
+        self,
+        info: Info,
+        filter: WhichProtocols = None,  # noqa: A002 - the API's word
+        order_by: OrderOfProtocols = None,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> Listed[tables.Protocol]:
         """The protocols of the workspace."""
-        found = await page_of(info, tables.Protocol, first, after, last, before)
-        page: ProtocolConnection = connection(ProtocolConnection, ProtocolEdge, found)
-        return page
+        return await PROTOCOLS.page(info, filter, order_by, first, after, last, before)

@@ -15,7 +15,7 @@ from api.auth.tables import ApiKey, Member
 from api.database import driver
 from api.delivery import queries as delivery_queries
 from api.delivery.tables import Delivery, Endpoint
-from api.graphql.nodes import Page, Part, page, pages
+from api.graphql.nodes import Page, Part, pages
 from api.jobs import spool
 from api.jobs.tables import Job
 from api.sitting import Sitting
@@ -37,6 +37,7 @@ from experiments.tables import (
     Amendment,
     Decision,
     Experiment,
+    ExperimentKpi,
     Learning,
     LearningVersion,
     Protocol,
@@ -110,23 +111,26 @@ class Loaders:
             lambda session, ids: library.learnings_by_id(session, workspace_id, ids)
         )
         self.learnings_of: DataLoader[tuple[int, Part], Page[Learning]] = DataLoader(
-            self._pages(Learning, "experiment_id", workspace_id)
+            self._pages(Learning, Learning.experiment_id)
         )
         self.alerts: DataLoader[int, Alert | None] = self._loader(
             lambda session, ids: alert_queries.alerts_by_id(session, workspace_id, ids)
         )
-        self.alerts_of: DataLoader[tuple[int, Part], Page[Alert]] = DataLoader(
-            self._pages(Alert, "kpi_id", workspace_id)
-        )
+        self.alerts_of: DataLoader[tuple[int, Part], Page[Alert]] = DataLoader(self._pages(Alert, Alert.kpi_id))
         self.alert_rules: DataLoader[int, AlertRule | None] = self._loader(
             lambda session, ids: alert_queries.rules_by_id(session, workspace_id, ids)
         )
         self.alert_rules_of: DataLoader[int, list[AlertRule] | None] = self._loader(alert_queries.rules_of)
         self.annotations_of: DataLoader[int, list[Annotation] | None] = self._loader(alert_queries.annotations_of)
         self.hypotheses_of: DataLoader[tuple[int, Part], Page[Hypothesis]] = DataLoader(
-            self._pages(Hypothesis, "kpi_id", workspace_id)
+            self._pages(Hypothesis, Hypothesis.kpi_id)
         )
-        self.experiments_on: DataLoader[tuple[str, Part], Page[Experiment]] = DataLoader(self._experiments_on)
+        self.experiments_of: DataLoader[tuple[int, Part], Page[Experiment]] = DataLoader(
+            self._pages(Experiment, Experiment.hypothesis_id)
+        )
+        self.experiments_on: DataLoader[tuple[int, Part], Page[Experiment]] = DataLoader(
+            self._pages(Experiment, ExperimentKpi.kpi_id, via=experiment_queries.measures())
+        )
         self.learning_versions: DataLoader[int, list[LearningVersion] | None] = self._loader(library.versions_of)
         self.protocols: DataLoader[int, Protocol | None] = self._loader(
             lambda session, ids: library.protocols_by_id(session, workspace_id, ids)
@@ -185,7 +189,7 @@ class Loaders:
         return DataLoader(load)
 
     def _pages(
-        self, table: type[V], of: str, workspace_id: int
+        self, table: type[V], of: Any, via: Any = True
     ) -> Callable[[list[tuple[int, Part]]], Awaitable[list[Page[V]]]]:
         """Pages of the rows of owners; those that one document asks for are mostly the same part of each."""
 
@@ -194,7 +198,7 @@ class Loaders:
             async with self.sitting.read() as session:
                 for part in {part for _, part in keys}:
                     ids = [identity for identity, asked in keys if asked == part]
-                    own = await pages(session, table, workspace_id, of, ids, part)
+                    own = await pages(session, table, self._workspace_id, of, ids, part, via=via)
                     found |= {(identity, part): page for identity, page in own.items()}
             return [found[key] for key in keys]
 
@@ -205,14 +209,6 @@ class Loaders:
         async with self.sitting.read() as session:
             found = await values.read(session, wanted)
         return [found[one] for one in wanted]
-
-    async def _experiments_on(self, keys: list[tuple[str, Part]]) -> list[Page[Experiment]]:
-        """Pages of the experiments that measure each KPI, by the key that their plans name it by."""
-        async with self.sitting.read() as session:
-            return [
-                await page(session, Experiment, self._workspace_id, part, [experiment_queries.measures(key)])
-                for key, part in keys
-            ]
 
     def _kpis_by_key(self, workspace_id: int) -> Callable[[list[str]], Awaitable[list[Kpi | None]]]:
         async def load(keys: list[str]) -> list[Kpi | None]:

@@ -18,7 +18,8 @@ from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from strawberry import Parent
 
-from api.graphql.orders import NEWEST, Ordering, Place
+from api.graphql.conditions import Condition
+from api.graphql.orders import Ordering, Place
 from kpi.errors import NotFound
 
 T = TypeVar("T")
@@ -111,7 +112,7 @@ class Pointed(Generic[T]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed(Generic[T]):
-    """A page as a connection, of a noun whose own types stand further on than where it is listed."""
+    """A page as a connection, whose public face is the noun's."""
 
     edges: list[Pointed[T]]
     nodes: Sequence[T]
@@ -121,13 +122,14 @@ class Listed(Generic[T]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """Which rows of a list are asked for: so many, from which end, between which rows, in which order."""
+    """Which rows of a list are asked for: which ones at all, so many, from which end, between which, in which order."""
 
     size: int
     backwards: bool
     after: Place | None
     before: Place | None
-    ordering: Ordering = NEWEST
+    ordering: Ordering
+    wanted: Condition | None = None
 
     @classmethod
     def asked(
@@ -136,7 +138,8 @@ class Part:
         after: str | None,
         last: int | None,
         before: str | None,
-        ordering: Ordering = NEWEST,
+        ordering: Ordering,
+        wanted: Condition | None = None,
     ) -> "Part":
         """What the arguments of a connection ask for. Raises bad input."""
         size, backwards = page_size(first, last)
@@ -146,16 +149,21 @@ class Part:
             after=None if after is None else _place(after, "after", ordering),
             before=None if before is None else _place(before, "before", ordering),
             ordering=ordering,
+            wanted=wanted,
         )
 
-    def within(self, table: Any, found: Any) -> Any:
-        """Those of the rows found that lie between the ends."""
-        found = found if self.after is None else found.where(self.ordering.beyond(table, self.after))
-        return found if self.before is None else found.where(self.ordering.beyond(table, self.before, backwards=True))
+    def among(self, table: Any, found: Any) -> Any:
+        """Those of the rows found that are meant."""
+        return found if self.wanted is None else found.where(self.wanted.on(table))
 
-    def order(self, table: Any) -> Sequence[Any]:
+    def within(self, found: Any) -> Any:
+        """Those of the rows found that lie between the ends."""
+        found = found if self.after is None else found.where(self.ordering.beyond(self.after))
+        return found if self.before is None else found.where(self.ordering.beyond(self.before, backwards=True))
+
+    def order(self) -> Sequence[Any]:
         """The end that is asked for first."""
-        return self.ordering.terms(table, backwards=self.backwards)
+        return self.ordering.terms(backwards=self.backwards)
 
     def page(self, rows: Sequence[Any], total: int) -> Page[Any]:
         """The page, from one row more than it has, in this order."""
@@ -165,33 +173,39 @@ class Part:
         return Page(rows, more_before=self.after is not None, more_after=more, total=total)
 
 
-async def page(
-    session: AsyncSession, table: Any, workspace_id: int, part: Part, where: Sequence[Any] = ()
-) -> Page[Any]:
-    """One page of a workspace's rows, in the order asked for, by keyset: the cost does not grow with the page's number.
-
-    `where` are conditions that the rows meet as well.
-    """
-    found = select(table).where(table.workspace_id == workspace_id, *where)
+async def page(session: AsyncSession, table: Any, workspace_id: int, part: Part) -> Page[Any]:
+    """One page of a workspace's rows, as asked for, by keyset: the cost does not grow with the page's number."""
+    found = part.among(table, select(table).where(table.workspace_id == workspace_id))
     total = (await session.exec(select(func.count()).select_from(found.subquery()))).one()
-    rows = await session.exec(part.within(table, found).order_by(*part.order(table)).limit(part.size + 1))
+    rows = await session.exec(part.within(found).order_by(*part.order()).limit(part.size + 1))
     return part.page(list(rows), total)
 
 
 async def pages(
-    session: AsyncSession, table: Any, workspace_id: int, of: str, owners: Collection[int], part: Part
+    session: AsyncSession,
+    table: Any,
+    workspace_id: int,
+    of: Any,
+    owners: Collection[int],
+    part: Part,
+    *,
+    via: Any = True,
 ) -> dict[int, Page[Any]]:
-    """The same page of each owner's rows: those whose column `of` names it. Two statements, however many owners."""
-    owner = col(getattr(table, of))
-    theirs = (table.workspace_id == workspace_id, owner.in_(owners))
-    totals = dict((await session.exec(select(owner, func.count()).where(*theirs).group_by(owner))).all())
-    place = func.row_number().over(partition_by=owner, order_by=part.order(table)).label("place")
-    placed = part.within(table, select(table.id, place).where(*theirs)).subquery()
-    found = select(table).join(placed, table.id == placed.c.id).where(placed.c.place <= part.size + 1)
+    """The same page of each owner's rows: those whose column `of` names it. Two statements, however many owners.
+
+    Where `of` is a column of another table, `via` says which rows of both belong together.
+    """
+    theirs = (table.workspace_id == workspace_id, col(of).in_(owners), via)
+    totals = part.among(table, select(of, func.count(table.id)).where(*theirs)).group_by(of)
+    place = func.row_number().over(partition_by=of, order_by=part.order())
+    mine = part.within(part.among(table, select(table.id, of.label("owner"), place.label("place")).where(*theirs)))
+    placed = mine.subquery()
+    found = select(table, placed.c.owner).join(placed, table.id == placed.c.id).where(placed.c.place <= part.size + 1)
     rows: dict[int, list[Any]] = {identity: [] for identity in owners}
-    for row in await session.exec(found.order_by(*part.order(table))):
-        rows[getattr(row, of)].append(row)
-    return {identity: part.page(own, totals.get(identity, 0)) for identity, own in rows.items()}
+    for row, owner in await session.exec(found.order_by(*part.order())):
+        rows[owner].append(row)
+    counted = dict((await session.exec(totals)).all())
+    return {identity: part.page(own, counted.get(identity, 0)) for identity, own in rows.items()}
 
 
 def cursors(ordering: Ordering) -> Callable[[Any], str]:
@@ -199,27 +213,7 @@ def cursors(ordering: Ordering) -> Callable[[Any], str]:
     return lambda row: sealed(ordering.packed(row))
 
 
-cursor = cursors(NEWEST)
-"""What makes those of lists that are in no other order."""
-
-
-async def page_of(
-    info: Any,
-    table: Any,
-    first: int | None,
-    after: str | None,
-    last: int | None,
-    before: str | None,
-    where: Sequence[Any] = (),
-    ordering: Ordering = NEWEST,
-) -> Page[Any]:
-    """One page of the caller's rows, in a read of its own."""
-    part = Part.asked(first, after, last, before, ordering)
-    async with info.context.read() as session:
-        return await page(session, table, info.context.caller.workspace_id, part, where)
-
-
-def connection(kind: Any, edge: Any, found: Page[Any], point: Callable[[Any], str] = cursor) -> Any:
+def connection(kind: Any, edge: Any, found: Page[Any], point: Callable[[Any], str]) -> Any:
     """A page as the connection that a noun's types make of it; `point` makes the cursor of a row."""
     return kind(
         edges=[edge(cursor=point(row), node=row) for row in found.rows],
@@ -229,9 +223,9 @@ def connection(kind: Any, edge: Any, found: Page[Any], point: Callable[[Any], st
     )
 
 
-def listed(found: Page[T]) -> Listed[T]:
-    """A page as a connection."""
-    made: Listed[T] = connection(Listed, Pointed, found)
+def listed(found: Page[T], part: Part) -> Listed[T]:
+    """A page of what was asked for, as a connection."""
+    made: Listed[T] = connection(Listed, Pointed, found, cursors(part.ordering))
     return made
 
 

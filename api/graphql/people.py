@@ -5,9 +5,17 @@ import strawberry
 from api.auth import tables
 from api.auth.permissions import MayAdmin
 from api.graphql.context import Info
-from api.graphql.nodes import After, Before, First, Last, connection, page_of
-from api.graphql.types.api_key import ApiKeyConnection, ApiKeyEdge
-from api.graphql.types.member import MemberConnection, MemberEdge
+from api.graphql.nodes import After, Before, First, Last, Listed
+from api.graphql.types.api_key import ApiKeyConnection
+from api.graphql.types.member import MemberConnection
+from api.graphql.types.selection.administration import (
+    API_KEYS,
+    MEMBERS,
+    OrderOfApiKeys,
+    OrderOfMembers,
+    WhichApiKeys,
+    WhichMembers,
+)
 
 
 @strawberry.type
@@ -15,24 +23,37 @@ class PeopleQuery:
     """What can be asked of members and keys."""
 
     @strawberry.field(
-        description="The members of the workspace, those who are gone too, newest first.",
+        description="The members of the workspace, those who are gone too, newest first unless ordered otherwise.",
         permission_classes=[MayAdmin],
+        graphql_type=MemberConnection | None,
     )
     async def members(
-        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
-    ) -> MemberConnection | None:
+        self,
+        info: Info,
+        filter: WhichMembers = None,  # noqa: A002 - the API's word
+        order_by: OrderOfMembers = None,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> Listed[tables.Member]:
         """The members of the workspace."""
-        found = await page_of(info, tables.Member, first, after, last, before)
-        page: MemberConnection = connection(MemberConnection, MemberEdge, found)
-        return page
+        return await MEMBERS.page(info, filter, order_by, first, after, last, before)
 
     @strawberry.field(
-        description="The keys of the workspace, those that have ended too, newest first.", permission_classes=[MayAdmin]
+        description="The keys of the workspace, those that have ended too, newest first unless ordered otherwise.",
+        permission_classes=[MayAdmin],
+        graphql_type=ApiKeyConnection | None,
     )
     async def api_keys(
-        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
-    ) -> ApiKeyConnection | None:
+        self,
+        info: Info,
+        filter: WhichApiKeys = None,  # noqa: A002 - the API's word
+        order_by: OrderOfApiKeys = None,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> Listed[tables.ApiKey]:
         """The keys of the workspace."""
-        found = await page_of(info, tables.ApiKey, first, after, last, before)
-        page: ApiKeyConnection = connection(ApiKeyConnection, ApiKeyEdge, found)
-        return page
+        return await API_KEYS.page(info, filter, order_by, first, after, last, before)

@@ -13,39 +13,44 @@ from api.graphql.catalogue import CatalogueQuery
 from api.graphql.context import Info
 from api.graphql.deliveries import DeliveryQuery
 from api.graphql.errors import answer
-from api.graphql.filters import conditions
 from api.graphql.library import LibraryQuery
 from api.graphql.nodes import (
     After,
     Before,
     First,
     Last,
+    Listed,
     Node,
     bad_input,
-    cursors,
     local_id,
     parts,
 )
-from api.graphql.nodes import connection as _connection
-from api.graphql.nodes import page_of as _page
 from api.graphql.people import PeopleQuery
 from api.graphql.reviews import ReviewQuery
 from api.graphql.trail import TrailQuery
 from api.graphql.types.design import DesignInput, ExperimentDesign, shown
-from api.graphql.types.experiment import Experiment, ExperimentConnection, ExperimentEdge
-from api.graphql.types.hypothesis import Hypothesis, HypothesisConnection, HypothesisEdge
-from api.graphql.types.job import Job, JobConnection, JobEdge
-from api.graphql.types.kpi import Kpi, KpiConnection, KpiEdge
+from api.graphql.types.experiment import Experiment, ExperimentConnection
+from api.graphql.types.hypothesis import Hypothesis, HypothesisConnection
+from api.graphql.types.job import Job, JobConnection
+from api.graphql.types.kpi import Kpi, KpiConnection
 from api.graphql.types.ladder import KpiLadder, Whole, whole
-from api.graphql.types.rejection import RejectionConnection, RejectionEdge, RejectionFilter
-from api.graphql.types.selection import (
-    OrderOfExperiments,
+from api.graphql.types.rejection import RejectionConnection
+from api.graphql.types.selection.experiments import EXPERIMENTS, OrderOfExperiments, WhichExperiments
+from api.graphql.types.selection.intake import (
+    JOBS,
+    REJECTIONS,
+    OrderOfJobs,
+    OrderOfRejections,
+    WhichJobs,
+    WhichRejections,
+)
+from api.graphql.types.selection.kpis import (
+    HYPOTHESES,
+    KPIS,
     OrderOfHypotheses,
     OrderOfKpis,
-    WhichExperiments,
     WhichHypotheses,
     WhichKpis,
-    ordering,
 )
 from api.graphql.types.viewer import RateLimit, Viewer
 from api.graphql.types.workspace import Workspace
@@ -59,7 +64,6 @@ from kpi.queries import hypotheses_by_key, kpis_by_key, workspace_by_id
 MOST_NODES = 100
 Key = Annotated[str, strawberry.argument(description="The key of the object.")]
 Identity = Annotated[strawberry.ID, strawberry.argument(description="The global id of the object.")]
-Rejected = Annotated[RejectionFilter | None, strawberry.argument(description="Which rows; all of them if not said.")]
 Identities = Annotated[list[strawberry.ID], strawberry.argument(description="The global ids, 100 at most.")]
 
 
@@ -112,7 +116,9 @@ class Query(LibraryQuery, CatalogueQuery, ReviewQuery, DeliveryQuery, AlertQuery
             return (await kpis_by_key(session, info.context.caller.workspace_id, [key])).get(key)
 
     @strawberry.field(
-        description="The KPIs of the workspace, newest first unless ordered otherwise.", permission_classes=[MayRead]
+        description="The KPIs of the workspace, newest first unless ordered otherwise.",
+        permission_classes=[MayRead],
+        graphql_type=KpiConnection | None,
     )
     async def kpis(
         self,
@@ -123,11 +129,9 @@ class Query(LibraryQuery, CatalogueQuery, ReviewQuery, DeliveryQuery, AlertQuery
         after: After = None,
         last: Last = None,
         before: Before = None,
-    ) -> KpiConnection | None:
+    ) -> Listed[kpi_tables.Kpi]:
         """The KPIs of the workspace."""
-        order, where = ordering("Kpi", order_by), conditions(kpi_tables.Kpi, filter)
-        found = await _page(info, kpi_tables.Kpi, first, after, last, before, where, order)
-        return _connection(KpiConnection, KpiEdge, found, cursors(order))
+        return await KPIS.page(info, filter, order_by, first, after, last, before)
 
     @strawberry.field(
         description="The ladder of the workspace, from leading KPIs to lagging ones.",
@@ -149,6 +153,7 @@ class Query(LibraryQuery, CatalogueQuery, ReviewQuery, DeliveryQuery, AlertQuery
     @strawberry.field(
         description="The hypotheses of the workspace, newest first unless ordered otherwise.",
         permission_classes=[MayRead],
+        graphql_type=HypothesisConnection | None,
     )
     async def hypotheses(
         self,
@@ -159,11 +164,9 @@ class Query(LibraryQuery, CatalogueQuery, ReviewQuery, DeliveryQuery, AlertQuery
         after: After = None,
         last: Last = None,
         before: Before = None,
-    ) -> HypothesisConnection | None:
+    ) -> Listed[kpi_tables.Hypothesis]:
         """The hypotheses of the workspace."""
-        order, where = ordering("Hypothesis", order_by), conditions(kpi_tables.Hypothesis, filter)
-        found = await _page(info, kpi_tables.Hypothesis, first, after, last, before, where, order)
-        return _connection(HypothesisConnection, HypothesisEdge, found, cursors(order))
+        return await HYPOTHESES.page(info, filter, order_by, first, after, last, before)
 
     @strawberry.field(
         description="An experiment by its key.", permission_classes=[MayRead], graphql_type=Experiment | None
@@ -176,6 +179,7 @@ class Query(LibraryQuery, CatalogueQuery, ReviewQuery, DeliveryQuery, AlertQuery
     @strawberry.field(
         description="The experiments of the workspace, newest first unless ordered otherwise.",
         permission_classes=[MayRead],
+        graphql_type=ExperimentConnection | None,
     )
     async def experiments(
         self,
@@ -186,11 +190,9 @@ class Query(LibraryQuery, CatalogueQuery, ReviewQuery, DeliveryQuery, AlertQuery
         after: After = None,
         last: Last = None,
         before: Before = None,
-    ) -> ExperimentConnection | None:
+    ) -> Listed[experiment_tables.Experiment]:
         """The experiments of the workspace."""
-        order, where = ordering("Experiment", order_by), conditions(experiment_tables.Experiment, filter)
-        found = await _page(info, experiment_tables.Experiment, first, after, last, before, where, order)
-        return _connection(ExperimentConnection, ExperimentEdge, found, cursors(order))
+        return await EXPERIMENTS.page(info, filter, order_by, first, after, last, before)
 
     @strawberry.field(description="Work a design out, before anything is registered.", permission_classes=[MayRead])
     async def experiment_design(self, info: Info, input: DesignInput) -> ExperimentDesign | None:  # noqa: A002 - the API's word
@@ -210,29 +212,41 @@ class Query(LibraryQuery, CatalogueQuery, ReviewQuery, DeliveryQuery, AlertQuery
         identity = local_id("Job", id)
         return None if identity is None else await info.context.loaders.jobs.load(identity)
 
-    @strawberry.field(description="The jobs of the workspace, newest first.", permission_classes=[MayRead])
+    @strawberry.field(
+        description="The jobs of the workspace, newest first unless ordered otherwise.",
+        permission_classes=[MayRead],
+        graphql_type=JobConnection | None,
+    )
     async def jobs(
-        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
-    ) -> JobConnection | None:
-        """The jobs of the workspace."""
-        return _connection(JobConnection, JobEdge, await _page(info, job_tables.Job, first, after, last, before))
-
-    @strawberry.field(description="The rejected rows of the workspace, newest first.", permission_classes=[MayRead])
-    async def rejections(
         self,
         info: Info,
-        filter: Rejected = None,  # noqa: A002 - the API's word
+        filter: WhichJobs = None,  # noqa: A002 - the API's word
+        order_by: OrderOfJobs = None,
         first: First = None,
         after: After = None,
         last: Last = None,
         before: Before = None,
-    ) -> RejectionConnection | None:
+    ) -> Listed[job_tables.Job]:
+        """The jobs of the workspace."""
+        return await JOBS.page(info, filter, order_by, first, after, last, before)
+
+    @strawberry.field(
+        description="The rejected rows of the workspace, newest first unless ordered otherwise.",
+        permission_classes=[MayRead],
+        graphql_type=RejectionConnection | None,
+    )
+    async def rejections(
+        self,
+        info: Info,
+        filter: WhichRejections = None,  # noqa: A002 - the API's word
+        order_by: OrderOfRejections = None,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> Listed[kpi_tables.Rejection]:
         """The rejected rows of the workspace."""
-        table, wanted = kpi_tables.Rejection, filter or RejectionFilter()
-        where = [table.noun == wanted.noun.value] if wanted.noun else []
-        where += [table.code == wanted.code.value] if wanted.code else []
-        found = await _page(info, table, first, after, last, before, where)
-        return _connection(RejectionConnection, RejectionEdge, found)
+        return await REJECTIONS.page(info, filter, order_by, first, after, last, before)
 
 
 async def _node(info: Info, identity: str) -> Any:

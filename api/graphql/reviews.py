@@ -6,15 +6,22 @@ import strawberry
 
 from api.auth.permissions import MayRead
 from api.graphql.context import Info
-from api.graphql.nodes import After, Before, First, Last, connection, local_id, page_of
-from api.graphql.types.review import Entry, Review, ReviewConnection, ReviewEdge, ReviewFilter
+from api.graphql.nodes import After, Before, First, Last, Listed, local_id
+from api.graphql.types.review import ActionItemConnection, Entry, Review, ReviewConnection
+from api.graphql.types.selection.attention import (
+    ACTION_ITEMS,
+    REVIEWS,
+    OrderOfActionItems,
+    OrderOfReviews,
+    WhichActionItems,
+    WhichReviews,
+)
 from experiments.programme.reviews import reading, tables
 from experiments.programme.reviews.backlog import Entry as EntryValue
 from kpi.history.periods import DAY
 from kpi.queries import all_kpis
 
 Identity = Annotated[strawberry.ID, strawberry.argument(description="The global id of the review.")]
-Which = Annotated[ReviewFilter | None, strawberry.argument(description="Which reviews; all of them if not said.")]
 
 
 @strawberry.type
@@ -29,23 +36,41 @@ class ReviewQuery:
         identity = local_id("Review", id)
         return None if identity is None else await info.context.loaders.reviews.load(identity)
 
-    @strawberry.field(description="The reviews of the workspace, newest first.", permission_classes=[MayRead])
+    @strawberry.field(
+        description="The reviews of the workspace, newest first unless ordered otherwise.",
+        permission_classes=[MayRead],
+        graphql_type=ReviewConnection | None,
+    )
     async def reviews(
         self,
         info: Info,
-        filter: Which = None,  # noqa: A002 - the API's word
+        filter: WhichReviews = None,  # noqa: A002 - the API's word
+        order_by: OrderOfReviews = None,
         first: First = None,
         after: After = None,
         last: Last = None,
         before: Before = None,
-    ) -> ReviewConnection | None:
+    ) -> Listed[tables.Review]:
         """The reviews of the workspace."""
-        table, wanted = tables.Review, filter or ReviewFilter()
-        where = [table.kind == wanted.kind] if wanted.kind else []
-        where += [table.state == wanted.state] if wanted.state else []
-        found = await page_of(info, table, first, after, last, before, where)
-        page: ReviewConnection = connection(ReviewConnection, ReviewEdge, found)
-        return page
+        return await REVIEWS.page(info, filter, order_by, first, after, last, before)
+
+    @strawberry.field(
+        description="What the reviews of the workspace found is to be done, newest first unless ordered otherwise.",
+        permission_classes=[MayRead],
+        graphql_type=ActionItemConnection | None,
+    )
+    async def action_items(
+        self,
+        info: Info,
+        filter: WhichActionItems = None,  # noqa: A002 - the API's word
+        order_by: OrderOfActionItems = None,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> Listed[tables.ActionItem]:
+        """What is to be done."""
+        return await ACTION_ITEMS.page(info, filter, order_by, first, after, last, before)
 
     @strawberry.field(
         description=(

@@ -5,7 +5,9 @@ from pathlib import Path
 import strawberry
 from graphql import GraphQLError
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.name_converter import NameConverter
 from strawberry.types import ExecutionContext
+from strawberry.types.base import StrawberryObjectDefinition, StrawberryType
 
 from api.graphql.columns import SCALARS
 from api.graphql.deadlines import Timely
@@ -81,6 +83,16 @@ class Mutation(
     """What can be done."""
 
 
+class Names(NameConverter):
+    """How types are called that are made of others: the order by a KpiOrderField is a KpiOrder."""
+
+    def from_generic(self, generic_type: StrawberryObjectDefinition, types: list[StrawberryType | type]) -> str:
+        """The name of a type that is made of others."""
+        return super().from_generic(generic_type, types).removesuffix("OrderFieldOrder") + (
+            "Order" if generic_type.name == "Order" else ""
+        )
+
+
 class Schema(strawberry.Schema):
     """The schema. What a sender did wrong is told to the sender and no matter for the log; `Masked` logs the rest."""
 
@@ -116,7 +128,7 @@ schema = Schema(
         Sent,
     ],
     execution_context_class=Execution,
-    config=StrawberryConfig(auto_camel_case=True, scalar_map=SCALARS),
+    config=StrawberryConfig(name_converter=Names(auto_camel_case=True), scalar_map=SCALARS),
 )
 describe(schema._schema)
 

@@ -7,17 +7,12 @@ import strawberry
 from api.auth.permissions import MayAdmin
 from api.database import driver
 from api.graphql.context import Info
-from api.graphql.nodes import After, Before, First, Last, connection, page_of
-from api.graphql.types.audit import (
-    AuditEntryConnection,
-    AuditEntryEdge,
-    AuditFilter,
-    AuditVerification,
-)
+from api.graphql.nodes import After, Before, First, Last, Listed
+from api.graphql.types.audit import AuditEntryConnection, AuditVerification
+from api.graphql.types.selection.administration import AUDIT_ENTRIES, OrderOfEntries, WhichEntries
 from api.trail import chain, tables
 from api.trail.entry import Chain
 
-Wanted = Annotated[AuditFilter | None, strawberry.argument(description="Which entries; all of them if not said.")]
 Number = Annotated[int | None, strawberry.argument(description="The number of an entry whose hash was kept.")]
 Hash = Annotated[str | None, strawberry.argument(description="The hash that was kept of it.")]
 
@@ -26,21 +21,23 @@ Hash = Annotated[str | None, strawberry.argument(description="The hash that was 
 class TrailQuery:
     """What can be asked of the audit trail."""
 
-    @strawberry.field(description="Who changed what in the workspace, newest first.", permission_classes=[MayAdmin])
+    @strawberry.field(
+        description="Who changed what in the workspace, newest first unless ordered otherwise.",
+        permission_classes=[MayAdmin],
+        graphql_type=AuditEntryConnection | None,
+    )
     async def audit_log(
         self,
         info: Info,
-        filter: Wanted = None,  # noqa: A002 - the API's word
+        filter: WhichEntries = None,  # noqa: A002 - the API's word
+        order_by: OrderOfEntries = None,
         first: First = None,
         after: After = None,
         last: Last = None,
         before: Before = None,
-    ) -> AuditEntryConnection | None:
+    ) -> Listed[tables.AuditEntry]:
         """Who changed what in the workspace."""
-        where = (filter or AuditFilter()).where()
-        found = await page_of(info, tables.AuditEntry, first, after, last, before, where)
-        page: AuditEntryConnection = connection(AuditEntryConnection, AuditEntryEdge, found)
-        return page
+        return await AUDIT_ENTRIES.page(info, filter, order_by, first, after, last, before)
 
     @strawberry.field(
         description="Walk the whole chain of the audit trail, and name the first entry that does not hold.",

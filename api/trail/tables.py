@@ -21,6 +21,14 @@ class AuditEntry(SQLModel, table=True):
     __table_args__ = (
         CheckConstraint("number > 0", name="number"),
         CheckConstraint("(node_type IS NULL) = (node_id IS NULL)", name="node"),
+        Index(
+            "ix_audit_entries_node",
+            "workspace_id",
+            "node_type",
+            "node_id",
+            "number",
+            postgresql_where="node_type IS NOT NULL",
+        ),
         Index("ix_audit_entries_retired", "workspace_id", postgresql_where="action = 'auditRetire'"),
     )
     workspace_id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})

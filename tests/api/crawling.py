@@ -175,7 +175,7 @@ def _value(owner: str, name: str, kind: GraphQLInputType, names: Names) -> str:
     if isinstance(kind, GraphQLList):
         return f"[{_value(owner, name, kind.of_type, names)}]"
     if isinstance(kind, GraphQLInputObjectType):
-        return _object(owner if name == "input" else kind.name, kind, names)
+        return _object(owner if name == "input" or kind.name == "IdComparator" else kind.name, kind, names)
     if isinstance(kind, GraphQLEnumType):
         return str(next(iter(kind.values)))
     if kind.name == "ID":

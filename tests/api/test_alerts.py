@@ -169,12 +169,12 @@ async def test_alert_that_a_rule_raised_is_in_the_audit_trail_once_with_its_rule
 @pytest.mark.parametrize(
     ("wanted", "count"),
     [
-        ({"state": "RAISED"}, 1),
-        ({"state": "RESOLVED"}, 0),
+        ({"state": {"eq": "RAISED"}}, 1),
+        ({"state": {"in": ["RESOLVED"]}}, 0),
         ({"isOpen": True}, 1),
         ({"isOpen": False}, 0),
-        ({"kpi": "activation"}, 1),
-        ({"kpi": "another"}, 0),
+        ({"kpi": {"key": {"eq": "activation"}}}, 1),
+        ({"kpi": {"key": {"eq": "another"}}}, 0),
     ],
 )
 @pytest.mark.usefixtures("raised")

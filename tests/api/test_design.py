@@ -11,12 +11,12 @@ from api.database import Database
 from api.jobs.refresh import refresh_due
 from tests.api import documents
 from tests.api.conftest import Try
-from tests.api.test_results import START, Trial, run
+from tests.api.test_results import Trial, run, start
 from tests.conftest import Ask
 
 DESIGN = """
 query Design($input: ExperimentDesignInput!) { experimentDesign(input: $input) {
-  units days gap traffic { unitsPerDay experiment fromOn toOn } userErrors { message code path }
+  units days gap traffic { unitsPerDay experiment { key } fromOn toOn } userErrors { message code path }
   kpis {
     kpi { key } role policy alpha effect effectLift inflation gap eventsGap
     size { units days information gap }
@@ -84,11 +84,11 @@ async def test_design_without_a_stated_traffic_takes_it_from_the_latest_experime
     await run(ask, trial)
     await refresh_due(database)
     traffic = (await design(ask, traffic=0.5))["traffic"]
-    first, last = (START + timedelta(days=day) for day in (0, 17))
+    first, last = (start() + timedelta(days=day) for day in (0, 17))
     # 500 units and one crossover in 18 days, of which half shall enter.
     assert traffic == {
         "unitsPerDay": pytest.approx(501 / 18 / 2),
-        "experiment": "guided-tour",
+        "experiment": {"key": "guided-tour"},
         "fromOn": first.date().isoformat(),
         "toOn": last.date().isoformat(),
     }

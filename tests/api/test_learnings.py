@@ -11,7 +11,7 @@ from tests.api.conftest import Try
 from tests.conftest import Ask
 
 LIST = """query List($tag: String, $first: Int, $after: String) {
-  learnings(filter: {tag: $tag}, first: $first, after: $after) {
+  learnings(filter: {tags: {eq: $tag}}, first: $first, after: $after) {
     nodes { conclusion } totalCount pageInfo { endCursor }
   }
 }"""

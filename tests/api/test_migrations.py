@@ -25,7 +25,7 @@ import kpi.history.tables
 import kpi.tables
 from api import schema
 from api.database import Database
-from tests.api.databases import made, url_of
+from tests.api.databases import made, migrated, url_of
 
 MODELS = (
     api.auth.tables,
@@ -195,6 +195,7 @@ INSERT INTO history_clusters (definition_id, segment, entered_on, account, n, y,
 SELECT id, '', '2026-03-02', 'a', 1, 1, 1 FROM definitions;
 INSERT INTO unit_scores (definition_id, unit, ended_on, score, parts, segments)
 SELECT id, 'u', '2026-03-02', 1, '{}', '{}' FROM definitions;
+UPDATE experiments SET plan = '{"kpis": [{"kpi": "k"}, {"kpi": "k"}, {"kpi": "none"}]}';
 """
 
 
@@ -283,6 +284,24 @@ async def test_upgrade_to_tallies_has_what_has_started_derived_anew_and_leaves_d
         found = await connection.fetch("SELECT touched, days, is_pending FROM ingests WHERE noun = 'experiments'")
         started = await connection.fetchval("SELECT id FROM experiments WHERE key = 'started'")
     assert [tuple(row) for row in found] == [([started], None, True)]
+
+
+async def test_upgrade_to_trials_finds_in_plans_what_they_measure_and_follows_them(database_url: str) -> None:
+    (trials,) = (Path(__file__).parents[2] / "migrations" / "versions").glob("*_trials.py")
+    (before,) = re.findall(r'^down_revision = "(\w+)"$', trials.read_text(encoding="utf-8"), re.MULTILINE)
+    measured = """SELECT e.key, k.key FROM experiment_kpis m
+        JOIN kpis k ON k.id = m.kpi_id JOIN experiments e ON e.id = m.experiment_id"""
+    database = Database(url_of(database_url, await migrated(database_url)))
+    await fill(database)
+    async with database.raw() as connection:
+        assert [tuple(row) for row in await connection.fetch(measured)] == [("e", "k")]
+    await schema.downgrade(database.engine, before)
+    await schema.upgrade(database.engine)
+    async with database.raw() as connection:
+        assert [tuple(row) for row in await connection.fetch(measured)] == [("e", "k")]
+        await connection.execute("""UPDATE experiments SET plan = '{"kpis": [{"kpi": "l"}]}'""")
+        assert [tuple(row) for row in await connection.fetch(measured)] == [("e", "l")]
+    await database.close()
 
 
 async def test_upgrades_started_together_on_an_empty_database_all_end_at_the_newest_revision(fresh: Database) -> None:

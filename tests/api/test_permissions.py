@@ -57,6 +57,7 @@ ASKED: dict[str, tuple[Scope, str, dict[str, Any]]] = {
     "experimentDecisionApprove": (Scope.DECIDE, documents.move("DecisionApprove"), {"input": {"id": NOBODYS}}),
     "review": (Scope.READ, "query Q($id: ID!) { review(id: $id) { id } }", {"id": NOBODYS}),
     "reviews": (Scope.READ, "{ reviews { totalCount } }", {}),
+    "actionItems": (Scope.READ, "{ actionItems { totalCount } }", {}),
     "backlog": (Scope.READ, "{ backlog { rank } }", {}),
     "reviewOpen": (Scope.EDIT, documents.review("Open"), {"input": {"kind": "WEEKLY", "on": "2026-06-01"}}),
     "reviewUpdate": (Scope.EDIT, documents.review("Update"), {"input": {"id": NOBODYS}}),

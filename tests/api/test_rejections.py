@@ -68,10 +68,10 @@ async def test_rejections_are_listed_newest_first_by_filter_and_counted(
     ]
     last = found["nodes"][-1]
     assert (last["path"], last["isReplayable"], last["receivedAt"]) == ("occurredAt", True, NOW.isoformat())
-    for wanted, n in (({"noun": "OUTCOMES"}, 3), ({"code": "MALFORMED"}, 2), ({"noun": "EXPOSURES"}, 1)):
-        assert (await listed(ask, filter=wanted))["totalCount"] == n
-    page = await listed(ask, filter={"code": "MALFORMED"}, first=1)
-    rest = await listed(ask, filter={"code": "MALFORMED"}, first=5, after=page["pageInfo"]["endCursor"])
+    for field, value, n in (("noun", "OUTCOMES", 3), ("code", "MALFORMED", 2), ("noun", "EXPOSURES", 1)):
+        assert (await listed(ask, filter={field: {"eq": value}}))["totalCount"] == n
+    page = await listed(ask, filter={"code": {"eq": "MALFORMED"}}, first=1)
+    rest = await listed(ask, filter={"code": {"eq": "MALFORMED"}}, first=5, after=page["pageInfo"]["endCursor"])
     assert [len(page["nodes"]), len(rest["nodes"])] == [1, 1]
     node = await ask("query N($id: ID!) { node(id: $id) { ... on Rejection { row } } }", {"id": last["id"]})
     assert node["node"]["row"] == last["row"]

@@ -66,13 +66,13 @@ async def test_reviews_are_listed_by_kind_and_state_newest_first(ask: Ask) -> No
     month = (await review(ask, "Open", **WEEK | {"kind": "MONTHLY"}))["review"]["id"]
     document = "query R($filter: ReviewFilter) { reviews(filter: $filter) { totalCount nodes { id } } }"
 
-    async def listed(**filter_: str) -> list[str]:
+    async def listed(**filter_: Any) -> list[str]:
         found = (await ask(document, {"filter": filter_}))["reviews"]
         return [node["id"] for node in found["nodes"]]
 
     assert await listed() == [month, week]
-    assert await listed(kind="WEEKLY") == [week]
-    assert await listed(state="CLOSED") == []
+    assert await listed(kind={"eq": "WEEKLY"}) == [week]
+    assert await listed(state={"in": ["CLOSED"]}) == []
 
 
 async def test_stranger_sees_no_review_and_no_item_and_changes_none(ask: Ask, attempt: Try, stranger: Caller) -> None:

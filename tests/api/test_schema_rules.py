@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from graphql import (
+    GraphQLArgument,
     GraphQLField,
     GraphQLInputObjectType,
     GraphQLNonNull,
@@ -27,7 +28,8 @@ from api.graphql.context import Context
 from api.graphql.nodes import global_id
 from api.graphql.schema import schema
 from api.sitting import Sitting
-from tests.api.test_schema import OWN, PUBLIC, enums, fields, inputs, named
+from tests.api.public import PUBLIC
+from tests.api.test_schema import OWN, enums, fields, inputs, named
 from tests.test_house import EVERYTHING, ROOT, WITH_STATEMENTS
 
 PARTS_WITH_AN_ID = {"AlertRule", "Annotation", "RejectionReplay"}
@@ -47,6 +49,10 @@ NOT_BY_KEY = {
 """Nodes that nobody gives a name to be called by; the `key` of an API key is the part of it that is no secret."""
 EDGES_OF_VALUES = {"AuditEntryEdge", "SearchEdge", "UnitAtRiskEdge"}
 """An entry is known by its number in the chain, a hit belongs to its search, and a unit is not ours to name."""
+RANKED = {"Query.search", "Kpi.unitsAtRisk"}
+"""Lists that are an order by themselves, worked out anew each time: what was sought, and who stands worst."""
+AT_HAND = {"AlertRaised.alert", "TopImpact.kpi"}
+"""What an event or an answer is about, and came with."""
 ORDERS = ("newest first", "the best first", "the worst first")
 COUNTING = {"api/graphql/trusted.py", "kpi/batches.py", "kpi/storage.py"}
 """They drop the oldest documents and rejected rows beyond so many, and cut outcomes into parts: no pages."""
@@ -104,6 +110,10 @@ def roots(*, changing: bool = False) -> dict[str, GraphQLField]:
 
 def nodes() -> set[str]:
     return {str(found.name) for found in types(GraphQLObjectType) if "Node" in {one.name for one in found.interfaces}}
+
+
+def named_of(argument: GraphQLArgument) -> str:
+    return get_named_type(argument.type).name
 
 
 def required(found: GraphQLInputObjectType) -> set[str]:
@@ -181,23 +191,28 @@ def test_no_statement_pages_by_counting_rows() -> None:
     assert found == COUNTING
 
 
-def test_main_lists_are_ordered_by_a_field_and_a_direction() -> None:
-    """And say what they are ordered by where nothing is asked for."""
-    found = {name: field for name, field in roots().items() if "orderBy" in field.args}
-    assert set(found) == {"kpis", "hypotheses", "experiments"}
-    for name, field in found.items():
+def test_every_list_is_ordered_and_narrowed_but_those_that_are_a_ranking() -> None:
+    """And says what it is ordered by where nothing is asked for."""
+    found = {path: field for path, field in fields() if named(field).endswith("Connection")}
+    assert {path for path, field in found.items() if not {"orderBy", "filter"} <= set(field.args)} == RANKED  # type: ignore[union-attr]  # fields of objects
+    for path, field in found.items():
+        if path in RANKED:
+            continue
+        assert isinstance(field, GraphQLField)
         noun = named(field).removesuffix("Connection")
-        order, default = get_named_type(field.args["orderBy"].type), field.args["orderBy"].description
+        order, default = get_named_type(field.args["orderBy"].type), field.args["orderBy"].description or ""
         assert isinstance(order, GraphQLInputObjectType)
-        assert order.name == f"{noun}Order", name
+        assert (order.name, named_of(field.args["filter"])) == (f"{noun}Order", f"{noun}Filter"), path
         kinds = {part: str(one.type) for part, one in order.fields.items()}
         assert kinds == {"field": f"{noun}OrderField!", "direction": "OrderDirection!"}
-        assert "if not said: CREATED_AT, DESC" in (default or "")
+        said = re.search(r"newest first if not said: (\w+), DESC\.", default)
+        assert said
+        assert said[1] in OWN[f"{noun}OrderField"].values  # type: ignore[attr-defined]  # an enum has values
 
 
 def test_filter_is_an_input_of_its_own_and_every_condition_may_be_absent() -> None:
     given = {path: field for path, field in fields() if "filter" in getattr(field, "args", {})}
-    assert len(given) > 7
+    assert len(given) > 18
     for path, field in given.items():
         assert isinstance(field, GraphQLField)
         found = get_named_type(field.args["filter"].type)
@@ -205,17 +220,17 @@ def test_filter_is_an_input_of_its_own_and_every_condition_may_be_absent() -> No
         assert found.name.endswith("Filter")
         assert required(found) == set()
         lists = {name: named(one) for name, one in found.fields.items() if is_list_type(get_nullable_type(one.type))}
-        assert lists in ({}, {"and": found.name, "or": found.name})
+        assert lists == {"and": found.name, "or": found.name}
 
 
-def test_filter_of_a_main_list_is_made_of_comparators() -> None:
+def test_filter_of_a_list_is_made_of_comparators_and_of_filters_of_what_it_belongs_to() -> None:
     """A yes or no is compared with nothing."""
-    for name in ("KpiFilter", "HypothesisFilter", "ExperimentFilter"):
+    filters = {named_of(field.args["filter"]) for _, field in fields() if "filter" in getattr(field, "args", {})}  # type: ignore[union-attr]  # as above
+    for name in filters:
         found = OWN[name]
         assert isinstance(found, GraphQLInputObjectType)
         kinds = {named(one) for part, one in found.fields.items() if part not in {"and", "or"}} - {"Boolean"}
-        assert {"StringComparator", "DateTimeComparator"} <= kinds
-        assert [kind for kind in kinds if not kind.endswith("Comparator")] == []
+        assert {kind for kind in kinds if not kind.endswith("Comparator")} <= filters, name
     comparators = {found.name: found for found in inputs() if found.name.endswith("Comparator")}
     assert {word for found in comparators.values() for word in found.fields} == {"eq", "in", "contains", "gte", "lt"}
     assert all(required(found) == set() for found in comparators.values())
@@ -249,6 +264,19 @@ def test_fault_of_an_input_has_a_sentence_a_code_and_a_path() -> None:
 def test_root_field_that_fails_takes_no_other_with_it() -> None:
     found = {**roots(), **roots(changing=True)}
     assert {name for name, field in found.items() if isinstance(field.type, GraphQLNonNull)} == {"nodes"}
+
+
+def test_object_that_is_looked_up_elsewhere_may_be_null() -> None:
+    """So that one that cannot be read, or a page that cannot be made, takes nothing with it that it belongs to."""
+    found = {path: field for path, field in fields() if isinstance(field, GraphQLField)}
+    elsewhere = {
+        path
+        for path, field in found.items()
+        if (named(field) in nodes() or named(field).endswith("Connection"))
+        and not path.endswith(("Edge.node", "Connection.nodes"))
+    }
+    assert len(elsewhere) > 60
+    assert {path for path in elsewhere if isinstance(found[path].type, GraphQLNonNull)} - {"Query.nodes"} == AT_HAND
 
 
 def test_enum_is_named_without_a_suffix() -> None:

@@ -147,7 +147,7 @@ def test_what_if_is_asked_by_keyboard_and_answered_without_script_as_the_api_ans
 @pytest.fixture(scope="module")
 def review(demo: Service) -> str:
     """The address of the review of the last quarter, which opened by itself."""
-    document = "{ reviews(first: 1, filter: {kind: QUARTERLY}) { nodes { id } } }"
+    document = "{ reviews(first: 1, filter: {kind: {eq: QUARTERLY}}) { nodes { id } } }"
     ends = time.monotonic() + PATIENCE
     while time.monotonic() < ends:
         found = demo.ask(document)["reviews"]

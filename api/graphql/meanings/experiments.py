@@ -1,12 +1,6 @@
 """What the values of enums around experiments mean."""
 
 MEANINGS = {
-    "ExperimentOrderField": {
-        "CREATED_AT": "By the time it was registered.",
-        "STARTED_AT": "By the time of its start; those that have none come last, whichever way.",
-        "KEY": "By its key, small letters and capitals alike.",
-        "NAME": "By its name, small letters and capitals alike.",
-    },
     "ExperimentKind": {
         "ONBOARDING_FLOW": "How new units are led in.",
         "FEATURE_FLAG": "Whether a feature is on.",

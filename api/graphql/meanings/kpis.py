@@ -1,16 +1,6 @@
 """What the values of enums around KPIs mean."""
 
 MEANINGS = {
-    "KpiOrderField": {
-        "CREATED_AT": "By the time it was registered.",
-        "KEY": "By its key, small letters and capitals alike.",
-        "NAME": "By its name, small letters and capitals alike.",
-    },
-    "HypothesisOrderField": {
-        "CREATED_AT": "By the time it was registered.",
-        "KEY": "By its key, small letters and capitals alike.",
-        "TITLE": "By its title, small letters and capitals alike.",
-    },
     "UnitType": {"USER": "Users.", "ACCOUNT": "Accounts: what their members do counts for them."},
     "KpiDirection": {"HIGHER": "A larger value is better.", "LOWER": "A smaller value is better."},
     "KpiTier": {

@@ -2,8 +2,8 @@
 
 MEANINGS = {
     "OrderDirection": {
-        "ASC": "From the earliest, and from a to z.",
-        "DESC": "From the latest, and from z to a.",
+        "ASC": "From the earliest, the least, and from a to z.",
+        "DESC": "From the latest, the most, and from z to a.",
     },
     "RowNoun": {
         "EXPOSURES": "Which unit met which variant, and when.",

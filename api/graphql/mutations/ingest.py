@@ -27,7 +27,6 @@ NOT_ALL = Problem(
     code=Code.NOT_ALL, message="A row was rejected, so none was taken in; see the report.", path=("errorPolicy",)
 )
 Ingest = Callable[..., Awaitable[Report]]
-strawberry.enum(Fault, name="RowErrorCode", description="Why a row was rejected.")
 
 
 @strawberry.input(description="A unit met a variant.")

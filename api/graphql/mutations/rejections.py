@@ -14,7 +14,6 @@ from api.files.intake import INGEST
 from api.graphql.context import Info
 from api.graphql.errors import UserError, answer
 from api.graphql.nodes import global_id, local_id
-from api.graphql.types.rejection import RejectionFilter
 from api.jobs.tables import Noun
 from kpi import batches, storage
 from kpi.errors import Code, Invalid, Problem
@@ -38,12 +37,20 @@ class ReplayOutcome(Enum):
     NOT_FOUND = "NOT_FOUND"
 
 
+@strawberry.input(description="Which rejected rows are taken in again: all that are both.")
+class RejectionsReplayFilter:
+    """Which rejected rows are taken in again."""
+
+    noun: Noun | None = strawberry.field(description="The noun that the rows should have been.", default=None)
+    code: Fault | None = strawberry.field(description="The rule they break.", default=None)
+
+
 @strawberry.input(description="Rejected rows to take in again: either by their ids or by a filter, 1,000 at most.")
 class RejectionsReplayInput:
     """Rejected rows to take in again."""
 
     ids: list[strawberry.ID] | None = strawberry.field(description="The global ids of the rows.", default=None)
-    filter: RejectionFilter | None = strawberry.field(
+    filter: RejectionsReplayFilter | None = strawberry.field(
         description="Which rows; the oldest first, and only those that were kept whole.", default=None
     )
     after: strawberry.ID | None = strawberry.field(
@@ -89,7 +96,7 @@ class RejectionMutation:
 
 async def _replay(info: Info, given: RejectionsReplayInput) -> dict[str, Any]:
     ids, after = _asked(given)
-    wanted = given.filter or RejectionFilter()
+    wanted = given.filter or RejectionsReplayFilter()
     workspace_id = info.context.caller.workspace_id
     connection: asyncpg.Connection
     async with info.context.door(info) as connection:

@@ -2,12 +2,27 @@
 
 import strawberry
 
+from api.auth.tables import MemberState
+from api.auth.tables import Role as MemberRole
 from api.delivery.tables import DeliveryState, EndpointKind
-from api.jobs.tables import Noun
+from api.jobs.tables import JobState, Noun
 from experiments import enums
 from experiments.inference import facts, health, monitoring, treatments
 from experiments.life import launch, lifecycle
-from kpi.enums import AlertState, Direction, Driver, Granularity, NoticeType, Severity, Tier
+from experiments.programme.reviews import enums as reviews
+from kpi.enums import (
+    AlertKind,
+    AlertState,
+    Change,
+    Direction,
+    Driver,
+    Granularity,
+    NoticeType,
+    Severity,
+    Tier,
+    Unit,
+)
+from kpi.ingest import Fault
 from kpi.kinds.shape import Scale
 
 strawberry.enum(Noun, name="RowNoun", description="What the rows of a batch or a file are.")
@@ -45,3 +60,18 @@ strawberry.enum(Direction, name="KpiDirection", description="Which way is better
 strawberry.enum(Tier, name="KpiTier", description="When in a customer's life the KPI speaks.")
 strawberry.enum(Driver, name="RevenueDriver", description="The part of revenue a KPI feeds.")
 strawberry.enum(NoticeType, name="NoticeType", description="What a notice tells.")
+strawberry.enum(Unit, name="UnitType", description="Whom a KPI counts.")
+strawberry.enum(Change, name="ExpectedChange", description="What a hypothesis expects of its KPI.")
+strawberry.enum(AlertKind, name="AlertKind", description="What an alert rule watches for.")
+strawberry.enum(reviews.ReviewKind, name="ReviewKind", description="How much time a review is of.")
+strawberry.enum(
+    reviews.ReviewState, name="ReviewState", description="Where a review is in its life; closed is for good."
+)
+strawberry.enum(reviews.ItemState, name="ActionItemState", description="What became of something to do.")
+strawberry.enum(
+    JobState,
+    description="Where a job is in its life: its file comes in, it waits, it runs; then it has ended for good.",
+)
+strawberry.enum(Fault, name="RowErrorCode", description="Why a row was rejected.")
+strawberry.enum(MemberRole, name="MemberRole", description="What a member may do, from the least to the most.")
+strawberry.enum(MemberState, description="Where a member stands.")

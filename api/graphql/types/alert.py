@@ -8,7 +8,8 @@ from strawberry import Parent
 from strawberry.scalars import JSON
 
 from api.graphql.context import Info
-from api.graphql.nodes import After, Before, First, Last, Node, Page, PageInfo, Part, connection, global_id
+from api.graphql.nodes import After, Before, First, Last, Listed, Node, PageInfo, global_id, listed
+from api.graphql.types.selection.attention import ALERTS, OrderOfAlerts, WhichAlerts
 from kpi import enums
 from kpi import tables as kpi_tables
 from kpi.alerts import conditions, judging, suggestions, tables
@@ -18,7 +19,6 @@ from kpi.history.periods import GRANULARITY
 if TYPE_CHECKING:
     from api.graphql.types.kpi import Kpi
 
-strawberry.enum(enums.AlertKind, name="AlertKind", description="What an alert rule watches for.")
 strawberry.enum(enums.Side, name="AlertSide", description="On which side of a limit a value is out of line.")
 
 
@@ -222,15 +222,6 @@ class Annotation:
         return None if parent.alert_id is None else await info.context.loaders.alerts.load(parent.alert_id)
 
 
-@strawberry.input(description="Which alerts are meant. What is not said may be anything.")
-class AlertFilter:
-    """Which alerts are meant."""
-
-    state: enums.AlertState | None = strawberry.field(description="How far they have come.", default=None)
-    is_open: bool | None = strawberry.field(description="Whether they are not resolved.", default=None)
-    kpi: str | None = strawberry.field(description="The key of their KPI.", default=None)
-
-
 @strawberry.type(description="An alert in a list.")
 class AlertEdge:
     """An alert in a list."""
@@ -239,7 +230,7 @@ class AlertEdge:
     node: Alert = strawberry.field(description="The alert.")
 
 
-@strawberry.type(description="A page of alerts, newest first.")
+@strawberry.type(description="A page of alerts.")
 class AlertConnection:
     """A page of alerts."""
 
@@ -247,12 +238,6 @@ class AlertConnection:
     nodes: list[Alert] = strawberry.field(description="The alerts of the page.")
     page_info: PageInfo = strawberry.field(description="The place of the page in the list.")
     total_count: int = strawberry.field(description="The number of alerts in the list.")
-
-
-def alerts(found: Page[tables.Alert]) -> AlertConnection:
-    """A page of alerts."""
-    page: AlertConnection = connection(AlertConnection, AlertEdge, found)
-    return page
 
 
 @strawberry.type
@@ -264,18 +249,23 @@ class AlertFields:
         """What is watched."""
         return await info.context.loaders.alert_rules_of.load(parent.id) or []
 
-    @strawberry.field(description="What was raised on the KPI, newest first.")
+    @strawberry.field(
+        description="What was raised on the KPI, newest first unless ordered otherwise.",
+        graphql_type=AlertConnection | None,
+    )
     async def alerts(
         parent: Parent[kpi_tables.Kpi],
         info: Info,
+        filter: WhichAlerts = None,  # noqa: A002 - the API's word
+        order_by: OrderOfAlerts = None,
         first: First = None,
         after: After = None,
         last: Last = None,
         before: Before = None,
-    ) -> AlertConnection:
+    ) -> Listed[tables.Alert]:
         """What was raised."""
-        part = Part.asked(first, after, last, before)
-        return alerts(await info.context.loaders.alerts_of.load((parent.id, part)))
+        part = ALERTS.part(filter, order_by, first, after, last, before)
+        return listed(await info.context.loaders.alerts_of.load((parent.id, part)), part)
 
     @strawberry.field(
         description="What people noted on days of the KPI, the newest day first.", graphql_type=list[Annotation]

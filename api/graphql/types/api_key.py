@@ -47,7 +47,7 @@ class ApiKeyEdge:
     node: ApiKey = strawberry.field(description="The key.")
 
 
-@strawberry.type(description="A page of keys, newest first.")
+@strawberry.type(description="A page of keys.")
 class ApiKeyConnection:
     """A page of keys."""
 

@@ -4,11 +4,10 @@ from datetime import datetime
 from typing import Any
 
 import strawberry
-from sqlmodel import col
 from strawberry import Parent
 from strawberry.scalars import JSON
 
-from api.graphql.nodes import PageInfo, bad_input, global_id, parts, utc
+from api.graphql.nodes import PageInfo, global_id
 from api.trail import tables
 
 
@@ -56,7 +55,7 @@ class AuditEntryEdge:
     node: AuditEntry = strawberry.field(description="The entry.")
 
 
-@strawberry.type(description="A page of the audit trail, newest first.")
+@strawberry.type(description="A page of the audit trail.")
 class AuditEntryConnection:
     """A page of the audit trail."""
 
@@ -64,33 +63,6 @@ class AuditEntryConnection:
     nodes: list[AuditEntry] = strawberry.field(description="The entries of the page.")
     page_info: PageInfo = strawberry.field(description="The place of the page in the list.")
     total_count: int = strawberry.field(description="The number of entries in the list.")
-
-
-@strawberry.input(description="Which entries are meant. What is not said may be anything.")
-class AuditFilter:
-    """Which entries are meant."""
-
-    action: str | None = strawberry.field(description="What was done, such as kpiUpdate.", default=None)
-    actor: str | None = strawberry.field(description="The name of who did it.", default=None)
-    node: strawberry.ID | None = strawberry.field(description="The global id of what was changed.", default=None)
-    from_at: datetime | None = strawberry.field(description="Only from this time on.", default=None)
-    to_at: datetime | None = strawberry.field(description="Only before this time.", default=None)
-
-    def where(self) -> list[Any]:
-        """What the entries meet. Raises bad input."""
-        table = tables.AuditEntry
-        said = {table.action: self.action, table.actor: self.actor}
-        found: list[Any] = [col(column) == value for column, value in said.items() if value is not None]
-        found += [] if self.node is None else self._of_node(self.node)
-        found += [] if self.from_at is None else [col(table.done_at) >= utc("fromAt", self.from_at)]
-        return found + ([] if self.to_at is None else [col(table.done_at) < utc("toAt", self.to_at)])
-
-    def _of_node(self, node: str) -> list[Any]:
-        named = parts(node)
-        if named is None:
-            raise bad_input("“node” is no global id.")
-        table = tables.AuditEntry
-        return [col(table.node_type) == named[0], col(table.node_id) == str(named[1])]
 
 
 @strawberry.type(description="What walking the chain of the audit trail found.")

@@ -9,9 +9,12 @@ from strawberry import Parent
 from api.graphql.context import Info
 from api.graphql.errors import UserError
 from api.graphql.mutations.experiment import PlannedKpiInput, kpi_choice
+from api.graphql.types.experiment import Experiment
 from api.graphql.types.kpi import Kpi
 from experiments import enums
 from experiments.planning import design, draft
+from experiments.queries import experiment_by_key
+from experiments.tables import Experiment as Row
 from kpi import tables
 
 strawberry.enum(design.Gap, name="DesignGap", description="What is missing for an answer of a design.")
@@ -78,11 +81,18 @@ class DesignTraffic:
     """The units that enter a day."""
 
     units_per_day: float = strawberry.field(description="The units of all variants that enter a day.")
-    experiment: str | None = strawberry.field(
-        description="The key of the experiment it was seen in; null where it was given."
-    )
     from_on: date | None = strawberry.field(description="The first day on which it was seen.")
     to_on: date | None = strawberry.field(description="The last day on which it was seen.")
+
+    @strawberry.field(
+        description="The experiment it was seen in; null where it was given.", graphql_type=Experiment | None
+    )
+    async def experiment(parent: Parent[design.Traffic], info: Info) -> Row | None:
+        """The experiment it was seen in."""
+        if parent.experiment is None:
+            return None
+        async with info.context.read() as session:
+            return await experiment_by_key(session, info.context.caller.workspace_id, parent.experiment)
 
 
 @strawberry.type(description="What finds the planned effect with the planned power, or keeps the margin.")

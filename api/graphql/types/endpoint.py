@@ -10,7 +10,7 @@ from strawberry.scalars import JSON
 from api.delivery import parcels, tables
 from api.delivery.signing import OVERLAP
 from api.graphql.context import Info
-from api.graphql.nodes import Node, PageInfo, local_id
+from api.graphql.nodes import Node, PageInfo
 from kpi import tables as kpi_tables
 from kpi.enums import NoticeType
 
@@ -83,12 +83,12 @@ class Delivery(Node):
     delivered_at: datetime | None = strawberry.field(description="The time the receiver took it.")
     created_at: datetime = strawberry.field(description="The time it was due first.")
 
-    @strawberry.field(description="The notice.", graphql_type=Notice)
+    @strawberry.field(description="The notice.", graphql_type=Notice | None)
     async def notice(parent: Parent[tables.Delivery], info: Info) -> kpi_tables.Notice | None:
         """The notice."""
         return await info.context.loaders.notices.load(parent.notice_id)
 
-    @strawberry.field(description="The endpoint.", graphql_type=Endpoint)
+    @strawberry.field(description="The endpoint.", graphql_type=Endpoint | None)
     async def endpoint(parent: Parent[tables.Delivery], info: Info) -> tables.Endpoint | None:
         """The endpoint."""
         return await info.context.loaders.endpoints.load(parent.endpoint_id)
@@ -107,7 +107,7 @@ class EndpointEdge:
     node: Endpoint = strawberry.field(description="The endpoint.")
 
 
-@strawberry.type(description="A page of endpoints, newest first.")
+@strawberry.type(description="A page of endpoints.")
 class EndpointConnection:
     """A page of endpoints."""
 
@@ -125,7 +125,7 @@ class DeliveryEdge:
     node: Delivery = strawberry.field(description="The delivery.")
 
 
-@strawberry.type(description="A page of deliveries, newest first.")
+@strawberry.type(description="A page of deliveries.")
 class DeliveryConnection:
     """A page of deliveries."""
 
@@ -133,19 +133,3 @@ class DeliveryConnection:
     nodes: list[Delivery] = strawberry.field(description="The deliveries of the page.")
     page_info: PageInfo = strawberry.field(description="The place of the page in the list.")
     total_count: int = strawberry.field(description="The number of deliveries in the list.")
-
-
-@strawberry.input(description="Which deliveries are meant. What is not said may be anything.")
-class DeliveryFilter:
-    """Which deliveries are meant."""
-
-    endpoint: strawberry.ID | None = strawberry.field(description="The global id of their endpoint.", default=None)
-    state: tables.DeliveryState | None = strawberry.field(description="Their state.", default=None)
-
-    def where(self) -> list[Any]:
-        """The conditions it states; none meets an id that is no endpoint's."""
-        table = tables.Delivery
-        found = [] if self.state is None else [table.state == self.state]
-        if self.endpoint is not None:
-            found.append(table.endpoint_id == (local_id("Endpoint", self.endpoint) or 0))
-        return found

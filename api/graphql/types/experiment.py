@@ -7,16 +7,17 @@ import strawberry
 from strawberry import Parent
 
 from api.graphql.context import Info
-from api.graphql.nodes import After, Before, First, Last, Node, PageInfo, Part, utc
+from api.graphql.nodes import After, Before, First, Last, Listed, Node, PageInfo, listed, utc
 from api.graphql.types.diagnostics import Diagnostics, Fact
 from api.graphql.types.finding import Finding, Heterogeneity, Look, Variant
 from api.graphql.types.hypothesis import Hypothesis
 from api.graphql.types.impact import Cost, Coverage, Impact, Mix, Periods, of_experiment, terms_of
 from api.graphql.types.interaction import Interaction
 from api.graphql.types.kpi import Kpi
-from api.graphql.types.learning import LearningConnection, learnings
+from api.graphql.types.learning import LearningConnection
 from api.graphql.types.protocol import PlannedProtocol
 from api.graphql.types.rehearsal import Rehearsal
+from api.graphql.types.selection.experiments import LEARNINGS, OrderOfLearnings, WhichLearnings
 from api.graphql.types.story import Amendment, Decision, ExperimentStep, PublishedLook
 from api.graphql.types.targeting import TargetingCondition
 from experiments import enums, tables
@@ -337,18 +338,23 @@ class Experiment(Node):
         """The decisions."""
         return await info.context.loaders.decisions.load(parent.id) or []
 
-    @strawberry.field(description="What was learned from it, newest first.")
+    @strawberry.field(
+        description="What was learned from it, newest first unless ordered otherwise.",
+        graphql_type=LearningConnection | None,
+    )
     async def learnings(
         parent: Parent[tables.Experiment],
         info: Info,
+        filter: WhichLearnings = None,  # noqa: A002 - the API's word
+        order_by: OrderOfLearnings = None,
         first: First = None,
         after: After = None,
         last: Last = None,
         before: Before = None,
-    ) -> LearningConnection:
+    ) -> Listed[tables.Learning]:
         """What was learned from it."""
-        part = Part.asked(first, after, last, before)
-        return learnings(await info.context.loaders.learnings_of.load((parent.id, part)))
+        part = LEARNINGS.part(filter, order_by, first, after, last, before)
+        return listed(await info.context.loaders.learnings_of.load((parent.id, part)), part)
 
     @strawberry.field(description="The hypothesis it tests.", graphql_type=Hypothesis | None)
     async def hypothesis(parent: Parent[tables.Experiment], info: Info) -> kpi_tables.Hypothesis | None:

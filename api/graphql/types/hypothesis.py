@@ -7,13 +7,14 @@ import strawberry
 from strawberry import Parent
 
 from api.graphql.context import Info
-from api.graphql.nodes import Node, PageInfo
+from api.graphql.nodes import After, Before, First, Last, Listed, Node, PageInfo, listed
 from api.graphql.types.evidence import Evidence
 from api.graphql.types.impact import Cost, Coverage, Impact, Periods, of_hypothesis, terms_of
 from api.graphql.types.kpi import Kpi
+from api.graphql.types.selection.experiments import EXPERIMENTS, OrderOfExperiments, WhichExperiments
+from api.graphql.types.trial import LazyExperiments
+from experiments.tables import Experiment
 from kpi import enums, tables
-
-strawberry.enum(enums.Change, name="ExpectedChange", description="What a hypothesis expects of its KPI.")
 
 
 @strawberry.type(description="What a change is believed to do to a KPI, and why.")
@@ -34,6 +35,24 @@ class Hypothesis(Node):
     async def kpi(parent: Parent[tables.Hypothesis], info: Info) -> tables.Kpi | None:
         """The KPI that is expected to move."""
         return await info.context.loaders.kpis.load(parent.kpi_id)
+
+    @strawberry.field(
+        description="The experiments that test it, newest first unless ordered otherwise.",
+        graphql_type=LazyExperiments | None,
+    )
+    async def experiments(
+        parent: Parent[tables.Hypothesis],
+        info: Info,
+        filter: WhichExperiments = None,  # noqa: A002 - the API's word
+        order_by: OrderOfExperiments = None,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> Listed[Experiment]:
+        """The experiments that test it."""
+        part = EXPERIMENTS.part(filter, order_by, first, after, last, before)
+        return listed(await info.context.loaders.experiments_of.load((parent.id, part)), part)
 
     @strawberry.field(description="What all experiments on it say together, and the status that follows.")
     async def evidence(parent: Parent[tables.Hypothesis], info: Info) -> Evidence:

@@ -12,11 +12,6 @@ from api.graphql.types.experiment import Experiment
 from api.jobs import tables
 from experiments.tables import Experiment as Row
 
-strawberry.enum(
-    tables.JobState,
-    description="Where a job is in its life: its file comes in, it waits, it runs; then it has ended for good.",
-)
-
 
 @strawberry.type(description="How far a job has come. It moves batch by batch, with what is stored.")
 class JobProgress:
@@ -79,7 +74,7 @@ class JobEdge:
     node: Job = strawberry.field(description="The job.")
 
 
-@strawberry.type(description="A page of jobs, newest first.")
+@strawberry.type(description="A page of jobs.")
 class JobConnection:
     """A page of jobs."""
 

@@ -26,7 +26,6 @@ from kpi.kinds.shape import Scale
 from stats.distributions import critical_z
 
 strawberry.enum(Audit, name="BaselineAuditKind", description="What is looked at in the rows behind a baseline.")
-strawberry.enum(enums.Unit, name="UnitType", description="Whom a KPI counts.")
 strawberry.enum(enums.Frequency, name="ReportingFrequency", description="How often a KPI is reported.")
 
 

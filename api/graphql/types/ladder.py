@@ -68,12 +68,12 @@ class KpiLink:
         """Why there is none, in words."""
         return None if parent.undefined is None else Obstacle(parent.undefined).sentence
 
-    @strawberry.field(description="The KPI that moves first.", graphql_type=LazyKpi)
+    @strawberry.field(description="The KPI that moves first.", graphql_type=LazyKpi | None)
     async def leading(parent: Parent[tables.KpiLink], info: Info) -> tables.Kpi | None:
         """The leading KPI."""
         return await info.context.loaders.kpis.load(parent.leading_id)
 
-    @strawberry.field(description="The KPI that moves with it.", graphql_type=LazyKpi)
+    @strawberry.field(description="The KPI that moves with it.", graphql_type=LazyKpi | None)
     async def lagging(parent: Parent[tables.KpiLink], info: Info) -> tables.Kpi | None:
         """The lagging KPI."""
         return await info.context.loaders.kpis.load(parent.lagging_id)
@@ -89,12 +89,12 @@ class KpiStep:
 
     step: strawberry.Private[ladder.Step]
 
-    @strawberry.field(description="The KPI that moves first.", graphql_type=LazyKpi)
+    @strawberry.field(description="The KPI that moves first.", graphql_type=LazyKpi | None)
     async def leading(self, info: Info) -> tables.Kpi | None:
         """The leading KPI."""
         return await info.context.loaders.kpis.load(self.step.leading_id)
 
-    @strawberry.field(description="The KPI that moves with it.", graphql_type=LazyKpi)
+    @strawberry.field(description="The KPI that moves with it.", graphql_type=LazyKpi | None)
     async def lagging(self, info: Info) -> tables.Kpi | None:
         """The lagging KPI."""
         return await info.context.loaders.kpis.load(self.step.lagging_id)
@@ -169,7 +169,7 @@ class KpiRung:
 
     rung: strawberry.Private[rungs.Rung]
 
-    @strawberry.field(description="The KPI.", graphql_type=LazyKpi)
+    @strawberry.field(description="The KPI.", graphql_type=LazyKpi | None)
     def kpi(self) -> tables.Kpi:
         """The KPI."""
         return self.rung.kpi

@@ -7,7 +7,7 @@ import strawberry
 from strawberry import Parent
 
 from api.graphql.context import Info
-from api.graphql.nodes import Node, Page, PageInfo, connection
+from api.graphql.nodes import Node, PageInfo
 from experiments import tables
 
 if TYPE_CHECKING:
@@ -61,13 +61,6 @@ class Learning(Node):
         return isinstance(obj, tables.Learning)
 
 
-@strawberry.input(description="Which learnings are meant. What is not said may be anything.")
-class LearningFilter:
-    """Which learnings are meant."""
-
-    tag: str | None = strawberry.field(description="A tag that they have.", default=None)
-
-
 @strawberry.type(description="A learning in a list.")
 class LearningEdge:
     """A learning in a list."""
@@ -76,7 +69,7 @@ class LearningEdge:
     node: Learning = strawberry.field(description="The learning.")
 
 
-@strawberry.type(description="A page of learnings, newest first.")
+@strawberry.type(description="A page of learnings.")
 class LearningConnection:
     """A page of learnings."""
 
@@ -84,9 +77,3 @@ class LearningConnection:
     nodes: list[Learning] = strawberry.field(description="The learnings of the page.")
     page_info: PageInfo = strawberry.field(description="The place of the page in the list.")
     total_count: int = strawberry.field(description="The number of learnings in the list.")
-
-
-def learnings(found: Page[tables.Learning]) -> LearningConnection:
-    """A page of learnings."""
-    page: LearningConnection = connection(LearningConnection, LearningEdge, found)
-    return page

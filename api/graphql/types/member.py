@@ -8,9 +8,6 @@ import strawberry
 from api.auth import tables
 from api.graphql.nodes import Node, PageInfo
 
-strawberry.enum(tables.Role, name="MemberRole", description="What a member may do, from the least to the most.")
-strawberry.enum(tables.MemberState, description="Where a member stands.")
-
 
 @strawberry.type(description="A person of the workspace. Only who has the scope “admin” sees others than themselves.")
 class Member(Node):
@@ -40,7 +37,7 @@ class MemberEdge:
     node: Member = strawberry.field(description="The member.")
 
 
-@strawberry.type(description="A page of members, newest first.")
+@strawberry.type(description="A page of members.")
 class MemberConnection:
     """A page of members."""
 

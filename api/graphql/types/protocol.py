@@ -127,7 +127,7 @@ class ProtocolEdge:
     node: Protocol = strawberry.field(description="The protocol.")
 
 
-@strawberry.type(description="A page of protocols, newest first.")
+@strawberry.type(description="A page of protocols.")
 class ProtocolConnection:
     """A page of protocols."""
 

@@ -52,14 +52,6 @@ class RejectionCount:
     n: int = strawberry.field(description="The number of rows.")
 
 
-@strawberry.input(description="Which rejected rows are meant. What is not said may be anything.")
-class RejectionFilter:
-    """Which rejected rows are meant."""
-
-    noun: Noun | None = strawberry.field(description="The noun that the rows should have been.", default=None)
-    code: Fault | None = strawberry.field(description="The rule they break.", default=None)
-
-
 @strawberry.type(description="A rejected row in a list.")
 class RejectionEdge:
     """A rejected row in a list."""
@@ -68,7 +60,7 @@ class RejectionEdge:
     node: Rejection = strawberry.field(description="The row.")
 
 
-@strawberry.type(description="A page of rejected rows, newest first.")
+@strawberry.type(description="A page of rejected rows.")
 class RejectionConnection:
     """A page of rejected rows."""
 

@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 LazyKpi = Annotated["Kpi", strawberry.lazy("api.graphql.types.kpi")]
 LazyExperiment = Annotated["Experiment", strawberry.lazy("api.graphql.types.experiment")]
 
-strawberry.enum(enums.ReviewKind, name="ReviewKind", description="How much time a review is of.")
-strawberry.enum(enums.ReviewState, name="ReviewState", description="Where a review is in its life; closed is for good.")
-strawberry.enum(enums.ItemState, name="ActionItemState", description="What became of something to do.")
 strawberry.enum(enums.Topic, name="ReviewTopic", description="Why something needs attention.")
 strawberry.enum(
     enums.WeightSource, name="BacklogWeightSource", description="Where it is known from what a KPI is worth in revenue."
@@ -236,7 +233,7 @@ class Item:
 
     @strawberry.field(
         description="The action item itself, as it is now.",
-        graphql_type=Annotated["ActionItem", strawberry.lazy("api.graphql.types.review")],
+        graphql_type=Annotated["ActionItem", strawberry.lazy("api.graphql.types.review")] | None,
     )
     async def action_item(parent: Parent[snapshot.Item], info: Info) -> tables.ActionItem | None:
         """The action item itself."""
@@ -411,7 +408,7 @@ class ActionItem(Node):
     created_by: str = strawberry.field(description="The name of the key that added it.")
     created_at: datetime = strawberry.field(description="The time it was added.")
 
-    @strawberry.field(description="The review that found it.", graphql_type=Review)
+    @strawberry.field(description="The review that found it.", graphql_type=Review | None)
     async def review(parent: Parent[tables.ActionItem], info: Info) -> tables.Review | None:
         """The review that found it."""
         return await info.context.loaders.reviews.load(parent.review_id)
@@ -441,7 +438,7 @@ class ReviewEdge:
     node: Review = strawberry.field(description="The review.")
 
 
-@strawberry.type(description="A page of reviews, newest first.")
+@strawberry.type(description="A page of reviews.")
 class ReviewConnection:
     """A page of reviews."""
 
@@ -451,9 +448,19 @@ class ReviewConnection:
     total_count: int = strawberry.field(description="The number of reviews in the list.")
 
 
-@strawberry.input(description="Which reviews are meant. What is not said may be anything.")
-class ReviewFilter:
-    """Which reviews are meant."""
+@strawberry.type(description="Something to do in a list.")
+class ActionItemEdge:
+    """Something to do in a list."""
 
-    kind: enums.ReviewKind | None = strawberry.field(description="Their kind.", default=None)
-    state: enums.ReviewState | None = strawberry.field(description="Where they are in their life.", default=None)
+    cursor: str = strawberry.field(description="The cursor of the action item.")
+    node: ActionItem = strawberry.field(description="The action item.")
+
+
+@strawberry.type(description="A page of what is to be done.")
+class ActionItemConnection:
+    """A page of what is to be done."""
+
+    edges: list[ActionItemEdge] = strawberry.field(description="The action items of the page with their cursors.")
+    nodes: list[ActionItem] = strawberry.field(description="The action items of the page.")
+    page_info: PageInfo = strawberry.field(description="The place of the page in the list.")
+    total_count: int = strawberry.field(description="The number of action items in the list.")

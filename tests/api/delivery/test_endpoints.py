@@ -170,15 +170,15 @@ async def test_delivery_log_is_filtered_and_paged_newest_first(
         await tell(kpi="k", what="TARGET", number=number)
         await deliver_due(database, outside)
     await ask(documents.endpoint("Test"), {"input": {"id": second["id"]}})
-    page = f'(first: 2, filter: {{endpoint: "{first["id"]}", state: DELIVERED}})'
+    page = f'(first: 2, filter: {{endpoint: {{id: {{eq: "{first["id"]}"}}}}, state: {{eq: DELIVERED}}}})'
     assert [row["notice"]["data"]["number"] for row in await log(ask, page)] == [2, 1]
     document = "{ deliveries(first: 2) { pageInfo { endCursor hasNextPage } totalCount } }"
     found = (await ask(document))["deliveries"]
     assert (found["totalCount"], found["pageInfo"]["hasNextPage"]) == (4, True)
     rest = await log(ask, f'(first: 9, after: "{found["pageInfo"]["endCursor"]}")')
     assert [row["notice"]["data"]["number"] for row in rest] == [1, 0]
-    assert [row["state"] for row in await log(ask, "(filter: {state: WAITING})")] == ["WAITING"]
-    assert await log(ask, '(filter: {endpoint: "nonsense"})') == []
+    assert [row["state"] for row in await log(ask, "(filter: {state: {eq: WAITING}})")] == ["WAITING"]
+    assert await log(ask, '(filter: {endpoint: {id: {eq: "nonsense"}}})') == []
 
 
 async def test_stranger_and_reader_see_no_endpoint_and_no_delivery(

@@ -32,7 +32,9 @@ from tests.conftest import Ask
 from tests.waiting import PATIENCE
 
 LOG = """
-query Log($filter: AuditFilter) { auditLog(filter: $filter) { totalCount nodes { number action actor node hash } } }
+query Log($filter: AuditEntryFilter) {
+  auditLog(filter: $filter) { totalCount nodes { number action actor node hash } }
+}
 """
 
 
@@ -48,10 +50,11 @@ async def test_log_is_filtered_by_action_actor_node_and_span(
     async with database.raw() as connection:
         await chain.append(connection, deed(workspace, done_at=NOW, actor="eve", action="other"))
     assert await numbers(ask) == [4, 3, 2, 1]
-    assert await numbers(ask, action="other") == await numbers(ask, actor="eve") == [4]
-    assert await numbers(ask, node=global_id("Kpi", 7)) == [3, 2, 1]
-    span = {"fromAt": (NOW + timedelta(days=1)).isoformat(), "toAt": (NOW + timedelta(days=2)).isoformat()}
-    assert await numbers(ask, **span) == [2]
+    assert await numbers(ask, action={"eq": "other"}) == await numbers(ask, actor={"contains": "EV"}) == [4]
+    assert await numbers(ask, node={"eq": global_id("Kpi", 7)}) == [3, 2, 1]
+    assert await numbers(ask, node={"in": ["nonsense", global_id("Kpi", 8)]}) == []
+    span = {"gte": (NOW + timedelta(days=1)).isoformat(), "lt": (NOW + timedelta(days=2)).isoformat()}
+    assert await numbers(ask, doneAt=span) == [2]
 
 
 async def test_pages_of_the_log_follow_each_other(database: Database, workspace: Workspace, ask: Ask) -> None:
