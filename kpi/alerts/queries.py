@@ -144,6 +144,13 @@ async def arrivals_of(session: AsyncSession, workspace_id: int, events: Collecti
     return found
 
 
+async def unseen(session: AsyncSession, workspace_id: int, events: Collection[str]) -> list[str]:
+    """Those of some events of which no row has ever come in, by name."""
+    came = select(Event.name).join(Arrival).where(Event.workspace_id == workspace_id, col(Event.name).in_(events))
+    known = set(await session.exec(came.distinct()))
+    return sorted(set(events) - known)
+
+
 async def tell(session: AsyncSession, workspace_id: int) -> None:
     """Tell whoever listens that a workspace has a new alert, once the transaction is committed."""
     await session.exec(select(func.pg_notify(CHANNEL, str(workspace_id))))

@@ -81,14 +81,14 @@ def _window_problems(entry: Entry | None, from_on: date, to_on: date) -> list[Pr
 def _history_problems(found: Sums | None, to_on: date) -> list[Problem]:
     if found is None:
         return [bad("The history of this KPI is not derived yet; it is within some seconds of new data.", "id")]
-    if to_on >= found.through:
-        return [bad(f"This window is not over: the last day that is known is {found.through - DAY}.", "toOn")]
     if not found.days:
         return [bad("Nobody entered in this window, in this segment.", "fromOn")]
     final = found.last_final
     if final is None or final < min(to_on, found.days[-1]):
         known = "No unit's window has closed yet." if final is None else f"The last day that is final is {final}."
         return [bad(f"Some who entered in this window are still being observed. {known}", "toOn")]
+    if to_on >= found.through:
+        return [bad(f"This window is not over: the last day that is known is {found.through - DAY}.", "toOn")]
     return []
 
 

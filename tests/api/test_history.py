@@ -3,12 +3,14 @@
 import pytest
 
 from api.database import Database
+from api.jobs.refresh import refresh_due
+from kpi import events
 from kpi.history.entry import Entry
 from kpi.kinds import Activation
 from kpi.tables import Workspace
 from tests.api.conftest import Try
 from tests.conftest import Ask
-from tests.kpi.history.rows import derive, kept, send
+from tests.kpi.history.rows import NOW, derive, kept, send
 
 BY_DAY = 'granularity: DAY, fromOn: "2021-01-01"'
 
@@ -65,3 +67,16 @@ async def test_baseline_of_days_to_come_is_refused(ask: Ask) -> None:
     (error,) = data["kpiBaselineMeasure"]["userErrors"]
     assert error["path"] == ["toOn"]
     assert error["message"] == "This window is not over: the last day that is known is 2026-06-30."
+
+
+async def test_events_that_never_came_are_named(database: Database, workspace: Workspace, ask: Ask) -> None:
+    await kept(database, workspace, Activation(event="activatd", window_days=7), Entry(event="signed_up"))
+    rows = [
+        {"unit": "u1", "event": event, "occurredAt": "2026-05-11T08:00:00Z"} for event in ("signed_up", "activated")
+    ]
+    async with database.raw() as connection:
+        await events.ingest(connection, workspace_id=workspace.id, rows=rows, now=NOW)
+    document = '{ kpi(key: "activation") { events unseenEvents } }'
+    assert (await ask(document))["kpi"]["unseenEvents"] == ["activatd", "signed_up"]
+    await refresh_due(database)
+    assert (await ask(document))["kpi"] == {"events": ["activatd", "signed_up"], "unseenEvents": ["activatd"]}

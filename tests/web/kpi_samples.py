@@ -237,6 +237,7 @@ def activation(**changes: Any) -> Json:
         "definition": {"__typename": "ActivationDefinition", "event": "project_created", "windowDays": 7},
         "entry": {"event": "signed_up", "every": None, "isClustered": False, "among": None},
         "events": ["project_created", "signed_up"],
+        "unseenEvents": [],
         "segmentNames": ["", "plan=free", "plan=pro"],
         "freshness": {
             "lastOn": "2026-11-14",

@@ -390,6 +390,12 @@ def test_kpi_page_of_final_periods_without_a_value_does_not_say_that_they_are_op
     assert "No period is final" not in text
 
 
+def test_kpi_page_says_which_events_never_came_once_there_are_values() -> None:
+    said = "No row of project_creatd has ever come in, so the values are as if nobody did it."
+    assert said in shown(activation(unseenEvents=["project_creatd"])).text
+    assert "has ever come in" not in shown(activation()).text + shown(silent(unseenEvents=["signed_up"])).text
+
+
 def test_kpi_page_sets_names_in_backticks_as_code_and_everything_else_as_text() -> None:
     html = web.render("kpi", one(activation(description="Users with `a <b>` / <i>all</i> & `open")))
     assert "Users with <code>a &lt;b&gt;</code> / &lt;i&gt;all&lt;/i&gt; &amp; `open" in html

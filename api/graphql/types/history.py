@@ -10,6 +10,7 @@ from api.graphql.columns import Counts, Days, Numbers
 from api.graphql.context import Info
 from api.graphql.nodes import bad_input
 from kpi import enums, kinds, tables
+from kpi.alerts import queries
 from kpi.history import curves, periods, values
 from kpi.history.curves import Adoption, Triangle
 from kpi.history.entry import decode
@@ -131,10 +132,21 @@ class HistoryFields:
     async def events(parent: Parent[tables.Kpi], info: Info) -> list[str] | None:
         """The events that the KPI reads."""
         found = await info.context.loaders.definitions.load(parent.id)
+        return None if found is None else _named(found)
+
+    @strawberry.field(
+        description=(
+            "Those of the events that the KPI reads of which no row has ever come in, by name: not sent yet, or "
+            "written differently here and there. A KPI of such an event reads as if nobody did it."
+        )
+    )
+    async def unseen_events(parent: Parent[tables.Kpi], info: Info) -> list[str] | None:
+        """The events of which no row has come in."""
+        found = await info.context.loaders.definitions.load(parent.id)
         if found is None:
             return None
-        kind, entry = kinds.decode(found.kind, found.parameters), decode(found.entry)
-        return sorted(kind.events) if entry is None else events_of(kind, entry)
+        async with info.context.database.read() as session:
+            return await queries.unseen(session, parent.workspace_id, _named(found))
 
     @strawberry.field(
         description="Whom the newest definition counts outside experiments; null: it has no values of its own.",
@@ -224,6 +236,12 @@ class HistoryFields:
         """The share of units by day since they entered."""
         cohorts = await cohorts_of(parent, info, enums.Granularity.WEEK, segment, from_on, to_on)
         return None if cohorts is None else curves.adoption(cohorts)
+
+
+def _named(definition: tables.Definition) -> list[str]:
+    """The events that a definition reads, with the one that units enter by, by name."""
+    kind, entry = kinds.decode(definition.kind, definition.parameters), decode(definition.entry)
+    return sorted(kind.events) if entry is None else events_of(kind, entry)
 
 
 async def cohorts_of(
