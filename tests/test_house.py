@@ -165,7 +165,7 @@ def test_mutations_write_only_where_an_entry_of_the_audit_trail_is_left() -> Non
 
 
 def test_nobody_who_reads_waits_for_what_others_read() -> None:
-    """Reads of a request take turns (`api.sitting`): a loader waited for in one would wait for it, as would a change."""
+    """Reads of a request take turns (`api.sitting`): a loader waited for in one waits for it, and so does a change."""
     blocks = [
         node
         for path in SOURCES
