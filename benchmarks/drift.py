@@ -22,7 +22,7 @@ from stats.series import drift
 
 ALPHA = 0.05
 SHIFT = 0.05
-"""The drift worth knowing of, which the series with one have: five times the smaller of the deviations below."""
+"""The drift worth knowing of, which is that of the series with one: five times the smaller of the deviations."""
 DEVIATIONS = ((0.02, 0.01), (0.01, 0.02))
 """Of the swings, and of the sampling."""
 HISTORIES = (12, 24, 52)

@@ -157,6 +157,10 @@ class Derivation:
     def statements(self) -> Iterator[Statement]:
         """What to run, in order, in one transaction."""
         yield from (self._filled(DROP_COHORTS, table=table) for table in TABLES)
+        if not self._is_periodic or self._ends:
+            yield from self._summed()
+
+    def _summed(self) -> Iterator[Statement]:
         if self.keeps_entrants:
             yield "CREATE TEMP TABLE entrants AS" + self.entrants, ()
             yield "ANALYZE entrants", ()
@@ -234,8 +238,13 @@ class Derivation:
             whose = ACCOUNT.format(workspace=self.workspace_id) if self.entry.is_clustered else "u.unit"
             columns.append(f"{whose} AS account")
         columns += [name for name, _ in self._numbers]
-        dates = (list(ends(self.began, self.through, self.entry.every)),) if self.entry.every else ()
+        dates = (self._ends,) if self._is_periodic else ()
         return CELLS.format(columns=", ".join(columns), units=self.units), (*dates, *self.segments)
+
+    @property
+    def _ends(self) -> list[date]:
+        """The last days of the periods to measure: on most days none has ended since."""
+        return list(ends(self.began, self.through, self.entry.every)) if self.entry.every else []
 
     @property
     def units(self) -> str:

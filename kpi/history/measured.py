@@ -18,7 +18,7 @@ def history(kpi: Kpi, definition: Definition) -> History | None:
         definition_id=definition.id,
         workspace_id=kpi.workspace_id,
         events=events_of(kind, entry),
-        reach=reach(kind),
+        reach=reach(kind, entry),
     )
 
 
@@ -34,6 +34,6 @@ async def derive_anew(session: AsyncSession, definition_id: int) -> None:
         history.stale_from = EARLIEST.date()
 
 
-def reach(kind: kinds.Kind) -> int:
-    """How many days before an outcome a cohort may have entered that it changes."""
-    return kind.window[1] + 1
+def reach(kind: kinds.Kind, entry: entries.Entry) -> int:
+    """How many days before an outcome a cohort may be that it changes: none where a period's window ends with it."""
+    return 0 if entry.every is not None else kind.window[1] + 1

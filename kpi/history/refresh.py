@@ -65,7 +65,7 @@ FIRST = """
 SELECT min(occurred_at AT TIME ZONE 'UTC')::date FROM outcomes WHERE event_id = ANY($1::int[])
 """
 DONE = """
-UPDATE histories SET through = $2, stale_from = NULL, computed_at = clock_timestamp(), seconds = $3,
+UPDATE histories SET through = $2, stale_from = NULL, computed_at = clock_timestamp(), seconds = $3, reach = $4,
     failed_at = NULL, failure = NULL
 WHERE definition_id = $1
 """
@@ -128,7 +128,7 @@ async def refresh(connection: asyncpg.Connection, definition_id: int, midnight: 
     for statement, arguments in chain(derivation.statements(), units.statements(derivation, floor)):
         await connection.execute(statement, *arguments)
     seconds = monotonic() - start
-    await connection.execute(DONE, definition_id, through, seconds)
+    await connection.execute(DONE, definition_id, through, seconds, reach(derivation.kind, derivation.entry))
     await connection.execute("SELECT pg_notify('truelift_measured', $1)", str(definition_id))
     return Refreshed(first=first, through=through, seconds=seconds)
 
@@ -147,7 +147,7 @@ async def _first(connection: asyncpg.Connection, state: asyncpg.Record, events: 
     if state["through"] is None or state["stale_from"] == EVER:
         began: date | None = await connection.fetchval(FIRST, list(events))
         return floor, max(floor, began or state["through"] or EVER)
-    open_since: date = state["through"] - reach(_kind(state)) * DAY
+    open_since: date = state["through"] - reach(_kind(state), _entry(state)) * DAY
     first = max(floor, min(state["stale_from"] or open_since, open_since))
     return first, first
 

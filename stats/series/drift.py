@@ -30,6 +30,9 @@ from stats.series.periods import given, ordered
 
 FEWEST = 12
 """Known periods before the step, below which nothing is said of how periods swing."""
+LARGER = ((1.0, 0.8), (8.0, 0.2))
+"""How many times the drift worth knowing of a step may be, and how much each counts. Swings are likelier than a step
+far beyond what was looked for: without the larger one a level that doubles would pass for a swing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +140,7 @@ class Steps:
     def limits(self) -> tuple[Array, Array]:
         """The lower and the upper end (...) of the always-valid interval after the last period."""
         last, tau2 = self.size.taken(-1), kernel.mixture_sprt(self.shift)
-        half = kernel.half_width(last.deviations**2, tau2=tau2, alpha=self.alpha)
+        half = kernel.half_width(last.deviations**2, tau2=tau2, alpha=self.alpha * LARGER[0][1])
         # Beyond the limits that each model has by itself the e-value is 1 / alpha or more whatever their weights.
         lower, upper = (last.means - half).min(axis=-1), (last.means + half).max(axis=-1)
         return self._edge(last, lower), self._edge(last, upper)
@@ -168,18 +171,19 @@ def since(
     The baseline is the level of the periods from `first` up to the change. How these swing around it, and how those
     before them do around a level of their own, tells how later ones may. What error the baseline has beyond that of
     its periods is added. `shift` is the drift worth knowing of, fixed before the data: the standard deviation of the
-    step. A value that is NaN, or has no error, adds nothing. Undefined with fewer than twelve known periods before the
-    change or none from `first` on, and before the first later value. Raises ValueError for periods out of order, none
-    from the change on, a negative standard error, a shift not above zero, and an alpha outside (0, 1).
+    step, which may also be `LARGER`. A value that is NaN, or has no error, adds nothing. Undefined with fewer than
+    twelve known periods before the change or none from `first` on, and before the first later value. Raises ValueError
+    for periods out of order, none from the change on, a negative standard error, a shift not above zero, and an alpha
+    outside (0, 1).
 
     >>> before = [0.24, 0.26, 0.25, 0.23, 0.25, 0.27, 0.25, 0.24, 0.26, 0.25, 0.25, 0.25]
     >>> measured = {"baseline": 0.25, "baseline_standard_error": 0.003, "first": 0}
     >>> values = [*before, 0.27, 0.29, 0.30, 0.31]
     >>> found = since(range(16), values, 0.01, change=12, **measured, shift=0.03, alpha=0.05)
     >>> found.size.mean.round(4).tolist(), found.p_value.round(3).tolist(), found.has_drifted.tolist()
-    ([0.0199, 0.0297, 0.036, 0.041], [0.841, 0.077, 0.03, 0.03], [False, False, True, True])
+    ([0.0199, 0.0297, 0.036, 0.041], [1.0, 0.091, 0.035, 0.035], [False, False, True, True])
     """
-    level_of(alpha)
+    level_of(alpha), kernel.mixture_sprt(shift)
     values, errors, known = given(value, standard_error)
     known, times = known & (errors > 0), ordered(period, values)
     if times[-1] < change:
@@ -229,5 +233,12 @@ def _weighed_up(size: Mixture, reason: Codes, shift: float, alpha: float) -> Ste
 
 
 def _log_ratio(size: Mixture, null: Numbers, shift: float) -> Array:
-    """How much likelier the values are if the step is about `shift` away from the null value than if it is that."""
-    return size.blurred(kernel.mixture_sprt(shift) ** 0.5).log_density(null) - size.log_density(null)
+    """How much likelier the values are if the step is some shift away from the null value than if it is that."""
+    weights = np.concatenate([share * size.weights for _, share in LARGER], axis=-1)
+    blurred = [size.blurred(times * shift).deviations for times, _ in LARGER]
+    away = Mixture(
+        weights=weights,
+        means=np.concatenate([size.means for _ in LARGER], axis=-1),
+        deviations=np.concatenate(blurred, axis=-1),
+    )
+    return away.log_density(null) - size.log_density(null)

@@ -190,6 +190,8 @@ def test_drift_is_silent_without_a_baseline_before_it_and_where_the_spread_is_no
     assert silent(BaselineDrift(shift=0.03), past, later) == "The period is not after the baseline."
     sooner = known(baseline=Level(value=0.25, standard_error=0.01, until=date(2026, 1, 11)))
     assert "Fewer than 12 periods" in silent(BaselineDrift(shift=0.03), past, sooner)
+    before_all = known(baseline=Level(value=0.25, standard_error=0.01, until=date(2026, 1, 1)))
+    assert "Fewer than 12 periods" in silent(BaselineDrift(shift=0.03), weeks([0.25] * 20), before_all)
 
 
 def test_drift_weighs_all_periods_since_the_baseline_or_none() -> None:

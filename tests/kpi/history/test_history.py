@@ -15,7 +15,7 @@ from kpi.history.values import asked, read, series, state_of
 from kpi.kinds import Activation, Mean, Quantile, Ratio, Retention, TimeToValue, Total
 from kpi.kinds.mean import Of
 from kpi.kinds.terms import Amount, How, Measured, Term
-from kpi.tables import Workspace
+from kpi.tables import Definition, Workspace
 from stats.moments import Moments
 from stats.survival import rmst
 from stats.survival.counts import life_table
@@ -116,6 +116,37 @@ async def test_values_measured_every_month_are_of_the_window_up_to_its_end(
     # May has 31 days: its window of 30 opens with the second, when ann had gone.
     assert found.start_on == [date(2026, 4, 1), date(2026, 5, 1), date(2026, 6, 1)][: len(found.start_on)]
     assert (found.n[:2], found.value[:2]) == ([1, 1], [1, 2])
+
+
+async def test_day_more_measures_the_periods_that_end_on_it_and_leaves_those_before_alone(
+    database: Database, workspace: Workspace
+) -> None:
+    definition = await kept(database, workspace, Mean(event="paid", window_days=28), Entry(every=Granularity.WEEK))
+    paid = [("ann", "paid", f"2026-05-{day}T08:00:00Z", 10) for day in ("05", "12", "19")]
+    await send(database, workspace, paid)
+    await derive(database, definition, date(2026, 5, 19))
+    async with database.raw() as connection:
+        await connection.execute("UPDATE history_moments SET mean = -1 WHERE definition_id = $1", definition.id)
+    await derive(database, definition, date(2026, 5, 24))  # a Sunday, which is not over
+    assert (await weekly(database, definition)) == {date(2026, 5, 10): -1, date(2026, 5, 17): -1}
+    await derive(database, definition, date(2026, 5, 25))
+    assert (await weekly(database, definition)) == {
+        date(2026, 5, 10): -1, date(2026, 5, 17): -1, date(2026, 5, 24): 30
+    }  # fmt: skip
+    await send(database, workspace, [("ann", "paid", "2026-05-11T08:00:00Z", 5)])
+    await derive(database, definition, date(2026, 5, 25))
+    assert (await weekly(database, definition)) == {
+        date(2026, 5, 10): -1, date(2026, 5, 17): 25, date(2026, 5, 24): 35
+    }  # fmt: skip
+
+
+async def weekly(database: Database, definition: Definition) -> dict[date, float]:
+    """The means that are stored, by the last day of the week."""
+    async with database.raw() as connection:
+        rows = await connection.fetch(
+            "SELECT entered_on, mean FROM history_moments WHERE definition_id = $1", definition.id
+        )
+    return {row["entered_on"]: row["mean"] for row in rows}
 
 
 @pytest.mark.parametrize(("days", "expected"), [(10, [3, 4, 1]), (3, [2, 1])])

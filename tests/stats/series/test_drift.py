@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy.stats import norm
 
 from stats import meta
 from stats.arrays import Array
@@ -94,8 +95,9 @@ HISTORY, SHIFT = 12, 0.05
 
 
 def learnt(values: Array, **others: Any) -> drift.Steps:
-    """Each series against the mean of its first periods, which have sampling errors of 0.01."""
+    """Each series against the mean of its first periods."""
     usual: dict[str, Any] = {
+        "standard_error": 0.01,
         "change": HISTORY,
         "first": 0,
         "baseline": values[..., :HISTORY].mean(axis=-1),
@@ -103,7 +105,7 @@ def learnt(values: Array, **others: Any) -> drift.Steps:
         "shift": SHIFT,
         "alpha": 0.05,
     }
-    return drift.since(range(values.shape[-1]), values, 0.01, **(usual | others))
+    return drift.since(range(values.shape[-1]), values, **(usual | others))
 
 
 def wandering(seed: int, series: int, periods: int, tie: float) -> Array:
@@ -130,11 +132,11 @@ def test_e_value_is_what_a_step_of_that_spread_adds_to_the_likelihood_and_limits
     values = wandering(72, 1, 30, 0.6)[0] + 0.04 * (np.arange(30) >= HISTORY)
     found = learnt(values)
     last: Mixture = found.size.taken(-1)
-    sizes, step = np.linspace(-1.0, 1.0, 8_001, retstep=True)
+    sizes, step = np.linspace(-3.0, 3.0, 20_001, retstep=True)
     likelihood = np.exp(last.log_density(sizes))  # of the data, were the step of this size, but for a constant
 
     def e_value(null: float) -> float:
-        prior = np.exp(-((sizes - null) ** 2) / (2 * SHIFT**2)) / (SHIFT * np.sqrt(2 * np.pi))
+        prior = 0.8 * norm.pdf(sizes, null, SHIFT) + 0.2 * norm.pdf(sizes, null, 8 * SHIFT)
         return float((prior * likelihood).sum() * step / np.exp(last.log_density(null)))
 
     assert found.log_e_value[-1] == pytest.approx(np.log(e_value(0.0)), abs=1e-6)
@@ -163,6 +165,13 @@ def test_what_is_learnt_is_the_same_in_other_units_from_another_level_and_whatev
         assert_allclose(other.log_e_value, found.log_e_value, rtol=1e-6, atol=1e-9)
     older = learnt(moved, change=20, first=HISTORY, baseline=3.5)
     assert older.size.mean[-1] == pytest.approx(found.size.mean[-1], abs=0.01)
+
+
+def test_level_that_doubles_at_once_has_drifted_though_a_tenth_was_looked_for() -> None:
+    values = np.array([0.3] * HISTORY + [0.51] + [0.6] * 5)
+    found = learnt(values, shift=0.03, standard_error=np.sqrt(values * (1 - values) / 140))
+    assert found.has_drifted.tolist() == [True] * 6
+    assert found.limits()[0] > 0.15
 
 
 def test_error_of_the_baseline_beyond_that_of_its_periods_is_added_to_that_of_the_step() -> None:
