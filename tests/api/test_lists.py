@@ -395,6 +395,7 @@ async def test_pages_of_any_list_order_filter_and_size_hold_each_row_once_as_pyt
         assert found["totalCount"] == len(expected)
         keys = [row[one.id] for row in found["nodes"]]
         seen = keys + seen if backwards else seen + keys
+        assert len(seen) <= len(expected)
         cursor, is_more = found["pageInfo"][edge], found["pageInfo"][more]
         assert len(keys) == size or not is_more
     assert seen == expected
