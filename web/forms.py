@@ -39,6 +39,11 @@ ACTIONS: Mapping[str, Action] = MappingProxyType(
         "endpoint_remove": Action(section="endpoints", done="The endpoint is removed."),
         "endpoint_test": Action(section="endpoints", done="A test is on its way; below is what becomes of it."),
         "delivery_redeliver": Action(section="endpoints", done="The notice is on its way again."),
+        "alert_acknowledge": Action(section="alerts", done="The alert is taken on."),
+        "alert_resolve": Action(section="alerts", done="The alert is resolved. It is raised again while its value is."),
+        "annotation_add": Action(section="alerts", done="The note stands on the KPI's chart."),
+        "experiment_decide": Action(section="record", done="The decision is on the record."),
+        "experiment_decision_approve": Action(section="record", done="The decision is approved."),
     }
 )
 """By the name of the action's document."""
@@ -65,6 +70,10 @@ SCOPES: Mapping[str, str] = MappingProxyType(
 KINDS: Mapping[str, str] = MappingProxyType(
     {"WEBHOOK": "Webhook, signed", "SLACK": "Slack, an incoming webhook", "EMAIL": "E-mail"}
 )
+CHOICES: Mapping[str, str] = MappingProxyType(
+    {"SHIP": "Ship", "ROLL_BACK": "Roll back", "ITERATE": "Iterate: try another form of it", "ABANDON": "Abandon"}
+)
+"""What may be decided of an experiment that is over."""
 NOTICES: Mapping[str, str] = MappingProxyType(
     {
         "ALERT_RAISED": "an alert is raised",
@@ -137,10 +146,12 @@ class Form:
         return {} if self.said is None else self.said.faults
 
 
-def form(said: Said | None, action: str, fields: Sequence[str], row: Json | None = None, place: int = 0) -> Form:
-    """The form of an action; of one that is about a row, that row's: the row has its id, and a place in its list."""
+def form(
+    said: Said | None, action: str, fields: Sequence[str], row: Json | None = None, place: int = 0, by: str = "id"
+) -> Form:
+    """The form of an action; of one that is about a row, that row's, named in a field and by its place in the list."""
     name = action if row is None else f"{action}-{place}"
-    is_it = said is not None and said.action == action and (row is None or row["id"] in said.values.get("id", ()))
+    is_it = said is not None and said.action == action and (row is None or row["id"] in said.values.get(by, ()))
     return Form(action=action, name=name, fields=fields, said=said if is_it else None)
 
 
@@ -154,3 +165,8 @@ def told(said: Said | None, done: str | None, section: str) -> str:
 def shown(said: Said | None, *actions: str) -> Json | None:
     """What one of these actions answered just now, to be shown this once."""
     return said.answer if said is not None and said.action in actions else None
+
+
+def shippable(variants: Sequence[Json]) -> dict[str, str]:
+    """The variants that may be shipped, by key, and none where nothing is."""
+    return {"": "Nothing"} | {variant["key"]: variant["name"] for variant in variants if not variant["isControl"]}

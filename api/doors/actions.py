@@ -9,6 +9,7 @@ from datetime import date
 from typing import Any, cast
 
 from graphql import (
+    GraphQLEnumType,
     GraphQLError,
     GraphQLInputObjectType,
     GraphQLInputType,
@@ -52,6 +53,7 @@ UNREADABLE = {
     "DateTime": "“{}” is no day such as 2026-12-31.",
     "Int": "“{}” is no whole number.",
 }
+UNCHOSEN = "Choose one of these."
 
 
 def posted(page: Page) -> Page:
@@ -111,8 +113,8 @@ def _input(action: str, values: Values) -> tuple[dict[str, Any], dict[str, list[
         try:
             value = _value(field.type, values.get(name, ()))
         except ValueError:
-            kind = get_named_type(field.type).name
-            faults[name] = [UNREADABLE[kind].format("".join(values.get(name, ())))]
+            words = UNREADABLE.get(get_named_type(field.type).name, UNCHOSEN)
+            faults[name] = [words.format("".join(values.get(name, ())))]
             continue
         if value is not None:
             given[name] = value
@@ -130,8 +132,12 @@ def _value(kind: GraphQLInputType, texts: Sequence[str]) -> Any:
     is_needed = is_non_null_type(kind)
     if is_list_type(get_nullable_type(kind)):
         return list(texts) if texts or is_needed else None
-    text = "".join(texts[:1])
-    return READ.get(get_named_type(kind).name, str)(text) if text or is_needed else None
+    text, named = "".join(texts[:1]), get_named_type(kind)
+    if not text and not is_needed:
+        return None
+    if isinstance(named, GraphQLEnumType) and text not in named.values:
+        raise ValueError
+    return READ.get(named.name, str)(text)
 
 
 def _refused(errors: Sequence[GraphQLError]) -> Response:

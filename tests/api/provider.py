@@ -35,12 +35,16 @@ def key(kid: str) -> RSAKey:
 
 @dataclass(slots=True, kw_only=True)
 class Peer:
-    """A provider. `claims` go over what it would say, `sign` in place of how it would; both until `reset`."""
+    """A provider. `claims` go over what it would say, `sign` in place of how it would, `told` at its userinfo endpoint.
+
+    All until `reset`.
+    """
 
     issuer: str
     key: RSAKey
     claims: dict[str, Any] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
+    told: dict[str, Any] | None = None
     sign: Sign | None = None
     forgets_codes: bool = True
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -49,6 +53,7 @@ class Peer:
     def reset(self) -> None:
         """Keep all the rules."""
         self.claims, self.metadata, self.sign, self.forgets_codes = {}, {}, None, True
+        self.told = None
 
     def signed(self, claims: dict[str, Any]) -> str:
         return jwt.encode({"alg": "RS256", "kid": self.key.kid}, claims, self.key)
@@ -60,7 +65,14 @@ class Peer:
             "token_endpoint": f"{self.issuer}/token",
             "jwks_uri": f"{self.issuer}/keys",
         }
+        if self.told is not None:
+            said["userinfo_endpoint"] = f"{self.issuer}/me"
         return JSONResponse(said | self.metadata)
+
+    async def me(self, request: Request) -> Response:
+        """What is told of who has an access token."""
+        assert request.headers["authorization"] == "Bearer a"
+        return JSONResponse(self.told)
 
     async def keys(self, _request: Request) -> Response:
         self.asked_for_keys += 1
@@ -115,6 +127,7 @@ async def providing() -> AsyncIterator[Peer]:
     routes = [
         Route("/.well-known/openid-configuration", peer.discovery),
         Route("/keys", peer.keys),
+        Route("/me", peer.me),
         Route("/authorize", peer.authorize),
         Route("/token", peer.token, methods=["POST"]),
     ]

@@ -13,9 +13,12 @@ from api.auth.tables import Role
 from api.database import Database
 from api.doors.actions import EXPIRED, FORM
 from kpi.tables import Workspace
+from tests.api import documents
 from tests.api.conftest import SECRET as SERVER
 from tests.api.conftest import Client, MakeKey, bearing
 from tests.api.people import present, signed_in
+from tests.conftest import Ask
+from tests.kpi.alerts import test_judging as judging
 from web.forms import ACTIONS, TWICE
 
 COOKIE = "truelift_session"
@@ -212,8 +215,10 @@ async def test_form_that_no_page_of_ours_is_known_to_have_sent_does_nothing(
     answer = await send_as(admin, proof(admin), **headers)
     assert (answer.status_code, FORM in answer.text) == (403, True)
     assert len(await state(database, "members", workspace, "id")) == 1
-    told = await send_as(admin, proof(admin), **{"sec-fetch-site": "same-origin"})
-    assert LINK.search(told.text)
+
+
+async def test_form_of_a_browser_that_names_its_origin_in_its_own_header_alone_is_done(admin: Client) -> None:
+    assert LINK.search((await send_as(admin, proof(admin), **{"sec-fetch-site": "same-origin"})).text)
 
 
 @pytest.mark.parametrize("whose", ["nobody's", "another browser's", "none"])
@@ -247,7 +252,7 @@ async def test_form_of_a_browser_that_is_signed_out_does_nothing(
         ({"action": "experiments"}, 403),
         ({"action": ""}, 403),
         ({"action": "member_invite", "name": "\0", "email": "e@example.org", "role": "VIEWER"}, 403),
-        ({"action": "member_invite", "name": "E", "email": "e@example.org", "role": "GOD"}, 400),
+        ({"action": "member_invite", "name": "E", "email": "e@example.org", "role": "GOD"}, 200),
         ({"action": "member_update", "id": "nobody", "role": "VIEWER"}, 200),
         ({"action": "api_key_rotate", "id": "nobody", "graceHours": "9" * 30}, 400),
     ],
@@ -271,3 +276,56 @@ async def test_admin_with_a_key_has_the_same_forms(client: Client, make_key: Mak
     await client.post("/sign-in", data={"key": await make_key(*Scope)})
     answer = await send(client, "member_invite", name="Bob", email="bob@example.org", role="VIEWER")
     assert LINK.search(answer.text)
+
+
+async def send_to(client: Client, path: str, action: str, **said: str) -> httpx.Response:
+    return await client.post(path, data={"action": action, "proof": proof(client), **said}, headers=OWN)
+
+
+async def test_editor_answers_an_alert_where_it_is_listed_and_a_viewer_cannot(
+    client: Client, database: Database, workspace: Workspace
+) -> None:
+    definition = await judging.shares(database, workspace, [2])
+    await judging.watch(database, workspace, definition, judging.given(judging.FLOOR))
+    await judging.until(database, definition, 1)
+    editor = await present(database, workspace, Role.EDITOR)
+    client.cookies.set(COOKIE, await signed_in(database, editor))
+    page = (await client.get("/alerts?state=raised")).text
+    which = {"id": identity(page, "alert_acknowledge")}
+    taken = await send_to(client, "/alerts?state=raised", "alert_acknowledge", **which, note="Mine")
+    assert (taken.status_code, taken.headers["location"]) == (303, "/alerts?state=raised")
+    assert ACTIONS["alert_acknowledge"].done in (await client.get("/alerts?state=raised")).text
+    said = {"alert": which["id"], "kpi": "activation", "text": "The form was down"}
+    refused = await send_to(client, "/alerts?state=all", "annotation_add", **said, notedOn="tomorrow")
+    assert "“tomorrow” is no day such as 2026-12-31." in unescape(refused.text)
+    assert 'value="The form was down"' in refused.text
+    noted = await send_to(client, "/alerts?state=all", "annotation_add", **said, notedOn="2026-06-01")
+    assert noted.status_code == 303, noted.text
+    assert (await send_to(client, "/alerts?state=all", "alert_resolve", **which, note="")).status_code == 303
+    assert await state(database, "alerts", workspace, "state, note") == [("RESOLVED", "Mine")]
+    viewer = await present(database, workspace, Role.VIEWER, "bob@example.org")
+    client.cookies.set(COOKIE, await signed_in(database, viewer))
+    assert "alert_resolve" not in (await client.get("/alerts?state=all")).text
+    assert (await send_to(client, "/alerts", "alert_resolve", **which)).status_code == 403
+
+
+async def test_reviewer_decides_on_the_page_of_an_experiment_and_says_why_where_that_is_needed(
+    client: Client, database: Database, workspace: Workspace, ask: Ask, started: str
+) -> None:
+    reviewer = await present(database, workspace, Role.REVIEWER)
+    client.cookies.set(COOKIE, await signed_in(database, reviewer))
+    path = "/experiments/guided-tour"
+    assert "experiment_decide" not in (await client.get(path)).text
+    await ask(documents.EXPERIMENT_STOP, {"input": {"id": started, "stoppedAt": "2026-06-15T00:00:00Z"}})
+    assert identity((await client.get(path)).text, "experiment_decide") == started
+    said = {"id": started, "choice": "SHIP", "variant": "tour"}
+    unchosen = await send_to(client, path, "experiment_decide", **said | {"choice": ""})
+    assert "Choose one of these." in unchosen.text
+    unsaid = await send_to(client, path, "experiment_decide", **said)
+    assert (unsaid.status_code, "say why" in unsaid.text) == (200, True)
+    assert '<option value="tour" selected>' in unsaid.text
+    decided = await send_to(client, path, "experiment_decide", **said, reason="We believe in it")
+    assert (decided.status_code, decided.headers["location"]) == (303, path)
+    page = (await client.get(path)).text
+    assert "Ada decided: ship tour" in page
+    assert ACTIONS["experiment_decide"].done in page

@@ -224,6 +224,55 @@ async def test_mailbox_that_is_not_verified_signs_nobody_in(client: Client, peer
     await refused(client, await begun(client), "has not verified your e-mail address")
 
 
+@pytest_asyncio.fixture
+async def fresh(database: Database, peer: Peer) -> AsyncIterator[Client]:
+    """A browser of an application that has asked the provider nothing yet."""
+    settings = Settings(
+        oidc_allows_http=True,
+        oidc_issuer=peer.issuer,
+        oidc_client_id=CLIENT_ID,
+        oidc_client_secret=CLIENT_SECRET,
+        base_url="http://truelift.test",
+    )
+    app = build(database, settings=settings, secret=SECRET, with_worker=False)
+    async with Client(transport=httpx.ASGITransport(app), base_url="http://truelift.test") as client:
+        yield client
+
+
+async def test_mailbox_that_is_told_at_the_userinfo_endpoint_alone_signs_its_member_in(
+    fresh: Client, workspace: Workspace, peer: Peer, ada: str
+) -> None:
+    peer.claims |= {"email": None, "email_verified": None}
+    peer.told = {"sub": workspace.key, "email": ada, "email_verified": True, "nonce": "whatever it says"}
+    assert (await fresh.get(await begun(fresh))).status_code == 303
+    assert await is_signed_in(fresh)
+
+
+@pytest.mark.parametrize(
+    ("told", "sentence"),
+    [
+        ({"sub": "somebody else"}, NOT_CONFIRMED),
+        ({"sub": None}, NOT_CONFIRMED),
+        ({"email": None}, NOT_CONFIRMED),
+        ({"email_verified": False}, "has not verified your e-mail address"),
+        ({"email_verified": "true"}, "has not verified your e-mail address"),
+    ],
+)
+async def test_userinfo_of_somebody_else_or_without_a_verified_mailbox_signs_nobody_in(
+    fresh: Client, workspace: Workspace, peer: Peer, ada: str, told: dict[str, Any], sentence: str
+) -> None:
+    peer.claims |= {"email": None, "email_verified": None}
+    peer.told = {"sub": workspace.key, "email": ada, "email_verified": True} | told
+    await refused(fresh, await begun(fresh), sentence)
+
+
+async def test_what_a_token_says_of_the_mailbox_is_not_asked_for_elsewhere(fresh: Client, peer: Peer, ada: str) -> None:
+    assert ada
+    peer.claims["email_verified"] = False
+    peer.told = {"sub": peer.claims["sub"], "email": ada, "email_verified": True}
+    await refused(fresh, await begun(fresh), "has not verified your e-mail address")
+
+
 async def test_person_who_is_no_member_is_told_so_and_sees_nothing(
     client: Client, database: Database, workspace: Workspace, peer: Peer
 ) -> None:

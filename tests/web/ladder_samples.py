@@ -124,9 +124,13 @@ OVER = alert(
 CLOSED = OVER | {"resolvedBy": "cs-lead", "resolution": "The form was down", "kind": "TREND", "value": 0.31}
 
 
-def alerts(*some: Json, after: str | None = None) -> Json:
+def alerts(*some: Json, after: str | None = None, may_edit: bool = True) -> Json:
     info = {"hasNextPage": after is not None, "hasPreviousPage": after is not None, "endCursor": after}
-    return {"viewer": VIEWER, "alerts": {"totalCount": len(some), "pageInfo": info, "nodes": list(some)}}
+    viewer, nodes = (
+        VIEWER | {"permissions": {"canEdit": may_edit}},
+        [one | {"id": f"alert {n}"} for n, one in enumerate(some)],
+    )
+    return {"viewer": viewer, "alerts": {"totalCount": len(some), "pageInfo": info, "nodes": nodes}}
 
 
 CHECK = {

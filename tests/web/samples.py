@@ -194,7 +194,7 @@ def survival(n: int, control: tuple[float, float], treatment: tuple[float, float
 
 
 def variants(*names: str) -> list[Json]:
-    return [{"name": name, "weight": 1.0, "isControl": at == 0} for at, name in enumerate(names)]
+    return [{"key": name.lower(), "name": name, "weight": 1.0, "isControl": at == 0} for at, name in enumerate(names)]
 
 
 def srm(arms: list[Json], observed: list[int], state: str = "OK", p: float = 0.64, sequential: float = 1.0) -> Json:
@@ -384,7 +384,7 @@ def experiment(name: str, arms: list[Json], sealed: Json, outcome: Json | None, 
 
 
 def answer(of: Json) -> Json:
-    return {"viewer": VIEWER, "experiment": of}
+    return {"viewer": VIEWER | {"permissions": {"canDecide": True}}, "experiment": {"id": "experiment 1"} | of}
 
 
 def baseline(control: Json, treatment: Json, before: float, error: float) -> Json:

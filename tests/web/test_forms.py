@@ -17,7 +17,9 @@ from graphql import (
 
 import web
 from api.auth.keys import Scope
-from tests.web import settings_samples
+from tests.web import ladder_samples, settings_samples
+from tests.web.kpi_samples import alert
+from tests.web.samples import answer, early, finished
 from tests.web.test_pages import ALL, Page, committed
 from web import forms
 
@@ -58,9 +60,10 @@ def test_every_action_is_a_document_of_one_mutation_that_the_schema_has() -> Non
         assert web.ACTIONS[action].shows is ("secret\n" in text or "link\n" in text)
 
 
-@pytest.mark.parametrize("name", ["settings", "settings of a new workspace"])
+@pytest.mark.parametrize("name", ["settings", "settings of a new workspace", "alerts", "finished"])
 def test_forms_state_all_that_their_mutations_need_and_nothing_they_do_not_take(name: str) -> None:
     found = sent(ALL[name])
+    assert found
     for action, names in found:
         fields = input_of(action).fields
         assert {field for field, kind in fields.items() if is_required_input_field(kind)} <= names <= set(fields)
@@ -69,7 +72,7 @@ def test_forms_state_all_that_their_mutations_need_and_nothing_they_do_not_take(
 
 
 def test_what_makes_something_new_is_sent_with_a_key_so_that_it_is_done_once() -> None:
-    for action, names in sent(ALL["settings"]):
+    for action, names in [*sent(ALL["settings"]), *sent(ALL["alerts"]), *sent(ALL["finished"])]:
         assert ("idempotencyKey" in names) is ("idempotencyKey" in input_of(action).fields), action
 
 
@@ -79,6 +82,7 @@ def test_what_makes_something_new_is_sent_with_a_key_so_that_it_is_done_once() -
         (forms.ROLES, "MemberRole", set()),
         (forms.KINDS, "EndpointKind", set()),
         (forms.NOTICES, "NoticeType", {"ENDPOINT_TESTED"}),
+        (forms.CHOICES, "DecisionChoice", set()),
     ],
 )
 def test_choices_of_a_form_are_those_of_the_schema(offered: Json, enum: str, left_out: set[str]) -> None:
@@ -132,3 +136,44 @@ def test_what_is_shown_once_stands_in_the_answer_and_not_when_it_is_sent_again()
         "endpoint_rotate again": [],
     }
     assert all((forms.TWICE in page.text) is name.endswith(" again") for name, page in found.items())
+
+
+def test_alerts_and_decisions_have_forms_for_who_may_answer_and_decide_alone() -> None:
+    viewing = ladder_samples.alerts(alert(), may_edit=False)
+    assert sent(web.render("alerts", viewing, chosen={"state": "open"})) == []
+    page = web.render("alerts", ladder_samples.alerts(alert(), ladder_samples.TAKEN), chosen={"state": "open"})
+    assert [action for action, _ in sent(page)] == [
+        "alert_acknowledge", "alert_resolve", "annotation_add", "alert_resolve", "annotation_add",
+    ]  # fmt: skip
+    told = answer(finished())
+    assert {action for action, _ in sent(web.render("experiment", told))} == {
+        "experiment_decide", "experiment_decision_approve",
+    }  # fmt: skip
+    reading = told | {"viewer": told["viewer"] | {"permissions": {"canDecide": False}}}
+    assert sent(web.render("experiment", reading)) == []
+    assert sent(web.render("experiment", answer(early()))) == []
+
+
+def test_fault_of_an_alert_stands_beside_its_own_form_alone() -> None:
+    said = web.Said(
+        action="annotation_add",
+        values={"alert": ["alert 1"], "kpi": ["k"], "notedOn": ["2026-01-01"], "text": ["The form was down"]},
+        faults={"notedOn": ["It is too long ago."]},
+    )
+    page = Page(web.render("alerts", ladder_samples.alerts(alert(), alert()), chosen={"state": "open"}, said=said))
+    assert [given["id"] for _, given in page.tags if given.get("class") == "fault"] == [
+        "annotation_add-2-notedOn-fault"
+    ]
+    assert [given["value"] for _, given in page.tags if given.get("name") == "text"] == ["", "The form was down"]
+
+
+@pytest.mark.parametrize(
+    ("page", "action"),
+    [
+        ("settings once something is done", "api_key_revoke"),
+        ("alerts once something is done", "alert_resolve"),
+        ("experiment once it is decided", "experiment_decide"),
+    ],
+)
+def test_page_says_once_what_was_done(page: str, action: str) -> None:
+    assert Page(ALL[page]).text.count(web.ACTIONS[action].done) == 1

@@ -91,6 +91,9 @@ LADDERS = {
     "ladder to no revenue": web.render("ladder", S.ladder(), chosen=S.CHOSEN),
     "no ladder": web.render("ladder", S.ladder(is_asked=False, rungs=[], steps=[]), chosen=S.UNASKED),
     "alerts": web.render("alerts", S.alerts(alert(), S.TAKEN, S.OVER, S.CLOSED, after="a/b="), chosen={"state": "all"}),
+    "alerts once something is done": web.render(
+        "alerts", S.alerts(alert()), chosen={"state": "all"}, done="alert_resolve"
+    ),
     "no open alerts": web.render("alerts", S.alerts(), chosen={"state": "open"}),
     "no such alerts": web.render("alerts", S.alerts(), chosen={"state": "resolved"}),
     "units at risk": web.render("at_risk", S.at_risk(S.UNIT, S.NEWCOMER, after="a/b="), chosen=S.MAY),
@@ -104,6 +107,7 @@ LADDERS = {
 }
 ALL = {
     **{name: web.render("experiment", answer(make())) for name, make in EXPERIMENTS.items()},
+    "experiment once it is decided": web.render("experiment", answer(finished()), done="experiment_decide"),
     "list": web.render("experiments", listed(*(make() for make in EXPERIMENTS.values()), after="a/b=")),
     "empty list": web.render("experiments", listed()),
     **{name: web.render("kpi", one(make())) for name, make in KPIS.items()},

@@ -29,8 +29,10 @@ class Identity:
     email: str
 
 
-def identity(token: str, key_set: KeySet, *, issuer: str, client_id: str, nonce: str, now: datetime) -> Identity:
-    """Who a token is about. Raises UnknownKey, NotVerified, or NotConfirmed for all else that is wrong with it."""
+def believed(
+    token: str, key_set: KeySet, *, issuer: str, client_id: str, nonce: str, now: datetime
+) -> Mapping[str, Any]:
+    """What a token says, if it is for us and for this sign-in. Raises UnknownKey or NotConfirmed."""
     claims = _signed(token, key_set)
     registry = jwt.JWTClaimsRegistry(
         now=int(now.timestamp()),
@@ -48,7 +50,7 @@ def identity(token: str, key_set: KeySet, *, issuer: str, client_id: str, nonce:
         raise NotConfirmed(reason=f"ID token: {fault.error}, {fault.description}") from None
     if isinstance(claims["aud"], list) and claims["aud"] != [client_id] and claims.get("azp") != client_id:
         raise NotConfirmed(reason="ID token: it is for several, and was made for another of them")
-    return _person(claims, issuer)
+    return claims
 
 
 def _signed(token: str, key_set: KeySet) -> Mapping[str, Any]:
@@ -61,10 +63,11 @@ def _signed(token: str, key_set: KeySet) -> Mapping[str, Any]:
         raise NotConfirmed(reason=f"ID token: {type(fault).__name__}") from None
 
 
-def _person(claims: Mapping[str, Any], issuer: str) -> Identity:
+def person(claims: Mapping[str, Any], issuer: str) -> Identity:
+    """Who it is that something is said of. Raises NotConfirmed, or NotVerified."""
     email, sub = claims.get("email"), claims["sub"]
     if not isinstance(email, str) or not sub or not is_text(email + sub):
-        raise NotConfirmed(reason="ID token: it names no e-mail address")
+        raise NotConfirmed(reason="the provider names no e-mail address")
     if claims.get("email_verified") is not True:
-        raise NotVerified(reason="ID token: the e-mail address is not verified")
+        raise NotVerified(reason="the e-mail address is not verified")
     return Identity(subject=f"{issuer} {sub}", email=email.strip().lower())

@@ -18,7 +18,7 @@ from joserfc.jwk import KeySet
 
 from api.auth.errors import NotConfirmed, ProviderAway, UnknownKey
 from api.auth.oidc.flow import Flow
-from api.auth.oidc.identity import Identity, identity
+from api.auth.oidc.identity import Identity, believed, person
 from api.settings import Settings, is_loopback
 
 DISCOVERY = "/.well-known/openid-configuration"
@@ -81,22 +81,37 @@ class Provider:
 
     async def identity(self, code: str, flow: Flow, now: datetime) -> Identity:
         """Who came back with a code. Raises NotConfirmed or ProviderAway."""
-        token = await self._token(code, flow, now)
+        given = await self._given(code, flow, now)
         try:
-            return await self._believed(token, flow, now, FRESH)
+            claims = await self._believed(given["id_token"], flow, now, FRESH)
         except UnknownKey:
-            return await self._believed(token, flow, now, timedelta(0))
+            claims = await self._believed(given["id_token"], flow, now, timedelta(0))
+        if "email" not in claims:
+            claims = {**claims, **await self._told(given.get("access_token"), claims["sub"], now)}
+        return person(claims, self.client.issuer)
 
-    async def _believed(self, token: str, flow: Flow, now: datetime, fresh: timedelta) -> Identity:
+    async def _believed(self, token: str, flow: Flow, now: datetime, fresh: timedelta) -> Mapping[str, Any]:
         said = await self._get(await self._endpoint("jwks_uri", now), now, fresh)
         try:
             keys = KeySet.import_key_set(dict(said))  # type: ignore[arg-type]  # what it is not, it refuses
         except (JoseError, ValueError, TypeError, KeyError, AttributeError) as fault:
             raise ProviderAway(reason=f"its keys cannot be read ({type(fault).__name__})") from None
         client = self.client
-        return identity(token, keys, issuer=client.issuer, client_id=client.client_id, nonce=flow.nonce, now=now)
+        return believed(token, keys, issuer=client.issuer, client_id=client.client_id, nonce=flow.nonce, now=now)
 
-    async def _token(self, code: str, flow: Flow, now: datetime) -> str:
+    async def _told(self, access: object, sub: str, now: datetime) -> Mapping[str, Any]:
+        """The mailbox that the userinfo endpoint names: many tell it there alone (OpenID Connect Core 1.0, 5.4)."""
+        is_bearer = isinstance(access, str) and access.isascii()
+        if not is_bearer or "userinfo_endpoint" not in await self._metadata(now):
+            return {}
+        where = await self._endpoint("userinfo_endpoint", now)
+        status, answer = await self._ask("GET", where, headers={"authorization": f"Bearer {access}"})
+        if status != httpx.codes.OK or answer.get("sub") != sub:
+            raise NotConfirmed(reason=f"the userinfo endpoint does not tell of the same person ({status})")
+        return {name: answer[name] for name in ("email", "email_verified") if name in answer}
+
+    async def _given(self, code: str, flow: Flow, now: datetime) -> Mapping[str, Any]:
+        """What the provider gives for a code, an ID token at least."""
         where = await self._endpoint("token_endpoint", now)
         said = await self._metadata(now)
         asked = {
@@ -112,10 +127,9 @@ class Provider:
         else:
             asked |= dict(zip(("client_id", "client_secret"), self._credentials, strict=True))
         status, answer = await self._ask("POST", where, data=asked, auth=basic)
-        token = answer.get("id_token")
-        if status != httpx.codes.OK or not isinstance(token, str):
+        if status != httpx.codes.OK or not isinstance(answer.get("id_token"), str):
             raise NotConfirmed(reason=f"the provider gave no ID token for the code ({status})")
-        return token
+        return answer
 
     @property
     def _credentials(self) -> tuple[str, str]:
@@ -143,14 +157,16 @@ class Provider:
             found = self._said[where] = now, answer
         return found[1]
 
-    async def _ask(self, method: str, where: str, **asked: Any) -> tuple[int, Mapping[str, Any]]:
+    async def _ask(
+        self, method: str, where: str, headers: Mapping[str, str] | None = None, **asked: Any
+    ) -> tuple[int, Mapping[str, Any]]:
         """What the provider answers, as JSON; what is no object is an empty one. Raises ProviderAway."""
-        body = bytearray()
+        body, said = bytearray(), {"accept": "application/json", **(headers or {})}
         try:
             async with (
                 asyncio.timeout(SECONDS),
                 httpx.AsyncClient(timeout=SECONDS, follow_redirects=False, verify=self._trust) as client,
-                client.stream(method, where, headers={"accept": "application/json"}, **asked) as answer,
+                client.stream(method, where, headers=said, **asked) as answer,
             ):
                 async for piece in answer.aiter_bytes():
                     body += piece

@@ -19,6 +19,7 @@ PACKAGES = ROOT / "tests" / "audits"
 NODE = shutil.which("node")
 DOCUMENTS = (
     "web/pages/*.graphql",
+    "web/actions/*.graphql",
     "api/mcp/documents/*.graphql",
     "clients/python/truelift/operations/*.graphql",
     "docs/examples/results/src/*.ts",
