@@ -11,7 +11,7 @@ from api.database import Database
 from api.jobs.refresh import refresh_due
 from tests.api import documents
 from tests.api.conftest import Try
-from tests.api.test_results import START, Trial, run
+from tests.api.test_results import Trial, run, start
 from tests.conftest import Ask
 
 DESIGN = """
@@ -84,7 +84,7 @@ async def test_design_without_a_stated_traffic_takes_it_from_the_latest_experime
     await run(ask, trial)
     await refresh_due(database)
     traffic = (await design(ask, traffic=0.5))["traffic"]
-    first, last = (START + timedelta(days=day) for day in (0, 17))
+    first, last = (start() + timedelta(days=day) for day in (0, 17))
     # 500 units and one crossover in 18 days, of which half shall enter.
     assert traffic == {
         "unitsPerDay": pytest.approx(501 / 18 / 2),

@@ -10,7 +10,7 @@ from api.database import Database
 from api.jobs.evidence import weigh_due
 from api.jobs.refresh import refresh_due
 from tests.api import documents
-from tests.api.test_results import START, TODAY, Trial, refreshed, run
+from tests.api.test_results import Trial, refreshed, run, start, today
 from tests.conftest import Ask
 
 EVIDENCE = """
@@ -43,9 +43,9 @@ async def evidence(ask: Ask) -> dict[str, Any]:
 
 async def second(ask: Ask, **changes: Any) -> str:
     """Another experiment on the same hypothesis, with nobody in it yet."""
-    await ask(documents.EXPERIMENT_REGISTER, {"input": documents.experiment(AGAIN, **changes)}, now=START)
+    await ask(documents.EXPERIMENT_REGISTER, {"input": documents.experiment(AGAIN, **changes)}, now=start())
     identity = (await ask(f'{{ experiment(key: "{AGAIN}") {{ id }} }}'))["experiment"]["id"]
-    await ask(documents.EXPERIMENT_START, {"input": {"id": identity}}, now=START)
+    await ask(documents.EXPERIMENT_START, {"input": {"id": identity}}, now=start())
     return str(identity)
 
 
@@ -111,7 +111,7 @@ async def test_two_workers_at_once_record_a_change_once(database: Database, ask:
 async def test_refresh_that_changes_no_status_leaves_no_row(database: Database, ask: Ask, trial: Trial) -> None:
     await refreshed(database, ask, trial)
     await weigh_due(database)
-    late = documents.outcome("tour-0", "activated", (START + timedelta(days=2)).isoformat())
+    late = documents.outcome("tour-0", "activated", (start() + timedelta(days=2)).isoformat())
     await ask(documents.OUTCOMES_INGEST, {"input": {"outcomes": [late]}})
     assert await refresh_due(database)
     assert await weigh_due(database)
@@ -121,7 +121,7 @@ async def test_refresh_that_changes_no_status_leaves_no_row(database: Database, 
 async def test_status_is_up_to_date_when_somebody_decides(database: Database, ask: Ask, trial: Trial) -> None:
     identity = await run(ask, trial)
     await refresh_due(database)
-    for verb, more in (("Stop", {"stoppedAt": TODAY.isoformat()}), ("Decide", {"choice": "SHIP", "variant": "tour"})):
+    for verb, more in (("Stop", {"stoppedAt": today().isoformat()}), ("Decide", {"choice": "SHIP", "variant": "tour"})):
         (payload,) = (await ask(documents.move(verb), {"input": {"id": identity} | more})).values()
         assert payload["userErrors"] == []
     (change,) = (await evidence(ask))["history"]
@@ -135,7 +135,7 @@ async def test_decision_and_workers_at_once_neither_lock_up_nor_record_a_change_
     database: Database, ask: Ask, trial: Trial
 ) -> None:
     identity = await run(ask, trial)
-    await ask(documents.move("Stop"), {"input": {"id": identity, "stoppedAt": TODAY.isoformat()}})
+    await ask(documents.move("Stop"), {"input": {"id": identity, "stoppedAt": today().isoformat()}})
     await refresh_due(database)
     decision = {"input": {"id": identity, "choice": "SHIP", "variant": "tour"}}
     async with asyncio.timeout(60):

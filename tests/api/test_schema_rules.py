@@ -26,7 +26,8 @@ from api.database import Database
 from api.graphql.context import Context
 from api.graphql.nodes import global_id
 from api.graphql.schema import schema
-from tests.api.test_schema import OWN, PUBLIC, enums, fields, inputs, named
+from tests.api.public import PUBLIC
+from tests.api.test_schema import OWN, enums, fields, inputs, named
 from tests.test_house import EVERYTHING, ROOT, WITH_STATEMENTS
 
 PARTS_WITH_AN_ID = {"AlertRule", "Annotation", "RejectionReplay"}

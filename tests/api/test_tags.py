@@ -15,7 +15,7 @@ from api.jobs.refresh import refresh_due
 from api.telemetry.metrics import REGISTRY
 from tests.api import documents
 from tests.api.conftest import Client, MakeKey, bearing
-from tests.api.test_results import TODAY, Trial, run
+from tests.api.test_results import Trial, run, today
 from tests.conftest import Ask
 
 QUERY = """query Q($key: String!) { experiment(key: $key) {
@@ -106,7 +106,7 @@ async def test_no_change_is_answered_with_what_was_true_before(
     reader: Client, database: Database, ask: Ask, started: str
 ) -> None:
     kpi = (await ask('{ kpi(key: "activation") { id } }'))["kpi"]["id"]
-    late = [documents.exposure("u", "tour", (TODAY - timedelta(days=20)).isoformat())]
+    late = [documents.exposure("u", "tour", (today() - timedelta(days=20)).isoformat())]
     changes: dict[str, tuple[str, dict[str, Any]]] = {
         "renamed": (documents.KPI_CHANGE % {"verb": "Update"}, {"id": kpi, "name": "Anew", "reason": "r"}),
         "rows": (documents.EXPOSURES_INGEST, {"exposures": late}),

@@ -25,8 +25,9 @@ from kpi.kinds import Activation
 from kpi.tables import Workspace
 from tests.api import documents
 from tests.api.clients.test_client import ARM, EXPOSURES, OUTCOMES
-from tests.api.clients.test_schema import ROOT, SCHEMA
+from tests.api.clients.test_schema import ROOT
 from tests.api.conftest import MakeKey
+from tests.api.public import PUBLIC
 from tests.conftest import Ask
 from tests.kpi.history.rows import derive, kept
 from truelift import AsyncTruelift
@@ -81,7 +82,7 @@ async def said(client: Client, tool: str, *, is_error: bool, **arguments: Any) -
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_document_is_valid_against_the_schema(name: str) -> None:
-    assert validate(SCHEMA, parse(document(name))) == []
+    assert validate(PUBLIC, parse(document(name))) == []
 
 
 def test_documents_that_change_something_are_only_those_of_the_tools_that_write() -> None:
