@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
+from functools import partial
 
 import pytest
 
 from api.pipeline import read_ahead, stored
+from tests.waiting import came
 
 
 async def chunks(count: int) -> AsyncIterator[int]:
@@ -54,6 +56,10 @@ async def test_stored_waits_for_the_others_when_one_fails() -> None:
     assert done == [1]
 
 
+async def are_so_many(read: list[int], count: int) -> bool:
+    return len(read) >= count
+
+
 async def test_read_ahead_reads_the_next_while_the_last_is_in_hand_and_all_in_the_end() -> None:
     read: list[int] = []
 
@@ -64,7 +70,8 @@ async def test_read_ahead_reads_the_next_while_the_last_is_in_hand_and_all_in_th
 
     seen: list[int] = []
     async for chunk in read_ahead(found()):
-        await asyncio.sleep(0.05)
+        await came(partial(are_so_many, read, min(chunk + 2, 4)))
+        await asyncio.sleep(0.05)  # whoever reads further does so now
         seen.append(chunk)
         assert read == list(range(min(chunk + 2, 4)))
     assert seen == [0, 1, 2, 3]

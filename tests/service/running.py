@@ -1,5 +1,6 @@
 """A real `truelift demo` in a process of its own."""
 
+import asyncio
 import json
 import os
 import signal
@@ -14,6 +15,11 @@ from itertools import count
 from pathlib import Path
 
 import httpx
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from api import embedded
+from api.database import Database
 
 TRUELIFT = Path(sys.executable).parent / "truelift"
 PATIENCE = 600
@@ -48,6 +54,11 @@ class Service:
         found: dict[str, object] = answer.raise_for_status().json()["data"]
         return found
 
+    def kill(self) -> None:
+        """End it as a machine does that loses power."""
+        self.process.kill()
+        self.process.wait()
+
     def end(self, how: signal.Signals = signal.SIGINT) -> int:
         """End it and return its exit code."""
         self.process.send_signal(how)
@@ -78,6 +89,31 @@ def wait_until_ready(service: Service) -> None:
             pass  # not listening yet
         time.sleep(0.1)
     raise AssertionError("the demo did not become ready")
+
+
+def stored(data_dir: Path) -> int:
+    """Rows in the database."""
+
+    async def count(url: str) -> int:
+        database = Database(url)
+        try:
+            async with database.engine.connect() as connection:
+                return int((await connection.execute(text("SELECT count(*) FROM outcomes"))).scalar_one())
+        finally:
+            await database.close()
+
+    with embedded.running(data_dir) as database:
+        return asyncio.run(count(database.url))
+
+
+def stored_or_none(data_dir: Path) -> int | None:
+    """Rows in the database; None before there is a database, and before it has a table."""
+    if not data_dir.joinpath("pgdata").exists():
+        return None
+    try:
+        return stored(data_dir)
+    except SQLAlchemyError:
+        return None
 
 
 def free_port() -> int:

@@ -1,6 +1,5 @@
 """`truelift import` killed in the middle: what was acknowledged stays, what was not is simply imported again."""
 
-import asyncio
 import csv
 import os
 import signal
@@ -9,13 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 
-from api import embedded
-from api.database import Database
 from tests.api.embedded.processes import postmaster
-from tests.service.running import PATIENCE, TRUELIFT, clean
+from tests.service.running import PATIENCE, TRUELIFT, clean, stored, stored_or_none
 
 ROWS = 60_000
 
@@ -39,21 +34,6 @@ def start_import(file: Path | str, data_dir: Path, folder: Path) -> subprocess.P
     return subprocess.Popen(command, cwd=folder, env=clean(), stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT)
 
 
-def stored(data_dir: Path) -> int:
-    """Rows in the database."""
-
-    async def count(url: str) -> int:
-        database = Database(url)
-        try:
-            async with database.engine.connect() as connection:
-                return int((await connection.execute(text("SELECT count(*) FROM outcomes"))).scalar_one())
-        finally:
-            await database.close()
-
-    with embedded.running(data_dir) as database:
-        return asyncio.run(count(database.url))
-
-
 @pytest.mark.parametrize("victim", ["importer", "postgres"])
 def test_killed_in_the_middle_a_second_import_completes_and_counts_nothing_twice(
     data_dir: Path, file: Path, victim: str
@@ -65,7 +45,7 @@ def test_killed_in_the_middle_a_second_import_completes_and_counts_nothing_twice
     assert first.stdin is not None
     first.stdin.write(rows[:half])  # the rest comes after the kill, so that it cannot be over before
     first.stdin.flush()
-    while not place.joinpath("pgdata").exists() or stored_or_none(place) in {None, 0}:
+    while not stored_or_none(place):
         assert first.poll() is None
         time.sleep(0.05)
     os.kill(first.pid if victim == "importer" else postmaster(place), signal.SIGKILL)
@@ -80,11 +60,3 @@ def test_killed_in_the_middle_a_second_import_completes_and_counts_nothing_twice
     assert second.returncode == 0
     assert f"{ROWS - between:,} accepted, {between:,} duplicates, 0 rejected." in said
     assert stored(place) == ROWS
-
-
-def stored_or_none(data_dir: Path) -> int | None:
-    """Rows in the database, None before there is a table."""
-    try:
-        return stored(data_dir)
-    except SQLAlchemyError:
-        return None

@@ -380,7 +380,7 @@ async def test_worker_is_woken_by_what_is_told_by_a_test_and_by_a_redelivery(
             rows = await log(ask)
             return len(receiver.requests) == n and all(row["state"] == "DELIVERED" for row in rows)
 
-        assert await came(has_come) < 30
+        await came(has_come)
 
     await tell()
     await come(1)
