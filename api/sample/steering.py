@@ -31,6 +31,11 @@ ASSUMED = (
     ("account-retention-d60", "grr-first-year", (0.2, 0.5, 0.9)),
 )
 """Leading KPI, lagging KPI, and the elasticity: low, likely and high. The law behind the company lies within each."""
+CARRIED = (
+    ("ttfv", "account-ttfv", (0.8, 1.5, 2.4)),
+    ("activation-7d", "account-activation-90d", (0.5, 1.0, 1.6)),
+)
+"""The same of what experiments move first: KPIs of users, and those of customers that they carry over to."""
 AT_RISK = 0.1
 """The share of accounts, those with the worst health, that is marked."""
 
@@ -52,7 +57,7 @@ def steps(today: date) -> Iterator[Step]:
         yield Step(verb="kpiTargetSet", kpi=kpi, given=given)
     for kpi, condition in WATCHED:
         yield Step(verb="alertRuleSet", kpi=kpi, given={"rules": [{"condition": condition}], "reason": PLANNED})
-    for leading, lagging, (low, likely, high) in ASSUMED:
+    for leading, lagging, (low, likely, high) in (*CARRIED, *ASSUMED):
         belief = {"leading": leading, "lagging": lagging, "low": low, "likely": likely, "high": high}
         yield Step(verb="kpiLinkAssume", given={**belief, "reason": "Two years of customers, read by eye."})
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import log, log1p
 from types import MappingProxyType
 
 from api.sample.customers import rungs
@@ -131,6 +132,14 @@ def told_at_most() -> float:
 def elasticity(leading: str, lagging: str) -> float:
     """The true elasticity of a customers' KPI to another one, by their keys."""
     return rungs.elasticity(LADDER[leading], LADDER[lagging])
+
+
+def carried_over(run: Run, leading: str, lagging: str) -> float:
+    """The percent by which a KPI of customers moves for one of a KPI of users, as the treatment of a run moves both."""
+    of_users = over_cells(LEVEL_OF[leading](levels(run.effect)), None) / over_cells(
+        LEVEL_OF[leading](levels(NO_EFFECT)), None
+    )
+    return float(log1p(rungs.lift(LADDER[lagging], run.effect)) / log(of_users))
 
 
 def kept_on(day: int) -> Mapping[str, float]:

@@ -2,9 +2,12 @@
 
 from datetime import date
 
+import pytest
+
 from api.sample.kpis import CUSTOMER_KPIS, HEALTH_KPIS, KPIS
-from api.sample.steering import ASSUMED, Step, mark, steps
-from api.sample.truths import elasticity
+from api.sample.runs import RUNS
+from api.sample.steering import ASSUMED, CARRIED, Step, mark, steps
+from api.sample.truths import carried_over, elasticity
 
 TODAY = date(2026, 11, 22)
 
@@ -28,3 +31,16 @@ def test_what_is_assumed_of_the_ladder_holds_its_truth() -> None:
     for leading, lagging, (low, likely, high) in ASSUMED:
         assert low < likely < high
         assert low < elasticity(leading, lagging) < high
+
+
+@pytest.mark.parametrize(
+    ("experiment", "leading"),
+    [("guided-onboarding", "ttfv"), ("smart-templates", "activation-7d"), ("checklist-nudge", "activation-7d")],
+)
+def test_what_is_assumed_to_carry_over_to_customers_holds_what_each_treatment_does(
+    experiment: str, leading: str
+) -> None:
+    run = next(run for run in RUNS if run.key == experiment)
+    ((lagging, (low, likely, high)),) = [link[1:] for link in CARRIED if link[0] == leading]
+    assert low < likely < high
+    assert low < carried_over(run, leading, lagging) < high
