@@ -8,8 +8,11 @@ from starlette.responses import Response
 from api.auth import sign_ins
 from api.auth.keys import Caller
 
-SIGNED_IN, FLOW, DONE = "truelift_session", "truelift_flow", "truelift_done"
-"""Who is signed in; a sign-in at an identity provider that this browser has begun; and what its form has just done."""
+SIGNED_IN, FLOW, DONE, WANTED = "truelift_session", "truelift_flow", "truelift_done", "truelift_wanted"
+"""Who is signed in; a sign-in at an identity provider that this browser has begun; what its form has just done; and the
+page that it wanted before it was signed in."""
+PATIENCE, LONGEST = 900, 1_000
+"""Seconds for which a page is wanted, and the characters that its address has at most."""
 HOST = "__Host-"
 """Before a name over https: the browser takes such a cookie from this very host only, and never over http."""
 OWN = "x-truelift-page"
@@ -43,6 +46,18 @@ def sign_in(request: HTTPConnection, response: Response, value: str) -> None:
 def drop(request: HTTPConnection, response: Response, cookie: str) -> None:
     """Take a cookie away."""
     response.delete_cookie(name(request, cookie), httponly=True, samesite="lax", secure=is_secure(request))
+
+
+def want(request: HTTPConnection, response: Response, address: str) -> None:
+    """Remember the page to show once the browser is signed in."""
+    if len(address) <= LONGEST:
+        keep(request, response, WANTED, address, PATIENCE)
+
+
+def wanted(request: HTTPConnection) -> str:
+    """The page to show: one of ours, whoever set the cookie."""
+    address = read(request, WANTED)
+    return address if address.startswith("/") and address[1:2] not in {"/", "\\"} else "/"
 
 
 def is_secure(request: HTTPConnection) -> bool:

@@ -1,4 +1,7 @@
-"""`GET /v1/audit.ndjson`: a workspace's audit trail as JSON lines, oldest first. It needs the scope `admin`."""
+"""`GET /v1/audit.ndjson`: a workspace's audit trail as JSON lines, oldest first.
+
+It needs the scope `admin`: of a key, or of who is signed in and follows the link on the page.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -8,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.auth.keys import Scope
-from api.doors.export import AT_ONCE, LONGEST, File, Refusal, refusal, workspace_of
+from api.doors.export import AT_ONCE, LONGEST, File, Refusal, linked_workspace_of, refusal
 from api.trail import chain
 from api.trail.entry import line
 
@@ -19,7 +22,7 @@ MEDIA = "application/x-ndjson"
 async def audit(request: Request) -> Response:
     """Stream the trail of the caller's workspace."""
     try:
-        workspace_id = await workspace_of(request, Scope.ADMIN)
+        workspace_id = await linked_workspace_of(request, Scope.ADMIN)
         if AT_ONCE.locked():
             raise Refusal(503, "TOO_MANY_EXPORTS", "Two exports are under way; try again soon.")
     except Refusal as refused:

@@ -19,6 +19,7 @@ from starlette.types import Scope as Sent
 from api.auth import callers
 from api.auth.keys import Scope
 from api.database import Database
+from api.doors.pages import signed_in
 from api.files.times import moment
 from api.files.writing import MEDIA, Form, written
 from api.graphql import tags
@@ -167,6 +168,12 @@ async def workspace_of(request: Request, scope: Scope) -> int:
     if not caller.may(scope):
         raise Refusal(403, "FORBIDDEN", f"This needs a key with the scope “{scope}”.")
     return caller.workspace_id
+
+
+async def linked_workspace_of(request: Request, scope: Scope) -> int:
+    """The same, or that of the browser that follows the link on a page. Raises Refusal."""
+    caller = await signed_in(request) if bearer(request) is None else None
+    return caller.workspace_id if caller is not None and caller.may(scope) else await workspace_of(request, scope)
 
 
 def _asked(request: Request) -> tuple[Noun, Form, Selection]:

@@ -80,7 +80,7 @@ async def at_risk(request: Request) -> Response:
     """The units of a KPI that stand worst, for who may see single units."""
     caller = await signed_in(request)
     if caller is None:
-        return RedirectResponse("/sign-in", 303)
+        return to_sign_in(request)
     asked = forms.worst(request.query_params)
     variables = asked.variables | {"key": request.path_params["key"], "first": PAGE}
     variables["mayList"] = caller.may(Scope.ADMIN) and not asked.chosen["faults"]
@@ -98,7 +98,7 @@ async def settings(request: Request) -> Response:
     """Who and what may come in, as far as the caller may see it."""
     caller = await signed_in(request)
     if caller is None:
-        return RedirectResponse("/sign-in", 303)
+        return to_sign_in(request)
     variables = {"first": PAGE, "seesAll": caller.may(Scope.ADMIN)}
     found = await told(request, caller, "settings", variables)
     provider = request.app.state.provider
@@ -111,7 +111,7 @@ async def _page(
 ) -> Response:
     caller = await signed_in(request)
     if caller is None:
-        return RedirectResponse("/sign-in", 303)
+        return to_sign_in(request)
     found = await told(request, caller, name, variables, must_find)
     return found if isinstance(found, Response) else shown(request, caller, name, found, **beside)
 
@@ -156,6 +156,13 @@ def shown(request: Request, caller: Caller, name: str, data: dict[str, Any], **b
     answer = page(name, data, said=said, done=done, **sent, **beside)
     if done:
         cookies.drop(request, answer, cookies.DONE)
+    return answer
+
+
+def to_sign_in(request: Request) -> Response:
+    """Have somebody sign in, and show them this page then."""
+    answer = RedirectResponse("/sign-in", 303)
+    cookies.want(request, answer, here(request))
     return answer
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, Response
 
 from api.auth import callers
 from api.auth.keys import Caller, Scope
@@ -68,7 +68,7 @@ async def _caller(request: Request) -> Caller | Response:
     """Who asks, by key or signed in; else the answer that says what is missing."""
     key = bearer(request)
     if key is None:
-        return await pages.signed_in(request) or RedirectResponse("/sign-in", 303)
+        return await pages.signed_in(request) or pages.to_sign_in(request)
     caller = await callers.by_key(request.app.state.database, key, request.app.state.secret)
     if caller is None:
         return _refusal(401, "UNAUTHENTICATED", "This key is not known, or not valid any more.")

@@ -16,10 +16,8 @@ from starlette.responses import Response
 
 from api.auth.keys import Scope
 from api.database import Database
-from api.doors.export import AT_ONCE, LONGEST, File, Refusal, answered, make_room, workspace_of
-from api.doors.pages import signed_in
+from api.doors.export import AT_ONCE, LONGEST, File, Refusal, answered, linked_workspace_of, make_room
 from api.files.writing import MEDIA, Form, written
-from api.graphql.requests import bearer
 from kpi import queries
 from kpi.ingest import is_text
 from kpi.risk import listing
@@ -51,7 +49,7 @@ async def at_risk(request: Request) -> Response:
 async def _at_risk(request: Request) -> Response:
     form, said = _form(request.path_params["form"]), request.query_params
     rule, traits = _rule(said), _traits(said)
-    workspace_id = await _workspace_of(request)
+    workspace_id = await linked_workspace_of(request, Scope.ADMIN)
     database = request.app.state.database.of(workspace_id)
     of = await _ranking(database, workspace_id, said["kpi"])
     make_room()
@@ -60,14 +58,6 @@ async def _at_risk(request: Request) -> Response:
         connection = await stack.enter_async_context(database.reading(LONGEST))
         pieces = written(form, _columns(of, traits), _rows(connection, of, rule, traits), for_spreadsheet=True)
         return File(pieces, name=f"at-risk.{form}", media_type=MEDIA[form], held=stack.pop_all())
-
-
-async def _workspace_of(request: Request) -> int:
-    """The workspace of the key, or of the browser that follows the link on the page. Raises Refusal."""
-    caller = await signed_in(request) if bearer(request) is None else None
-    if caller is not None and caller.may(Scope.ADMIN):
-        return caller.workspace_id
-    return await workspace_of(request, Scope.ADMIN)
 
 
 async def _ranking(database: Database, workspace_id: int, key: str) -> Ranking:

@@ -192,8 +192,9 @@ async def _given(request: Request, field: str) -> str:
 
 
 def _welcome(request: Request, cookie: str) -> Response:
-    answer = RedirectResponse("/", 303)
+    answer = RedirectResponse(cookies.wanted(request), 303)
     cookies.sign_in(request, answer, cookie)
+    cookies.drop(request, answer, cookies.WANTED)
     return answer
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from api.auth import keys, sign_ins
-from api.auth.cookies import SIGNED_IN
+from api.auth.cookies import LONGEST, SIGNED_IN, WANTED
 from api.auth.keys import Scope
 from api.auth.sign_ins import LIFETIME
 from api.database import Database
@@ -45,13 +45,33 @@ async def test_browser_signs_in_with_a_read_key_and_out_again(client: Client, ma
     assert not await is_signed_in(client)
     answer = await client.post("/sign-in", data={"key": f"  {await make_key(Scope.READ)}\n"})
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
-    assert {"HttpOnly", "SameSite=lax", "Path=/", f"Max-Age={12 * 3600}"} <= set(
-        answer.headers["set-cookie"].split("; ")
-    )
+    signed_in, _ = answer.headers.get_list("set-cookie")
+    assert {"HttpOnly", "SameSite=lax", "Path=/", f"Max-Age={12 * 3600}"} <= set(signed_in.split("; "))
     assert await is_signed_in(client)
     assert (await client.get("/sign-in")).headers["location"] == "/"
     assert (await client.post("/sign-out")).headers["location"] == "/sign-in"
     assert not await is_signed_in(client)
+
+
+@pytest.mark.parametrize("page", ["/kpis/nrr?granularity=MONTH&segment=plan%3Dpro", "/reviews", "/settings"])
+async def test_who_wanted_a_page_is_shown_it_once_signed_in(client: Client, make_key: MakeKey, page: str) -> None:
+    key = await make_key(Scope.READ)
+    assert (await client.get(page)).headers["location"] == "/sign-in"
+    assert (await client.post("/sign-in", data={"key": "wrong"})).status_code == 403
+    assert (await client.post("/sign-in", data={"key": key})).headers["location"] == page
+    assert (await client.post("/sign-in", data={"key": key})).headers["location"] == "/"  # wanted once
+
+
+@pytest.mark.parametrize("elsewhere", ["//evil.test/", "/\\evil.test/", "https://evil.test/", "", "kpis"])
+async def test_cookie_that_names_another_site_leads_nowhere(client: Client, make_key: MakeKey, elsewhere: str) -> None:
+    headers = {"cookie": f"{WANTED}={elsewhere}"}
+    answer = await client.post("/sign-in", data={"key": await make_key(Scope.READ)}, headers=headers)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+
+
+async def test_address_that_is_too_long_is_not_kept(client: Client) -> None:
+    answer = await client.get(f"/alerts?state=open&after={'a' * LONGEST}")
+    assert (answer.headers["location"], answer.headers.get("set-cookie")) == ("/sign-in", None)
 
 
 async def test_cookie_travels_only_over_https_when_the_page_came_that_way(client: Client, make_key: MakeKey) -> None:

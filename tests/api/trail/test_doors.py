@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from graphql import build_schema, get_named_type, is_input_object_type
 
 from api import schema
@@ -105,6 +106,14 @@ async def test_file_needs_admin(client: Client, make_key: MakeKey) -> None:
     others = [scope for scope in Scope if scope is not Scope.ADMIN]
     assert (await client.get("/v1/audit.ndjson", headers=bearing(await make_key(*others)))).status_code == 403
     assert (await client.get("/v1/audit.ndjson")).status_code == 401
+
+
+@pytest.mark.parametrize(("scopes", "status"), [((Scope.READ,), 401), ((Scope.READ, Scope.ADMIN), 200)])
+async def test_file_is_for_who_is_signed_in_as_admin(
+    client: Client, make_key: MakeKey, scopes: tuple[Scope, ...], status: int
+) -> None:
+    await client.post("/sign-in", data={"key": await make_key(*scopes)})
+    assert (await client.get("/v1/audit.ndjson")).status_code == status
 
 
 async def test_rows_by_http_and_by_a_file_leave_an_entry_a_batch(
