@@ -28,6 +28,12 @@ def steps(
     Values, errors and where both are known (..., T), of periods (T,). The level before the step is that of the periods
     from `first` on; the sizes that the models hold are in scales of the periods before. NaN until a period after the
     step is known; to be read only where some are known before it, one of them from `first` on.
+
+    >>> times, values = np.arange(16.0), np.where(np.arange(16) < 12, 0.0, 1.0) + np.tile([0.1, -0.1], 8)
+    >>> known, held = np.ones(16, dtype=bool), models.swinging()
+    >>> found = steps(times, values, np.full(16, 0.05), known, first=0.0, change=12.0, held=held)
+    >>> found.mean.round(2).tolist(), found.deviation.round(2).tolist()
+    ([1.1, 1.01, 1.04, 1.01], [0.13, 0.1, 0.08, 0.08])
     """
     columns = _columns(times, np.where(known, values, 0.0), first, change)
     noise, at_rest = _variances(times, values, errors, known & (times < change), held)

@@ -28,6 +28,7 @@ REASONS: Mapping[str, str] = {
     "design.policy.always_valid_design": "the bars of design.policy.always_valid, which is compared",
     "design.proportions.non_inferiority_mde": "the root of non_inferiority_power, which is compared",
     "design.rmst.days": "the first day with enough of unit_variance, which is compared",
+    "discovery.calibrated": "1 / sqrt(p) - 1, one on average over uniform p in tests/stats/test_discovery.py",
     "discrimination.": "scipy's mannwhitneyu and DeLong's kernel pair by pair, in tests/stats/test_discrimination.py",
     "interaction.": "statsmodels' least squares with an interaction, HC2, in tests/stats/test_interaction.py",
     "ladder.": "statsmodels, Deming, scipy and James-Stein, in tests/stats/test_ladder_*.py, and simulation",

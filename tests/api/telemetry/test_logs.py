@@ -132,7 +132,7 @@ def _break(monkeypatch: pytest.MonkeyPatch) -> None:
     def in_the_deep(*_: object) -> None:
         raise ValueError(SECRETIVE)
 
-    monkeypatch.setattr("api.graphql.query._page", in_the_deep)
+    monkeypatch.setattr("api.graphql.lists.page", in_the_deep)
 
 
 async def test_slow_operation_is_logged_by_its_name_and_hash_and_without_what_it_asked_for(

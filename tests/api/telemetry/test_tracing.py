@@ -74,7 +74,7 @@ async def test_bug_marks_its_spans_as_failed_without_its_message(
     def broken(*_: object) -> None:
         raise ValueError(SECRETIVE)
 
-    monkeypatch.setattr("api.graphql.query._page", broken)
+    monkeypatch.setattr("api.graphql.lists.page", broken)
     monkeypatch.setattr("api.doors.export.bearer", broken)
     key = bearing(await make_key(Scope.READ))
     await client.post("/graphql", json={"query": "{ kpis { totalCount } }"}, headers=key)
