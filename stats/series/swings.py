@@ -29,9 +29,10 @@ def steps(
     from `first` on; the sizes that the models hold are in scales of the periods before. NaN until a period after the
     step is known; to be read only where some are known before it, one of them from `first` on.
 
-    >>> times, values = np.arange(16.0), np.where(np.arange(16) < 12, 0.0, 1.0) + np.tile([0.1, -0.1], 8)
-    >>> known, held = np.ones(16, dtype=bool), models.swinging()
-    >>> found = steps(times, values, np.full(16, 0.05), known, first=0.0, change=12.0, held=held)
+    >>> from stats.series.models import swinging
+    >>> times, errors, known = np.arange(16.0), np.full(16, 0.05), np.full(16, True)
+    >>> values = np.where(times < 12, 0.0, 1.0) + np.tile([0.1, -0.1], 8)
+    >>> found = steps(times, values, errors, known, first=0.0, change=12.0, held=swinging())
     >>> found.mean.round(2).tolist(), found.deviation.round(2).tolist()
     ([1.1, 1.01, 1.04, 1.01], [0.13, 0.1, 0.08, 0.08])
     """

@@ -11,18 +11,20 @@ from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 from prometheus_client.parser import text_string_to_metric_families
 from websockets import InvalidStatus, Subprotocol
 from websockets.asyncio.client import connect
 
 from api.auth.keys import Scope
+from api.auth.tenants import ensure_workspace
 from api.database import Database
 from api.jobs.refresh import refresh_due
 from api.jobs.uploads import take_in_uploads
 from api.telemetry.state import State
 from kpi import events
-from kpi.tables import Workspace
 from tests.api.conftest import MakeKey, bearing
+from tests.api.databases import migrated, url_of
 from tests.api.servers import serving
 from tests.service.running import free_port
 
@@ -137,23 +139,30 @@ async def test_rows_are_counted_by_noun_and_answer_at_every_door(
     assert SECRETIVE not in str(after)
 
 
-async def test_what_waits_is_told_with_its_age_and_no_more_once_it_is_refreshed(
-    database: Database, workspace: Workspace
-) -> None:
-    await refresh_due(database)
+@pytest_asyncio.fixture
+async def quiet(database_url: str) -> AsyncIterator[Database]:
+    """A database of its own, in which nothing of other tests waits."""
+    found = Database(url_of(database_url, await migrated(database_url)))
+    yield found
+    await found.close()
+
+
+async def test_what_waits_is_told_with_its_age_and_no_more_once_it_is_refreshed(quiet: Database) -> None:
+    async with quiet.write() as session:
+        workspace = await ensure_workspace(session, "acme", datetime.now(UTC))
     rows = [{"unit": "u", "event": "played", "occurredAt": AT}]
-    async with database.raw() as connection:
+    async with quiet.raw() as connection:
         await events.ingest(connection, workspace_id=workspace.id, rows=rows, now=datetime.now(UTC))
         await connection.execute(
             "UPDATE ingests SET received_at = received_at - interval '1 hour' WHERE workspace_id = $1", workspace.id
         )
-    state = State(database=database, worker_name="nobody by this name")
+    state = State(database=quiet, worker_name="nobody by this name")
     waiting = await _looked(state)
     assert waiting["truelift_pending_ingests"] == 1
     assert waiting["truelift_oldest_pending_seconds"] == pytest.approx(3_600, abs=60)
     assert (waiting["truelift_database_up"], waiting["truelift_workers_connected"]) == (1, 0)
     assert waiting["truelift_pool_size"] == 10
-    await refresh_due(database)
+    await refresh_due(quiet)
     done = await _looked(state)
     assert (done["truelift_pending_ingests"], done["truelift_oldest_pending_seconds"]) == (0, 0)
 
