@@ -5,13 +5,16 @@ from functools import partial
 
 from web.charts import rungs
 from web.figures import Figure, both
-from web.quantities import DASH, Json, count, decimal, lift, lift_interval, scale, value
+from web.quantities import DASH, Json, count, decimal, lift, scale, value
 
 STATES = {"ON_TARGET": "▲ meets", "OFF_TARGET": "▼ misses", "NO_TARGET": "no target", "UNKNOWN": "not known yet"}
 TONES = {"ON_TARGET": "better", "OFF_TARGET": "worse", "NO_TARGET": "unclear", "UNKNOWN": "missing"}
 SOURCES = {"EXPERIMENTS": "Experiments", "COHORTS": "Cohorts of the past", "ASSUMPTION": "Assumption"}
 STATED = {"12": "of a month", "4": "of a quarter", "1": "of a year"}
 """How often a year revenue is paid, and what the events that state it are then."""
+
+NEAR = 0.0005
+"""What is not seen in per cent with one decimal."""
 
 
 def level(rung: Json) -> str:
@@ -95,16 +98,19 @@ def supposed(name: str, change: float, coverage: float) -> str:
     return f"If {name} {moved}{share}"
 
 
-def carried(top: Json) -> str:
-    """What it comes to at a KPI at the top: +2.1% (+0.9% to +3.4%)."""
-    if top["lift"] is None:
-        return DASH
-    return lift(top["lift"]) + (f" ({lift_interval(top['interval'])})" if top["interval"] else "")
-
-
 def reached(tops: Sequence[Json]) -> list[Json]:
     """Those at the top that a way leads to, before the others."""
     return sorted(tops, key=lambda top: top["lift"] is None)
+
+
+def moved(impact: Json) -> str:
+    """The effect that is carried up, and what was seen of it."""
+    effect = impact["effect"]
+    kpi = effect["kpi"]["name"] if effect["kpi"] else "The KPI"
+    words = f"{kpi} changes by {lift(effect['lift'])}."
+    if abs(effect["lift"] - effect["seen"]) < NEAR:
+        return words
+    return f"{words} {lift(effect['seen'])} was seen; what is shown because it was significant is likely less."
 
 
 def worth(top: Json) -> str:

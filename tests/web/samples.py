@@ -26,6 +26,26 @@ TICKETS = kpi("tickets", "Support tickets per user", "AMOUNT", "LOWER")
 PROJECTS = kpi("projects", "Projects per user in 14 days", "AMOUNT")
 REVENUE = kpi("revenue", "Revenue per user", "AMOUNT")
 
+WORTH: Json = {
+    "kpi": {"key": "nrr", "name": "Net revenue retention"},
+    "lift": 0.021,
+    "interval": {"lower": 0.004, "upper": 0.048},
+    "isEstimated": False,
+    "sentence": None,
+    "revenue": {"yearly": 240_000.0, "net": 5_040.0, "interval": {"lower": 960.0, "upper": 11_520.0}},
+}
+UNREACHED = WORTH | {
+    "kpi": {"key": "grr", "name": "Gross revenue retention"},
+    "lift": None,
+    "interval": None,
+    "sentence": "No link leads from a KPI that was changed to the KPI at the top.",
+    "revenue": {"yearly": None, "net": None, "interval": None},
+}
+IMPACT: Json = {
+    "effect": {"kpi": {"name": "Time to first value"}, "seen": -0.106, "lift": -0.101},
+    "tops": [UNREACHED, WORTH],
+}
+
 
 def bounds(middle: float, half: float) -> Json:
     return {"lower": middle - half, "upper": middle + half}
@@ -367,6 +387,7 @@ def experiment(name: str, arms: list[Json], sealed: Json, outcome: Json | None, 
         "history": [],
         "amendments": [],
         "decisions": [],
+        "impact": None,
         "holdout": None,
         "launchChecks": [],
         "hypothesis": {
@@ -522,6 +543,7 @@ def finished() -> Json:
         history=HISTORY,
         amendments=AMENDMENTS,
         decisions=DECISIONS,
+        impact=IMPACT,
     )
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import web
 from tests.web import ladder_samples as samples
+from tests.web import samples as experiments
 from tests.web.kpi_samples import alert
 from tests.web.samples import Json
 from tests.web.test_pages import Page
@@ -105,6 +106,27 @@ def test_what_if_of_a_faulty_question_points_at_each_field_and_keeps_what_was_ty
     assert faulty == {"lift": "lift-fault", "coverage": "coverage-fault"}
     assert set(faulty.values()) <= {given.get("id") for _, given in page.tags}
     assert "five" in page.values("input", "value")
+
+
+def test_experiment_says_what_its_effect_is_worth_at_the_top_and_what_is_not_reached() -> None:
+    text = Page(web.render("experiment", experiments.answer(experiments.finished()))).text
+    worth = text[text.index("What it is worth") :]
+    for words in (
+        "Time to first value changes by −10.1%. −10.6% was seen; what is shown because it was significant is likely",
+        "Net revenue retention +2.1% +0.4% to +4.8% 5,040 (960 to 11,520) of 240,000 that recur now Assumed",
+        "Gross revenue retention – – No link leads from a KPI that was changed to the KPI at the top.",
+        "this is no randomised result and decides nothing",
+    ):
+        assert words in worth
+    assert worth.index("Net revenue retention") < worth.index("Gross revenue retention")  # what is reached comes first
+
+
+def test_effect_that_was_not_picked_is_told_once_and_none_at_all_has_no_section() -> None:
+    effect = {"effect": {"kpi": None, "seen": 0.04, "lift": 0.0402}, "tops": []}
+    assert ladder.moved(effect) == "The KPI changes by +4.0%."
+    page = web.render("experiment", experiments.answer(experiments.finished() | {"impact": None}))
+    assert "What it is worth" not in page
+    assert 'href="#worth"' not in page
 
 
 def test_ladder_without_links_says_how_one_comes_to_be() -> None:

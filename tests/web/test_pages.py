@@ -205,7 +205,18 @@ def test_experiment_page_of_a_finished_test_tells_verdict_numbers_and_provenance
 
 def test_experiment_page_shows_its_blocks_in_the_order_they_are_read() -> None:
     ids = [given["id"] for tag, given in shown(finished()).tags if tag == "section" and "id" in given]
-    assert ids == ["looks", "findings", "days", "curves", "segments", "interactions", "baseline", "record", "method"]
+    assert ids == [
+        "looks",
+        "findings",
+        "days",
+        "curves",
+        "segments",
+        "interactions",
+        "baseline",
+        "worth",
+        "record",
+        "method",
+    ]
 
 
 def test_experiment_page_tells_what_people_did_and_that_an_amendment_broke_the_promise() -> None:
