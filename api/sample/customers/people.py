@@ -56,12 +56,13 @@ def use(customers: Customers, members: Members, rng: Generator) -> list[Outcomes
     department = members.department[sessions.unit - len(customers)].astype(float)
     ticket, asked = _moments(customers, members, TICKETS_PER_DAY[customers.is_retained[members.account]], rng)
     rated = rng.random(len(ticket)) < RATED_SHARE
+    rating = rng.choice(np.array([-1.0, 0.0, 0.5, 1.0]), int(rated.sum()))
     return [
         sessions,
         outcomes_of("feature_used", sessions.unit[featured], sessions.day[featured], feature[featured]),
         outcomes_of("department_active", sessions.unit[told], sessions.day[told], department[told]),
         outcomes_of("ticket_opened", ticket, asked),
-        outcomes_of("service_rated", ticket[rated], asked[rated] + 0.5, rng.choice([-1.0, 0.0, 0.5, 1.0], rated.sum())),
+        outcomes_of("service_rated", ticket[rated], asked[rated] + 0.5, rating),
     ]
 
 
